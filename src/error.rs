@@ -1,0 +1,90 @@
+//! Errors, by who is to blame.
+//!
+//! Every message says what is wrong, where, the actual value and the allowed range.
+
+use std::io;
+
+/// What went wrong, sorted by who can mend it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The world: a file could not be read or written.
+    #[error("{context}: {source}")]
+    Io {
+        /// What was being read or written.
+        context: String,
+        /// The cause as the operating system gave it.
+        #[source]
+        source: io::Error,
+    },
+    /// The stream: its bytes break the format.
+    #[error("corrupt stream at byte {offset}: {what}")]
+    Format {
+        /// Byte offset in the file at which the fault was noticed.
+        offset: u64,
+        /// The rule that is broken, with the actual value.
+        what: String,
+    },
+    /// The stream or source is sound, but this build cannot process it.
+    #[error("unsupported: {0}")]
+    Unsupported(String),
+    /// The stream asks for more than the decoder's [`Limits`](crate::bitstream::Limits) allow.
+    #[error("limit exceeded: {what} is {actual}, at most {allowed} is allowed")]
+    Limits {
+        /// The limited quantity, with its unit.
+        what: &'static str,
+        /// What the stream asks for.
+        actual: u64,
+        /// What the limits allow.
+        allowed: u64,
+    },
+    /// The caller: a parameter is out of range or contradicts another.
+    #[error("{0}")]
+    Parameter(String),
+    /// The requested target cannot be reached; the best effort was written.
+    #[error("target not reached: {0}")]
+    Target(String),
+    /// A device (GPU) was asked for and is not there.
+    #[error("device unavailable: {0}")]
+    Device(String),
+    /// Decoded data differs from what it was checked against.
+    #[error("verification failed: {0}")]
+    Mismatch(String),
+    /// Stopped on the user's request.
+    #[error("interrupted")]
+    Interrupted,
+}
+
+/// The crate's result type.
+pub type Result<T> = std::result::Result<T, Error>;
+
+impl Error {
+    /// An [`Error::Io`] with the action that failed.
+    pub fn io(context: impl Into<String>, source: io::Error) -> Self {
+        Error::Io { context: context.into(), source }
+    }
+
+    /// An [`Error::Format`] at `offset` bytes into the stream.
+    pub fn format(offset: u64, what: impl Into<String>) -> Self {
+        Error::Format { offset, what: what.into() }
+    }
+
+    /// Whether the cause is a reader that closed our output pipe.
+    pub fn is_broken_pipe(&self) -> bool {
+        matches!(self, Error::Io { source, .. } if source.kind() == io::ErrorKind::BrokenPipe)
+    }
+
+    /// The process exit code of the command-line contract.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Error::Parameter(_) => 2,
+            Error::Io { .. } => 3,
+            Error::Format { .. } => 4,
+            Error::Unsupported(_) | Error::Limits { .. } => 5,
+            Error::Target(_) => 6,
+            Error::Device(_) => 7,
+            Error::Mismatch(_) => 8,
+            Error::Interrupted => 130,
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! Pictures: planar frames, their pixel format, frame rate and colour description.
+
+use crate::error::{Error, Result};
+
+/// Sample layout of a picture. Names are ffmpeg's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Chroma {
+    /// One plane (`gray`).
+    Gray,
+    /// Y, Cb, Cr; chroma at half width and half height, rounded up (`yuv420p`).
+    Yuv420,
+    /// Y, Cb, Cr at full resolution (`yuv444p`).
+    Yuv444,
+    /// G, B, R at full resolution, in this plane order (`gbrp`).
+    Rgb,
+}
+
+impl Chroma {
+    /// Number of planes, 1 or 3.
+    pub fn planes(self) -> usize {
+        if self == Chroma::Gray { 1 } else { 3 }
+    }
+}
+
+/// Sample layout and bit depth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct PixelFormat {
+    /// Layout of the planes.
+    pub chroma: Chroma,
+    /// Bits per sample, 8 or 10.
+    pub bit_depth: u8,
+}
+
+impl PixelFormat {
+    /// 8-bit format of a layout.
+    pub const fn new8(chroma: Chroma) -> Self {
+        PixelFormat { chroma, bit_depth: 8 }
+    }
+
+    /// Largest sample value.
+    pub fn max_value(self) -> u16 {
+        ((1u32 << self.bit_depth) - 1) as u16
+    }
+
+    /// Bytes per sample in raw planar files: 1 for 8 bit, 2 (little endian) above.
+    pub fn bytes_per_sample(self) -> usize {
+        if self.bit_depth > 8 { 2 } else { 1 }
+    }
+
+    /// Width and height of plane `p` of a `width` x `height` picture.
+    pub fn plane_size(self, p: usize, width: usize, height: usize) -> (usize, usize) {
+        if self.chroma == Chroma::Yuv420 && p > 0 {
+            (width.div_ceil(2), height.div_ceil(2))
+        } else {
+            (width, height)
+        }
+    }
+
+    /// Bytes of one raw planar frame.
+    pub fn frame_bytes(self, width: usize, height: usize) -> usize {
+        (0..self.chroma.planes())
+            .map(|p| {
+                let (w, h) = self.plane_size(p, width, height);
+                w * h * self.bytes_per_sample()
+            })
+            .sum()
+    }
+
+    /// ffmpeg's name of the format.
+    pub fn name(self) -> &'static str {
+        match (self.chroma, self.bit_depth) {
+            (Chroma::Gray, 8) => "gray",
+            (Chroma::Yuv420, 8) => "yuv420p",
+            (Chroma::Yuv444, 8) => "yuv444p",
+            (Chroma::Rgb, 8) => "gbrp",
+            (Chroma::Gray, _) => "gray10le",
+            (Chroma::Yuv420, _) => "yuv420p10le",
+            (Chroma::Yuv444, _) => "yuv444p10le",
+            (Chroma::Rgb, _) => "gbrp10le",
+        }
+    }
+
+    /// Parses ffmpeg's name of a format.
+    pub fn from_name(name: &str) -> Result<Self> {
+        for chroma in [Chroma::Gray, Chroma::Yuv420, Chroma::Yuv444, Chroma::Rgb] {
+            for bit_depth in [8, 10] {
+                let f = PixelFormat { chroma, bit_depth };
+                if f.name() == name {
+                    return Ok(f);
+                }
+            }
+        }
+        Err(Error::Unsupported(format!(
+            "pixel format '{name}' (known: gray, yuv420p, yuv444p, gbrp and their 10-bit forms, as in yuv420p10le)"
+        )))
+    }
+}
+
+/// Exact ratio: frames per second, or the sample aspect ratio.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ratio {
+    /// Numerator.
+    pub num: u32,
+    /// Denominator; 0 with numerator 0 means unknown.
+    pub den: u32,
+}
+
+/// Colour description by the code points of ITU-T H.273 (CICP).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ColorInfo {
+    /// ColourPrimaries; 2 = unspecified.
+    pub primaries: u8,
+    /// TransferCharacteristics; 2 = unspecified.
+    pub transfer: u8,
+    /// MatrixCoefficients; 2 = unspecified.
+    pub matrix: u8,
+    /// Sample range.
+    pub range: Range,
+}
+
+/// Sample value range.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Range {
+    /// The source did not say; conversions take it as limited (full for RGB and gray).
+    Unspecified,
+    /// 16..235 luma, 16..240 chroma (8 bit).
+    Limited,
+    /// 0..255.
+    Full,
+}
+
+impl ColorInfo {
+    /// Nothing known.
+    pub const UNSPECIFIED: ColorInfo = ColorInfo { primaries: 2, transfer: 2, matrix: 2, range: Range::Unspecified };
+}
+
+/// Everything about a sequence except its samples and its length.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VideoInfo {
+    /// Width in luma samples.
+    pub width: usize,
+    /// Height in luma samples.
+    pub height: usize,
+    /// Sample layout and depth.
+    pub format: PixelFormat,
+    /// Frames per second.
+    pub fps: Ratio,
+    /// Sample aspect ratio; 0/0 = unknown.
+    pub sar: Ratio,
+    /// Colour description.
+    pub color: ColorInfo,
+}
+
+/// One plane of samples, rows from top to bottom without padding.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plane {
+    /// Samples per row.
+    pub width: usize,
+    /// Rows.
+    pub height: usize,
+    /// `width * height` samples.
+    pub data: Vec<u16>,
+}
+
+impl Plane {
+    /// A plane of zeros.
+    pub fn new(width: usize, height: usize) -> Self {
+        Plane { width, height, data: vec![0; width * height] }
+    }
+
+    /// Row `y`.
+    pub fn row(&self, y: usize) -> &[u16] {
+        &self.data[y * self.width..][..self.width]
+    }
+}
+
+/// One picture: 1 or 3 planes in the order of its [`PixelFormat`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Frame {
+    /// The planes.
+    pub planes: Vec<Plane>,
+}
+
+impl Frame {
+    /// A picture of zeros.
+    pub fn new(format: PixelFormat, width: usize, height: usize) -> Self {
+        let planes = (0..format.chroma.planes())
+            .map(|p| {
+                let (w, h) = format.plane_size(p, width, height);
+                Plane::new(w, h)
+            })
+            .collect();
+        Frame { planes }
+    }
+
+    /// The samples as raw planar bytes: 8 bit, or 16 bit little endian.
+    pub fn write_raw(&self, format: PixelFormat, out: &mut Vec<u8>) {
+        out.clear();
+        for p in &self.planes {
+            if format.bytes_per_sample() == 1 {
+                out.extend(p.data.iter().map(|&v| v as u8));
+            } else {
+                out.extend(p.data.iter().flat_map(|v| v.to_le_bytes()));
+            }
+        }
+    }
+
+    /// The reverse of [`Frame::write_raw`]. `raw` holds exactly one frame; samples above the format's
+    /// largest value are an [`Error::Format`].
+    pub fn read_raw(format: PixelFormat, width: usize, height: usize, raw: &[u8]) -> Result<Self> {
+        let mut frame = Frame::new(format, width, height);
+        let mut at = 0;
+        for p in &mut frame.planes {
+            let n = p.data.len() * format.bytes_per_sample();
+            let src = raw.get(at..at + n).ok_or_else(|| {
+                Error::format(raw.len() as u64, format!("frame of {} bytes, expected {}", raw.len(), format.frame_bytes(width, height)))
+            })?;
+            if format.bytes_per_sample() == 1 {
+                p.data.iter_mut().zip(src).for_each(|(d, &s)| *d = u16::from(s));
+            } else {
+                p.data.iter_mut().zip(src.chunks_exact(2)).for_each(|(d, s)| *d = u16::from_le_bytes([s[0], s[1]]));
+                if let Some(i) = p.data.iter().position(|&v| v > format.max_value()) {
+                    return Err(Error::format((at + 2 * i) as u64, format!("sample value {} (allowed 0..={})", p.data[i], format.max_value())));
+                }
+            }
+            at += n;
+        }
+        Ok(frame)
+    }
+}
