@@ -49,11 +49,7 @@ impl PixelFormat {
 
     /// Width and height of plane `p` of a `width` x `height` picture.
     pub fn plane_size(self, p: usize, width: usize, height: usize) -> (usize, usize) {
-        if self.chroma == Chroma::Yuv420 && p > 0 {
-            (width.div_ceil(2), height.div_ceil(2))
-        } else {
-            (width, height)
-        }
+        if self.chroma == Chroma::Yuv420 && p > 0 { (width.div_ceil(2), height.div_ceil(2)) } else { (width, height) }
     }
 
     /// Bytes of one raw planar frame.
@@ -220,7 +216,10 @@ impl Frame {
             } else {
                 p.data.iter_mut().zip(src.chunks_exact(2)).for_each(|(d, s)| *d = u16::from_le_bytes([s[0], s[1]]));
                 if let Some(i) = p.data.iter().position(|&v| v > format.max_value()) {
-                    return Err(Error::format((at + 2 * i) as u64, format!("sample value {} (allowed 0..={})", p.data[i], format.max_value())));
+                    return Err(Error::format(
+                        (at + 2 * i) as u64,
+                        format!("sample value {} (allowed 0..={})", p.data[i], format.max_value()),
+                    ));
                 }
             }
             at += n;

@@ -1,5 +1,12 @@
 //! nvc: a neural video and image codec with an exact decoder.
 #![forbid(unsafe_code)]
+#![warn(missing_docs)]
+pub mod bitstream;
+pub mod decoder;
+pub mod entropy;
 pub mod error;
 pub mod frame;
+pub mod group;
+pub mod network;
+pub mod synth;
 pub use error::{Error, Result};

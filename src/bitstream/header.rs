@@ -1,0 +1,135 @@
+//! Headers of sequence, section and group (spec section 3): plain data, no interpretation of samples.
+
+use super::fields::bundle;
+use crate::error::{Error, Result};
+use crate::frame::{Chroma, ColorInfo, PixelFormat, Range, Ratio, VideoInfo};
+
+/// Format version this crate reads and writes.
+pub const FORMAT_VERSION: u32 = 1;
+
+bundle! {
+    /// Payload of the `H` packet (spec section 3.1).
+    SequenceHeader {
+        format_version: U8(1, 255), "version of the format; a decoder refuses versions it does not know";
+        width: Varint(1, 65535), "luma samples per row";
+        height: Varint(1, 65535), "luma rows";
+        chroma: U8(0, 3), "0 gray, 1 YUV 4:2:0, 2 YUV 4:4:4, 3 GBR";
+        bit_depth: U8(8, 10), "bits per sample, 8 or 10";
+        fps_num: Varint(0, u32::MAX), "frame rate numerator; 0 with denominator 0 for a still or unknown";
+        fps_den: Varint(0, u32::MAX), "frame rate denominator";
+        sar_num: Varint(0, 65535), "sample aspect ratio numerator; 0 with denominator 0 means unknown";
+        sar_den: Varint(0, 65535), "sample aspect ratio denominator";
+        primaries: U8(0, 255), "ColourPrimaries of ITU-T H.273; 2 unspecified";
+        transfer: U8(0, 255), "TransferCharacteristics of ITU-T H.273; 2 unspecified";
+        matrix: U8(0, 255), "MatrixCoefficients of ITU-T H.273; 2 unspecified";
+        range: U8(0, 2), "0 unspecified, 1 limited, 2 full";
+    }
+}
+
+bundle! {
+    /// Start of the payload of an `S` packet (spec section 3.2).
+    SectionHeader {
+        first_frame: Varint(0, 0x7fff_ffff), "display index of the section's first frame";
+        frames: Varint(1, 0x00ff_ffff), "frames in the section: the sum over its groups";
+        groups: Varint(1, 65535), "groups that follow";
+    }
+}
+
+bundle! {
+    /// Start of a group (spec section 3.3). The architecture's own fields follow, then the coded parts.
+    GroupHeader {
+        frames: Varint(1, 65535), "frames in the group";
+        arch: U8(1, 255), "architecture: 1 HNeRV";
+        weights_bytes: Varint(0, 0x7fff_ffff), "bytes of the coded steps, scales and weights";
+        latents_bytes: Varint(0, 0x7fff_ffff), "bytes of the coded latents";
+    }
+}
+
+bundle! {
+    /// Architecture fields of HNeRV (spec section 3.4); `stages` times [`HnervStage`] follow.
+    HnervHeader {
+        latent_channels: Varint(1, 1024), "channels of a frame's latent";
+        latent_height: Varint(1, 1024), "rows of a frame's latent";
+        latent_width: Varint(1, 1024), "columns of a frame's latent";
+        stem_channels: Varint(1, 4096), "output channels of the 1x1 stem convolution";
+        head_kernel: U8(1, 15), "kernel size of the output convolutions, odd";
+        stages: U8(1, 12), "upsampling stages";
+    }
+}
+
+bundle! {
+    /// One upsampling stage of HNeRV (spec section 3.4).
+    HnervStage {
+        stride: U8(1, 16), "upsampling factor of the pixel shuffle";
+        kernel: U8(1, 15), "kernel size of the convolution, odd";
+        channels: Varint(1, 4096), "channels after the pixel shuffle";
+    }
+}
+
+bundle! {
+    /// One entry of the `I` packet (spec section 3.5).
+    IndexEntry {
+        frames: Varint(1, 0x00ff_ffff), "frames in the section";
+        bytes: Varint(1, u32::MAX), "bytes of the section's whole packet, tag and CRC included";
+    }
+}
+
+impl SequenceHeader {
+    /// The header that describes `info`.
+    pub fn new(info: &VideoInfo) -> Result<Self> {
+        let dim = |v: usize, what: &str| match u32::try_from(v) {
+            Ok(v @ 1..=65535) => Ok(v),
+            _ => Err(Error::Parameter(format!("{what} is {v} (allowed 1..=65535)"))),
+        };
+        Ok(SequenceHeader {
+            format_version: FORMAT_VERSION,
+            width: dim(info.width, "frame width")?,
+            height: dim(info.height, "frame height")?,
+            chroma: match info.format.chroma {
+                Chroma::Gray => 0,
+                Chroma::Yuv420 => 1,
+                Chroma::Yuv444 => 2,
+                Chroma::Rgb => 3,
+            },
+            bit_depth: info.format.bit_depth.into(),
+            fps_num: info.fps.num,
+            fps_den: info.fps.den,
+            sar_num: info.sar.num.min(65535),
+            sar_den: info.sar.den.min(65535),
+            primaries: info.color.primaries.into(),
+            transfer: info.color.transfer.into(),
+            matrix: info.color.matrix.into(),
+            range: match info.color.range {
+                Range::Unspecified => 0,
+                Range::Limited => 1,
+                Range::Full => 2,
+            },
+        })
+    }
+
+    /// What the header describes. `offset` is the header's place in the file, for error messages.
+    pub fn info(&self, offset: u64) -> Result<VideoInfo> {
+        if self.format_version != FORMAT_VERSION {
+            return Err(Error::Unsupported(format!("format version {} (this decoder reads {FORMAT_VERSION})", self.format_version)));
+        }
+        if self.bit_depth == 9 {
+            return Err(Error::format(offset, "bit_depth is 9 (allowed 8 or 10)"));
+        }
+        Ok(VideoInfo {
+            width: self.width as usize,
+            height: self.height as usize,
+            format: PixelFormat {
+                chroma: [Chroma::Gray, Chroma::Yuv420, Chroma::Yuv444, Chroma::Rgb][self.chroma as usize],
+                bit_depth: self.bit_depth as u8,
+            },
+            fps: Ratio { num: self.fps_num, den: self.fps_den },
+            sar: Ratio { num: self.sar_num, den: self.sar_den },
+            color: ColorInfo {
+                primaries: self.primaries as u8,
+                transfer: self.transfer as u8,
+                matrix: self.matrix as u8,
+                range: [Range::Unspecified, Range::Limited, Range::Full][self.range as usize],
+            },
+        })
+    }
+}

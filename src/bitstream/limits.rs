@@ -1,0 +1,31 @@
+//! Resource limits, charged before anything is allocated.
+
+use crate::error::{Error, Result};
+
+/// What a stream may ask of a decoder. The defaults decode 8K video and refuse nonsense.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Luma samples of a frame.
+    pub frame_samples: u64,
+    /// Bytes of one section's packet.
+    pub section_bytes: u64,
+    /// Network parameters plus latents of a group.
+    pub group_values: u64,
+    /// 16-bit activations alive while one frame is computed (all of a network's edges).
+    pub frame_activations: u64,
+    /// Multiply-accumulates for one frame.
+    pub frame_macs: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits { frame_samples: 1 << 26, section_bytes: 1 << 30, group_values: 1 << 28, frame_activations: 1 << 31, frame_macs: 1 << 43 }
+    }
+}
+
+impl Limits {
+    /// An [`Error::Limits`] unless `actual <= allowed`.
+    pub fn check(what: &'static str, actual: u64, allowed: u64) -> Result<()> {
+        if actual > allowed { Err(Error::Limits { what, actual, allowed }) } else { Ok(()) }
+    }
+}

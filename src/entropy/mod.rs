@@ -1,0 +1,9 @@
+//! Entropy coding (spec section 4): adaptive binary contexts in integers over a range coder.
+//!
+//! Reading and writing run the same functions with another [`Coder`], so they cannot drift apart.
+
+pub mod contexts;
+pub mod latent;
+pub mod tensor;
+
+pub use contexts::{Bit, Coder, Cost, Decoder, Encoder, ValueModel};

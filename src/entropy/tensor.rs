@@ -1,0 +1,165 @@
+//! Network tensors to bytes and back (spec section 4.4): steps, activation scales, weights.
+
+use super::contexts::{Coder, ValueModel, magnitude_class};
+use crate::error::{Error, Result};
+use crate::network::{Graph, Role};
+
+const CLASSES: usize = 24;
+
+/// Quantisation step `mantissa * 2^-exponent`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// 128..=255.
+    pub mantissa: u8,
+    /// 0..=40.
+    pub exponent: u8,
+}
+
+impl Step {
+    /// Largest exponent.
+    pub const MAX_EXPONENT: u8 = 40;
+
+    /// The step nearest to `x` in ratio, within the range of the format.
+    pub fn nearest(x: f64) -> Step {
+        let x = x.clamp(128.0 * (-f64::from(Step::MAX_EXPONENT)).exp2(), 255.0);
+        let mut exponent = (7.0 - x.log2()).ceil().clamp(0.0, f64::from(Step::MAX_EXPONENT)) as i32;
+        let mut mantissa = (x * f64::from(exponent).exp2()).round() as i32;
+        if mantissa > 255 {
+            exponent = (exponent - 1).max(0);
+            mantissa = (x * f64::from(exponent).exp2()).round() as i32;
+        }
+        Step { mantissa: mantissa.clamp(128, 255) as u8, exponent: exponent as u8 }
+    }
+
+    /// The step as a float, for the encoder.
+    pub fn value(self) -> f64 {
+        f64::from(self.mantissa) * (-f64::from(self.exponent)).exp2()
+    }
+}
+
+/// An integer tensor and its step.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tensor {
+    /// Quantisation step.
+    pub step: Step,
+    /// Values, magnitudes at most 32767, in the order of the tensor's shape.
+    pub values: Vec<i16>,
+}
+
+/// The coded network of one group.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Network {
+    /// One tensor for each of the graph's.
+    pub tensors: Vec<Tensor>,
+    /// Quantisation step of the latents.
+    pub latent_step: Step,
+    /// Fraction bits of each node's activations (spec section 5.1); 0 where the node has none of its own.
+    pub scales: Vec<u8>,
+}
+
+struct Side {
+    model: ValueModel,
+}
+
+impl Side {
+    fn field<C: Coder>(&mut self, c: &mut C, class: usize, v: i32, max: i32, what: &str) -> Result<u8> {
+        let v = self.model.code(c, class, v)?;
+        if !(0..=max).contains(&v) {
+            return Err(Error::format(c.offset(), format!("{what} is {v} (allowed 0..={max})")));
+        }
+        Ok(v as u8)
+    }
+
+    fn step<C: Coder>(&mut self, c: &mut C, s: Step) -> Result<Step> {
+        let exponent = self.field(c, 0, s.exponent.into(), Step::MAX_EXPONENT.into(), "step exponent")?;
+        let mantissa = 128 + self.field(c, 1, i32::from(s.mantissa) - 128, 127, "step mantissa - 128")?;
+        Ok(Step { mantissa, exponent })
+    }
+}
+
+/// Codes the network of `graph`. Writing codes `net`; reading ignores what it holds and returns what was read.
+pub fn code_network<C: Coder>(c: &mut C, graph: &Graph, net: &Network) -> Result<Network> {
+    let mut side = Side { model: ValueModel::new(3) };
+    let mut out = net.clone();
+    out.latent_step = side.step(c, net.latent_step)?;
+    for (i, node) in graph.nodes.iter().enumerate() {
+        if node.op.has_scale() {
+            out.scales[i] = side.field(c, 2, net.scales[i].into(), Graph::MAX_FRACTION.into(), "activation fraction bits")?;
+        }
+    }
+    let (mut weights, mut biases) = (ValueModel::new(CLASSES), ValueModel::new(CLASSES));
+    for (spec, t) in graph.tensors.iter().zip(&mut out.tensors) {
+        t.step = side.step(c, t.step)?;
+        match spec.role {
+            Role::Weight => code_weights(c, &mut weights, spec.shape, &mut t.values)?,
+            Role::Bias => code_biases(c, &mut biases, &mut t.values)?,
+        }
+    }
+    Ok(out)
+}
+
+/// An empty network of the graph's shape: what a reader starts from.
+pub fn blank_network(graph: &Graph) -> Network {
+    let step = Step { mantissa: 128, exponent: 0 };
+    Network {
+        tensors: graph.tensors.iter().map(|t| Tensor { step, values: vec![0; t.len()] }).collect(),
+        latent_step: step,
+        scales: vec![0; graph.nodes.len()],
+    }
+}
+
+/// Kernel taps are coded for each pair of output and input channel; neighbours are the same tap of the previous input
+/// and output channel (weight 2), and the taps to the left and above (weight 1).
+fn code_weights<C: Coder>(c: &mut C, model: &mut ValueModel, [cout, cin, kh, kw]: [usize; 4], values: &mut [i16]) -> Result<()> {
+    let magnitude = |v: &[i16], i: usize| u32::from(v[i].unsigned_abs());
+    let mut i = 0;
+    for co in 0..cout {
+        for ci in 0..cin {
+            for y in 0..kh {
+                for x in 0..kw {
+                    let mut sum = 0;
+                    let mut weight = 0;
+                    let mut add = |there: bool, back: usize, w: u32| {
+                        if there {
+                            sum += w * magnitude(values, i - back);
+                            weight += w;
+                        }
+                    };
+                    add(ci > 0, kh * kw, 2);
+                    add(co > 0, cin * kh * kw, 2);
+                    add(x > 0, 1, 1);
+                    add(y > 0, kw, 1);
+                    // near the edges fewer neighbours stand in for all six
+                    let sum = if weight == 0 { 0 } else { sum * 6 / weight };
+                    let v = model.code(c, magnitude_class(sum, CLASSES), values[i].into())?;
+                    values[i] = v as i16;
+                    i += 1;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+fn code_biases<C: Coder>(c: &mut C, model: &mut ValueModel, values: &mut [i16]) -> Result<()> {
+    for i in 0..values.len() {
+        let (a, b) = (i.checked_sub(1).map_or(0, |j| values[j]), i.checked_sub(2).map_or(0, |j| values[j]));
+        let sum = 4 * u32::from(a.unsigned_abs()) + 2 * u32::from(b.unsigned_abs());
+        values[i] = model.code(c, magnitude_class(sum, CLASSES), values[i].into())? as i16;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nearest_step_is_within_half_a_mantissa_unit() {
+        for i in -600..100 {
+            let x = (f64::from(i) / 17.0).exp2().clamp(2f64.powi(-33), 255.0);
+            let s = Step::nearest(x);
+            assert!((s.value() / x - 1.0).abs() <= 0.5 / 128.0 + 1e-12, "{x} -> {s:?} = {}", s.value());
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! How large an HNeRV for a picture: stride plans and the published size rule. Used by the encoder; nothing here is normative.
+
+use super::hnerv::Hnerv;
+use crate::bitstream::header::{HnervHeader, HnervStage};
+use crate::error::{Error, Result};
+use crate::frame::{Chroma, VideoInfo};
+
+/// Channels shrink by this factor from stage to stage (HNeRV `--reduce`).
+const REDUCE: f64 = 1.2;
+/// No stage has fewer channels (HNeRV `--lower_width`).
+const MIN_CHANNELS: u32 = 12;
+/// Kernel size of stage `i` is `min(1 + 2 i, 5)` (HNeRV `--ks 0_1_5`).
+fn kernel(stage: usize) -> u32 {
+    (1 + 2 * stage as u32).min(5)
+}
+
+/// Strides, largest first, and the latent grid they need for a picture.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StridePlan {
+    /// Upsampling factors.
+    pub strides: Vec<u32>,
+    /// Rows and columns of the latent.
+    pub grid: (u32, u32),
+}
+
+/// Latent positions the published configurations use: 2 x 4.
+const POSITIONS: f64 = 8.0;
+
+/// The stride plan for a `width` x `height` picture: among products of strides 2 to 5 (the last is 2), the one with the
+/// least padding and a latent grid near the published 2 x 4. Gives the published plans for the published sizes.
+pub fn stride_plan(width: usize, height: usize) -> StridePlan {
+    let mut best: Option<(f64, StridePlan)> = None;
+    let mut strides = Vec::new();
+    visit(&mut strides, 5, &mut |strides| {
+        let up: u32 = strides.iter().product();
+        let grid = ((height as u32).div_ceil(up), (width as u32).div_ceil(up));
+        let positions = f64::from(grid.0) * f64::from(grid.1);
+        let padded = positions * f64::from(up) * f64::from(up) / (width as f64 * height as f64);
+        // An octave more or fewer positions weighs as much as 2 % of padding, an octave from 5 stages 1 %.
+        // Fewer than 6 positions starve the decoder of content: their octaves weigh four times as much.
+        let octaves = (positions / POSITIONS).log2();
+        let off = if positions < 6.0 { 4.0 * octaves.abs() } else { octaves.abs() };
+        let stages = (strides.len() as f64 / 5.0).log2().abs();
+        let cost = padded.ln() + 0.02 * off + 0.01 * stages;
+        if best.as_ref().is_none_or(|(c, _)| cost < *c - 1e-12) {
+            best = Some((cost, StridePlan { strides: strides.to_vec(), grid }));
+        }
+    });
+    best.expect("at least one plan was visited").1
+}
+
+/// Calls `f` with every non-increasing list of 1 to 6 strides from 2..=5 that ends in 2.
+fn visit(strides: &mut Vec<u32>, largest: u32, f: &mut impl FnMut(&[u32])) {
+    if strides.len() == 6 {
+        return;
+    }
+    for s in (2..=largest).rev() {
+        strides.push(s);
+        if s == 2 {
+            f(strides);
+        }
+        visit(strides, s, f);
+        strides.pop();
+    }
+}
+
+/// Python's `round`: half to even.
+fn round_half_even(x: f64) -> u32 {
+    let r = x.round();
+    (if (x - x.trunc()).abs() == 0.5 && r % 2.0 != 0.0 { r - 1.0 } else { r }) as u32
+}
+
+/// The HNeRV with `stem_channels` in front and each stage a factor of 1.2 narrower.
+pub fn with_stem(plan: &StridePlan, latent_channels: u32, stem_channels: u32) -> Hnerv {
+    let mut channels = stem_channels;
+    let stages: Vec<HnervStage> = plan
+        .strides
+        .iter()
+        .enumerate()
+        .map(|(i, &stride)| {
+            channels = round_half_even(f64::from(channels) / REDUCE).max(MIN_CHANNELS);
+            HnervStage { stride, kernel: kernel(i), channels }
+        })
+        .collect();
+    let header = HnervHeader {
+        latent_channels,
+        latent_height: plan.grid.0,
+        latent_width: plan.grid.1,
+        stem_channels,
+        head_kernel: 3,
+        stages: stages.len() as u32,
+    };
+    Hnerv { header, stages }
+}
+
+/// The published size rule: stem channels such that decoder and embeddings of `frames` frames have about `params` parameters.
+pub fn published_stem(plan: &StridePlan, latent_channels: u32, params: f64, frames: usize) -> u32 {
+    let embeds = f64::from(latent_channels * plan.grid.0 * plan.grid.1) * frames as f64;
+    let decoder = (params - embeds).max(0.0);
+    let r = 1.0 / REDUCE;
+    let a = r * plan
+        .strides
+        .iter()
+        .enumerate()
+        .map(|(i, &s)| r.powi(2 * i as i32) * f64::from(s * s) * f64::from(kernel(i)).powi(2))
+        .sum::<f64>();
+    let b = f64::from(latent_channels) * 9.0;
+    ((-b + (b * b + 4.0 * a * decoder).sqrt()) / (2.0 * a)) as u32
+}
+
+/// Channels of the latent for a grid: the published 16 at 2 x 4 positions, fewer on larger grids so that a frame's latent
+/// stays near 128 values.
+pub fn latent_channels(plan: &StridePlan) -> u32 {
+    let positions = plan.grid.0 * plan.grid.1;
+    (128 / positions.max(1)).clamp(2, 16)
+}
+
+/// The HNeRV with about `params` parameters (decoder and embeddings) for `frames` pictures of `info`.
+pub fn for_params(info: &VideoInfo, frames: usize, params: f64) -> Result<Hnerv> {
+    let mut plan = stride_plan(info.width, info.height);
+    if info.format.chroma != Chroma::Yuv420 && info.width.min(info.height) < 2 {
+        plan = StridePlan { strides: vec![2], grid: ((info.height as u32).div_ceil(2), (info.width as u32).div_ceil(2)) };
+    }
+    let d = latent_channels(&plan);
+    let stem = published_stem(&plan, d, params, frames);
+    if !(1..=4096).contains(&stem) {
+        return Err(Error::Parameter(format!(
+            "model size {params:.0} gives {stem} stem channels (allowed 1..=4096) for {}x{} and {frames} frames",
+            info.width, info.height
+        )));
+    }
+    Ok(with_stem(&plan, d, stem))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frame::{ColorInfo, PixelFormat, Ratio};
+
+    fn rgb(width: usize, height: usize) -> VideoInfo {
+        VideoInfo {
+            width,
+            height,
+            format: PixelFormat::new8(Chroma::Rgb),
+            fps: Ratio { num: 25, den: 1 },
+            sar: Ratio { num: 0, den: 0 },
+            color: ColorInfo::UNSPECIFIED,
+        }
+    }
+
+    #[test]
+    fn published_sizes_give_the_published_plans() {
+        assert_eq!(stride_plan(1280, 640), StridePlan { strides: vec![5, 4, 4, 2, 2], grid: (2, 4) });
+        assert_eq!(stride_plan(960, 480), StridePlan { strides: vec![5, 4, 3, 2, 2], grid: (2, 4) });
+        assert_eq!(stride_plan(1920, 960), StridePlan { strides: vec![5, 4, 4, 3, 2], grid: (2, 4) });
+    }
+
+    #[test]
+    fn published_model_sizes_give_the_published_widths() {
+        for (params, widths, decoder) in [
+            (0.35e6, [32, 27, 22, 18, 15, 12], 312_830),
+            (0.75e6, [48, 40, 33, 28, 23, 19], 719_256),
+            (1.5e6, [68, 57, 48, 40, 33, 28], 1_488_276),
+            (3e6, [97, 81, 68, 57, 48, 40], 3_012_686),
+        ] {
+            let net = for_params(&rgb(1280, 640), 132, params).unwrap();
+            let mut got = vec![net.header.stem_channels];
+            got.extend(net.stages.iter().map(|s| s.channels));
+            assert_eq!(got, widths);
+            assert_eq!(net.header.latent_channels, 16);
+            assert_eq!(net.lower(&rgb(1280, 640)).unwrap().params(), decoder);
+        }
+    }
+
+    #[test]
+    fn every_size_has_a_plan_that_covers_it_with_little_waste() {
+        for (w, h) in
+            [(1, 1), (2, 2), (17, 13), (176, 144), (320, 180), (352, 288), (416, 240), (641, 359), (1280, 720), (1920, 1080), (64, 4096)]
+        {
+            let mut info = rgb(w, h);
+            for chroma in [Chroma::Rgb, Chroma::Yuv420] {
+                info.format = PixelFormat::new8(chroma);
+                let net = for_params(&info, 10, 200_000.0).unwrap();
+                let g = net.lower(&info).unwrap_or_else(|e| panic!("{w}x{h}: {e}"));
+                let [_, ph, pw] = g.nodes[g.outputs[0].node].shape;
+                assert!(ph >= h && pw >= w, "{w}x{h} in {pw}x{ph}");
+                if w.min(h) >= 144 {
+                    assert!(pw * ph * 100 <= w * h * 112, "{w}x{h} padded to {pw}x{ph}");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! The normative executor (spec section 5): graph, integer tensors and a latent to a picture, in integers only.
+//!
+//! [`reference`] follows the specification op by op; [`fast`] fuses and vectorises and gives the same bits.
+
+pub mod fast;
+pub mod math;
+pub mod reference;
+pub mod simd;
+pub mod tables;
+
+use crate::entropy::tensor::Network;
+use crate::error::Result;
+use crate::frame::{Frame, VideoInfo};
+use crate::network::{Graph, Op};
+
+/// Which instructions the executor may use. Every level gives the same samples.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    /// The plain reference, op by op.
+    Reference,
+    /// Fused, portable code.
+    Scalar,
+    /// AVX2.
+    Avx2,
+}
+
+impl Level {
+    /// The best this processor has.
+    pub fn detect() -> Level {
+        if simd::has_avx2() { Level::Avx2 } else { Level::Scalar }
+    }
+
+    /// Name for people.
+    pub fn name(self) -> &'static str {
+        match self {
+            Level::Reference => "reference",
+            Level::Scalar => "scalar",
+            Level::Avx2 => "avx2",
+        }
+    }
+}
+
+/// Fraction bits of every node: its own, or for a pixel shuffle those of its input.
+pub fn node_scales(graph: &Graph, net: &Network) -> Vec<u32> {
+    let mut scales: Vec<u32> = Vec::with_capacity(graph.nodes.len());
+    for (i, n) in graph.nodes.iter().enumerate() {
+        let f = match n.op {
+            Op::PixelShuffle { input, .. } => scales[input],
+            _ => u32::from(net.scales[i]),
+        };
+        scales.push(f);
+    }
+    scales
+}
+
+/// A network made ready to compute pictures.
+pub struct Synth {
+    info: VideoInfo,
+    exec: Exec,
+}
+
+enum Exec {
+    Reference(reference::Reference),
+    Fast(fast::Fast),
+}
+
+/// Buffers of one worker, reused from frame to frame.
+pub struct Workspace(Option<fast::Buffers>);
+
+impl Synth {
+    /// Prepares `net` for pictures of `info`. Fails if its steps and scales contradict each other.
+    pub fn new(graph: &Graph, net: &Network, info: &VideoInfo, level: Level) -> Result<Self> {
+        let exec = match level {
+            Level::Reference => Exec::Reference(reference::Reference::new(graph, net)?),
+            // a graph the fused executor has no pattern for runs on the reference
+            level => match fast::Fast::new(graph, net, level)? {
+                Some(f) => Exec::Fast(f),
+                None => Exec::Reference(reference::Reference::new(graph, net)?),
+            },
+        };
+        Ok(Synth { info: *info, exec })
+    }
+
+    /// Buffers for one worker.
+    pub fn workspace(&self) -> Workspace {
+        Workspace(match &self.exec {
+            Exec::Fast(f) => Some(f.buffers()),
+            Exec::Reference(_) => None,
+        })
+    }
+
+    /// Computes the picture of one latent.
+    pub fn frame(&self, latent: &[i16], ws: &mut Workspace) -> Frame {
+        match (&self.exec, &mut ws.0) {
+            (Exec::Fast(f), Some(buffers)) => f.frame(latent, buffers, &self.info),
+            (Exec::Fast(f), none) => f.frame(latent, none.insert(f.buffers()), &self.info),
+            (Exec::Reference(r), _) => r.frame(latent, &self.info),
+        }
+    }
+}
