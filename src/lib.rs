@@ -3,6 +3,10 @@
 #![warn(missing_docs)]
 pub mod bitstream;
 pub mod decoder;
+#[cfg(feature = "encode")]
+pub mod fit;
+#[cfg(feature = "encode")]
+pub mod rng;
 pub mod entropy;
 pub mod error;
 pub mod frame;

@@ -103,6 +103,25 @@ pub struct OutputPlane {
     pub channel: usize,
 }
 
+/// A convolution with what follows it, see [`Graph::chains`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Chain {
+    /// The convolution's node.
+    pub conv: NodeId,
+    /// The chain's last node.
+    pub end: NodeId,
+    /// Node read.
+    pub input: NodeId,
+    /// The convolution's weights.
+    pub weight: TensorId,
+    /// The convolution's bias.
+    pub bias: TensorId,
+    /// Factor of the pixel shuffle; 1 without one.
+    pub factor: usize,
+    /// Whether a GELU ends the chain.
+    pub gelu: bool,
+}
+
 /// A network as data.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Graph {
@@ -158,6 +177,34 @@ impl Graph {
     /// Takes channel `channel` of `node` as the next plane of the picture.
     pub fn output(&mut self, node: NodeId, channel: usize) {
         self.outputs.push(OutputPlane { node, channel });
+    }
+
+    /// The graph as convolutions, each with the pixel shuffle and GELU that alone read it: what executors compute in one
+    /// pass. `None` if some node fits no such chain.
+    pub fn chains(&self) -> Option<Vec<Chain>> {
+        let follower = |node: NodeId| {
+            let next = self.nodes.get(node + 1).filter(|n| n.op.input() == Some(node))?;
+            let read_once = self.nodes.iter().filter(|n| n.op.input() == Some(node)).count() == 1;
+            let kept = self.outputs.iter().any(|o| o.node == node);
+            (read_once && !kept).then_some(next.op)
+        };
+        let mut chains = Vec::new();
+        let mut node = 1;
+        while node < self.nodes.len() {
+            let Op::Conv2d { input, weight, bias } = self.nodes[node].op else { return None };
+            let mut c = Chain { conv: node, end: node, input, weight, bias, factor: 1, gelu: false };
+            if let Some(Op::PixelShuffle { factor, .. }) = follower(c.end) {
+                (c.end, c.factor) = (c.end + 1, factor);
+            }
+            if let Some(Op::Gelu { .. }) = follower(c.end) {
+                (c.end, c.gelu) = (c.end + 1, true);
+            }
+            node = c.end + 1;
+            chains.push(c);
+        }
+        // a chain may only read what another one ends with
+        let ends = |n: NodeId| n == 0 || chains.iter().any(|c| c.end == n);
+        (chains.iter().all(|c| ends(c.input)) && self.outputs.iter().all(|o| ends(o.node))).then_some(chains)
     }
 
     /// Number of network parameters.

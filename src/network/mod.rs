@@ -4,4 +4,4 @@ pub mod graph;
 pub mod hnerv;
 pub mod size;
 
-pub use graph::{Graph, Node, Op, OutputPlane, Role, TensorSpec};
+pub use graph::{Chain, Graph, Node, Op, OutputPlane, Role, TensorSpec};

@@ -9,7 +9,7 @@ use super::simd::{self, BLOCK, COLUMNS, PairWeights};
 use crate::entropy::tensor::{Network, Step};
 use crate::error::Result;
 use crate::frame::{Frame, VideoInfo};
-use crate::network::{Graph, Op};
+use crate::network::Graph;
 
 /// Geometry of one padded activation buffer.
 #[derive(Clone, Copy, Debug)]
@@ -78,54 +78,32 @@ pub struct Buffers {
 }
 
 impl Fast {
-    /// `None` if the graph is not made of convolution, then pixel shuffle, then GELU (the last two optional).
+    /// `None` if the graph does not split into [`Graph::chains`].
     pub fn new(graph: &Graph, net: &Network, level: Level) -> Result<Option<Self>> {
+        let Some(chains) = graph.chains() else { return Ok(None) };
         let scales = node_scales(graph, net);
-        let readers = |node: usize| graph.nodes.iter().filter(move |n| n.op.input() == Some(node));
         let pad_of = |node: usize| {
-            let kernels = readers(node).filter_map(|n| match n.op {
-                Op::Conv2d { weight, .. } => Some(graph.tensors[weight].shape[2] / 2),
-                _ => None,
-            });
+            let kernels = chains.iter().filter(|c| c.input == node).map(|c| graph.tensors[c.weight].shape[2] / 2);
             kernels.max().unwrap_or(0)
         };
         let mut buffers = vec![Geometry::new(graph.latent_shape(), pad_of(0))];
-        let mut buffer_of: Vec<Option<usize>> = vec![None; graph.nodes.len()];
-        buffer_of[0] = Some(0);
+        let mut buffer_of = vec![0; graph.nodes.len()];
         let mut layers = Vec::new();
-        let mut fused = 1;
-        for (i, n) in graph.nodes.iter().enumerate() {
-            let Op::Conv2d { input, weight, bias } = n.op else { continue };
-            let Some(source) = buffer_of[input] else { return Ok(None) };
-            // follow the only reader, as long as it is the next node and of the fused kind
-            let (mut end, mut shuffle, mut table) = (i, 1, None);
-            let follows = |end: usize| readers(end).count() == 1 && graph.nodes.get(end + 1).is_some_and(|n| n.op.input() == Some(end));
-            if follows(end)
-                && let Op::PixelShuffle { factor, .. } = graph.nodes[end + 1].op
-            {
-                (end, shuffle) = (end + 1, factor);
-            }
-            if follows(end) && matches!(graph.nodes[end + 1].op, Op::Gelu { .. }) {
-                table = Some(gelu_table(scales[end], scales[end + 1]));
-                end += 1;
-            }
-            fused += end - i + 1;
-            buffer_of[end] = Some(buffers.len());
-            let from = buffers[source];
-            let requant = Requant::new(&net.tensors[weight], &net.tensors[bias], scales[input], scales[i], i)?;
+        for c in &chains {
+            buffer_of[c.end] = buffers.len();
+            let input = buffer_of[c.input];
             layers.push(Layer {
-                input: source,
+                input,
                 output: buffers.len(),
-                channels: n.shape[0],
-                taps: taps(&net.tensors[weight].values, graph.tensors[weight].shape, from),
-                requant,
-                table,
-                shuffle,
+                channels: graph.nodes[c.conv].shape[0],
+                taps: taps(&net.tensors[c.weight].values, graph.tensors[c.weight].shape, buffers[input]),
+                requant: Requant::new(&net.tensors[c.weight], &net.tensors[c.bias], scales[c.input], scales[c.conv], c.conv)?,
+                table: c.gelu.then(|| gelu_table(scales[c.conv], scales[c.end])),
+                shuffle: c.factor,
             });
-            buffers.push(Geometry::new(graph.nodes[end].shape, pad_of(end)));
+            buffers.push(Geometry::new(graph.nodes[c.end].shape, pad_of(c.end)));
         }
-        let outputs = graph.outputs.iter().map(|o| Some((buffer_of[o.node]?, o.channel, scales[o.node]))).collect::<Option<Vec<_>>>();
-        let Some(outputs) = outputs.filter(|_| fused == graph.nodes.len()) else { return Ok(None) };
+        let outputs = graph.outputs.iter().map(|o| (buffer_of[o.node], o.channel, scales[o.node])).collect();
         Ok(Some(Fast { level, latent: latent_shift(net)?, buffers, layers, outputs }))
     }
 

@@ -1,0 +1,301 @@
+//! Frames to a file: plan the groups, fit each, code it, decode it again with the real decoder, and report what a user gets.
+
+use std::io::Write;
+use std::time::Instant;
+
+use crate::bitstream::container::{ContainerWriter, PACKET_OVERHEAD};
+use crate::bitstream::fields::Reader;
+use crate::bitstream::header::{SectionHeader, SequenceHeader};
+use crate::bitstream::limits::Limits;
+use crate::decoder;
+use crate::error::{Error, Result};
+use crate::fit::{self, Fitted, Job, Settings};
+use crate::frame::{Frame, VideoInfo};
+use crate::group::{Arch, GroupBytes, GroupLayout};
+use crate::io::FrameSource;
+use crate::metrics::{Scorer, Scores};
+use crate::network::size;
+use crate::plan::{self, Preset};
+use crate::synth::{Level, Synth};
+
+/// Size to reach.
+#[derive(Clone, Copy, Debug)]
+pub enum Target {
+    /// Bits of the whole file for each luma sample of each frame.
+    Bpp(f64),
+    /// Bytes of the whole file; needs a source that knows its length.
+    Bytes(u64),
+    /// What the model size gives at [`plan::MODEL_SIZE_BITS`] bits a parameter.
+    Natural,
+}
+
+/// How far off the wanted size a file may be and still count as reached.
+pub const TARGET_TOLERANCE: f64 = 0.03;
+
+/// What to encode to, and how.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Size to reach.
+    pub target: Target,
+    /// Parameters of the network and latents of each group; chosen from the target if not given.
+    pub model_size: Option<f64>,
+    /// Effort.
+    pub preset: Preset,
+    /// Optimiser steps of each group; from the preset if not given.
+    pub steps: Option<usize>,
+    /// Frames of a group; chosen if not given.
+    pub group: Option<usize>,
+    /// Frames a step.
+    pub batch: usize,
+    /// Adam's peak learning rate.
+    pub learning_rate: f64,
+    /// Distortion to minimise.
+    pub loss: fit::Loss,
+    /// Seed of all random numbers.
+    pub seed: u64,
+    /// Threads, 0 = one a processor. Does not change the result.
+    pub threads: usize,
+    /// Where to fit.
+    pub device: fit::Device,
+}
+
+/// One group as coded.
+#[derive(Clone, Debug)]
+pub struct GroupReport {
+    /// Index of the group.
+    pub index: usize,
+    /// First frame.
+    pub first_frame: u64,
+    /// Frames.
+    pub frames: usize,
+    /// Parameters of the network.
+    pub params: u64,
+    /// Multiply-accumulates for each luma sample.
+    pub macs_per_pixel: f64,
+    /// Optimiser steps.
+    pub steps: usize,
+    /// Bytes by part.
+    pub bytes: GroupBytes,
+    /// PSNR of the float network over all planes as weighted by the loss, before rounding to samples, dB.
+    pub float_psnr: f64,
+    /// The same of the decoded samples, dB.
+    pub exact_psnr: f64,
+    /// Seconds of fitting.
+    pub fit_seconds: f64,
+    /// Frames decoded a second.
+    pub decode_fps: f64,
+}
+
+/// The whole file.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// Frames coded.
+    pub frames: u64,
+    /// Bytes of the file.
+    pub bytes: u64,
+    /// Bits of the file for each luma sample.
+    pub bpp: f64,
+    /// Size that was wanted, bytes.
+    pub wanted: Option<f64>,
+    /// Every group.
+    pub groups: Vec<GroupReport>,
+    /// Decoded against source.
+    pub scores: Scores,
+    /// Seconds in all.
+    pub seconds: f64,
+}
+
+/// Is told how an encode goes, and may stop it.
+pub trait Observer {
+    /// A group starts. `groups` is the number in all, where known.
+    fn start(&mut self, _group: usize, _groups: Option<usize>, _frames: usize, _params: u64) {}
+    /// A step is done.
+    fn progress(&mut self, _group: usize, _progress: &fit::Progress) {}
+    /// A group is coded.
+    fn done(&mut self, _report: &GroupReport) {}
+    /// A decoded frame, in display order.
+    fn recon(&mut self, _frame: &Frame) -> Result<()> {
+        Ok(())
+    }
+    /// Polled after every step; `true` ends the encode with [`Error::Interrupted`].
+    fn stop(&self) -> bool {
+        false
+    }
+}
+
+struct FitObserver<'a> {
+    inner: &'a mut dyn Observer,
+    group: usize,
+}
+
+impl fit::Observer for FitObserver<'_> {
+    fn progress(&mut self, p: &fit::Progress) {
+        self.inner.progress(self.group, p);
+    }
+    fn stop(&self) -> bool {
+        self.inner.stop()
+    }
+}
+
+/// Encodes everything `source` gives. Holds the frames of one group. Returns the report; whether the target was
+/// reached is for [`Report::check_target`] to say.
+pub fn encode(source: &mut dyn FrameSource, output: impl Write, options: &Options, observer: &mut (dyn Observer + Send)) -> Result<Report> {
+    let info = *source.info();
+    Limits::check("luma samples of a frame", info.width as u64 * info.height as u64, Limits::default().frame_samples)?;
+    let start = Instant::now();
+    let known = source.frames_hint().map(|n| n as usize);
+    let groups = plan::groups(&info, known, options.group)?;
+    let wanted_bpp = match (options.target, known) {
+        (Target::Bpp(b), _) => Some(b),
+        (Target::Bytes(b), Some(n)) => Some(b as f64 * 8.0 / (n.max(1) * info.width * info.height) as f64),
+        (Target::Bytes(_), None) => return Err(Error::Parameter("a size in bytes needs a source of known length; a pipe takes --bpp".into())),
+        (Target::Natural, _) => None,
+    };
+    let pool = decoder::pool(options.threads)?;
+    let mut writer = ContainerWriter::new(output, &SequenceHeader::new(&info)?)?;
+    let mut scorer = Scorer::new(&info);
+    let (mut reports, mut first_frame) = (Vec::<GroupReport>::new(), 0usize);
+    loop {
+        let frames = read_group(source, groups.size(reports.len()))?;
+        if frames.is_empty() {
+            break;
+        }
+        // container bytes of this section, its groups' headers and its line in the index
+        let overhead = PACKET_OVERHEAD + 40 + 5 + if first_frame == 0 { PACKET_OVERHEAD + 8 } else { 0 };
+        let pixels = ((first_frame + frames.len()) * info.width * info.height) as f64;
+        let coded = wanted_bpp.map(|b| b * pixels / 8.0 - writer.offset() as f64 - overhead as f64);
+        let (arch, target_bytes) = choose_size(&info, frames.len(), coded, options)?;
+        let graph = arch.lower(&info)?;
+        observer.start(reports.len(), groups.count(), frames.len(), graph.params());
+        let steps = options.steps.unwrap_or_else(|| options.preset.steps(frames.len(), options.batch));
+        let settings = Settings {
+            steps,
+            batch: options.batch,
+            learning_rate: options.learning_rate,
+            seed: options.seed.wrapping_add(reports.len() as u64),
+            loss: options.loss,
+            device: options.device,
+        };
+        let job = Job { info: &info, frames: &frames, arch: &arch, target_bytes, settings };
+        let fit_start = Instant::now();
+        let mut inner = FitObserver { inner: observer, group: reports.len() };
+        let fitted = pool.install(|| fit::fit(&job, &mut inner))?;
+        let fit_seconds = fit_start.elapsed().as_secs_f64();
+
+        let mut payload = Vec::new();
+        SectionHeader { first_frame: first_frame as u32, frames: frames.len() as u32, groups: 1 }.write(&mut payload);
+        let section_header = payload.len();
+        let bytes = fitted.group.write(&graph, &mut payload)?;
+        let decode_start = Instant::now();
+        let decoded = decode_back(&payload[section_header..], &info, &fitted, &pool)?;
+        let decode_fps = frames.len() as f64 / decode_start.elapsed().as_secs_f64();
+        writer.section(frames.len() as u32, &payload)?;
+        let report = GroupReport {
+            index: reports.len(),
+            first_frame: first_frame as u64,
+            frames: frames.len(),
+            params: graph.params(),
+            macs_per_pixel: graph.macs() as f64 / (info.width * info.height) as f64,
+            steps,
+            bytes,
+            float_psnr: fitted.float_psnr,
+            exact_psnr: weighted_psnr(&frames, &decoded, &info),
+            fit_seconds,
+            decode_fps,
+        };
+        for (a, b) in frames.iter().zip(&decoded) {
+            scorer.add(a, b)?;
+            observer.recon(b)?;
+        }
+        observer.done(&report);
+        reports.push(report);
+        first_frame += frames.len();
+    }
+    if first_frame == 0 {
+        return Err(Error::Parameter("the source has no frames".into()));
+    }
+    let (_, bytes) = writer.finish()?;
+    let pixels = (first_frame * info.width * info.height) as f64;
+    Ok(Report {
+        frames: first_frame as u64,
+        bytes,
+        bpp: bytes as f64 * 8.0 / pixels,
+        wanted: wanted_bpp.map(|b| b * pixels / 8.0),
+        groups: reports,
+        scores: scorer.finish()?,
+        seconds: start.elapsed().as_secs_f64(),
+    })
+}
+
+impl Report {
+    /// An [`Error::Target`] if the file's size is off by more than [`TARGET_TOLERANCE`].
+    pub fn check_target(&self) -> Result<()> {
+        match self.wanted {
+            Some(w) if (self.bytes as f64 / w - 1.0).abs() > TARGET_TOLERANCE => Err(Error::Target(format!(
+                "the file has {} bytes, {:.0} were asked for ({:+.1} %, at most {:.0} % counts as reached)",
+                self.bytes,
+                w,
+                (self.bytes as f64 / w - 1.0) * 100.0,
+                TARGET_TOLERANCE * 100.0
+            ))),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn read_group(source: &mut dyn FrameSource, size: usize) -> Result<Vec<Frame>> {
+    let mut frames = Vec::new();
+    while frames.len() < size
+        && let Some(f) = source.read()?
+    {
+        frames.push(f);
+    }
+    Ok(frames)
+}
+
+/// The network for a group and the coded bytes it shall have.
+fn choose_size(info: &VideoInfo, frames: usize, coded: Option<f64>, options: &Options) -> Result<(Arch, f64)> {
+    /// Fewer bytes hold no network of this kind.
+    const LEAST: f64 = 150.0;
+    let coded = coded.map(|c| c.max(LEAST));
+    let params = match (options.model_size, coded) {
+        (Some(p), _) => p,
+        (None, Some(c)) => plan::params_for(c),
+        (None, None) => return Err(Error::Parameter("neither a size nor a model size is given".into())),
+    };
+    let net = size::for_params(info, frames, params)?;
+    let graph = net.lower(info)?;
+    graph.check(frames, &Limits::default())?;
+    let values = graph.params() as f64 + (graph.latent_len() * frames) as f64;
+    Ok((Arch::Hnerv(net), coded.unwrap_or(values * plan::MODEL_SIZE_BITS / 8.0)))
+}
+
+/// Reads the group back from its bytes and computes its frames: what any decoder will.
+fn decode_back(bytes: &[u8], info: &VideoInfo, fitted: &Fitted, pool: &rayon::ThreadPool) -> Result<Vec<Frame>> {
+    let mut r = Reader::new(bytes, 0);
+    let layout = GroupLayout::read(&mut r, info, &Limits::default())?;
+    let group = layout.decode(&mut r)?;
+    if group != fitted.group {
+        return Err(Error::Mismatch("the coded group does not read back as written; this is a bug".into()));
+    }
+    let synth = Synth::new(&layout.graph, &group.network, info, Level::detect())?;
+    let mut frames = Vec::new();
+    decoder::frames(pool, &synth, &group.latents, layout.graph.latent_len(), group.frames, &mut |_, f| {
+        frames.push(f);
+        Ok(())
+    })?;
+    Ok(frames)
+}
+
+/// PSNR over all planes with the loss's plane weights: the decoded counterpart of [`Fitted::float_psnr`].
+fn weighted_psnr(source: &[Frame], decoded: &[Frame], info: &VideoInfo) -> f64 {
+    let peak = f64::from(info.format.max_value());
+    let mut sum = 0.0;
+    for (a, b) in source.iter().zip(decoded) {
+        for (p, (a, b)) in a.planes.iter().zip(&b.planes).enumerate() {
+            let e: u64 = a.data.iter().zip(&b.data).map(|(&a, &b)| u64::from(a.abs_diff(b)).pow(2)).sum();
+            sum += fit::plane_weight(info.format.chroma, p) * e as f64 / a.data.len() as f64;
+        }
+    }
+    10.0 * (peak * peak * source.len() as f64 / sum.max(1e-9)).log10()
+}

@@ -1,0 +1,134 @@
+//! Fitting: the burn executor of a graph, trained on the frames of one group.
+//!
+//! Nothing of burn crosses this module's border: a [`Job`] goes in, the group's integers come out.
+
+mod convnext;
+pub mod kernels;
+mod net;
+pub mod ops;
+mod quant;
+mod target;
+mod train;
+
+use crate::error::{Error, Result};
+use crate::frame::{Frame, VideoInfo};
+use crate::group::{Arch, Group};
+
+/// What to compute on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Device {
+    /// A GPU if this build and machine have one, else the CPU.
+    #[default]
+    Auto,
+    /// burn-flex.
+    Cpu,
+    /// The CUDA device of this index.
+    Cuda(usize),
+}
+
+/// Distortion that is minimised.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Loss {
+    /// Mean squared error.
+    L2,
+    /// 0.7 L1 + 0.3 (1 - SSIM), HNeRV's "Fusion6".
+    Fusion6,
+}
+
+/// How long and how to fit.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// Optimiser steps.
+    pub steps: usize,
+    /// Frames a step.
+    pub batch: usize,
+    /// Adam's peak learning rate for the network.
+    pub learning_rate: f64,
+    /// Seed of all random numbers.
+    pub seed: u64,
+    /// Distortion.
+    pub loss: Loss,
+    /// Where to compute.
+    pub device: Device,
+}
+
+/// One group to fit.
+#[derive(Clone, Copy)]
+pub struct Job<'a> {
+    /// Pictures' geometry and format.
+    pub info: &'a VideoInfo,
+    /// The group's frames.
+    pub frames: &'a [Frame],
+    /// Representation and its sizes.
+    pub arch: &'a Arch,
+    /// Bytes wanted for weights and latents together.
+    pub target_bytes: f64,
+    /// How to fit.
+    pub settings: Settings,
+}
+
+/// State of a running fit.
+#[derive(Clone, Copy, Debug)]
+pub struct Progress {
+    /// Steps done.
+    pub step: usize,
+    /// Steps in all.
+    pub steps: usize,
+    /// PSNR of the running mean of the weighted squared error, float network, dB.
+    pub psnr: f64,
+    /// Coded size at the last measurement, bytes; `None` before quantisation starts.
+    pub bytes: Option<f64>,
+}
+
+/// Is told how a fit goes, and may stop it.
+pub trait Observer {
+    /// After every step.
+    fn progress(&mut self, progress: &Progress);
+    /// Polled after every step; `true` ends the fit with [`Error::Interrupted`].
+    fn stop(&self) -> bool {
+        false
+    }
+}
+
+/// Share of plane `p` in the distortion.
+pub fn plane_weight(chroma: crate::frame::Chroma, p: usize) -> f64 {
+    target::weight(chroma, p).into()
+}
+
+/// A fitted group.
+pub struct Fitted {
+    /// The integers to code.
+    pub group: Group,
+    /// PSNR of the quantised network in float arithmetic over all planes (weights as in the loss), before rounding to
+    /// samples, dB: what exact decoding is compared with.
+    pub float_psnr: f64,
+}
+
+/// Fits one group.
+pub fn fit(job: &Job<'_>, observer: &mut dyn Observer) -> Result<Fitted> {
+    type Cpu = burn::backend::Autodiff<burn::backend::Flex>;
+    match job.settings.device {
+        #[cfg(feature = "cuda")]
+        Device::Cuda(index) => {
+            if !cuda_available() {
+                return Err(Error::Device(format!("cuda:{index}: no CUDA driver on this machine")));
+            }
+            type Cuda = burn::backend::Autodiff<burn_cuda::Cuda>;
+            train::run::<Cuda>(job, &burn_cuda::CudaDevice::new(index), observer)
+        }
+        #[cfg(not(feature = "cuda"))]
+        Device::Cuda(index) => Err(Error::Device(format!("cuda:{index}: this build has no CUDA support (cargo feature 'cuda')"))),
+        #[cfg(feature = "cuda")]
+        Device::Auto if cuda_available() => {
+            fit(&Job { settings: Settings { device: Device::Cuda(0), ..job.settings }, ..*job }, observer)
+        }
+        _ => train::run::<Cpu>(job, &Default::default(), observer),
+    }
+}
+
+/// Whether a CUDA driver can be loaded. Asks without touching burn's runtime, which panics where there is none.
+#[cfg(feature = "cuda")]
+pub fn cuda_available() -> bool {
+    static PRESENT: std::sync::OnceLock<bool> = std::sync::OnceLock::new();
+    *PRESENT.get_or_init(|| ["libcuda.so", "libcuda.so.1"].iter().any(|n| cuda_library_exists(n)))
+}

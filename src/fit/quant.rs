@@ -1,0 +1,101 @@
+//! From float parameters to the integers that are coded, and what they cost.
+
+use burn::tensor::Tensor as BurnTensor;
+
+use super::net::Net;
+use super::ops::FastOps;
+use crate::entropy::contexts::MAX_MAGNITUDE;
+use crate::entropy::tensor::{Network, Step, Tensor, blank_network, code_network};
+use crate::entropy::{Cost, latent::code_latents};
+use crate::error::{Error, Result};
+use crate::network::{Chain, Graph};
+
+/// Largest magnitude of a coded latent; half the range, so that differences fit too.
+const MAX_LATENT: f64 = (MAX_MAGNITUDE / 2) as f64;
+
+/// Float parameters on the host.
+#[derive(Clone, Debug)]
+pub struct Params {
+    /// One list for each of the graph's tensors.
+    pub tensors: Vec<Vec<f32>>,
+    /// All latents, frame after frame.
+    pub latents: Vec<f32>,
+    /// Natural logarithm of the step of each tensor, then of the latents.
+    pub log_steps: Vec<f64>,
+}
+
+/// Values of a burn tensor.
+pub fn values<B: FastOps, const D: usize>(t: BurnTensor<B, D>) -> Result<Vec<f32>> {
+    t.into_data().convert::<f32>().to_vec().map_err(|e| Error::Parameter(format!("reading a tensor back: {e:?}")))
+}
+
+impl Params {
+    /// Copies the parameters off the device.
+    pub fn read<B: FastOps>(net: &Net<B>, graph: &Graph, chains: &[Chain]) -> Result<Self> {
+        let mut p = Params { tensors: vec![Vec::new(); graph.tensors.len()], latents: Vec::new(), log_steps: vec![0.0; graph.tensors.len() + 1] };
+        let step = |i: usize| values(net.log_steps[i].val()).map(|v| f64::from(v[0]));
+        for (i, c) in chains.iter().enumerate() {
+            p.tensors[c.weight] = values(net.weights[i].val())?;
+            p.tensors[c.bias] = values(net.biases[i].val())?;
+            p.log_steps[c.weight] = step(i)?;
+            p.log_steps[c.bias] = step(chains.len() + i)?;
+        }
+        p.log_steps[graph.tensors.len()] = step(net.latent_step())?;
+        for l in &net.latents {
+            p.latents.extend(values(l.val())?);
+        }
+        Ok(p)
+    }
+
+    /// The integers, with every step moved by `shift` in the natural logarithm and snapped to the format's grid.
+    /// Activation scales are left at 0.
+    pub fn integers(&self, graph: &Graph, shift: f64) -> (Network, Vec<i16>) {
+        let mut net = blank_network(graph);
+        let round = |v: &[f32], step: Step, max: f64| -> Vec<i16> {
+            let inverse = 1.0 / step.value();
+            v.iter().map(|&v| (f64::from(v) * inverse).round_ties_even().clamp(-max, max) as i16).collect()
+        };
+        for ((t, v), &l) in net.tensors.iter_mut().zip(&self.tensors).zip(&self.log_steps) {
+            let step = Step::nearest((l + shift).exp());
+            *t = Tensor { step, values: round(v, step, MAX_MAGNITUDE.into()) };
+        }
+        net.latent_step = Step::nearest((self.log_steps[graph.tensors.len()] + shift).exp());
+        let latents = round(&self.latents, net.latent_step, MAX_LATENT);
+        (net, latents)
+    }
+
+    /// Bytes that the real coder spends on the integers at `shift`, by its own probabilities.
+    pub fn coded_bytes(&self, graph: &Graph, frames: usize, shift: f64) -> Result<f64> {
+        let (net, mut latents) = self.integers(graph, shift);
+        let mut weights = Cost::default();
+        code_network(&mut weights, graph, &net)?;
+        let mut best = f64::INFINITY;
+        for temporal in [false, true] {
+            let mut c = Cost::default();
+            code_latents(&mut c, graph.latent_shape(), frames, temporal, &mut latents)?;
+            best = best.min(c.bits);
+        }
+        // the range coder ends on whole words
+        Ok((weights.bits + best) / 8.0 + 8.0)
+    }
+
+    /// The shift at which the coded size is nearest to `target` bytes.
+    pub fn shift_for(&self, graph: &Graph, frames: usize, target: f64) -> Result<f64> {
+        let count = (graph.params() as usize + self.latents.len()).max(1) as f64;
+        let (mut best, mut best_miss, mut shift) = (0.0, f64::INFINITY, 0.0);
+        for _ in 0..12 {
+            let bytes = self.coded_bytes(graph, frames, shift)?;
+            let miss = bytes - target;
+            if miss.abs() < best_miss {
+                (best, best_miss) = (shift, miss.abs());
+            }
+            if miss.abs() < 0.001 * target {
+                break;
+            }
+            // a factor of 2 in the step is one bit a value, less where most values are zero already
+            let bits = (bytes * 8.0 / count).min(4.0);
+            shift += (miss * 8.0 / count * std::f64::consts::LN_2 * (1.0 + 0.5 / bits.max(0.2))).clamp(-0.7, 0.7);
+        }
+        Ok(best)
+    }
+}

@@ -1,0 +1,116 @@
+//! Groups, presets and sizes: what to spend where.
+
+use crate::error::{Error, Result};
+use crate::frame::VideoInfo;
+
+/// Bits a parameter when only the model size is given.
+pub const MODEL_SIZE_BITS: f64 = 6.0;
+/// Bits a parameter at which the network is sized for a wanted number of bytes.
+const SIZED_BITS: f64 = 5.0;
+/// Frames of a group unless asked otherwise.
+const AUTO_GROUP: usize = 132;
+/// Bytes of a group's frames in memory unless asked otherwise.
+const AUTO_GROUP_BYTES: usize = 1 << 30;
+
+/// Parameters (latents included) for a number of coded bytes.
+pub fn params_for(bytes: f64) -> f64 {
+    bytes * 8.0 / SIZED_BITS
+}
+
+/// Effort: how many steps a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Preset {
+    /// 15 passes over the group.
+    Ultrafast,
+    /// 40 passes.
+    Fast,
+    /// 100 passes.
+    Medium,
+    /// 300 passes.
+    Slow,
+    /// 1000 passes.
+    Veryslow,
+}
+
+impl Preset {
+    /// Passes over the frames of a group.
+    pub fn passes(self) -> usize {
+        match self {
+            Preset::Ultrafast => 15,
+            Preset::Fast => 40,
+            Preset::Medium => 100,
+            Preset::Slow => 300,
+            Preset::Veryslow => 1000,
+        }
+    }
+
+    /// Optimiser steps for a group; short groups get as many as one of 16 frames.
+    pub fn steps(self, frames: usize, batch: usize) -> usize {
+        (self.passes() * frames.max(16)).div_ceil(batch)
+    }
+}
+
+/// How a sequence splits into groups.
+#[derive(Clone, Copy, Debug)]
+pub struct Groups {
+    size: usize,
+    /// Frames and groups in all, where known.
+    known: Option<(usize, usize)>,
+}
+
+impl Groups {
+    /// Frames of group `i`: as equal as they can be where the length is known.
+    pub fn size(&self, i: usize) -> usize {
+        match self.known {
+            // a source may hold more than it said; what is left over goes into further groups
+            Some((frames, count)) if i < count => (i + 1) * frames / count - i * frames / count,
+            _ => self.size,
+        }
+    }
+
+    /// Number of groups, where known.
+    pub fn count(&self) -> Option<usize> {
+        self.known.map(|(_, count)| count)
+    }
+}
+
+/// Groups for a sequence of `frames` frames, of at most `wanted` frames each.
+pub fn groups(info: &VideoInfo, frames: Option<usize>, wanted: Option<usize>) -> Result<Groups> {
+    // frames are held as 16-bit samples
+    let frame_bytes = info.format.frame_bytes(info.width, info.height) / info.format.bytes_per_sample() * 2;
+    let size = match wanted {
+        Some(n @ 1..=65535) => n,
+        Some(n) => return Err(Error::Parameter(format!("group of {n} frames (allowed 1..=65535)"))),
+        None => (AUTO_GROUP_BYTES / frame_bytes.max(1)).clamp(1, AUTO_GROUP),
+    };
+    let known = frames.filter(|&n| n > 0).map(|n| (n, n.div_ceil(size)));
+    Ok(Groups { size, known })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frame::{Chroma, ColorInfo, PixelFormat, Ratio};
+
+    fn info(width: usize, height: usize) -> VideoInfo {
+        let ratio = Ratio { num: 0, den: 0 };
+        VideoInfo { width, height, format: PixelFormat::new8(Chroma::Yuv420), fps: ratio, sar: ratio, color: ColorInfo::UNSPECIFIED }
+    }
+
+    #[test]
+    fn groups_are_equal_and_complete() {
+        for (frames, wanted) in [(1, None), (48, None), (300, None), (300, Some(7)), (5, Some(5)), (6, Some(5))] {
+            let g = groups(&info(416, 240), Some(frames), wanted).unwrap();
+            let sizes: Vec<usize> = (0..g.count().unwrap()).map(|i| g.size(i)).collect();
+            assert_eq!(sizes.iter().sum::<usize>(), frames);
+            assert!(sizes.iter().max().unwrap() - sizes.iter().min().unwrap() <= 1 && *sizes.iter().max().unwrap() <= wanted.unwrap_or(132));
+        }
+    }
+
+    #[test]
+    fn large_pictures_make_short_groups() {
+        let g = groups(&info(7680, 4320), None, None).unwrap();
+        assert!(g.size(0) >= 1 && g.size(0) * 7680 * 4320 * 3 <= 1 << 30, "{}", g.size(0));
+        assert!(groups(&info(64, 64), None, Some(0)).is_err());
+    }
+}
