@@ -1,5 +1,7 @@
 //! nvc: a neural video and image codec with an exact decoder.
 #![forbid(unsafe_code)]
+pub mod color;
 pub mod error;
 pub mod frame;
+pub mod io;
 pub use error::{Error, Result};
