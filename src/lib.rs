@@ -4,4 +4,5 @@ pub mod color;
 pub mod error;
 pub mod frame;
 pub mod io;
+pub mod metrics;
 pub use error::{Error, Result};
