@@ -1,5 +1,6 @@
 //! nvc: a neural video and image codec with an exact decoder.
 #![forbid(unsafe_code)]
+pub mod anchors;
 pub mod color;
 pub mod error;
 pub mod frame;
