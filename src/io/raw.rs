@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 
 use super::output::Output;
-use super::{FrameSink, FrameSource, SourceOptions, check_size};
+use super::{FrameSink, FrameSource, MAX_SIDE, SourceOptions, check_size};
 use crate::color::check_frame;
 use crate::error::{Error, Result};
 use crate::frame::{Chroma, ColorInfo, Frame, PixelFormat, Ratio, VideoInfo};
@@ -25,7 +25,9 @@ impl<R: Read> RawSource<R> {
         let (width, height) = opts
             .size_in
             .ok_or_else(|| Error::Parameter(format!("{name}: raw video has no header; give its size, as in --size-in 1920x1080")))?;
-        check_size(width, height)?;
+        if width == 0 || height == 0 {
+            return Err(Error::Parameter(format!("{name}: --size-in {width}x{height} (both sides 1..={MAX_SIDE})")));
+        }
         let info = VideoInfo {
             width,
             height,
