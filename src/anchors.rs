@@ -3,6 +3,8 @@
 //! The `ffmpeg` program encodes raw frames from its stdin; constant quality (crf) is searched until the elementary
 //! stream has the wanted size. The encoder's identification message is not counted: it is up to 2.5 kB of text.
 
+mod table;
+
 use std::fs::File;
 use std::io::{self, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -12,7 +14,9 @@ use std::str::FromStr;
 use crate::error::{Error, Result};
 use crate::frame::{Chroma, VideoInfo};
 use crate::io::{BoxedSource, FrameSource, RawSource};
-use crate::metrics::{Psnr, Scorer, Scores};
+use crate::metrics::{Scorer, Scores};
+
+pub use table::{TableRow, score_table};
 
 const CRF_MAX: f64 = 51.0;
 
@@ -62,7 +66,11 @@ impl FromStr for AnchorSpec {
         let codec = match parts.next() {
             Some("x264") => Codec::X264,
             Some("x265") => Codec::X265,
-            _ => return Err(Error::Parameter(format!("anchor '{text}' (known: x264, x265, each with :preset[:tune], as in x265:veryslow:psnr)"))),
+            _ => {
+                return Err(Error::Parameter(format!(
+                    "anchor '{text}' (known: x264, x265, each with :preset[:tune], as in x265:veryslow:psnr)"
+                )));
+            }
         };
         let preset = parts.next().unwrap_or("medium").to_string();
         let tune = parts.next().map(str::to_string);
@@ -171,7 +179,8 @@ struct Run {
 fn search(target: u64, opts: &AnchorOptions, encode: impl Fn(f64) -> Result<Run>) -> Result<(Run, Option<String>)> {
     const HALVING: f64 = 6.0 / std::f64::consts::LN_2;
     let excess = |r: &Run| (r.bytes.max(1) as f64 / target.max(1) as f64).ln();
-    let (mut large, mut small): (Option<(f64, f64)>, Option<(f64, f64)>) = (None, None);
+    // The nearest too large and too small encodes: crf, and logarithm of size over wanted size.
+    let (mut large, mut small) = (None::<(f64, f64)>, None::<(f64, f64)>);
     let mut best: Option<Run> = None;
     let mut crf = 28.0;
     let mut reason = "after the allowed number of encodes";
@@ -193,7 +202,9 @@ fn search(target: u64, opts: &AnchorOptions, encode: impl Fn(f64) -> Result<Run>
         let next = match (large, small) {
             // Bisect now and then, for curves that are anything but linear.
             (Some((a, _)), Some((b, _))) if n % 4 == 3 => (a + b) / 2.0,
-            (Some((a, ea)), Some((b, eb))) => (a + (b - a) * ea / (ea - eb)).clamp(a.min(b) + 0.05 * (a - b).abs(), a.max(b) - 0.05 * (a - b).abs()),
+            (Some((a, ea)), Some((b, eb))) => {
+                (a + (b - a) * ea / (ea - eb)).clamp(a.min(b) + 0.05 * (a - b).abs(), a.max(b) - 0.05 * (a - b).abs())
+            }
             (Some((a, ea)), None) => a + (ea * HALVING).max(0.5),
             (None, Some((b, eb))) => b + (eb * HALVING).min(-0.5),
             (None, None) => crf,
@@ -216,7 +227,8 @@ fn encoder_args(spec: &AnchorSpec, info: &VideoInfo, crf: f64, threads: usize) -
     let fps = if info.fps.num == 0 || info.fps.den == 0 { "25/1".into() } else { format!("{}/{}", info.fps.num, info.fps.den) };
     let size = format!("{}x{}", info.width, info.height);
     let name = info.format.name();
-    let mut args: Vec<String> = ["-f", "rawvideo", "-pix_fmt", name, "-s", &size, "-r", &fps, "-i", "-", "-pix_fmt", name].map(String::from).into();
+    let mut args: Vec<String> =
+        ["-f", "rawvideo", "-pix_fmt", name, "-s", &size, "-r", &fps, "-i", "-", "-pix_fmt", name].map(String::from).into();
     args.extend(["-c:v", encoder, "-preset", &spec.preset, "-crf", &crf.to_string()].map(String::from));
     if let Some(tune) = &spec.tune {
         args.extend(["-tune".into(), tune.clone()]);
@@ -249,7 +261,8 @@ impl Program {
         let mut command = Command::new("ffmpeg");
         command.args(["-hide_banner", "-nostdin", "-v", "error", "-y"]).args(args).arg(output);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(stderr);
-        let child = command.spawn().map_err(|e| Error::io("starting the program 'ffmpeg' (anchors need it, with libx264 and libx265)", e))?;
+        let child =
+            command.spawn().map_err(|e| Error::io("starting the program 'ffmpeg' (anchors need it, with libx264 and libx265)", e))?;
         Ok(Program { child, log })
     }
 
@@ -276,7 +289,11 @@ impl Drop for Program {
 
 fn encode(spec: &AnchorSpec, reference: Reopen, info: &VideoInfo, crf: f64, threads: usize, dir: &Path) -> Result<Run> {
     if info.format.chroma == Chroma::Rgb {
-        let what = format!("{} has no path for {} pictures; score a YUV form of them, as from ffmpeg -pix_fmt yuv444p", spec.codec.name(), info.format.name());
+        let what = format!(
+            "{} has no path for {} pictures; score a YUV form of them, as from ffmpeg -pix_fmt yuv444p",
+            spec.codec.name(),
+            info.format.name()
+        );
         return Err(Error::Unsupported(what));
     }
     let path = dir.join(format!("{crf}.{}", spec.codec.ffmpeg_names().2));
@@ -321,7 +338,8 @@ fn identification_bytes(stream: &[u8], codec: Codec) -> u64 {
 fn score(spec: &AnchorSpec, stream: &Path, reference: Reopen, info: &VideoInfo) -> Result<Scores> {
     let dir = stream.parent().unwrap_or(Path::new("."));
     let name = stream.display().to_string();
-    let args = ["-f", spec.codec.ffmpeg_names().1, "-i", &name, "-fps_mode", "passthrough", "-f", "rawvideo", "-pix_fmt", info.format.name()];
+    let args =
+        ["-f", spec.codec.ffmpeg_names().1, "-i", &name, "-fps_mode", "passthrough", "-f", "rawvideo", "-pix_fmt", info.format.name()];
     let mut program = Program::start(&args.map(String::from), Path::new("-"), dir)?;
     let pipe = program.child.stdout.take().ok_or_else(|| Error::Parameter("ffmpeg has no stdout".into()))?;
     let mut decoded = RawSource::with_info(BufReader::with_capacity(1 << 18, pipe), "decoded anchor", None, info)?;
@@ -335,58 +353,16 @@ fn score(spec: &AnchorSpec, stream: &Path, reference: Reopen, info: &VideoInfo) 
             (a, _) => {
                 program.wait("decode its own stream")?;
                 let less = if a.is_some() { "fewer" } else { "more" };
-                return Err(Error::Mismatch(format!("{} decodes to {less} frames than the reference has ({frames} compared)", spec.codec.name())));
+                return Err(Error::Mismatch(format!(
+                    "{} decodes to {less} frames than the reference has ({frames} compared)",
+                    spec.codec.name()
+                )));
             }
         }
         frames += 1;
     }
     program.wait("decode its own stream")?;
     scorer.finish()
-}
-
-/// A row of [`score_table`].
-#[derive(Clone, Debug)]
-pub struct TableRow<'a> {
-    /// First column.
-    pub codec: &'a str,
-    /// Second column.
-    pub preset: String,
-    /// Bytes of the stream.
-    pub bytes: u64,
-    /// Bits per luma sample.
-    pub bpp: f64,
-    /// Quality.
-    pub scores: &'a Scores,
-}
-
-/// One row for our own stream and one for each anchor, with mean PSNR; then the anchors' command lines.
-pub fn score_table(own: &TableRow, anchors: &[Anchor]) -> String {
-    let mut rows = vec![["codec", "preset", "bytes", "bpp", "PSNR Y", "6:1:1", "RGB", "MS-SSIM Y"].map(String::from)];
-    let mut add = |r: &TableRow| {
-        let db = |p: Option<Psnr>| p.map_or("-".into(), |p| format!("{:.3}", p.mean));
-        let s = r.scores;
-        let ms_ssim = s.ms_ssim_y.map_or("-".into(), |v| format!("{v:.5}"));
-        let bytes = r.bytes.to_string();
-        rows.push([r.codec.into(), r.preset.clone(), bytes, format!("{:.5}", r.bpp), db(s.psnr_y), db(s.psnr_yuv611), db(s.psnr_rgb), ms_ssim]);
-    };
-    add(own);
-    for a in anchors {
-        add(&TableRow { codec: a.spec.codec.name(), preset: a.preset(), bytes: a.bytes, bpp: a.bpp, scores: &a.scores });
-    }
-    let widths: [usize; 8] = std::array::from_fn(|c| rows.iter().map(|r| r[c].len()).max().unwrap_or(0));
-    let mut text = String::new();
-    for r in &rows {
-        let line: Vec<String> = (0..8).map(|c| if c < 2 { format!("{:<1$}", r[c], widths[c]) } else { format!("{:>1$}", r[c], widths[c]) }).collect();
-        text += line.join("  ").trim_end();
-        text += "\n";
-    }
-    for a in anchors {
-        text += &format!("{}: {}\n", a.spec.codec.name(), a.command);
-        if let Some(note) = &a.note {
-            text += &format!("{}: {note}\n", a.spec.codec.name());
-        }
-    }
-    text
 }
 
 #[cfg(test)]

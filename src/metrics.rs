@@ -193,17 +193,28 @@ fn similarity(x: &[f32], y: &[f32], w: usize, h: usize, peak: f64, luminance: bo
     let taps = gaussian();
     let (c1, c2) = ((0.01 * peak).powi(2) as f32, (0.03 * peak).powi(2) as f32);
     let wide = w + 1 - WINDOW;
-    let maps: [&(dyn Fn(usize) -> f32 + Sync); 5] = [&|i| x[i], &|i| y[i], &|i| x[i] * x[i], &|i| y[i] * y[i], &|i| x[i] * y[i]];
     // Columns first, then rows; only windows that lie inside the picture.
     let row_sum = |row: usize| -> f64 {
-        let mut column = vec![0f32; w];
-        let [mx, my, xx, yy, xy] = maps.map(|f| {
-            column.fill(0.0);
-            for (k, t) in taps.iter().enumerate() {
-                let at = (row + k) * w;
-                column.iter_mut().enumerate().for_each(|(i, c)| *c += t * f(at + i));
+        let mut columns: [Vec<f32>; 5] = std::array::from_fn(|_| vec![0.0; w]);
+        let [cx, cy, cxx, cyy, cxy] = &mut columns;
+        for (k, t) in taps.iter().enumerate() {
+            let at = (row + k) * w;
+            let samples = x[at..at + w].iter().zip(&y[at..at + w]);
+            let sums = cx.iter_mut().zip(cy.iter_mut()).zip(cxx.iter_mut()).zip(cyy.iter_mut()).zip(cxy.iter_mut());
+            for ((&a, &b), ((((sx, sy), sxx), syy), sxy)) in samples.zip(sums) {
+                *sx += t * a;
+                *sy += t * b;
+                *sxx += t * (a * a);
+                *syy += t * (b * b);
+                *sxy += t * (a * b);
             }
-            (0..wide).map(|i| column[i..i + WINDOW].iter().zip(&taps).map(|(c, t)| c * t).sum::<f32>()).collect::<Vec<f32>>()
+        }
+        let [mx, my, xx, yy, xy] = columns.each_ref().map(|column| {
+            let mut out = vec![0f32; wide];
+            for (k, t) in taps.iter().enumerate() {
+                out.iter_mut().zip(&column[k..]).for_each(|(o, c)| *o += t * c);
+            }
+            out
         });
         let one = |i: usize| {
             let (mx, my) = (mx[i], my[i]);

@@ -101,7 +101,21 @@ fn y4m_that_ffmpeg_writes() {
     let dir = tempfile::tempdir().unwrap();
     let name = path(&dir, "f.y4m");
     for pix_fmt in ["yuv420p", "yuv444p", "gray", "yuv420p10le", "yuv444p10le", "gray10le"] {
-        let make = ["-nostdin", "-v", "error", "-y", "-f", "lavfi", "-i", "testsrc2=s=50x38:r=25:d=0.2", "-pix_fmt", pix_fmt, "-strict", "-1", &name];
+        let make = [
+            "-nostdin",
+            "-v",
+            "error",
+            "-y",
+            "-f",
+            "lavfi",
+            "-i",
+            "testsrc2=s=50x38:r=25:d=0.2",
+            "-pix_fmt",
+            pix_fmt,
+            "-strict",
+            "-1",
+            &name,
+        ];
         assert!(Command::new("ffmpeg").args(make).status().unwrap().success());
         let source = open_source(&name, &SourceOptions::default()).unwrap();
         let i = *source.info();
@@ -306,7 +320,8 @@ fn containers_through_the_library() {
         ("yuva420p", "yuv420p", true),
     ] {
         let tags = ["-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709", "-color_range", "tv"];
-        let make = ["-nostdin", "-v", "error", "-y", "-f", "lavfi", "-i", "testsrc2=s=70x52:r=30000/1001:d=0.3", "-pix_fmt", made, "-c:v", "ffv1"];
+        let make =
+            ["-nostdin", "-v", "error", "-y", "-f", "lavfi", "-i", "testsrc2=s=70x52:r=30000/1001:d=0.3", "-pix_fmt", made, "-c:v", "ffv1"];
         assert!(Command::new("ffmpeg").args(make).args(tags).arg(&name).status().unwrap().success());
         let source = open_source(&name, &SourceOptions::default()).unwrap();
         let i = *source.info();

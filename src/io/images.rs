@@ -141,7 +141,8 @@ fn load(reader: impl Read, name: &str) -> Result<Loaded> {
         DynamicImage::ImageLumaA8(i) => (i.into_raw(), 2),
         DynamicImage::ImageRgba8(i) => (i.into_raw(), 4),
         other => {
-            let what = format!("{name}: picture of type {:?} (known: 8-bit gray and RGB); reduce it to 8 bits a sample first", other.color());
+            let what =
+                format!("{name}: picture of type {:?} (known: 8-bit gray and RGB); reduce it to 8 bits a sample first", other.color());
             return Err(Error::Unsupported(what));
         }
     };
@@ -149,7 +150,9 @@ fn load(reader: impl Read, name: &str) -> Result<Loaded> {
         && let Some(i) = samples.chunks_exact(step).position(|p| p[step - 1] != 255)
     {
         let (x, y) = (i % size.0, i / size.0);
-        return Err(Error::Unsupported(format!("{name}: picture with transparency (first at x={x} y={y}); flatten its alpha channel first")));
+        return Err(Error::Unsupported(format!(
+            "{name}: picture with transparency (first at x={x} y={y}); flatten its alpha channel first"
+        )));
     }
     let chroma = if step < 3 { Chroma::Gray } else { Chroma::Rgb };
     let mut frame = Frame::new(PixelFormat::new8(chroma), size.0, size.1);
@@ -219,7 +222,8 @@ impl FrameSink for ImageSink {
     fn write(&mut self, frame: &Frame) -> Result<()> {
         check_frame(&self.info, frame)?;
         if self.pattern.is_none() && self.written > 0 {
-            let what = format!("{}: more than one frame for one picture file; number them, as in f_%05d.png, or choose --frames", self.path);
+            let what =
+                format!("{}: more than one frame for one picture file; number them, as in f_%05d.png, or choose --frames", self.path);
             return Err(Error::Parameter(what));
         }
         let bytes = self.pack(frame)?;
@@ -270,7 +274,10 @@ mod tests {
     #[test]
     fn opaque_alpha_is_dropped_other_alpha_refused() {
         let (f, format, _) = load(&png(&[1, 2, 3, 255, 4, 5, 6, 255], 2, 1, ExtendedColorType::Rgba8)[..], "x").unwrap();
-        assert_eq!((format.name(), &f.planes[0].data, &f.planes[1].data, &f.planes[2].data), ("gbrp", &vec![2, 5], &vec![3, 6], &vec![1, 4]));
+        assert_eq!(
+            (format.name(), &f.planes[0].data, &f.planes[1].data, &f.planes[2].data),
+            ("gbrp", &vec![2, 5], &vec![3, 6], &vec![1, 4])
+        );
         let e = load(&png(&[1, 2, 3, 255, 4, 5, 6, 254], 2, 1, ExtendedColorType::Rgba8)[..], "x").unwrap_err();
         assert!(matches!(&e, Error::Unsupported(m) if m.contains("x=1 y=0")), "{e}");
         let e = load(&png(&[0; 4], 2, 1, ExtendedColorType::L16)[..], "x").unwrap_err();

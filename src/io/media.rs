@@ -244,7 +244,11 @@ impl Worker {
         };
         let name = source.format().descriptor().map_or("unknown", |d| d.name()).replace("yuvj", "yuv");
         if name != info.format.name() {
-            return Err(Error::Unsupported(format!("{}: the pixel format changes from {} to {name} within the stream", self.name, info.format.name())));
+            return Err(Error::Unsupported(format!(
+                "{}: the pixel format changes from {} to {name} within the stream",
+                self.name,
+                info.format.name()
+            )));
         }
         let bytes = info.format.bytes_per_sample();
         let mut frame = Frame::new(info.format, w, h);

@@ -77,10 +77,11 @@ pub fn open_source(path: &str, opts: &SourceOptions) -> Result<BoxedSource> {
     if path == "-" {
         return sniff(std::io::stdin(), "stdin", None, opts);
     }
-    if is_picture(path) && !Path::new(path).exists() {
-        if let Some(pattern) = Pattern::parse(path) {
-            return Ok(Box::new(ImageSource::sequence(pattern, opts)?));
-        }
+    if is_picture(path)
+        && !Path::new(path).exists()
+        && let Some(pattern) = Pattern::parse(path)
+    {
+        return Ok(Box::new(ImageSource::sequence(pattern, opts)?));
     }
     let io_error = |e| Error::io(format!("opening {path}"), e);
     let file = File::open(path).map_err(io_error)?;

@@ -63,10 +63,8 @@ impl<R: Read> FrameSource for RawSource<R> {
         self.at += got as u64;
         if got < want {
             let (name, f) = (&self.name, self.info.format.name());
-            let what = format!(
-                "{name}: the last frame has {got} of {want} bytes; is it really {f} of {}x{}?",
-                self.info.width, self.info.height
-            );
+            let what =
+                format!("{name}: the last frame has {got} of {want} bytes; is it really {f} of {}x{}?", self.info.width, self.info.height);
             return Err(Error::format(start, what));
         }
         Frame::read_raw(self.info.format, self.info.width, self.info.height, &self.raw).map(Some).map_err(|e| match e {

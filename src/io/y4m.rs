@@ -106,8 +106,13 @@ impl<R: Read> FrameSource for Y4mSource<R> {
 /// The header line without its newline, byte by byte: what follows belongs to the frames.
 fn read_header(reader: &mut impl Read, name: &str) -> Result<Vec<u8>> {
     let mut line = Vec::new();
-    for byte in reader.by_ref().take(MAX_HEADER as u64).bytes() {
-        match byte.map_err(|e| Error::io(format!("reading {name}"), e))? {
+    while line.len() < MAX_HEADER {
+        let mut byte = [0];
+        match reader.read_exact(&mut byte) {
+            Err(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => break,
+            r => r.map_err(|e| Error::io(format!("reading {name}"), e))?,
+        }
+        match byte[0] {
             b'\n' if line.starts_with(MAGIC) => return Ok(line),
             b'\n' => return Err(Error::format(0, format!("{name}: not y4m: the first line does not start with 'YUV4MPEG2 '"))),
             b => line.push(b),
@@ -266,7 +271,9 @@ mod tests {
 
     #[test]
     fn hostile_headers() {
-        for bad in ["W0 H4", "W4", "W16385 H1", "W18446744073709551615 H18446744073709551615", "W99999999999999999999 H1", "W-4 H4", "W4 H4 F1"] {
+        for bad in
+            ["W0 H4", "W4", "W16385 H1", "W18446744073709551615 H18446744073709551615", "W99999999999999999999 H1", "W-4 H4", "W4 H4 F1"]
+        {
             let e = open(format!("YUV4MPEG2 {bad}\n").as_bytes()).err().unwrap_or_else(|| panic!("'{bad}' accepted"));
             assert!(matches!(e, Error::Format { .. } | Error::Limits { .. } | Error::Parameter(_)), "{e}");
         }
