@@ -1,0 +1,200 @@
+//! YUV to 8-bit RGB, for scoring and for pictures on screen. Nothing here takes part in decoding.
+//!
+//! Chroma is replicated (nearest sample), arithmetic is `f32`, results are rounded half to even and clipped to
+//! 0..=255. Limited range is expanded to full range.
+
+use crate::error::{Error, Result};
+use crate::frame::{Chroma, Frame, Range, VideoInfo};
+
+/// One 8-bit RGB picture, interleaved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RgbPicture {
+    /// Samples per row.
+    pub width: usize,
+    /// Rows.
+    pub height: usize,
+    /// `width * height` triples R, G, B.
+    pub data: Vec<u8>,
+}
+
+/// The conversion that fits one sequence: tables of every sample value's contribution.
+#[derive(Clone, Debug)]
+pub struct ToRgb {
+    info: VideoInfo,
+    name: &'static str,
+    y: Vec<f32>,
+    cr_r: Vec<f32>,
+    cb_g: Vec<f32>,
+    cr_g: Vec<f32>,
+    cb_b: Vec<f32>,
+}
+
+impl ToRgb {
+    /// Chooses matrix and range from the colour description: code 1 is BT.709, 9 and 10 BT.2020, 7 SMPTE 240M,
+    /// 4 FCC; 5, 6 and whatever is unspecified BT.601. Unspecified range is limited for YUV. RGB and gray
+    /// samples are taken as they are.
+    pub fn new(info: &VideoInfo) -> Self {
+        let max = f64::from(info.format.max_value());
+        let levels = usize::from(info.format.max_value()) + 1;
+        let direct = matches!(info.format.chroma, Chroma::Rgb | Chroma::Gray) || info.color.matrix == 0;
+        let full = direct || info.color.range == Range::Full;
+        let (kr, kb, names) = match info.color.matrix {
+            1 => (0.2126, 0.0722, ["bt709 limited", "bt709 full"]),
+            4 => (0.30, 0.11, ["fcc limited", "fcc full"]),
+            7 => (0.212, 0.087, ["smpte240m limited", "smpte240m full"]),
+            9 | 10 => (0.2627, 0.0593, ["bt2020 limited", "bt2020 full"]),
+            _ => (0.299, 0.114, ["bt601 limited", "bt601 full"]),
+        };
+        let kg = 1.0 - kr - kb;
+        let up = f64::from(1u32 << (info.format.bit_depth - 8));
+        let (black, luma, chroma) =
+            if full { (0.0, 255.0 / max, 255.0 / max) } else { (16.0 * up, 255.0 / (219.0 * up), 255.0 / (224.0 * up)) };
+        let table = |zero: f64, gain: f64, weight: f64| -> Vec<f32> {
+            (0..levels).map(|v| weight as f32 * ((v as f32 - zero as f32) * gain as f32)).collect()
+        };
+        let mid = 128.0 * up;
+        ToRgb {
+            info: *info,
+            name: if direct { "identity" } else { names[usize::from(full)] },
+            y: table(black, luma, 1.0),
+            cr_r: table(mid, chroma, 2.0 * (1.0 - kr)),
+            cb_g: table(mid, chroma, -2.0 * (1.0 - kb) * kb / kg),
+            cr_g: table(mid, chroma, 2.0 * (1.0 - kr) * kr / kg),
+            cb_b: table(mid, chroma, 2.0 * (1.0 - kb)),
+        }
+    }
+
+    /// Matrix and range in use, as in `bt601 limited`; `identity` where the planes are RGB or gray already.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Converts one picture. A picture of another geometry than the sequence's is an [`Error::Parameter`].
+    pub fn convert(&self, frame: &Frame) -> Result<RgbPicture> {
+        check_frame(&self.info, frame)?;
+        let (w, h) = (self.info.width, self.info.height);
+        let mut data = vec![0u8; w * h * 3];
+        let shift = usize::from(self.info.format.chroma == Chroma::Yuv420);
+        for (y, out) in data.chunks_exact_mut((w * 3).max(1)).enumerate() {
+            let a = frame.planes[0].row(y);
+            match self.name {
+                "identity" if frame.planes.len() == 1 => {
+                    for (o, &v) in out.chunks_exact_mut(3).zip(a) {
+                        o.fill(clip(self.y[usize::from(v)]));
+                    }
+                }
+                "identity" => {
+                    let (b, r) = (frame.planes[1].row(y), frame.planes[2].row(y));
+                    for (x, o) in out.chunks_exact_mut(3).enumerate() {
+                        for (o, v) in o.iter_mut().zip([r[x], a[x], b[x]]) {
+                            *o = clip(self.y[usize::from(v)]);
+                        }
+                    }
+                }
+                _ => {
+                    let (u, v) = (frame.planes[1].row(y >> shift), frame.planes[2].row(y >> shift));
+                    for (x, o) in out.chunks_exact_mut(3).enumerate() {
+                        let luma = self.y[usize::from(a[x])];
+                        let (cb, cr) = (usize::from(u[x >> shift]), usize::from(v[x >> shift]));
+                        o[0] = clip(luma + self.cr_r[cr]);
+                        o[1] = clip(luma + (self.cb_g[cb] - self.cr_g[cr]));
+                        o[2] = clip(luma + self.cb_b[cb]);
+                    }
+                }
+            }
+        }
+        Ok(RgbPicture { width: w, height: h, data })
+    }
+}
+
+fn clip(v: f32) -> u8 {
+    v.round_ties_even().clamp(0.0, 255.0) as u8
+}
+
+/// Checks that a picture has the planes and sample range that its sequence announces.
+pub fn check_frame(info: &VideoInfo, frame: &Frame) -> Result<()> {
+    let want = info.format.chroma.planes();
+    if frame.planes.len() != want {
+        return Err(Error::Parameter(format!("frame has {} planes, {} has {want}", frame.planes.len(), info.format.name())));
+    }
+    let max = info.format.max_value();
+    for (p, plane) in frame.planes.iter().enumerate() {
+        let (w, h) = info.format.plane_size(p, info.width, info.height);
+        if (plane.width, plane.height) != (w, h) || plane.data.len() != w * h {
+            return Err(Error::Parameter(format!("plane {p} is {}x{}, expected {w}x{h}", plane.width, plane.height)));
+        }
+        if let Some(v) = plane.data.iter().find(|&&v| v > max) {
+            return Err(Error::Parameter(format!("plane {p} holds sample value {v} (allowed 0..={max})")));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frame::{ColorInfo, PixelFormat, Ratio};
+
+    fn info(chroma: Chroma, bit_depth: u8, matrix: u8, range: Range) -> VideoInfo {
+        VideoInfo {
+            width: 1,
+            height: 1,
+            format: PixelFormat { chroma, bit_depth },
+            fps: Ratio { num: 25, den: 1 },
+            sar: Ratio { num: 0, den: 0 },
+            color: ColorInfo { matrix, range, ..ColorInfo::UNSPECIFIED },
+        }
+    }
+
+    fn rgb(info: &VideoInfo, samples: [u16; 3]) -> [u8; 3] {
+        let mut f = Frame::new(info.format, 1, 1);
+        for (p, v) in f.planes.iter_mut().zip(samples) {
+            p.data[0] = v;
+        }
+        let d = ToRgb::new(info).convert(&f).unwrap().data;
+        [d[0], d[1], d[2]]
+    }
+
+    #[test]
+    fn black_white_and_primaries() {
+        let bt601 = info(Chroma::Yuv420, 8, 2, Range::Unspecified);
+        assert_eq!(ToRgb::new(&bt601).name(), "bt601 limited");
+        assert_eq!(rgb(&bt601, [16, 128, 128]), [0, 0, 0]);
+        assert_eq!(rgb(&bt601, [235, 128, 128]), [255, 255, 255]);
+        // Colour-bar red: 1.164383*65 + 1.596027*112 = 254.44; blue: 1.164383*(81-16) + 2.017232*(90-128) < 0.
+        assert_eq!(rgb(&bt601, [81, 90, 240]), [254, 0, 0]);
+        // Y 100 -> 97.808; Cb 110, Cr 150: R +35.113, G +7.052-17.885, B -36.310.
+        assert_eq!(rgb(&bt601, [100, 110, 150]), [133, 87, 61]);
+        // BT.709: R +39.440, G +3.838-11.724, B -38.023.
+        let bt709 = info(Chroma::Yuv444, 8, 1, Range::Limited);
+        assert_eq!(ToRgb::new(&bt709).name(), "bt709 limited");
+        assert_eq!(rgb(&bt709, [100, 110, 150]), [137, 90, 60]);
+    }
+
+    #[test]
+    fn full_range_and_ten_bit() {
+        // 100 + 1.402*22 = 130.844; 100 - 0.344136*(-18) - 0.714136*22 = 90.483; 100 + 1.772*(-18) = 68.104.
+        let full = info(Chroma::Yuv444, 8, 6, Range::Full);
+        assert_eq!(ToRgb::new(&full).name(), "bt601 full");
+        assert_eq!(rgb(&full, [100, 110, 150]), [131, 90, 68]);
+        assert_eq!(rgb(&info(Chroma::Yuv420, 10, 2, Range::Limited), [400, 440, 600]), [133, 87, 61]);
+        assert_eq!(rgb(&info(Chroma::Yuv444, 10, 2, Range::Full), [1023, 512, 512]), [255, 255, 255]);
+    }
+
+    #[test]
+    fn rgb_planes_are_g_b_r() {
+        let i = info(Chroma::Rgb, 8, 0, Range::Full);
+        assert_eq!(ToRgb::new(&i).name(), "identity");
+        assert_eq!(rgb(&i, [10, 20, 30]), [30, 10, 20]);
+        assert_eq!(rgb(&info(Chroma::Gray, 8, 2, Range::Full), [77, 0, 0]), [77, 77, 77]);
+    }
+
+    #[test]
+    fn other_geometry_is_refused() {
+        let i = info(Chroma::Yuv420, 8, 2, Range::Limited);
+        assert!(matches!(ToRgb::new(&i).convert(&Frame::new(i.format, 2, 2)), Err(Error::Parameter(_))));
+        let mut f = Frame::new(i.format, 1, 1);
+        f.planes[1].data[0] = 256;
+        assert!(matches!(ToRgb::new(&i).convert(&f), Err(Error::Parameter(_))));
+    }
+}

@@ -1,0 +1,342 @@
+//! Quality of a picture sequence against its reference: PSNR and MS-SSIM.
+//!
+//! PSNR is that of integer samples, 100 dB where a plane is equal. `mean` is the mean over frames of the frame's
+//! PSNR, `pooled` the PSNR of the squared error averaged over all frames. RGB is that of 8-bit pictures converted
+//! by [`ToRgb`]. MS-SSIM is Wang's of 2003 on luma, mean over frames.
+
+use rayon::prelude::*;
+
+use crate::color::{ToRgb, check_frame};
+use crate::error::{Error, Result};
+use crate::frame::{Chroma, Frame, VideoInfo};
+
+/// PSNR of equal pictures.
+pub const PSNR_CAP: f64 = 100.0;
+
+/// A PSNR in dB, averaged in the two customary ways.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Psnr {
+    /// Mean over frames of the frame's PSNR.
+    pub mean: f64,
+    /// PSNR of the mean squared error over all frames.
+    pub pooled: f64,
+}
+
+/// All figures of one comparison; `None` is not defined for the format.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Scores {
+    /// Pictures compared.
+    pub frames: u64,
+    /// Width in luma samples.
+    pub width: usize,
+    /// Height in luma samples.
+    pub height: usize,
+    /// Luma, or gray.
+    pub psnr_y: Option<Psnr>,
+    /// Cb.
+    pub psnr_u: Option<Psnr>,
+    /// Cr.
+    pub psnr_v: Option<Psnr>,
+    /// (6 Y + U + V) / 8 of the plane PSNRs.
+    pub psnr_yuv611: Option<Psnr>,
+    /// 8-bit RGB, all three channels in one squared error.
+    pub psnr_rgb: Option<Psnr>,
+    /// MS-SSIM of luma; `None` below 176 samples on a side too.
+    pub ms_ssim_y: Option<f64>,
+    /// Matrix and range of the RGB conversion.
+    pub rgb_matrix: Option<&'static str>,
+}
+
+impl Scores {
+    /// The keys of the command line's JSON; `null` where not defined.
+    pub fn to_json(&self) -> serde_json::Value {
+        let psnr = |p: Option<Psnr>| p.map(|p| serde_json::json!({"mean": p.mean, "pooled": p.pooled}));
+        serde_json::json!({
+            "frames": self.frames, "width": self.width, "height": self.height,
+            "psnr_y": psnr(self.psnr_y), "psnr_u": psnr(self.psnr_u), "psnr_v": psnr(self.psnr_v),
+            "psnr_yuv611": psnr(self.psnr_yuv611), "psnr_rgb": psnr(self.psnr_rgb),
+            "ms_ssim_y": self.ms_ssim_y, "rgb_matrix": self.rgb_matrix,
+        })
+    }
+}
+
+/// Sums of one quantity's frames.
+#[derive(Clone, Copy, Default)]
+struct Sum {
+    psnr: f64,
+    mse: f64,
+}
+
+/// Compares two sequences frame by frame.
+pub struct Scorer {
+    info: VideoInfo,
+    rgb: Option<ToRgb>,
+    frames: u64,
+    planes: [Sum; 3],
+    yuv611: f64,
+    rgb_sum: Sum,
+    ms_ssim: Option<f64>,
+}
+
+impl Scorer {
+    /// A scorer for sequences of `info`'s geometry; its colour description decides the RGB conversion.
+    pub fn new(info: &VideoInfo) -> Self {
+        let yuv = info.format.chroma != Chroma::Rgb;
+        Scorer {
+            info: *info,
+            rgb: (info.format.chroma != Chroma::Gray).then(|| ToRgb::new(info)),
+            frames: 0,
+            planes: [Sum::default(); 3],
+            yuv611: 0.0,
+            rgb_sum: Sum::default(),
+            ms_ssim: (yuv && info.width.min(info.height) >= MIN_SIDE).then_some(0.0),
+        }
+    }
+
+    /// Adds a pair of pictures.
+    pub fn add(&mut self, reference: &Frame, distorted: &Frame) -> Result<()> {
+        check_frame(&self.info, reference)?;
+        check_frame(&self.info, distorted)?;
+        let peak = f64::from(self.info.format.max_value());
+        if self.info.format.chroma != Chroma::Rgb {
+            let mut frame = [0.0; 3];
+            for (p, (a, b)) in reference.planes.iter().zip(&distorted.planes).enumerate() {
+                let mse = mean_square(&a.data, &b.data);
+                frame[p] = psnr(mse, peak);
+                self.planes[p].add(mse, peak);
+            }
+            self.yuv611 += yuv611(frame);
+        }
+        if let Some(convert) = &self.rgb {
+            let (a, b) = rayon::join(|| convert.convert(reference), || convert.convert(distorted));
+            self.rgb_sum.add(mean_square(&a?.data, &b?.data), 255.0);
+        }
+        if let Some(sum) = &mut self.ms_ssim {
+            let (a, b) = (&reference.planes[0], &distorted.planes[0]);
+            *sum += ms_ssim(&a.data, &b.data, a.width, a.height, peak);
+        }
+        self.frames += 1;
+        Ok(())
+    }
+
+    /// The figures of all pairs so far. No pair at all is an [`Error::Parameter`].
+    pub fn finish(self) -> Result<Scores> {
+        if self.frames == 0 {
+            return Err(Error::Parameter("no frames to compare".into()));
+        }
+        let n = self.frames as f64;
+        let peak = f64::from(self.info.format.max_value());
+        let get = |s: &Sum, peak| Psnr { mean: s.psnr / n, pooled: psnr(s.mse / n, peak) };
+        let [y, u, v] = self.planes.map(|s| get(&s, peak));
+        let chroma = matches!(self.info.format.chroma, Chroma::Yuv420 | Chroma::Yuv444);
+        let luma = chroma || self.info.format.chroma == Chroma::Gray;
+        Ok(Scores {
+            frames: self.frames,
+            width: self.info.width,
+            height: self.info.height,
+            psnr_y: luma.then_some(y),
+            psnr_u: chroma.then_some(u),
+            psnr_v: chroma.then_some(v),
+            psnr_yuv611: chroma.then(|| Psnr { mean: self.yuv611 / n, pooled: yuv611([y.pooled, u.pooled, v.pooled]) }),
+            psnr_rgb: self.rgb.is_some().then(|| get(&self.rgb_sum, 255.0)),
+            ms_ssim_y: self.ms_ssim.map(|s| s / n),
+            rgb_matrix: self.rgb.as_ref().map(ToRgb::name),
+        })
+    }
+}
+
+impl Sum {
+    fn add(&mut self, mse: f64, peak: f64) {
+        self.psnr += psnr(mse, peak);
+        self.mse += mse;
+    }
+}
+
+fn yuv611(p: [f64; 3]) -> f64 {
+    (6.0 * p[0] + p[1] + p[2]) / 8.0
+}
+
+fn psnr(mse: f64, peak: f64) -> f64 {
+    if mse <= 1e-10 { PSNR_CAP } else { 10.0 * (peak * peak / mse).log10() }
+}
+
+/// Mean squared difference, summed exactly.
+fn mean_square<T: Copy + Into<i64> + Sync>(a: &[T], b: &[T]) -> f64 {
+    let part = |(a, b): (&[T], &[T])| -> u64 { a.iter().zip(b).map(|(&a, &b)| (a.into() - b.into()).pow(2) as u64).sum() };
+    let sum: u64 = a.par_chunks(1 << 16).zip(b.par_chunks(1 << 16)).map(part).sum();
+    sum as f64 / a.len() as f64
+}
+
+const WEIGHTS: [f64; 5] = [0.0448, 0.2856, 0.3001, 0.2363, 0.1333];
+const WINDOW: usize = 11;
+/// Five scales of halving must leave one window.
+const MIN_SIDE: usize = WINDOW << 4;
+
+/// MS-SSIM of two planes, both sides at least 176.
+fn ms_ssim(a: &[u16], b: &[u16], width: usize, height: usize, peak: f64) -> f64 {
+    let float = |p: &[u16]| -> Vec<f32> { p.iter().map(|&v| f32::from(v)).collect() };
+    let (mut x, mut y, mut w, mut h) = (float(a), float(b), width, height);
+    let mut product = 1.0;
+    for (scale, weight) in WEIGHTS.iter().enumerate() {
+        let last = scale == WEIGHTS.len() - 1;
+        product *= similarity(&x, &y, w, h, peak, last).max(0.0).powf(*weight);
+        if !last {
+            (x, y) = (halve(&x, w, h), halve(&y, w, h));
+            (w, h) = (w / 2, h / 2);
+        }
+    }
+    product
+}
+
+/// Mean of contrast times structure over all windows, on the last scale times luminance.
+fn similarity(x: &[f32], y: &[f32], w: usize, h: usize, peak: f64, luminance: bool) -> f64 {
+    let taps = gaussian();
+    let (c1, c2) = ((0.01 * peak).powi(2) as f32, (0.03 * peak).powi(2) as f32);
+    let wide = w + 1 - WINDOW;
+    // Columns first, then rows; only windows that lie inside the picture.
+    let row_sum = |row: usize| -> f64 {
+        let mut columns: [Vec<f32>; 5] = std::array::from_fn(|_| vec![0.0; w]);
+        let [cx, cy, cxx, cyy, cxy] = &mut columns;
+        for (k, t) in taps.iter().enumerate() {
+            let at = (row + k) * w;
+            let samples = x[at..at + w].iter().zip(&y[at..at + w]);
+            let sums = cx.iter_mut().zip(cy.iter_mut()).zip(cxx.iter_mut()).zip(cyy.iter_mut()).zip(cxy.iter_mut());
+            for ((&a, &b), ((((sx, sy), sxx), syy), sxy)) in samples.zip(sums) {
+                *sx += t * a;
+                *sy += t * b;
+                *sxx += t * (a * a);
+                *syy += t * (b * b);
+                *sxy += t * (a * b);
+            }
+        }
+        let [mx, my, xx, yy, xy] = columns.each_ref().map(|column| {
+            let mut out = vec![0f32; wide];
+            for (k, t) in taps.iter().enumerate() {
+                out.iter_mut().zip(&column[k..]).for_each(|(o, c)| *o += t * c);
+            }
+            out
+        });
+        let one = |i: usize| {
+            let (mx, my) = (mx[i], my[i]);
+            let cs = (2.0 * (xy[i] - mx * my) + c2) / ((xx[i] - mx * mx) + (yy[i] - my * my) + c2);
+            let l = if luminance { (2.0 * mx * my + c1) / (mx * mx + my * my + c1) } else { 1.0 };
+            f64::from(cs * l)
+        };
+        (0..wide).map(one).sum()
+    };
+    let rows = h + 1 - WINDOW;
+    // Row sums are added in order, so that the result does not depend on the number of threads.
+    let sums: Vec<f64> = (0..rows).into_par_iter().map(row_sum).collect();
+    sums.iter().sum::<f64>() / (rows * wide) as f64
+}
+
+fn gaussian() -> [f32; WINDOW] {
+    let g: [f64; WINDOW] = std::array::from_fn(|i| (-0.5 * ((i as f64 - 5.0) / 1.5).powi(2)).exp());
+    let sum: f64 = g.iter().sum();
+    g.map(|v| (v / sum) as f32)
+}
+
+/// Averages 2x2 samples; an odd last row or column is left out.
+fn halve(p: &[f32], w: usize, h: usize) -> Vec<f32> {
+    let at = |x: usize, y: usize| p[y * w + x];
+    let mut out = Vec::with_capacity((w / 2) * (h / 2));
+    for y in (0..h / 2 * 2).step_by(2) {
+        out.extend((0..w / 2 * 2).step_by(2).map(|x| (at(x, y) + at(x, y + 1) + at(x + 1, y) + at(x + 1, y + 1)) / 4.0));
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frame::{ColorInfo, PixelFormat, Ratio};
+
+    fn info(format: PixelFormat, width: usize, height: usize) -> VideoInfo {
+        let none = Ratio { num: 0, den: 0 };
+        VideoInfo { width, height, format, fps: none, sar: none, color: ColorInfo::UNSPECIFIED }
+    }
+
+    fn flat(i: &VideoInfo, samples: [u16; 3]) -> Frame {
+        let mut f = Frame::new(i.format, i.width, i.height);
+        f.planes.iter_mut().zip(samples).for_each(|(p, v)| p.data.fill(v));
+        f
+    }
+
+    fn close(a: f64, b: f64) {
+        assert!((a - b).abs() < 1e-4, "{a} against {b}");
+    }
+
+    #[test]
+    fn psnr_by_hand() {
+        let i = info(PixelFormat::new8(Chroma::Yuv420), 5, 3);
+        let mut s = Scorer::new(&i);
+        let reference = flat(&i, [100, 128, 128]);
+        // Frame 1: Y off by 1 (48.1308 dB), U by 2 (42.1102), V equal (100). Frame 2: Y off by 3 (38.5884), rest equal.
+        s.add(&reference, &flat(&i, [101, 126, 128])).unwrap();
+        s.add(&reference, &flat(&i, [97, 128, 128])).unwrap();
+        let r = s.finish().unwrap();
+        let y = r.psnr_y.unwrap();
+        close(y.mean, (48.13080 + 38.58838) / 2.0);
+        // Pooled squared error 5 and 2.
+        close(y.pooled, 41.14110);
+        let (u, v, all) = (r.psnr_u.unwrap(), r.psnr_v.unwrap(), r.psnr_yuv611.unwrap());
+        close(u.mean, (42.11020 + 100.0) / 2.0);
+        close(u.pooled, 45.12050);
+        close(v.pooled, 100.0);
+        close(all.mean, (6.0 * y.mean + u.mean + v.mean) / 8.0);
+        close(all.pooled, (6.0 * 41.14110 + 45.12050 + 100.0) / 8.0);
+        // Frame 1 in RGB: 100,128,128 is 98 thrice; 101,126 gives 98.9725 + (0, +0.7835, -4.0345) = 99,100,95: squares 1+4+9.
+        // Frame 2: 94.3150 = 94 thrice: squares 16 each.
+        let rgb = r.psnr_rgb.unwrap();
+        close(rgb.mean, (10.0 * (65025.0f64 / (14.0 / 3.0)).log10() + 10.0 * (65025.0f64 / 16.0).log10()) / 2.0);
+        assert_eq!((r.frames, r.ms_ssim_y, r.rgb_matrix), (2, None, Some("bt601 limited")));
+    }
+
+    #[test]
+    fn what_is_not_defined_is_null() {
+        let i = info(PixelFormat::new8(Chroma::Gray), 4, 4);
+        let mut s = Scorer::new(&i);
+        s.add(&flat(&i, [9; 3]), &flat(&i, [9; 3])).unwrap();
+        let j = s.finish().unwrap().to_json();
+        assert_eq!((j["psnr_y"]["mean"].as_f64(), j["frames"].as_u64()), (Some(100.0), Some(1)));
+        assert!(["psnr_u", "psnr_v", "psnr_yuv611", "psnr_rgb", "ms_ssim_y"].iter().all(|k| j[k].is_null() && j.get(k).is_some()), "{j}");
+
+        let i = info(PixelFormat::new8(Chroma::Rgb), 4, 4);
+        let mut s = Scorer::new(&i);
+        s.add(&flat(&i, [10, 20, 30]), &flat(&i, [11, 20, 30])).unwrap();
+        let j = s.finish().unwrap().to_json();
+        close(j["psnr_rgb"]["pooled"].as_f64().unwrap(), 48.13080 + 4.77121);
+        assert!(["psnr_y", "psnr_u", "psnr_v", "psnr_yuv611", "ms_ssim_y"].iter().all(|k| j[k].is_null()), "{j}");
+        assert!(Scorer::new(&i).finish().is_err());
+    }
+
+    #[test]
+    fn ten_bits_have_their_own_peak() {
+        let i = info(PixelFormat { chroma: Chroma::Yuv444, bit_depth: 10 }, 4, 4);
+        let mut s = Scorer::new(&i);
+        s.add(&flat(&i, [400, 512, 512]), &flat(&i, [404, 512, 512])).unwrap();
+        close(s.finish().unwrap().psnr_y.unwrap().mean, 20.0 * (1023.0f64 / 4.0).log10());
+    }
+
+    #[test]
+    fn ms_ssim_of_flat_planes_is_luminance_alone() {
+        let i = info(PixelFormat::new8(Chroma::Gray), 177, 190);
+        let mut s = Scorer::new(&i);
+        s.add(&flat(&i, [100; 3]), &flat(&i, [50; 3])).unwrap();
+        // Contrast is 1 on every scale; luminance (2*100*50 + 6.5025) / (100^2 + 50^2 + 6.5025) counts with 0.1333.
+        let want = (10006.5025f64 / 12506.5025).powf(0.1333);
+        let got = s.finish().unwrap().ms_ssim_y.unwrap();
+        assert!((got - want).abs() < 1e-4, "{got} against {want}");
+    }
+
+    #[test]
+    fn ms_ssim_of_inverted_contrast_is_zero_and_of_equals_one() {
+        let i = info(PixelFormat::new8(Chroma::Gray), 176, 176);
+        let mut a = flat(&i, [0; 3]);
+        a.planes[0].data.iter_mut().enumerate().for_each(|(n, v)| *v = if (n / 40 + n / 176 / 40) % 2 == 0 { 200 } else { 50 });
+        let mut b = a.clone();
+        b.planes[0].data.iter_mut().for_each(|v| *v = 250 - *v);
+        assert!(ms_ssim(&a.planes[0].data, &b.planes[0].data, 176, 176, 255.0) < 1e-9);
+        close(ms_ssim(&a.planes[0].data, &a.planes[0].data, 176, 176, 255.0), 1.0);
+    }
+}
