@@ -124,7 +124,7 @@ pub trait Observer {
 }
 
 struct FitObserver<'a> {
-    inner: &'a mut dyn Observer,
+    inner: &'a mut (dyn Observer + Send),
     group: usize,
 }
 
