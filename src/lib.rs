@@ -22,6 +22,7 @@
 
 pub mod anchors;
 pub mod bitstream;
+pub mod cli;
 pub mod color;
 pub mod decoder;
 pub mod entropy;

@@ -1,1 +1,5 @@
-fn main() {}
+//! The decoder as a program of its own.
+
+fn main() -> std::process::ExitCode {
+    nvc::cli::nvc_decode()
+}

@@ -1,1 +1,5 @@
-fn main() {}
+//! Encoder and decoder in one program.
+
+fn main() -> std::process::ExitCode {
+    nvc::cli::nvc()
+}

@@ -1,0 +1,308 @@
+//! Arguments of all commands: the one definition that `--help` comes from.
+
+use std::ops::Range;
+
+use clap::{Args, Parser, ValueEnum};
+
+use super::{parse_format, parse_frames, parse_ratio, parse_size};
+#[cfg(feature = "encode")]
+use super::parse_scaled;
+use crate::frame::{PixelFormat, Ratio};
+
+/// Name, version, features and processor, for `--version`.
+pub fn version() -> String {
+    let mut s = format!("{}\nbitstream format 1\nfeatures: decode", env!("CARGO_PKG_VERSION"));
+    for (name, on) in [("encode", cfg!(feature = "encode")), ("ffmpeg", cfg!(feature = "ffmpeg")), ("cuda", cfg!(feature = "cuda"))] {
+        if on {
+            s += " ";
+            s += name;
+        }
+    }
+    s += &format!("\nprocessor: {}", crate::synth::Level::detect().name());
+    #[cfg(feature = "cuda")]
+    {
+        s += if crate::fit::cuda_available() { "\ndevices: cpu cuda" } else { "\ndevices: cpu (no CUDA driver)" };
+    }
+    s
+}
+
+/// Neural video and image codec: fits a small network to each group of frames and codes it.
+#[cfg(feature = "encode")]
+#[derive(Debug, Parser)]
+#[command(name = "nvc", version = version(), arg_required_else_help = true)]
+pub struct Nvc {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Subcommands of `nvc`.
+#[cfg(feature = "encode")]
+#[derive(Debug, clap::Subcommand)]
+pub enum Command {
+    /// Encode a video or picture.
+    Encode(EncodeArgs),
+    /// Decode a file.
+    Decode(NvcDecodeArgs),
+    /// Show what a file holds.
+    Info(InfoArgs),
+    /// Check a file: CRCs, structure, full decode. Exit code 0, or 4 for a bad file.
+    Verify(VerifyArgs),
+    /// PSNR and MS-SSIM of one video against another.
+    Compare(CompareArgs),
+}
+
+/// Arguments of `nvc decode`.
+#[derive(Debug, Args)]
+pub struct NvcDecodeArgs {
+    /// Shared with nvc-decode.
+    #[command(flatten)]
+    pub common: DecodeArgs,
+}
+
+/// Decoder of .nvc files. The same file gives the same samples on every machine.
+#[derive(Debug, Parser)]
+#[command(name = "nvc-decode", version = version(), arg_required_else_help = true)]
+pub struct NvcDecode {
+    /// Shared with `nvc decode`.
+    #[command(flatten)]
+    pub common: DecodeArgs,
+    /// Scoring.
+    #[command(flatten)]
+    pub score: ScoreArgs,
+}
+
+/// Which instructions to decode with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Simd {
+    /// The best the processor has.
+    Auto,
+    /// Portable code.
+    Off,
+    /// The specification's arithmetic, op by op; slow.
+    Reference,
+}
+
+/// Arguments that say what a raw source is.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Raw input")]
+pub struct SourceArgs {
+    /// Width and height of raw .yuv input.
+    #[arg(long, value_name = "WxH", value_parser = parse_size)]
+    pub size_in: Option<(usize, usize)>,
+    /// Pixel format of raw .yuv input: gray, yuv420p, yuv444p, gbrp, or with 10le (default yuv420p).
+    #[arg(long, value_name = "FORMAT", value_parser = parse_format)]
+    pub pix_fmt: Option<PixelFormat>,
+    /// Frame rate of raw input and pictures, as 25 or 30000/1001 (default 25).
+    #[arg(long, value_name = "RATE", value_parser = parse_ratio)]
+    pub fps: Option<Ratio>,
+}
+
+/// Arguments of decoding.
+#[derive(Debug, Args)]
+pub struct DecodeArgs {
+    /// File to decode; - is stdin.
+    pub input: String,
+    /// Where frames go: FILE.y4m, FILE.yuv, FILE.png, f_%05d.png, - (y4m on stdout) or null:
+    #[arg(short, long, value_name = "OUT")]
+    pub output: String,
+    /// Frames to give out, half open, as 0..48.
+    #[arg(long, value_name = "A..B", value_parser = parse_frames)]
+    pub frames: Option<Range<u64>>,
+    /// Output format, whatever the name says: y4m, yuv, png, jpg, md5 or null.
+    #[arg(long, value_name = "FORMAT")]
+    pub format: Option<String>,
+    /// Frames computed at once; 0 = one a processor. Does not change the samples.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub threads: usize,
+    /// Instructions to use. Does not change the samples.
+    #[arg(long, value_enum, default_value_t = Simd::Auto)]
+    pub simd: Simd,
+    /// Overwrite the output.
+    #[arg(short = 'y', long)]
+    pub overwrite: bool,
+}
+
+/// Arguments of scoring.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Scoring")]
+pub struct ScoreArgs {
+    /// Score the decoded frames against this source.
+    #[arg(long, value_name = "REF")]
+    pub score: Option<String>,
+    /// Encode the reference with these at the same bpp and score them too: x264, x265, each with :preset[:tune].
+    #[arg(long, value_name = "LIST", value_delimiter = ',', requires = "score")]
+    pub against: Vec<String>,
+    /// Print one JSON object on stdout instead of a table.
+    #[arg(long)]
+    pub json: bool,
+    /// Geometry of a raw reference.
+    #[command(flatten)]
+    pub reference: SourceArgs,
+}
+
+/// Arguments of `nvc info`.
+#[derive(Debug, Args)]
+pub struct InfoArgs {
+    /// File to look at; - is stdin.
+    pub input: String,
+    /// One JSON object.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `nvc verify`.
+#[derive(Debug, Args)]
+pub struct VerifyArgs {
+    /// File to check; - is stdin.
+    pub input: String,
+    /// Frames computed at once; 0 = one a processor.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub threads: usize,
+}
+
+/// Arguments of `nvc compare`.
+#[derive(Debug, Args)]
+pub struct CompareArgs {
+    /// Reference.
+    pub reference: String,
+    /// What to compare with it.
+    pub distorted: String,
+    /// One JSON object.
+    #[arg(long)]
+    pub json: bool,
+    /// Frames of both to compare, half open, as 0..48.
+    #[arg(long, value_name = "A..B", value_parser = parse_frames)]
+    pub frames: Option<Range<u64>>,
+    /// Geometry, if either is raw.
+    #[command(flatten)]
+    pub source: SourceArgs,
+}
+
+/// Representations.
+#[cfg(feature = "encode")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ArchArg {
+    /// The one this version has found best: hnerv.
+    Auto,
+    /// Hybrid neural representation: embeddings and a convolutional decoder.
+    Hnerv,
+}
+
+/// Effort.
+#[cfg(feature = "encode")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum PresetArg {
+    /// 15 passes over the frames of a group.
+    Ultrafast,
+    /// 40 passes.
+    Fast,
+    /// 100 passes.
+    Medium,
+    /// 300 passes.
+    Slow,
+    /// 1000 passes.
+    Veryslow,
+}
+
+/// Distortions.
+#[cfg(feature = "encode")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LossArg {
+    /// Mean squared error.
+    L2,
+    /// 0.7 L1 + 0.3 (1 - SSIM).
+    Fusion6,
+}
+
+/// Progress on stderr.
+#[cfg(feature = "encode")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ProgressArg {
+    /// A bar on a terminal, a line now and then elsewhere.
+    Auto,
+    /// A bar.
+    Bar,
+    /// One JSON object a line, on stderr.
+    Json,
+    /// Nothing.
+    Off,
+}
+
+/// Arguments of `nvc encode`.
+#[cfg(feature = "encode")]
+#[derive(Debug, Args)]
+pub struct EncodeArgs {
+    /// Video or picture; - is y4m on stdin.
+    pub input: String,
+    /// File to write; - is stdout.
+    #[arg(short, long, value_name = "OUT.nvc")]
+    pub output: String,
+    /// Frames of the source to encode, half open, as 0..48.
+    #[arg(long, value_name = "A..B", value_parser = parse_frames)]
+    pub frames: Option<Range<u64>>,
+    /// Overwrite outputs.
+    #[arg(short = 'y', long)]
+    pub overwrite: bool,
+
+    /// Size as bits of the whole file for each luma sample of each frame (default 0.1 unless --model-size is given).
+    #[arg(long, value_name = "BPP", help_heading = "Size", conflicts_with_all = ["size", "bitrate"])]
+    pub bpp: Option<f64>,
+    /// Size of the whole file in bytes, as 500k; the source must know its length.
+    #[arg(long, value_name = "BYTES", help_heading = "Size", value_parser = parse_scaled, conflicts_with = "bitrate")]
+    pub size: Option<f64>,
+    /// Size in bits a second, as 300k; the source must know its frame rate.
+    #[arg(long, value_name = "RATE", help_heading = "Size", value_parser = parse_scaled)]
+    pub bitrate: Option<f64>,
+    /// Parameters of each group's network and latents, as 1.5M (default: from the size, at 5 bits each).
+    #[arg(long, value_name = "PARAMS", help_heading = "Size", value_parser = parse_scaled)]
+    pub model_size: Option<f64>,
+
+    /// Representation.
+    #[arg(long, value_enum, default_value_t = ArchArg::Auto, help_heading = "Fitting")]
+    pub arch: ArchArg,
+    /// Effort.
+    #[arg(long, value_enum, default_value_t = PresetArg::Medium, help_heading = "Fitting")]
+    pub preset: PresetArg,
+    /// Optimiser steps of each group (default: from the preset).
+    #[arg(long, value_name = "N", help_heading = "Fitting")]
+    pub steps: Option<usize>,
+    /// Frames a step.
+    #[arg(long, value_name = "N", default_value_t = 1, help_heading = "Fitting")]
+    pub batch: usize,
+    /// Peak learning rate.
+    #[arg(long, value_name = "RATE", default_value_t = 0.003, help_heading = "Fitting")]
+    pub lr: f64,
+    /// Distortion to minimise.
+    #[arg(long, value_enum, default_value_t = LossArg::L2, help_heading = "Fitting")]
+    pub loss: LossArg,
+    /// Frames of a group, or auto: up to 132, as equal as can be.
+    #[arg(long, value_name = "N|auto", default_value = "auto", help_heading = "Fitting")]
+    pub group: String,
+    /// Seed of all random numbers. The same seed gives the same file on the same machine.
+    #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Fitting")]
+    pub seed: u64,
+    /// Where to fit: auto, cpu, cuda or cuda:N.
+    #[arg(long, value_name = "DEVICE", default_value = "auto", help_heading = "Fitting")]
+    pub device: String,
+    /// Threads; 0 = one a processor. Does not change the file.
+    #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Fitting")]
+    pub threads: usize,
+
+    /// Write the decoded frames here, as a decoder will give them.
+    #[arg(long, value_name = "OUT", help_heading = "Reports")]
+    pub recon: Option<String>,
+    /// Write statistics here, one JSON object a line (docs/stats.md).
+    #[arg(long, value_name = "FILE", help_heading = "Reports")]
+    pub stats: Option<String>,
+    /// Progress on stderr.
+    #[arg(long, value_enum, default_value_t = ProgressArg::Auto, help_heading = "Reports")]
+    pub progress: ProgressArg,
+    /// Print errors only.
+    #[arg(short, long, help_heading = "Reports")]
+    pub quiet: bool,
+
+    /// Geometry of raw input.
+    #[command(flatten)]
+    pub source: SourceArgs,
+}

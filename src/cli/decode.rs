@@ -1,0 +1,116 @@
+//! `nvc decode` and `nvc-decode`: frames out, and scores.
+
+use serde_json::json;
+
+use super::args::{DecodeArgs, ScoreArgs};
+use super::{guard_output, open, open_stream, options, print_line};
+use crate::anchors::{Anchor, AnchorOptions, AnchorSpec, TableRow, run_anchor, score_table};
+use crate::decoder::StreamDecoder;
+use crate::error::{Error, Result};
+use crate::frame::VideoInfo;
+use crate::io::{BoxedSource, SinkFormat, SourceRange, open_sink};
+use crate::metrics::{Scorer, Scores};
+
+struct Scoring<'a> {
+    args: &'a ScoreArgs,
+    path: &'a str,
+    source: BoxedSource,
+    scorer: Scorer,
+}
+
+/// Decodes `a.input` to `a.output`, and scores if asked.
+pub fn run(a: &DecodeArgs, score: Option<&ScoreArgs>) -> Result<()> {
+    guard_output(&a.output, &a.input, a.overwrite)?;
+    let format = a.format.as_deref().map(str::parse::<SinkFormat>).transpose()?;
+    let anchors = score.map_or(Ok(Vec::new()), |s| s.against.iter().map(|x| x.parse()).collect::<Result<Vec<AnchorSpec>>>())?;
+    if let Some(s) = score
+        && s.json
+        && s.score.is_none()
+    {
+        return Err(Error::Parameter("--json prints scores; it needs --score REF".into()));
+    }
+    if score.is_some_and(|s| s.json) && a.output == "-" {
+        return Err(Error::Parameter("--json and frames cannot both go to stdout; use -o null: or a file".into()));
+    }
+    let mut decoder = StreamDecoder::new(open_stream(&a.input)?, options(a.threads, a.simd))?;
+    let info = *decoder.info();
+    let range = a.frames.clone().unwrap_or(0..u64::MAX);
+    let mut scoring = match score.and_then(|s| s.score.as_deref().map(|p| (s, p))) {
+        Some((args, path)) => Some(Scoring { args, path, source: reference(args, path, &info, &range)?, scorer: Scorer::new(&info) }),
+        None => None,
+    };
+    let mut sink = open_sink(&a.output, format, &info)?;
+    let mut frames = 0;
+    decoder.decode(range.clone(), &mut |_, frame| {
+        frames += 1;
+        if let Some(s) = &mut scoring {
+            let original = s.source.read()?.ok_or_else(|| Error::Mismatch(format!("{} has only {} frames", s.path, frames - 1)))?;
+            s.scorer.add(&original, &frame)?;
+        }
+        sink.write(&frame)
+    })?;
+    if range.start >= decoder.frames_read() {
+        return Err(Error::Parameter(format!("frames start at {}, the file has {}", range.start, decoder.frames_read())));
+    }
+    if let Some(line) = sink.finish()? {
+        print_line(&line)?;
+    }
+    match scoring {
+        Some(s) => finish_scoring(s, &anchors, &info, &range, decoder.bytes_read(), decoder.frames_read()),
+        None => Ok(()),
+    }
+}
+
+fn reference(args: &ScoreArgs, path: &str, info: &VideoInfo, range: &std::ops::Range<u64>) -> Result<BoxedSource> {
+    let source = open(&args.reference, path)?;
+    let i = source.info();
+    if (i.width, i.height, i.format) != (info.width, info.height, info.format) {
+        return Err(Error::Mismatch(format!(
+            "{path} is {}x{} {}, the file {}x{} {}",
+            i.width,
+            i.height,
+            i.format.name(),
+            info.width,
+            info.height,
+            info.format.name()
+        )));
+    }
+    Ok(if *range == (0..u64::MAX) { source } else { Box::new(SourceRange::new(source, range.clone())?) })
+}
+
+fn finish_scoring(
+    s: Scoring<'_>,
+    anchors: &[AnchorSpec],
+    info: &VideoInfo,
+    range: &std::ops::Range<u64>,
+    bytes: u64,
+    all_frames: u64,
+) -> Result<()> {
+    let scores: Scores = s.scorer.finish()?;
+    // a part of the frames cannot be charged a part of the bytes: bpp is always the whole file's
+    let bpp = bytes as f64 * 8.0 / (info.width as f64 * info.height as f64 * all_frames as f64);
+    let range = range.start..range.start + scores.frames;
+    let wanted = (bpp * info.width as f64 * info.height as f64 * scores.frames as f64 / 8.0).round() as u64;
+    let reopen = || reference(s.args, s.path, info, &range);
+    let anchors =
+        anchors.iter().map(|spec| run_anchor(spec, &reopen, info, wanted, &AnchorOptions::default())).collect::<Result<Vec<Anchor>>>()?;
+    if s.args.json {
+        let mut out = scores.to_json();
+        out["bytes"] = json!(bytes);
+        out["bpp"] = json!(bpp);
+        if !anchors.is_empty() {
+            out["anchors"] = anchors.iter().map(Anchor::to_json).collect();
+        }
+        return print_line(&out.to_string());
+    }
+    let own = TableRow { codec: "nvc", preset: "-".into(), bytes, bpp, scores: &scores };
+    let note = format!(
+        "{} frames of {}x{}; bpp from all bytes of the file; mean of per-frame PSNR in dB; RGB by {}",
+        scores.frames,
+        info.width,
+        info.height,
+        scores.rgb_matrix.unwrap_or("-")
+    );
+    eprintln!("{}\n{note}", score_table(&own, &anchors).trim_end());
+    Ok(())
+}

@@ -1,0 +1,114 @@
+//! `nvc info`: what a file holds, byte by byte.
+
+use serde_json::{Value, json};
+
+use super::args::InfoArgs;
+use super::{open_stream, print_line};
+use crate::bitstream::container::PACKET_OVERHEAD;
+use crate::bitstream::header::FORMAT_VERSION;
+use crate::decoder::{Options, Section, StreamDecoder};
+use crate::error::Result;
+use crate::frame::{Range, VideoInfo};
+use crate::group::{Arch, GroupLayout};
+
+/// Prints the structure of `a.input`.
+pub fn run(a: &InfoArgs) -> Result<()> {
+    let mut d = StreamDecoder::new(open_stream(&a.input)?, Options::default())?;
+    let info = *d.info();
+    let header_bytes = d.bytes_read();
+    let mut sections = Vec::new();
+    while let Some(s) = d.next_section_unchecked()? {
+        sections.push(section_json(&s, &info));
+    }
+    let section_bytes: u64 = sections.iter().map(|s| s["bytes"].as_u64().unwrap_or(0)).sum();
+    let (bytes, frames) = (d.bytes_read(), d.frames_read());
+    let pixels = info.width as f64 * info.height as f64 * frames as f64;
+    let out = json!({
+        "format_version": FORMAT_VERSION,
+        "bytes": bytes,
+        "bpp": if frames > 0 { bytes as f64 * 8.0 / pixels } else { 0.0 },
+        "width": info.width, "height": info.height, "frames": frames,
+        "fps": ratio(info.fps.num, info.fps.den),
+        "sar": ratio(info.sar.num, info.sar.den),
+        "pix_fmt": info.format.name(),
+        "color": {
+            "primaries": info.color.primaries, "transfer": info.color.transfer, "matrix": info.color.matrix,
+            "range": match info.color.range { Range::Unspecified => "unspecified", Range::Limited => "limited", Range::Full => "full" },
+        },
+        "arch": sections.first().map(|s| s["groups"][0]["arch"].clone()),
+        "bytes_by_part": { "sequence_header": header_bytes, "sections": section_bytes, "index": bytes - header_bytes - section_bytes },
+        "sections": sections,
+    });
+    if a.json { print_line(&out.to_string()) } else { print_line(text(&out).trim_end()) }
+}
+
+fn ratio(num: u32, den: u32) -> Value {
+    if den == 0 { Value::Null } else { json!(format!("{num}/{den}")) }
+}
+
+fn section_json(s: &Section, info: &VideoInfo) -> Value {
+    let groups: Vec<Value> = s.groups.iter().map(|(first, g)| group_json(*first, g, info)).collect();
+    let in_groups: u64 = s.groups.iter().map(|(_, g)| g.header_bytes + g.coded_bytes() as u64).sum();
+    json!({
+        "offset": s.packet.offset, "bytes": s.packet.bytes(),
+        "first_frame": s.header.first_frame, "frames": s.header.frames,
+        "crc_ok": s.packet.crc_ok,
+        "bytes_by_part": { "packet": PACKET_OVERHEAD, "section_header": s.packet.bytes() - PACKET_OVERHEAD - in_groups, "groups": in_groups },
+        "groups": groups,
+    })
+}
+
+fn group_json(first: u64, g: &GroupLayout, info: &VideoInfo) -> Value {
+    let pixels = (info.width * info.height) as f64;
+    let Arch::Hnerv(h) = &g.arch;
+    let fields = |f: Vec<(&'static str, u32)>| f.into_iter().map(|(k, v)| (k.to_string(), json!(v))).collect::<serde_json::Map<_, _>>();
+    json!({
+        "first_frame": first, "frames": g.header.frames, "arch": g.arch.name(), "offset": g.offset,
+        "params": g.graph.params(), "latents": g.graph.latent_len() as u64 * u64::from(g.header.frames),
+        "macs_per_pixel": g.graph.macs() as f64 / pixels,
+        "bytes": { "header": g.header_bytes, "weights": g.header.weights_bytes, "latents": g.header.latents_bytes },
+        "bits_per_param": f64::from(g.header.weights_bytes) * 8.0 / g.graph.params() as f64,
+        "hnerv": { "header": fields(h.header.dump()), "stages": h.stages.iter().map(|s| fields(s.dump())).collect::<Vec<_>>() },
+    })
+}
+
+fn text(v: &Value) -> String {
+    let s = |v: &Value| v.as_str().map_or_else(|| v.to_string(), str::to_string);
+    let mut t = format!(
+        "{} bytes, {:.5} bpp, format version {}\n{}x{} {}, {} frames at {} fps\n",
+        v["bytes"],
+        v["bpp"].as_f64().unwrap_or(0.0),
+        v["format_version"],
+        v["width"],
+        v["height"],
+        s(&v["pix_fmt"]),
+        v["frames"],
+        s(&v["fps"])
+    );
+    let c = &v["color"];
+    t += &format!("colour: primaries {}, transfer {}, matrix {}, range {}\n", c["primaries"], c["transfer"], c["matrix"], s(&c["range"]));
+    let p = &v["bytes_by_part"];
+    t += &format!("bytes: sequence header {}, sections {}, index {}\n", p["sequence_header"], p["sections"], p["index"]);
+    for sec in v["sections"].as_array().into_iter().flatten() {
+        let first = sec["first_frame"].as_u64().unwrap_or(0);
+        let end = first + sec["frames"].as_u64().unwrap_or(0);
+        let crc = if sec["crc_ok"] == json!(true) { "CRC ok" } else { "CRC WRONG" };
+        t += &format!("section at {}: frames {first}..{end}, {} bytes, {crc}\n", sec["offset"], sec["bytes"]);
+        for g in sec["groups"].as_array().into_iter().flatten() {
+            let b = &g["bytes"];
+            t += &format!(
+                "  group {}: {} frames, {} parameters, {} latents, {:.0} MAC/pixel; bytes: header {}, weights {} ({:.2} bits each), latents {}\n",
+                s(&g["arch"]),
+                g["frames"],
+                g["params"],
+                g["latents"],
+                g["macs_per_pixel"].as_f64().unwrap_or(0.0),
+                b["header"],
+                b["weights"],
+                g["bits_per_param"].as_f64().unwrap_or(0.0),
+                b["latents"]
+            );
+        }
+    }
+    t
+}

@@ -1,0 +1,180 @@
+//! The command line: one file a subcommand, arguments in [`args`] only.
+
+pub mod args;
+mod compare;
+mod decode;
+#[cfg(feature = "encode")]
+mod encode;
+mod info;
+#[cfg(feature = "encode")]
+mod progress;
+mod verify;
+
+use std::ops::Range;
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::bitstream::Limits;
+use crate::decoder::Options;
+use crate::error::{Error, Result};
+use crate::frame::{PixelFormat, Ratio};
+use crate::io::{BoxedSource, SourceOptions, SourceRange, open_source};
+use crate::synth::Level;
+
+/// `nvc`: parses the arguments and runs the subcommand.
+#[cfg(feature = "encode")]
+pub fn nvc() -> ExitCode {
+    let args = match args::Nvc::try_parse() {
+        Ok(a) => a,
+        Err(e) => return usage(&e),
+    };
+    report(match args.command {
+        args::Command::Encode(a) => encode::run(&a),
+        args::Command::Decode(a) => decode::run(&a.common, None),
+        args::Command::Info(a) => info::run(&a),
+        args::Command::Verify(a) => verify::run(&a),
+        args::Command::Compare(a) => compare::run(&a),
+    })
+}
+
+/// `nvc-decode`: the decoder as a program of its own.
+pub fn nvc_decode() -> ExitCode {
+    match args::NvcDecode::try_parse() {
+        Ok(a) => report(decode::run(&a.common, Some(&a.score))),
+        Err(e) => usage(&e),
+    }
+}
+
+fn usage(e: &clap::Error) -> ExitCode {
+    // help and version are asked for, not wrong
+    let code = if e.use_stderr() { 2 } else { 0 };
+    let _ = e.print();
+    ExitCode::from(code)
+}
+
+fn report(result: Result<()>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) => {
+            // whoever closed our pipe has seen enough
+            if !e.is_broken_pipe() {
+                eprintln!("error: {e}");
+            }
+            ExitCode::from(e.exit_code())
+        }
+    }
+}
+
+/// `A..B`, `..B` or `A..`, half open.
+pub fn parse_frames(text: &str) -> std::result::Result<Range<u64>, String> {
+    let bad = || format!("'{text}' is not a half-open range A..B of frames (as 0..48, 10.. or ..5)");
+    let (a, b) = text.split_once("..").ok_or_else(bad)?;
+    let number = |s: &str, default: u64| if s.is_empty() { Ok(default) } else { s.parse::<u64>().map_err(|_| bad()) };
+    let (a, b) = (number(a, 0)?, number(b, u64::MAX)?);
+    if a >= b { Err(format!("range {a}..{b} is empty (the start must be below the end)")) } else { Ok(a..b) }
+}
+
+/// `WxH`.
+pub fn parse_size(text: &str) -> std::result::Result<(usize, usize), String> {
+    let bad = || format!("'{text}' is not WIDTHxHEIGHT (as 1920x1080)");
+    let (w, h) = text.split_once('x').ok_or_else(bad)?;
+    Ok((w.parse().map_err(|_| bad())?, h.parse().map_err(|_| bad())?))
+}
+
+/// A number or a ratio `N/D` (or `N:D`).
+pub fn parse_ratio(text: &str) -> std::result::Result<Ratio, String> {
+    let bad = || format!("'{text}' is not a frame rate (as 25, 29.97 or 30000/1001)");
+    if let Some((n, d)) = text.split_once(['/', ':']) {
+        let (num, den) = (n.parse().map_err(|_| bad())?, d.parse().map_err(|_| bad())?);
+        return if num > 0 && den > 0 { Ok(Ratio { num, den }) } else { Err(bad()) };
+    }
+    match text.parse::<f64>() {
+        Ok(v) if v > 0.0 && v < 100_000.0 => {
+            if v.fract() == 0.0 { Ok(Ratio { num: v as u32, den: 1 }) } else { Ok(Ratio { num: (v * 1000.0).round() as u32, den: 1000 }) }
+        }
+        _ => Err(bad()),
+    }
+}
+
+/// A number with an optional suffix k, M or G (powers of 1000).
+pub fn parse_scaled(text: &str) -> std::result::Result<f64, String> {
+    let bad = || format!("'{text}' is not a positive number with an optional k, M or G (as 300k or 1.5M)");
+    let (digits, factor) = match text.char_indices().last() {
+        Some((i, 'k' | 'K')) => (&text[..i], 1e3),
+        Some((i, 'm' | 'M')) => (&text[..i], 1e6),
+        Some((i, 'g' | 'G')) => (&text[..i], 1e9),
+        _ => (text, 1.0),
+    };
+    match digits.parse::<f64>() {
+        Ok(v) if v > 0.0 && v.is_finite() => Ok(v * factor),
+        _ => Err(bad()),
+    }
+}
+
+/// A pixel format by ffmpeg's name.
+pub fn parse_format(text: &str) -> std::result::Result<PixelFormat, String> {
+    PixelFormat::from_name(text).map_err(|e| e.to_string())
+}
+
+fn options(threads: usize, simd: args::Simd) -> Options {
+    let level = match simd {
+        args::Simd::Auto => Level::detect(),
+        args::Simd::Off => Level::Scalar,
+        args::Simd::Reference => Level::Reference,
+    };
+    Options { limits: Limits::default(), level, threads }
+}
+
+fn open(input: &args::SourceArgs, path: &str) -> Result<BoxedSource> {
+    let opts = SourceOptions { size_in: input.size_in, pix_fmt: input.pix_fmt, fps: input.fps };
+    let source = open_source(path, &opts)?;
+    for w in source.warnings() {
+        eprintln!("warning: {path}: {w}");
+    }
+    Ok(source)
+}
+
+fn open_range(input: &args::SourceArgs, path: &str, frames: Option<&Range<u64>>) -> Result<BoxedSource> {
+    let source = open(input, path)?;
+    match frames {
+        Some(r) => Ok(Box::new(SourceRange::new(source, r.clone())?)),
+        None => Ok(source),
+    }
+}
+
+/// The compressed input: a file or stdin.
+fn open_stream(path: &str) -> Result<Box<dyn std::io::Read>> {
+    if path == "-" {
+        return Ok(Box::new(std::io::stdin().lock()));
+    }
+    let f = std::fs::File::open(path).map_err(|e| Error::io(format!("opening {path}"), e))?;
+    if f.metadata().is_ok_and(|m| m.is_dir()) {
+        return Err(Error::io(format!("opening {path}"), std::io::Error::from(std::io::ErrorKind::IsADirectory)));
+    }
+    Ok(Box::new(std::io::BufReader::with_capacity(1 << 16, f)))
+}
+
+/// Refuses to overwrite a file unless told to, and to write over the input in any case.
+fn guard_output(output: &str, input: &str, overwrite: bool) -> Result<()> {
+    let path = Path::new(output);
+    if output == "-" || output == "null:" || output.contains('%') || !path.exists() {
+        return Ok(());
+    }
+    if let (Ok(a), Ok(b)) = (path.canonicalize(), Path::new(input).canonicalize())
+        && a == b
+    {
+        return Err(Error::Parameter(format!("input and output are the same file {output}")));
+    }
+    if !overwrite && path.metadata().is_ok_and(|m| m.is_file()) {
+        return Err(Error::Parameter(format!("{output} exists; -y overwrites it")));
+    }
+    Ok(())
+}
+
+/// Prints a line to stdout; a closed pipe is an error like any other.
+fn print_line(line: &str) -> Result<()> {
+    use std::io::Write;
+    writeln!(std::io::stdout().lock(), "{line}").map_err(|e| Error::io("writing stdout", e))
+}
