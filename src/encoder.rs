@@ -148,7 +148,9 @@ pub fn encode(source: &mut dyn FrameSource, output: impl Write, options: &Option
     let wanted_bpp = match (options.target, known) {
         (Target::Bpp(b), _) => Some(b),
         (Target::Bytes(b), Some(n)) => Some(b as f64 * 8.0 / (n.max(1) * info.width * info.height) as f64),
-        (Target::Bytes(_), None) => return Err(Error::Parameter("a size in bytes needs a source of known length; a pipe takes --bpp".into())),
+        (Target::Bytes(_), None) => {
+            return Err(Error::Parameter("a size in bytes needs a source of known length; a pipe takes --bpp".into()));
+        }
         (Target::Natural, _) => None,
     };
     let pool = decoder::pool(options.threads)?;

@@ -103,7 +103,9 @@ mod tests {
             let g = groups(&info(416, 240), Some(frames), wanted).unwrap();
             let sizes: Vec<usize> = (0..g.count().unwrap()).map(|i| g.size(i)).collect();
             assert_eq!(sizes.iter().sum::<usize>(), frames);
-            assert!(sizes.iter().max().unwrap() - sizes.iter().min().unwrap() <= 1 && *sizes.iter().max().unwrap() <= wanted.unwrap_or(132));
+            assert!(
+                sizes.iter().max().unwrap() - sizes.iter().min().unwrap() <= 1 && *sizes.iter().max().unwrap() <= wanted.unwrap_or(132)
+            );
         }
     }
 

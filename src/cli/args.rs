@@ -4,9 +4,9 @@ use std::ops::Range;
 
 use clap::{Args, Parser, ValueEnum};
 
-use super::{parse_format, parse_frames, parse_ratio, parse_size};
 #[cfg(feature = "encode")]
 use super::parse_scaled;
+use super::{parse_format, parse_frames, parse_ratio, parse_size};
 use crate::frame::{PixelFormat, Ratio};
 
 /// Name, version, features and processor, for `--version`.

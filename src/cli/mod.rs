@@ -92,7 +92,11 @@ pub fn parse_ratio(text: &str) -> std::result::Result<Ratio, String> {
     }
     match text.parse::<f64>() {
         Ok(v) if v > 0.0 && v < 100_000.0 => {
-            if v.fract() == 0.0 { Ok(Ratio { num: v as u32, den: 1 }) } else { Ok(Ratio { num: (v * 1000.0).round() as u32, den: 1000 }) }
+            if v.fract() == 0.0 {
+                Ok(Ratio { num: v as u32, den: 1 })
+            } else {
+                Ok(Ratio { num: (v * 1000.0).round() as u32, den: 1000 })
+            }
         }
         _ => Err(bad()),
     }

@@ -119,9 +119,7 @@ pub fn fit(job: &Job<'_>, observer: &mut dyn Observer) -> Result<Fitted> {
         #[cfg(not(feature = "cuda"))]
         Device::Cuda(index) => Err(Error::Device(format!("cuda:{index}: this build has no CUDA support (cargo feature 'cuda')"))),
         #[cfg(feature = "cuda")]
-        Device::Auto if cuda_available() => {
-            fit(&Job { settings: Settings { device: Device::Cuda(0), ..job.settings }, ..*job }, observer)
-        }
+        Device::Auto if cuda_available() => fit(&Job { settings: Settings { device: Device::Cuda(0), ..job.settings }, ..*job }, observer),
         _ => train::run::<Cpu>(job, &Default::default(), observer),
     }
 }

@@ -32,7 +32,8 @@ pub fn values<B: FastOps, const D: usize>(t: BurnTensor<B, D>) -> Result<Vec<f32
 impl Params {
     /// Copies the parameters off the device.
     pub fn read<B: FastOps>(net: &Net<B>, graph: &Graph, chains: &[Chain]) -> Result<Self> {
-        let mut p = Params { tensors: vec![Vec::new(); graph.tensors.len()], latents: Vec::new(), log_steps: vec![0.0; graph.tensors.len() + 1] };
+        let mut p =
+            Params { tensors: vec![Vec::new(); graph.tensors.len()], latents: Vec::new(), log_steps: vec![0.0; graph.tensors.len() + 1] };
         let step = |i: usize| values(net.log_steps[i].val()).map(|v| f64::from(v[0]));
         for (i, c) in chains.iter().enumerate() {
             p.tensors[c.weight] = values(net.weights[i].val())?;

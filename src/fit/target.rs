@@ -126,6 +126,5 @@ fn ssim<B: FastOps>(a: Tensor<B, 4>, b: Tensor<B, 4>) -> Tensor<B, 4> {
     let vab = blur(a * b) - mab.clone();
     // constants for a range of 2
     let (c1, c2) = ((0.01f64 * 2.0).powi(2), (0.03f64 * 2.0).powi(2));
-    (mab.mul_scalar(2.0).add_scalar(c1) * vab.mul_scalar(2.0).add_scalar(c2))
-        / ((maa + mbb).add_scalar(c1) * (va + vb).add_scalar(c2))
+    (mab.mul_scalar(2.0).add_scalar(c1) * vab.mul_scalar(2.0).add_scalar(c2)) / ((maa + mbb).add_scalar(c1) * (va + vb).add_scalar(c2))
 }

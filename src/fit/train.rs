@@ -290,7 +290,8 @@ where
         let frames = self.job.frames.len();
         let p = Params::read(&self.net, self.graph, self.chains)?;
         let bytes = p.coded_bytes(self.graph, frames, 0.0)?;
-        let shift = if (bytes / self.job.target_bytes - 1.0).abs() > 0.01 { p.shift_for(self.graph, frames, self.job.target_bytes)? } else { 0.0 };
+        let shift =
+            if (bytes / self.job.target_bytes - 1.0).abs() > 0.01 { p.shift_for(self.graph, frames, self.job.target_bytes)? } else { 0.0 };
         let (mut network, latents) = p.integers(self.graph, shift);
         self.write_steps(&p, |l| Step::nearest((l + shift).exp()).value().ln());
 

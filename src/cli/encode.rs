@@ -1,0 +1,186 @@
+//! `nvc encode`.
+
+use std::io::Write;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::args::{ArchArg, EncodeArgs, LossArg, PresetArg};
+use super::progress::{Reporter, Stats};
+use super::{guard_output, open_range};
+use crate::encoder::{self, Options, Report, Target};
+use crate::error::{Error, Result};
+use crate::fit::{Device, Loss};
+use crate::frame::VideoInfo;
+use crate::io::{Output, open_sink};
+use crate::plan::Preset;
+
+/// Bits a pixel if neither a size nor a model size is asked for.
+const DEFAULT_BPP: f64 = 0.1;
+
+/// Encodes `a.input` to `a.output`.
+pub fn run(a: &EncodeArgs) -> Result<()> {
+    for output in [Some(&a.output), a.recon.as_ref(), a.stats.as_ref()].into_iter().flatten() {
+        guard_output(output, &a.input, a.overwrite)?;
+    }
+    let mut stats = Stats::open(a.stats.as_deref())?;
+    let result = encode(a, &mut stats);
+    if let Err(e) = &result {
+        stats.error(e)?;
+    }
+    stats.finish()?;
+    result
+}
+
+fn encode(a: &EncodeArgs, stats: &mut Stats) -> Result<()> {
+    let mut source = open_range(&a.source, &a.input, a.frames.as_ref())?;
+    let info = *source.info();
+    let options = encode_options(a, &info, source.frames_hint())?;
+    let mut output = Output::create(&a.output)?;
+    let recon = a.recon.as_deref().map(|p| open_sink(p, None, &info)).transpose()?;
+    stats.start(a, &info, source.frames_hint(), &options)?;
+    let mut reporter = Reporter::new(a.progress, a.quiet, stats, recon, interrupt()?);
+    let report = encoder::encode(&mut *source, &mut output, &options, &mut reporter);
+    let recon = reporter.finish();
+    let report = report?;
+    output.flush().map_err(|e| output.error(e))?;
+    output.commit()?;
+    if let Some(mut r) = recon?
+        && let Some(line) = r.finish()?
+    {
+        eprintln!("{line}");
+    }
+    stats.done(&report)?;
+    if !a.quiet {
+        eprint!("{}", summary(a, &info, &report));
+    }
+    report.check_target()
+}
+
+fn encode_options(a: &EncodeArgs, info: &VideoInfo, frames: Option<u64>) -> Result<Options> {
+    let positive = |v: Option<f64>, name: &str, max: f64| match v {
+        Some(v) if !(v > 0.0 && v <= max) => Err(Error::Parameter(format!("{name} is {v} (allowed above 0, at most {max})"))),
+        v => Ok(v),
+    };
+    let target = match (positive(a.bpp, "--bpp", 48.0)?, a.size, a.bitrate) {
+        (Some(b), _, _) => Target::Bpp(b),
+        (_, Some(s), _) => {
+            if frames.is_none() {
+                return Err(Error::Parameter("--size needs a source that knows its length; from a pipe use --bpp or --bitrate".into()));
+            }
+            Target::Bytes(s as u64)
+        }
+        (_, _, Some(rate)) => {
+            if info.fps.num == 0 || info.fps.den == 0 {
+                return Err(Error::Parameter("--bitrate needs a frame rate; the source has none (give --fps or use --bpp)".into()));
+            }
+            let fps = f64::from(info.fps.num) / f64::from(info.fps.den);
+            Target::Bpp(rate / fps / (info.width * info.height) as f64)
+        }
+        _ if a.model_size.is_some() => Target::Natural,
+        _ => Target::Bpp(DEFAULT_BPP),
+    };
+    if !(a.lr > 0.0 && a.lr <= 1.0) {
+        return Err(Error::Parameter(format!("--lr is {} (allowed above 0, at most 1)", a.lr)));
+    }
+    if a.steps.is_some_and(|s| !(10..=100_000_000).contains(&s)) {
+        return Err(Error::Parameter(format!("--steps is {} (allowed 10..=100000000)", a.steps.unwrap_or(0))));
+    }
+    if !(1..=64).contains(&a.batch) {
+        return Err(Error::Parameter(format!("--batch is {} (allowed 1..=64)", a.batch)));
+    }
+    let (ArchArg::Auto | ArchArg::Hnerv) = a.arch;
+    Ok(Options {
+        target,
+        model_size: a.model_size,
+        preset: match a.preset {
+            PresetArg::Ultrafast => Preset::Ultrafast,
+            PresetArg::Fast => Preset::Fast,
+            PresetArg::Medium => Preset::Medium,
+            PresetArg::Slow => Preset::Slow,
+            PresetArg::Veryslow => Preset::Veryslow,
+        },
+        steps: a.steps,
+        group: match a.group.as_str() {
+            "auto" => None,
+            n => Some(n.parse().map_err(|_| Error::Parameter(format!("--group is '{n}' (allowed: auto or 1..=65535)")))?),
+        },
+        batch: a.batch,
+        learning_rate: a.lr,
+        loss: match a.loss {
+            LossArg::L2 => Loss::L2,
+            LossArg::Fusion6 => Loss::Fusion6,
+        },
+        seed: a.seed,
+        threads: a.threads,
+        device: device(&a.device)?,
+    })
+}
+
+fn device(text: &str) -> Result<Device> {
+    match text {
+        "auto" => Ok(Device::Auto),
+        "cpu" => Ok(Device::Cpu),
+        "cuda" => Ok(Device::Cuda(0)),
+        _ => text
+            .strip_prefix("cuda:")
+            .and_then(|n| n.parse().ok())
+            .map(Device::Cuda)
+            .ok_or_else(|| Error::Parameter(format!("--device is '{text}' (allowed: auto, cpu, cuda, cuda:N)"))),
+    }
+}
+
+/// First Ctrl-C or SIGTERM: stop after this step and leave nothing behind. Second: stop now.
+fn interrupt() -> Result<Arc<AtomicBool>> {
+    let flag = Arc::new(AtomicBool::new(false));
+    let seen = flag.clone();
+    ctrlc::set_handler(move || {
+        if seen.swap(true, Ordering::SeqCst) {
+            std::process::exit(130);
+        }
+    })
+    .map_err(|e| Error::io("installing the interrupt handler", std::io::Error::other(e)))?;
+    Ok(flag)
+}
+
+fn summary(a: &EncodeArgs, info: &VideoInfo, r: &Report) -> String {
+    let db = |p: Option<crate::metrics::Psnr>| p.map_or("-".into(), |p| format!("{:.3}", p.mean));
+    let sum = |f: &dyn Fn(&encoder::GroupReport) -> u64| r.groups.iter().map(f).sum::<u64>();
+    let (header, weights, latents) = (sum(&|g| g.bytes.header), sum(&|g| g.bytes.weights), sum(&|g| g.bytes.latents));
+    let params = sum(&|g| g.params);
+    let mut s = format!(
+        "{} frames of {}x{} in {} groups: {} bytes, {:.5} bpp, {:.1} s\n",
+        r.frames,
+        info.width,
+        info.height,
+        r.groups.len(),
+        r.bytes,
+        r.bpp,
+        r.seconds
+    );
+    s += &format!(
+        "bytes: weights {weights} ({:.2} bits for each of {params} parameters), latents {latents}, headers and container {}\n",
+        weights as f64 * 8.0 / params.max(1) as f64,
+        r.bytes - weights - latents
+    );
+    debug_assert!(header <= r.bytes);
+    s += &format!(
+        "decoded PSNR, mean over frames, dB: Y {}  U {}  V {}  6:1:1 {}  RGB {}{}\n",
+        db(r.scores.psnr_y),
+        db(r.scores.psnr_u),
+        db(r.scores.psnr_v),
+        db(r.scores.psnr_yuv611),
+        db(r.scores.psnr_rgb),
+        r.scores.rgb_matrix.map_or(String::new(), |m| format!(" ({m})"))
+    );
+    let frames = r.frames as f64;
+    let mean = |f: &dyn Fn(&encoder::GroupReport) -> f64| r.groups.iter().map(|g| f(g) * g.frames as f64).sum::<f64>() / frames;
+    s += &format!(
+        "exact decoder against float network, all planes: {:.3} against {:.3} dB (the float figure is before rounding to samples)\n",
+        mean(&|g| g.exact_psnr),
+        mean(&|g| g.float_psnr)
+    );
+    if a.output != "-" {
+        s += &format!("decode with: nvc-decode {} -o out.y4m\n", a.output);
+    }
+    s
+}

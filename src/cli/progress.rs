@@ -1,0 +1,208 @@
+//! How an encode goes: a bar, lines or JSON on stderr, and the statistics file.
+
+use std::io::{IsTerminal, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde_json::{Value, json};
+
+use super::args::{EncodeArgs, ProgressArg};
+use crate::encoder::{GroupReport, Observer, Options, Report};
+use crate::error::{Error, Result};
+use crate::fit::Progress;
+use crate::frame::{Frame, VideoInfo};
+use crate::io::{BoxedSink, Output};
+
+/// Version of the statistics' fields (docs/stats.md).
+const SCHEMA: u32 = 1;
+/// Time between lines where there is no terminal, and between progress lines of the statistics.
+const LINE_EVERY: Duration = Duration::from_secs(5);
+
+/// The statistics file: NDJSON.
+pub struct Stats(Option<Output>);
+
+impl Stats {
+    /// Opens `path`, or nothing.
+    pub fn open(path: Option<&str>) -> Result<Self> {
+        Ok(Stats(path.map(Output::create).transpose()?))
+    }
+
+    fn line(&mut self, v: &Value) -> Result<()> {
+        match &mut self.0 {
+            Some(o) => writeln!(o, "{v}").and_then(|()| o.flush()).map_err(|e| o.error(e)),
+            None => Ok(()),
+        }
+    }
+
+    /// What is about to be encoded.
+    pub fn start(&mut self, a: &EncodeArgs, info: &VideoInfo, frames: Option<u64>, o: &Options) -> Result<()> {
+        let v = json!({
+            "type": "start", "schema": SCHEMA, "version": env!("CARGO_PKG_VERSION"), "input": a.input, "output": a.output,
+            "width": info.width, "height": info.height, "pix_fmt": info.format.name(),
+            "fps": [info.fps.num, info.fps.den], "frames": frames,
+            "target": format!("{:?}", o.target), "model_size": o.model_size, "preset": format!("{:?}", o.preset).to_lowercase(),
+            "steps": o.steps, "batch": o.batch, "lr": o.learning_rate, "loss": format!("{:?}", o.loss).to_lowercase(),
+            "seed": o.seed, "threads": o.threads,
+        });
+        self.line(&v)
+    }
+
+    /// The whole file.
+    pub fn done(&mut self, r: &Report) -> Result<()> {
+        let mut v = r.scores.to_json();
+        v["type"] = json!("done");
+        v["bytes"] = json!(r.bytes);
+        v["bpp"] = json!(r.bpp);
+        v["seconds"] = json!(r.seconds);
+        v["groups"] = json!(r.groups.len());
+        self.line(&v)
+    }
+
+    /// How it failed.
+    pub fn error(&mut self, e: &Error) -> Result<()> {
+        self.line(&json!({ "type": "error", "message": e.to_string(), "exit_code": e.exit_code() }))
+    }
+
+    /// Gives the file its name.
+    pub fn finish(mut self) -> Result<()> {
+        self.0.as_mut().map_or(Ok(()), Output::commit)
+    }
+}
+
+enum Show {
+    Bar(ProgressBar),
+    Lines,
+    Json,
+    Off,
+}
+
+/// Tells people and programs how the encode goes.
+pub struct Reporter<'a> {
+    show: Show,
+    stats: &'a mut Stats,
+    recon: Option<BoxedSink>,
+    interrupted: Arc<AtomicBool>,
+    groups: Option<usize>,
+    group_start: Instant,
+    last_line: Instant,
+    /// A failed write of the statistics or the reconstruction, kept until it can be returned.
+    failed: Option<Error>,
+}
+
+impl<'a> Reporter<'a> {
+    /// A reporter that shows as `how` says.
+    pub fn new(how: ProgressArg, quiet: bool, stats: &'a mut Stats, recon: Option<BoxedSink>, interrupted: Arc<AtomicBool>) -> Self {
+        let terminal = std::io::stderr().is_terminal();
+        let show = match how {
+            _ if quiet => Show::Off,
+            ProgressArg::Off => Show::Off,
+            ProgressArg::Json => Show::Json,
+            ProgressArg::Auto if !terminal => Show::Lines,
+            ProgressArg::Auto | ProgressArg::Bar => {
+                let bar = ProgressBar::with_draw_target(Some(1), ProgressDrawTarget::stderr_with_hz(4));
+                let style = ProgressStyle::with_template("{prefix} [{bar:30}] {pos}/{len} {per_sec} {msg} ETA {eta}");
+                bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> "));
+                Show::Bar(bar)
+            }
+        };
+        let now = Instant::now();
+        Reporter { show, stats, recon, interrupted, groups: None, group_start: now, last_line: now, failed: None }
+    }
+
+    /// The reconstruction sink, or what went wrong with it or the statistics.
+    pub fn finish(self) -> Result<Option<BoxedSink>> {
+        if let Show::Bar(b) = &self.show {
+            b.finish_and_clear();
+        }
+        self.failed.map_or(Ok(self.recon), Err)
+    }
+
+    fn group_name(&self, group: usize) -> String {
+        match self.groups {
+            Some(n) => format!("group {}/{n}", group + 1),
+            None => format!("group {}", group + 1),
+        }
+    }
+
+    fn stats_line(&mut self, v: &Value) {
+        if let Err(e) = self.stats.line(v) {
+            self.failed.get_or_insert(e);
+        }
+    }
+}
+
+impl Observer for Reporter<'_> {
+    fn start(&mut self, group: usize, groups: Option<usize>, frames: usize, params: u64) {
+        self.groups = groups;
+        self.group_start = Instant::now();
+        let name = self.group_name(group);
+        match &self.show {
+            Show::Bar(b) => {
+                b.reset();
+                b.set_prefix(name);
+            }
+            Show::Lines => eprintln!("{name}: {frames} frames, {params} parameters"),
+            Show::Json | Show::Off => {}
+        }
+    }
+
+    fn progress(&mut self, group: usize, p: &Progress) {
+        let message = || {
+            let bytes = p.bytes.map_or(String::new(), |b| format!(" {b:.0} B"));
+            format!("{:.2} dB{bytes}", p.psnr)
+        };
+        if let Show::Bar(b) = &self.show {
+            b.set_length(p.steps as u64);
+            b.set_position(p.step as u64);
+            b.set_message(message());
+        }
+        if self.last_line.elapsed() < LINE_EVERY && p.step != p.steps {
+            return;
+        }
+        self.last_line = Instant::now();
+        let seconds = self.group_start.elapsed().as_secs_f64();
+        let eta = seconds / p.step as f64 * (p.steps - p.step) as f64;
+        let v = json!({
+            "type": "progress", "group": group, "groups": self.groups, "step": p.step, "steps": p.steps, "psnr": p.psnr,
+            "bytes": p.bytes, "seconds": seconds, "eta_seconds": eta,
+        });
+        match &self.show {
+            Show::Lines => {
+                let rate = p.step as f64 / seconds;
+                eprintln!("{}: step {}/{}, {}, {rate:.1} steps/s, ETA {eta:.0} s", self.group_name(group), p.step, p.steps, message());
+            }
+            Show::Json => eprintln!("{v}"),
+            Show::Bar(_) | Show::Off => {}
+        }
+        self.stats_line(&v);
+    }
+
+    fn done(&mut self, r: &GroupReport) {
+        let v = json!({
+            "type": "group", "group": r.index, "first_frame": r.first_frame, "frames": r.frames, "params": r.params,
+            "macs_per_pixel": r.macs_per_pixel, "steps": r.steps,
+            "bytes": { "header": r.bytes.header, "weights": r.bytes.weights, "latents": r.bytes.latents },
+            "float_psnr": r.float_psnr, "exact_psnr": r.exact_psnr,
+            "fit_seconds": r.fit_seconds, "decode_fps": r.decode_fps,
+        });
+        match &self.show {
+            Show::Bar(b) => b.suspend(|| eprintln!("{}: {} bytes, {:.3} dB", self.group_name(r.index), r.bytes.total(), r.exact_psnr)),
+            Show::Lines => {
+                eprintln!("{}: {} bytes, {:.3} dB, {:.0} s", self.group_name(r.index), r.bytes.total(), r.exact_psnr, r.fit_seconds)
+            }
+            Show::Json => eprintln!("{v}"),
+            Show::Off => {}
+        }
+        self.stats_line(&v);
+    }
+
+    fn recon(&mut self, frame: &Frame) -> Result<()> {
+        self.recon.as_mut().map_or(Ok(()), |r| r.write(frame))
+    }
+
+    fn stop(&self) -> bool {
+        self.interrupted.load(Ordering::SeqCst)
+    }
+}
