@@ -3,3 +3,5 @@
 pub mod error;
 pub mod frame;
 pub use error::{Error, Result};
+#[cfg(feature = "encode")]
+pub mod fit;

@@ -1,0 +1,52 @@
+//! CPU kernels for fitting, as plain functions on `f32` slices (NCHW, contiguous).
+//!
+//! Every function gives the same bits for any number of rayon threads: work is cut into pieces that depend on the shapes
+//! alone, each output value is written by one piece, and sums run in a fixed order. The bits may differ between SIMD
+//! widths; nothing here is normative for decoding.
+//!
+//! Convolutions have stride 1, an odd square kernel and zero padding that keeps the size ("same").
+
+mod act;
+mod adam;
+mod conv;
+mod conv_dw;
+mod depthwise;
+mod gelu;
+mod scratch;
+
+pub use act::{channel_sums, pixel_shuffle, pixel_unshuffle, shuffle_gelu, shuffle_gelu_backward};
+pub use adam::{AdamStep, adam_step};
+pub use conv::{conv, conv_dx};
+pub use conv_dw::conv_dw;
+pub use depthwise::{depthwise, depthwise_dw, depthwise_dx};
+
+/// Geometry of a convolution: `x [b, cin, h, w]`, weights `[cout, cin, k, k]`, `y [b, cout, h, w]`.
+///
+/// For the depthwise functions `cin == cout` and the weights are `[cout, 1, k, k]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConvShape {
+    /// Batch.
+    pub b: usize,
+    /// Input channels.
+    pub cin: usize,
+    /// Output channels.
+    pub cout: usize,
+    /// Height of input and output.
+    pub h: usize,
+    /// Width of input and output.
+    pub w: usize,
+    /// Kernel side, odd.
+    pub k: usize,
+}
+
+impl ConvShape {
+    /// Multiply-accumulates of one forward pass (padding included).
+    pub fn macs(&self) -> usize {
+        self.b * self.cin * self.cout * self.h * self.w * self.k * self.k
+    }
+}
+
+/// The widest vectors that one tap loop may use, by number of architectural registers.
+const fn wide(registers: usize) -> bool {
+    registers >= 32
+}

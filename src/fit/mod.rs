@@ -1,0 +1,3 @@
+//! Fitting: everything that needs gradients.
+pub mod kernels;
+pub mod ops;

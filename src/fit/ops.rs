@@ -1,0 +1,144 @@
+//! Fast operations for fitting, generic over the burn backend.
+//!
+//! `Flex` (CPU) runs the native [`kernels`](super::kernels); any other backend needs only `impl FastOps for X {}` and runs
+//! ordinary burn operations. `Autodiff` over any of them has hand-written gradients.
+
+mod autodiff;
+mod flex;
+pub mod plain;
+
+use burn::tensor::{Tensor, TensorPrimitive, backend::Backend, ops::FloatTensor};
+
+/// What the networks are made of, on primitives; call the functions of this module instead.
+///
+/// Shapes: `x [b, cin, h, w]`, `dy` and `g` like the output. Weights are `[cout, cin, k, k]`, or `[c, 1, k, k]` when
+/// `depthwise`; k is odd. The defaults are the ordinary operations of [`plain`].
+pub trait FastOps: Backend {
+    /// Stride-1 convolution, zero padding that keeps the size, no bias.
+    fn conv_same(x: FloatTensor<Self>, w: FloatTensor<Self>, depthwise: bool) -> FloatTensor<Self> {
+        prim(plain::conv_same(tensor::<Self, 4>(x), tensor(w), depthwise))
+    }
+    /// Gradient of [`Self::conv_same`] for `x`.
+    fn conv_same_dx(x: FloatTensor<Self>, w: FloatTensor<Self>, dy: FloatTensor<Self>, depthwise: bool) -> FloatTensor<Self> {
+        let options = plain::conv_options(tensor::<Self, 4>(w.clone()).dims(), depthwise);
+        Self::conv2d_x_backward(x, w, dy, options)
+    }
+    /// Gradient of [`Self::conv_same`] for `w`.
+    fn conv_same_dw(x: FloatTensor<Self>, w: FloatTensor<Self>, dy: FloatTensor<Self>, depthwise: bool) -> FloatTensor<Self> {
+        let options = plain::conv_options(tensor::<Self, 4>(w.clone()).dims(), depthwise);
+        Self::conv2d_weight_backward(x, w, dy, options)
+    }
+    /// `gelu(pixel_shuffle(x + bias, r))`, exact GELU, `bias [cin]`.
+    fn shuffle_gelu(x: FloatTensor<Self>, bias: FloatTensor<Self>, r: usize) -> FloatTensor<Self> {
+        prim(plain::shuffle_gelu(tensor::<Self, 4>(x), tensor(bias), r))
+    }
+    /// Gradients of [`Self::shuffle_gelu`] for `x` and `bias`.
+    fn shuffle_gelu_backward(
+        x: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        g: FloatTensor<Self>,
+        r: usize,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        let (dx, db) = plain::shuffle_gelu_backward(tensor::<Self, 4>(x), tensor(bias), tensor(g), r);
+        (prim(dx), prim(db))
+    }
+    /// `pixel_shuffle(x + bias, r)`
+    fn shuffle_linear(x: FloatTensor<Self>, bias: FloatTensor<Self>, r: usize) -> FloatTensor<Self> {
+        prim(plain::shuffle_linear(tensor::<Self, 4>(x), tensor(bias), r))
+    }
+    /// `[b, c*r*r, h, w]` to `[b, c, h*r, w*r]`
+    fn pixel_shuffle(x: FloatTensor<Self>, r: usize) -> FloatTensor<Self> {
+        prim(plain::pixel_shuffle(tensor::<Self, 4>(x), r))
+    }
+    /// `[b, c, h*r, w*r]` to `[b, c*r*r, h, w]`
+    fn pixel_unshuffle(x: FloatTensor<Self>, r: usize) -> FloatTensor<Self> {
+        prim(plain::pixel_unshuffle(tensor::<Self, 4>(x), r))
+    }
+    /// Sums over all but dimension 1: `[c]` from `[b, c, h, w]`.
+    fn channel_sums(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        prim(plain::channel_sums(tensor::<Self, 4>(x)))
+    }
+    /// Rounds to integers; the gradient passes unchanged.
+    fn ste_round(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        Self::float_round(x)
+    }
+}
+
+#[cfg(feature = "cuda")]
+impl FastOps for burn::backend::Cuda {}
+
+fn tensor<B: Backend, const D: usize>(p: FloatTensor<B>) -> Tensor<B, D> {
+    Tensor::from_primitive(TensorPrimitive::Float(p))
+}
+
+fn prim<B: Backend, const D: usize>(t: Tensor<B, D>) -> FloatTensor<B> {
+    t.into_primitive().tensor()
+}
+
+/// Convolution `x [b, cin, h, w]`, `w [cout, cin, k, k]` to `[b, cout, h, w]`: stride 1, zero padding, no bias.
+///
+/// # Panics
+/// If the kernel is not square and odd or the channel counts differ.
+pub fn conv_same<B: FastOps>(x: Tensor<B, 4>, w: Tensor<B, 4>) -> Tensor<B, 4> {
+    let ([_, cin, ..], [_, c, kh, kw]) = (x.dims(), w.dims());
+    assert!(c == cin && kh == kw && kh % 2 == 1, "conv_same: {cin} channels do not fit weights [_, {c}, {kh}, {kw}]");
+    tensor(B::conv_same(prim(x), prim(w), false))
+}
+
+/// Depthwise convolution `x [b, c, h, w]`, `w [c, 1, k, k]` to `[b, c, h, w]`: stride 1, zero padding, no bias.
+///
+/// # Panics
+/// If the kernel is not square and odd or the channel counts differ.
+pub fn conv_same_depthwise<B: FastOps>(x: Tensor<B, 4>, w: Tensor<B, 4>) -> Tensor<B, 4> {
+    let ([_, cin, ..], [c, one, kh, kw]) = (x.dims(), w.dims());
+    let fits = c == cin && one == 1 && kh == kw && kh % 2 == 1;
+    assert!(fits, "conv_same_depthwise: {cin} channels do not fit weights [{c}, {one}, {kh}, {kw}]");
+    tensor(B::conv_same(prim(x), prim(w), true))
+}
+
+/// `gelu(pixel_shuffle(x + bias, r))`: `x [b, c*r*r, h, w]`, `bias [c*r*r]` to `[b, c, h*r, w*r]`.
+///
+/// # Panics
+/// If the channels are not a multiple of `r * r` or do not match the bias.
+pub fn shuffle_gelu<B: FastOps>(x: Tensor<B, 4>, bias: Tensor<B, 1>, r: usize) -> Tensor<B, 4> {
+    check_shuffle(x.dims(), Some(bias.dims()[0]), r);
+    tensor(B::shuffle_gelu(prim(x), prim(bias), r))
+}
+
+/// `pixel_shuffle(x + bias, r)`: `x [b, c*r*r, h, w]`, `bias [c*r*r]` to `[b, c, h*r, w*r]`.
+///
+/// # Panics
+/// If the channels are not a multiple of `r * r` or do not match the bias.
+pub fn shuffle_linear<B: FastOps>(x: Tensor<B, 4>, bias: Tensor<B, 1>, r: usize) -> Tensor<B, 4> {
+    check_shuffle(x.dims(), Some(bias.dims()[0]), r);
+    tensor(B::shuffle_linear(prim(x), prim(bias), r))
+}
+
+/// `[b, c*r*r, h, w]` to `[b, c, h*r, w*r]`.
+///
+/// # Panics
+/// If the channels are not a multiple of `r * r`.
+pub fn pixel_shuffle<B: FastOps>(x: Tensor<B, 4>, r: usize) -> Tensor<B, 4> {
+    check_shuffle(x.dims(), None, r);
+    tensor(B::pixel_shuffle(prim(x), r))
+}
+
+fn check_shuffle([_, c, ..]: [usize; 4], bias: Option<usize>, r: usize) {
+    assert!(r > 0 && c % (r * r) == 0, "{c} channels cannot be shuffled by {r}");
+    assert!(bias.is_none_or(|n| n == c), "{c} channels do not fit the bias {bias:?}");
+}
+
+/// `[b, c, h*r, w*r]` to `[b, c*r*r, h, w]`, the inverse of [`pixel_shuffle`].
+///
+/// # Panics
+/// If a side is not a multiple of `r`.
+pub fn pixel_unshuffle<B: FastOps>(x: Tensor<B, 4>, r: usize) -> Tensor<B, 4> {
+    let [_, _, h, w] = x.dims();
+    assert!(r > 0 && h % r == 0 && w % r == 0, "{h} x {w} pixels cannot be unshuffled by {r}");
+    tensor(B::pixel_unshuffle(prim(x), r))
+}
+
+/// Rounds to the nearest integer, with the gradient of the identity ("straight-through").
+pub fn ste_round<B: FastOps, const D: usize>(x: Tensor<B, D>) -> Tensor<B, D> {
+    tensor(B::ste_round(prim(x)))
+}

@@ -1,0 +1,146 @@
+//! Gradients of [`FastOps`] over any backend that has them.
+
+use super::FastOps;
+use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
+use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
+use burn::backend::autodiff::{Autodiff, NodeId, grads::Gradients};
+use burn::tensor::ops::FloatTensor;
+
+#[derive(Debug)]
+struct Conv;
+impl<B: FastOps> Backward<B, 2> for Conv {
+    /// x, w, depthwise
+    type State = (NodeId, NodeId, bool);
+    fn backward(self, ops: Ops<Self::State, 2>, grads: &mut Gradients, kept: &mut Checkpointer) {
+        let [for_x, for_w] = ops.parents;
+        let dy = grads.consume::<B>(&ops.node);
+        let (x, w, depthwise) = ops.state;
+        let x: FloatTensor<B> = kept.retrieve_node_output(x);
+        let w: FloatTensor<B> = kept.retrieve_node_output(w);
+        if let Some(n) = for_x {
+            grads.register::<B>(n.id, B::conv_same_dx(x.clone(), w.clone(), dy.clone(), depthwise));
+        }
+        if let Some(n) = for_w {
+            grads.register::<B>(n.id, B::conv_same_dw(x, w, dy, depthwise));
+        }
+    }
+}
+
+#[derive(Debug)]
+struct ShuffleGelu;
+impl<B: FastOps> Backward<B, 2> for ShuffleGelu {
+    /// x, bias, r
+    type State = (NodeId, NodeId, usize);
+    fn backward(self, ops: Ops<Self::State, 2>, grads: &mut Gradients, kept: &mut Checkpointer) {
+        let [for_x, for_b] = ops.parents;
+        let g = grads.consume::<B>(&ops.node);
+        let (x, bias, r) = ops.state;
+        let (dx, db) = B::shuffle_gelu_backward(kept.retrieve_node_output(x), kept.retrieve_node_output(bias), g, r);
+        if let Some(n) = for_x {
+            grads.register::<B>(n.id, dx);
+        }
+        if let Some(n) = for_b {
+            grads.register::<B>(n.id, db);
+        }
+    }
+}
+
+#[derive(Debug)]
+struct ShuffleLinear;
+impl<B: FastOps> Backward<B, 2> for ShuffleLinear {
+    type State = usize;
+    fn backward(self, ops: Ops<Self::State, 2>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let [for_x, for_b] = ops.parents;
+        let dx = B::pixel_unshuffle(grads.consume::<B>(&ops.node), ops.state);
+        if let Some(n) = for_b {
+            grads.register::<B>(n.id, B::channel_sums(dx.clone()));
+        }
+        if let Some(n) = for_x {
+            grads.register::<B>(n.id, dx);
+        }
+    }
+}
+
+/// The operations whose gradient needs nothing but the gradient.
+#[derive(Debug, Clone, Copy)]
+enum Rearrange {
+    Shuffle(usize),
+    Unshuffle(usize),
+    Round,
+}
+
+impl Rearrange {
+    fn forward<B: FastOps>(self, x: FloatTensor<B>) -> FloatTensor<B> {
+        match self {
+            Rearrange::Shuffle(r) => B::pixel_shuffle(x, r),
+            Rearrange::Unshuffle(r) => B::pixel_unshuffle(x, r),
+            Rearrange::Round => B::ste_round(x),
+        }
+    }
+}
+
+#[derive(Debug)]
+struct RearrangeOp;
+impl<B: FastOps> Backward<B, 1> for RearrangeOp {
+    type State = Rearrange;
+    fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let [for_x] = ops.parents;
+        let g = grads.consume::<B>(&ops.node);
+        if let Some(n) = for_x {
+            let dx = match ops.state {
+                Rearrange::Shuffle(r) => B::pixel_unshuffle(g, r),
+                Rearrange::Unshuffle(r) => B::pixel_shuffle(g, r),
+                Rearrange::Round => g,
+            };
+            grads.register::<B>(n.id, dx);
+        }
+    }
+}
+
+fn rearrange<B: FastOps, C: CheckpointStrategy>(x: FloatTensor<Autodiff<B, C>>, op: Rearrange) -> FloatTensor<Autodiff<B, C>> {
+    match Backward::<B, 1>::prepare::<C>(RearrangeOp, [x.node.clone()]).compute_bound().stateful() {
+        OpsKind::Tracked(p) => p.finish(op, op.forward::<B>(x.primitive)),
+        OpsKind::UnTracked(p) => p.finish(op.forward::<B>(x.primitive)),
+    }
+}
+
+impl<B: FastOps, C: CheckpointStrategy> FastOps for Autodiff<B, C> {
+    fn conv_same(x: FloatTensor<Self>, w: FloatTensor<Self>, depthwise: bool) -> FloatTensor<Self> {
+        match Backward::<B, 2>::prepare::<C>(Conv, [x.node.clone(), w.node.clone()]).compute_bound().stateful() {
+            OpsKind::Tracked(mut p) => {
+                let state = (p.checkpoint(&x), p.checkpoint(&w), depthwise);
+                p.finish(state, B::conv_same(x.primitive, w.primitive, depthwise))
+            }
+            OpsKind::UnTracked(p) => p.finish(B::conv_same(x.primitive, w.primitive, depthwise)),
+        }
+    }
+
+    fn shuffle_gelu(x: FloatTensor<Self>, bias: FloatTensor<Self>, r: usize) -> FloatTensor<Self> {
+        match Backward::<B, 2>::prepare::<C>(ShuffleGelu, [x.node.clone(), bias.node.clone()]).compute_bound().stateful() {
+            OpsKind::Tracked(mut p) => {
+                let state = (p.checkpoint(&x), p.checkpoint(&bias), r);
+                p.finish(state, B::shuffle_gelu(x.primitive, bias.primitive, r))
+            }
+            OpsKind::UnTracked(p) => p.finish(B::shuffle_gelu(x.primitive, bias.primitive, r)),
+        }
+    }
+
+    fn shuffle_linear(x: FloatTensor<Self>, bias: FloatTensor<Self>, r: usize) -> FloatTensor<Self> {
+        match Backward::<B, 2>::prepare::<C>(ShuffleLinear, [x.node.clone(), bias.node.clone()]).compute_bound().stateful() {
+            OpsKind::Tracked(p) => p.finish(r, B::shuffle_linear(x.primitive, bias.primitive, r)),
+            OpsKind::UnTracked(p) => p.finish(B::shuffle_linear(x.primitive, bias.primitive, r)),
+        }
+    }
+
+    fn pixel_shuffle(x: FloatTensor<Self>, r: usize) -> FloatTensor<Self> {
+        rearrange::<B, C>(x, Rearrange::Shuffle(r))
+    }
+
+    fn pixel_unshuffle(x: FloatTensor<Self>, r: usize) -> FloatTensor<Self> {
+        rearrange::<B, C>(x, Rearrange::Unshuffle(r))
+    }
+
+    fn ste_round(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        rearrange::<B, C>(x, Rearrange::Round)
+    }
+}

@@ -1,0 +1,116 @@
+//! Native kernels for the CPU backend. Tensors that are not f32 take the plain way.
+
+use super::{FastOps, plain, prim, tensor};
+use crate::fit::kernels::{self as k, ConvShape};
+use burn::backend::Flex;
+use burn::tensor::{DType, TensorData, TensorMetadata};
+use burn_flex::FlexTensor;
+
+fn dims(t: &FlexTensor) -> [usize; 4] {
+    t.shape().dims()
+}
+
+fn new(v: Vec<f32>, shape: &[usize]) -> FlexTensor {
+    FlexTensor::from_data(TensorData::new(v, shape.to_vec()))
+}
+
+fn native<const N: usize>(t: [&FlexTensor; N]) -> bool {
+    t.iter().all(|t| t.dtype() == DType::F32)
+}
+
+fn conv_shape([b, cin, h, w]: [usize; 4], [cout, _, k, _]: [usize; 4]) -> ConvShape {
+    ConvShape { b, cin, cout, h, w, k }
+}
+
+/// Shape after pixel shuffle.
+fn shuffled([b, c, h, w]: [usize; 4], r: usize) -> [usize; 4] {
+    [b, c / (r * r), h * r, w * r]
+}
+
+impl FastOps for Flex {
+    fn conv_same(x: FlexTensor, w: FlexTensor, depthwise: bool) -> FlexTensor {
+        if !native([&x, &w]) {
+            return prim(plain::conv_same(tensor::<Self, 4>(x), tensor(w), depthwise));
+        }
+        let s = conv_shape(dims(&x), dims(&w));
+        let (x, w) = (x.to_contiguous(), w.to_contiguous());
+        let kernel = if depthwise { k::depthwise } else { k::conv };
+        new(kernel(x.storage(), w.storage(), s), &[s.b, s.cout, s.h, s.w])
+    }
+
+    fn conv_same_dx(x: FlexTensor, w: FlexTensor, dy: FlexTensor, depthwise: bool) -> FlexTensor {
+        if !native([&x, &w, &dy]) {
+            let options = plain::conv_options(dims(&w), depthwise);
+            return <Self as burn::tensor::ops::ModuleOps<Self>>::conv2d_x_backward(x, w, dy, options);
+        }
+        let s = conv_shape(dims(&x), dims(&w));
+        let (w, dy) = (w.to_contiguous(), dy.to_contiguous());
+        let kernel = if depthwise { k::depthwise_dx } else { k::conv_dx };
+        new(kernel(dy.storage(), w.storage(), s), &[s.b, s.cin, s.h, s.w])
+    }
+
+    fn conv_same_dw(x: FlexTensor, w: FlexTensor, dy: FlexTensor, depthwise: bool) -> FlexTensor {
+        if !native([&x, &w, &dy]) {
+            let options = plain::conv_options(dims(&w), depthwise);
+            return <Self as burn::tensor::ops::ModuleOps<Self>>::conv2d_weight_backward(x, w, dy, options);
+        }
+        let s = conv_shape(dims(&x), dims(&w));
+        let (x, dy) = (x.to_contiguous(), dy.to_contiguous());
+        let kernel = if depthwise { k::depthwise_dw } else { k::conv_dw };
+        new(kernel(x.storage(), dy.storage(), s), &dims(&w))
+    }
+
+    fn shuffle_gelu(x: FlexTensor, bias: FlexTensor, r: usize) -> FlexTensor {
+        if !native([&x, &bias]) {
+            return prim(plain::shuffle_gelu(tensor::<Self, 4>(x), tensor(bias), r));
+        }
+        let (x, bias) = (x.to_contiguous(), bias.to_contiguous());
+        let d = dims(&x);
+        new(k::shuffle_gelu(x.storage(), bias.storage(), d, r), &shuffled(d, r))
+    }
+
+    fn shuffle_gelu_backward(x: FlexTensor, bias: FlexTensor, g: FlexTensor, r: usize) -> (FlexTensor, FlexTensor) {
+        if !native([&x, &bias, &g]) {
+            let (dx, db) = plain::shuffle_gelu_backward(tensor::<Self, 4>(x), tensor(bias), tensor(g), r);
+            return (prim(dx), prim(db));
+        }
+        let (x, bias, g) = (x.to_contiguous(), bias.to_contiguous(), g.to_contiguous());
+        let d = dims(&x);
+        let (dx, db) = k::shuffle_gelu_backward(x.storage(), bias.storage(), g.storage(), d, r);
+        (new(dx, &d), new(db, &[d[1]]))
+    }
+
+    fn shuffle_linear(x: FlexTensor, bias: FlexTensor, r: usize) -> FlexTensor {
+        if !native([&x, &bias]) {
+            return prim(plain::shuffle_linear(tensor::<Self, 4>(x), tensor(bias), r));
+        }
+        let (x, bias) = (x.to_contiguous(), bias.to_contiguous());
+        let d = dims(&x);
+        new(k::pixel_shuffle(x.storage(), Some(bias.storage()), d, r), &shuffled(d, r))
+    }
+
+    fn pixel_shuffle(x: FlexTensor, r: usize) -> FlexTensor {
+        if r == 1 || !native([&x]) {
+            return prim(plain::pixel_shuffle(tensor::<Self, 4>(x), r));
+        }
+        let (x, d) = (x.to_contiguous(), dims(&x));
+        new(k::pixel_shuffle(x.storage(), None, d, r), &shuffled(d, r))
+    }
+
+    fn pixel_unshuffle(x: FlexTensor, r: usize) -> FlexTensor {
+        if r == 1 || !native([&x]) {
+            return prim(plain::pixel_unshuffle(tensor::<Self, 4>(x), r));
+        }
+        let (x, [b, c, h, w]) = (x.to_contiguous(), dims(&x));
+        let d = [b, c * r * r, h / r, w / r];
+        new(k::pixel_unshuffle(x.storage(), d, r), &d)
+    }
+
+    fn channel_sums(x: FlexTensor) -> FlexTensor {
+        if !native([&x]) {
+            return prim(plain::channel_sums(tensor::<Self, 4>(x)));
+        }
+        let (x, d) = (x.to_contiguous(), dims(&x));
+        new(k::channel_sums(x.storage(), d), &[d[1]])
+    }
+}
