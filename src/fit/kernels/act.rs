@@ -3,8 +3,9 @@
 //! Pixel shuffle takes `[b, c*r*r, h, w]` to `[b, c, h*r, w*r]`: input channel `c*r*r + i*r + j` holds the pixels at row
 //! phase i and column phase j.
 
+use super::arch;
 use super::gelu::{gelu, gelu_slope};
-use pulp::{Arch, Simd, WithSimd};
+use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 /// Values handled between gather and scatter: a multiple of every vector length.
@@ -28,7 +29,7 @@ fn shuffle(x: &[f32], bias: Option<&[f32]>, [b, cin, h, w]: [usize; 4], r: usize
         return out;
     }
     let row = r * r * w;
-    let arch = Arch::new();
+    let arch = arch();
     // one piece: r output rows, from one row of each of r * r input channels
     out.par_chunks_mut(row).enumerate().with_min_len(1 + PIECE / row).for_each(|(at, out)| {
         let (group, y) = (at / h, at % h);
@@ -117,7 +118,7 @@ pub fn shuffle_gelu_backward(x: &[f32], bias: &[f32], g: &[f32], [b, cin, h, w]:
     if dx.is_empty() {
         return (dx, vec![0.0; cin]);
     }
-    let arch = Arch::new();
+    let arch = arch();
     dx.par_chunks_mut(h * w).zip(sums.par_iter_mut()).enumerate().with_min_len(1 + PIECE / (h * w)).for_each(|(plane, (dx, sum))| {
         let x = &x[plane * h * w..][..h * w];
         *sum = arch.dispatch(Backward { x, bias: bias[plane % cin], g: phase(g, plane, h, w, r), dx, w, r });
@@ -208,7 +209,7 @@ pub fn channel_sums(x: &[f32], [b, c, h, w]: [usize; 4]) -> Vec<f32> {
     if b * c * h * w == 0 {
         return vec![0.0; c];
     }
-    let arch = Arch::new();
+    let arch = arch();
     let sums: Vec<f32> = x.par_chunks(h * w).with_min_len(1 + PIECE / (h * w)).map(|x| arch.dispatch(Sum(x))).collect();
     add_images(&sums, c)
 }

@@ -1,6 +1,7 @@
 //! One Adam step in one pass over memory.
 
-use pulp::{Arch, Simd, WithSimd};
+use super::arch;
+use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 /// Settings of one step, bias corrections included.
@@ -34,7 +35,7 @@ impl AdamStep {
 /// `w -= lr * (m / correction1) / (sqrt(v / correction2) + eps)`, the form of torch and of burn.
 pub fn adam_step(w: &mut [f32], m: &mut [f32], v: &mut [f32], g: &[f32], step: &AdamStep) {
     const PIECE: usize = 16 * 1024;
-    let arch = Arch::new();
+    let arch = arch();
     let pieces = w.par_chunks_mut(PIECE).zip(m.par_chunks_mut(PIECE)).zip(v.par_chunks_mut(PIECE)).zip(g.par_chunks(PIECE));
     pieces.for_each(|(((w, m), v), g)| {
         let n = w.len().min(m.len()).min(v.len()).min(g.len());

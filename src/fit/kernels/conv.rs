@@ -4,8 +4,8 @@
 //! A tap costs 3 loads and CB broadcasts for `3 * CB` multiply-adds, so with CB = 8 the FMA units are the bottleneck.
 
 use super::scratch::{Padded, Scratch};
-use super::{ConvShape, wide};
-use pulp::{Arch, Simd, WithSimd};
+use super::{ConvShape, arch, wide};
+use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 /// Most output channels in a tile. 8 x 3 accumulators fill 32 registers; 16-register machines use [`CB_NARROW`].
@@ -44,7 +44,7 @@ fn run(x: &[f32], s: ConvShape, weight: impl Fn(usize, usize) -> f32) -> Vec<f32
     if y.is_empty() || taps == 0 {
         return y;
     }
-    let arch = Arch::new();
+    let arch = arch();
     let cb = arch.dispatch(BlockSize);
     let blocks = cout.div_ceil(cb);
     // Blocks of nearly equal size: 33 channels are 7+7+7+6+6, not 8+8+8+8+1, since tiny blocks are bound by loads.

@@ -2,16 +2,16 @@
 //!
 //! CO output channels x T taps of vector accumulators run along the flat padded planes; the lanes are summed once at the end.
 
-use super::ConvShape;
 use super::scratch::Padded;
-use pulp::{Arch, Simd, WithSimd};
+use super::{ConvShape, arch, wide};
+use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
-/// Output channels and taps of a register tile: 24 accumulators, 6 taps and a vector of dy fit 32 registers; half of it 16.
+/// Output channels of a register tile. With T = 6 taps, 24 accumulators and 6 vectors of x fit 32 registers; with 3, 12 and 3
+/// fit 16.
 const CO: usize = 4;
-const T: usize = 6;
-/// Taps of one task, a multiple of `T`.
-const TAPS: usize = 8 * T;
+/// Taps of one task, a multiple of both T.
+const TAPS: usize = 48;
 /// Pixels between two visits of the same `dy`, so that it stays in the first-level cache.
 const CHUNK: usize = 1536;
 
@@ -33,7 +33,7 @@ pub fn conv_dw(x: &[f32], dy: &[f32], s: ConvShape) -> Vec<f32> {
             tasks[co / CO * groups + g].2.push(piece);
         }
     }
-    let arch = Arch::new();
+    let arch = arch();
     let small = s.macs() < 100_000;
     tasks.into_par_iter().with_min_len(if small { usize::MAX } else { 1 }).for_each(|(co, tap, mut out)| {
         let n = out.first().map_or(0, |o| o.len());
@@ -55,18 +55,22 @@ impl WithSimd for Task<'_, '_> {
     type Output = ();
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        match self.out.len() {
-            1 => self.sums::<S, 1>(simd),
-            2 => self.sums::<S, 2>(simd),
-            3 => self.sums::<S, 3>(simd),
-            _ => self.sums::<S, CO>(simd),
+        match (self.out.len(), wide(S::REGISTER_COUNT)) {
+            (1, true) => self.sums::<S, 1, 6>(simd),
+            (2, true) => self.sums::<S, 2, 6>(simd),
+            (3, true) => self.sums::<S, 3, 6>(simd),
+            (_, true) => self.sums::<S, CO, 6>(simd),
+            (1, false) => self.sums::<S, 1, 3>(simd),
+            (2, false) => self.sums::<S, 2, 3>(simd),
+            (3, false) => self.sums::<S, 3, 3>(simd),
+            (_, false) => self.sums::<S, CO, 3>(simd),
         }
     }
 }
 
 impl Task<'_, '_> {
     #[inline(always)]
-    fn sums<S: Simd, const N: usize>(self, simd: S) {
+    fn sums<S: Simd, const N: usize, const T: usize>(self, simd: S) {
         // dy is zero in the junk columns and below the last row: whole vectors may be summed
         let len = (self.s.h * self.dy.stride).next_multiple_of(S::F32_LANES);
         let last = self.offsets.len() - 1;
@@ -94,7 +98,7 @@ impl Task<'_, '_> {
 }
 
 #[inline(always)]
-fn pixel_loop<S: Simd, const N: usize>(simd: S, x: [&[S::f32s]; T], dy: [&[S::f32s]; N], sums: &mut [[S::f32s; T]; N]) {
+fn pixel_loop<S: Simd, const N: usize, const T: usize>(simd: S, x: [&[S::f32s]; T], dy: [&[S::f32s]; N], sums: &mut [[S::f32s; T]; N]) {
     let n = x[0].len();
     // told once, so that no access below is checked
     let x = x.map(|x| &x[..n]);

@@ -1,8 +1,8 @@
 //! Depthwise convolution: `R` output rows at once, so that one loaded vector of `x` serves up to K kernel rows.
 
 use super::scratch::Padded;
-use super::{ConvShape, wide};
-use pulp::{Arch, Simd, WithSimd};
+use super::{ConvShape, arch, wide};
+use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 /// `y [b, c, h, w]` from `x [b, c, h, w]` and `wt [c, 1, k, k]`, c = `s.cin` = `s.cout`.
@@ -22,7 +22,7 @@ fn run(x: &[f32], s: ConvShape, weight: impl Fn(usize, usize) -> f32 + Sync) -> 
         return y;
     }
     let xp = Padded::new(x, b * c, h, w, k / 2);
-    let arch = Arch::new();
+    let arch = arch();
     y.par_chunks_mut(h * w).enumerate().with_min_len(1 + 4096 / (h * w)).for_each(|(plane, out)| {
         let wt: Vec<f32> = (0..k * k).map(|t| weight(plane % c, t)).collect();
         arch.dispatch(Forward { x: &xp, plane, wt: &wt, out, s });
@@ -125,7 +125,7 @@ pub fn depthwise_dw(x: &[f32], dy: &[f32], s: ConvShape) -> Vec<f32> {
         return dw;
     }
     let (xp, dyp) = (Padded::new(x, b * c, h, w, k / 2), Padded::new(dy, b * c, h, w, k / 2));
-    let arch = Arch::new();
+    let arch = arch();
     dw.par_chunks_mut(k * k).enumerate().with_min_len(1 + 4096 / (h * w)).for_each(|(channel, out)| {
         arch.dispatch(Weights { x: &xp, dy: &dyp, channel, out, s });
     });

@@ -14,6 +14,9 @@ mod depthwise;
 mod gelu;
 mod scratch;
 
+use pulp::Arch;
+use std::sync::OnceLock;
+
 pub use act::{channel_sums, pixel_shuffle, pixel_unshuffle, shuffle_gelu, shuffle_gelu_backward};
 pub use adam::{AdamStep, adam_step};
 pub use conv::{conv, conv_dx};
@@ -46,7 +49,18 @@ impl ConvShape {
     }
 }
 
-/// The widest vectors that one tap loop may use, by number of architectural registers.
+/// The best vectors of this machine, or those that the environment variable `NVC_FIT_SIMD` (`scalar`, `avx2`) asks for.
+fn arch() -> Arch {
+    static ARCH: OnceLock<Arch> = OnceLock::new();
+    *ARCH.get_or_init(|| match std::env::var("NVC_FIT_SIMD").as_deref() {
+        Ok("scalar") => Arch::Scalar,
+        #[cfg(target_arch = "x86_64")]
+        Ok("avx2") => pulp::x86::V3::try_new().map_or(Arch::Scalar, Arch::V3),
+        _ => Arch::new(),
+    })
+}
+
+/// Whether the large register tiles fit.
 const fn wide(registers: usize) -> bool {
     registers >= 32
 }
