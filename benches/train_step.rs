@@ -127,9 +127,8 @@ fn parts(b: usize) {
     println!("peak of one thread: {:.1} GMAC/s", peak());
     let noise = |n: usize| (0..n).map(|i| ((i * 2654435761) % 1000) as f32 / 500.0 - 1.0).collect::<Vec<f32>>();
     let mut total = [0.0; 5];
-    for i in 0..LAYERS.len() {
-        let s = shape(i, b);
-        let r = LAYERS[i].3;
+    for (i, layer) in LAYERS.iter().enumerate() {
+        let (s, r) = (shape(i, b), layer.3);
         let (x, y, w) = (noise(s.b * s.cin * s.h * s.w), noise(s.b * s.cout * s.h * s.w), noise(s.cout * s.cin * s.k * s.k));
         let (bias, d) = (noise(s.cout), [s.b, s.cout, s.h, s.w]);
         let t = [
