@@ -44,3 +44,5 @@ pub mod plan;
 pub mod rng;
 
 pub use error::{Error, Result};
+#[cfg(feature = "encode")]
+pub mod fit;

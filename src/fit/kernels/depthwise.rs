@@ -58,17 +58,13 @@ impl Forward<'_> {
     #[inline(always)]
     fn rows<S: Simd, const K: usize, const R: usize>(self, simd: S) {
         let ConvShape { h, w, .. } = self.s;
-        let (wt, _) = pulp::as_arrays::<K, f32>(self.wt);
         for y0 in (0..h).step_by(R) {
             for x0 in (0..w).step_by(S::F32_LANES) {
                 let mut acc = [simd.splat_f32s(0.0); R];
                 for kx in 0..K {
                     let base = self.x.tap(self.plane, y0, x0 + kx);
                     let from = &self.x.data()[base..];
-                    let mut wk = [simd.splat_f32s(0.0); K];
-                    for ky in 0..K {
-                        wk[ky] = simd.splat_f32s(wt[ky][kx]);
-                    }
+                    let wk: [S::f32s; K] = std::array::from_fn(|ky| simd.splat_f32s(self.wt[ky * K + kx]));
                     // `tap` rows beyond the image are zeros or junk that is not stored
                     for i in 0..R + K - 1 {
                         let v = load(simd, &from[i * self.x.stride..]);
@@ -172,12 +168,9 @@ impl Weights<'_> {
                         let row = &dy[r * self.dy.stride..];
                         *d = if x0 + S::F32_LANES <= w { load(simd, row) } else { simd.partial_load_f32s(&row[..w - x0]) };
                     }
-                    for kx in 0..K {
+                    for (kx, total) in total.iter_mut().enumerate() {
                         let from = &self.x.data()[self.x.tap(plane, y0, x0 + kx)..];
-                        let mut acc = [simd.splat_f32s(0.0); K];
-                        for ky in 0..K {
-                            acc[ky] = total[kx][ky];
-                        }
+                        let mut acc = *total;
                         for i in 0..R + K - 1 {
                             let v = load(simd, &from[i * self.x.stride..]);
                             for ky in 0..K {
@@ -186,7 +179,7 @@ impl Weights<'_> {
                                 }
                             }
                         }
-                        total[kx] = acc;
+                        *total = acc;
                     }
                 }
             }

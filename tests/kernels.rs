@@ -1,0 +1,237 @@
+//! The fast training operations against burn's ordinary ones, and their independence of the thread count.
+#![cfg(feature = "encode")]
+
+use burn::backend::{Autodiff, Flex};
+use burn::tensor::{Tensor, TensorData};
+use nvc::fit::kernels::{self as k, ConvShape};
+use nvc::fit::ops::{self, plain};
+
+type B = Autodiff<Flex>;
+/// Largest difference allowed, relative to the largest value.
+const TOLERANCE: f32 = 1e-5;
+
+/// Reproducible values in (-1, 1).
+fn noise(n: usize, seed: u64) -> Vec<f32> {
+    let mut s = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    let mut next = || {
+        s ^= s << 13;
+        s ^= s >> 7;
+        s ^= s << 17;
+        (s >> 40) as f32 / (1u64 << 23) as f32 - 1.0
+    };
+    (0..n).map(|_| next()).collect()
+}
+
+fn t4(d: [usize; 4], seed: u64) -> Tensor<B, 4> {
+    Tensor::from_data(TensorData::new(noise(d.iter().product(), seed), d), &Default::default())
+}
+
+fn t1(n: usize, seed: u64) -> Tensor<B, 1> {
+    Tensor::from_data(TensorData::new(noise(n, seed), [n]), &Default::default())
+}
+
+fn values<const D: usize>(t: Tensor<Flex, D>) -> Vec<f32> {
+    t.into_data().to_vec().unwrap()
+}
+
+fn assert_close(what: &str, a: &[f32], b: &[f32]) {
+    assert_eq!(a.len(), b.len(), "{what}: lengths");
+    let max = b.iter().fold(0.0f32, |m, v| m.max(v.abs())).max(1e-20);
+    let diff = a.iter().zip(b).fold(0.0f32, |m, (a, b)| if (a - b).is_nan() { f32::INFINITY } else { m.max((a - b).abs()) });
+    println!("{what}: {:.1e}", diff / max);
+    assert!(diff <= TOLERANCE * max, "{what}: differs by {diff:e}, largest value {max:e}");
+}
+
+/// Output and both gradients of `f` for random inputs and a random output gradient.
+fn run<const D: usize>(x: [usize; 4], w: [usize; D], f: impl Fn(Tensor<B, 4>, Tensor<B, D>) -> Tensor<B, 4>) -> [Vec<f32>; 3] {
+    let x = t4(x, 1).mul_scalar(3.0).require_grad();
+    let w = Tensor::<B, D>::from_data(TensorData::new(noise(w.iter().product(), 2), w), &Default::default()).require_grad();
+    let y = f(x.clone(), w.clone());
+    let g = (y.clone() * t4(y.dims(), 3)).sum().backward();
+    [values(y.inner()), values(x.grad(&g).unwrap()), values(w.grad(&g).unwrap())]
+}
+
+fn check_conv(b: usize, cin: usize, cout: usize, h: usize, w: usize, kk: usize, depthwise: bool) {
+    let ws = [cout, if depthwise { 1 } else { cin }, kk, kk];
+    let fast = run([b, cin, h, w], ws, |x, w| if depthwise { ops::conv_same_depthwise(x, w) } else { ops::conv_same(x, w) });
+    let want = run([b, cin, h, w], ws, |x, w| plain::conv_same(x, w, depthwise));
+    for (i, name) in ["y", "dx", "dw"].iter().enumerate() {
+        let what = format!("{name} b{b} {cin}->{cout} {h}x{w} k{kk} depthwise={depthwise}");
+        assert_close(&what, &fast[i], &want[i]);
+    }
+}
+
+#[test]
+fn conv_matches_burn() {
+    for (b, cin, cout, h, w, kk) in [
+        (1, 1, 1, 1, 1, 1),
+        (1, 16, 48, 4, 7, 1),
+        (2, 48, 100, 4, 7, 1),
+        (3, 5, 33, 9, 11, 1),
+        (1, 3, 2, 1, 5, 3),
+        (2, 4, 5, 2, 2, 5),
+        (1, 2, 3, 2, 3, 7),
+        (1, 7, 9, 16, 17, 3),
+        (3, 8, 6, 13, 8, 3),
+        (2, 14, 3, 50, 60, 3),
+        (1, 40, 29, 20, 35, 3),
+        (2, 17, 12, 31, 47, 5),
+        (1, 9, 25, 40, 100, 5),
+        (2, 3, 10, 12, 19, 7),
+        (1, 6, 4, 70, 1, 3),
+    ] {
+        check_conv(b, cin, cout, h, w, kk, false);
+    }
+}
+
+#[test]
+fn depthwise_matches_burn() {
+    for (b, c, h, w, kk) in
+        [(1, 1, 1, 1, 3), (2, 5, 4, 7, 7), (1, 8, 9, 16, 3), (3, 3, 17, 33, 5), (2, 16, 48, 84, 7), (1, 4, 5, 6, 1), (2, 3, 20, 19, 9)]
+    {
+        check_conv(b, c, c, h, w, kk, true);
+    }
+}
+
+#[test]
+fn activations_match_burn() {
+    for r in 1..=5 {
+        for (b, c, h, w) in [(1, 2, 3, 5), (2, 3, 7, 33), (1, 1, 2, 300)] {
+            let (d, n) = ([b, c * r * r, h, w], [c * r * r]);
+            for gelu in [true, false] {
+                let fast = run(d, n, |x, bias| if gelu { ops::shuffle_gelu(x, bias, r) } else { ops::shuffle_linear(x, bias, r) });
+                let want = run(d, n, |x, bias| if gelu { plain::shuffle_gelu(x, bias, r) } else { plain::shuffle_linear(x, bias, r) });
+                for (i, name) in ["y", "dx", "db"].iter().enumerate() {
+                    assert_close(&format!("{name} r{r} {d:?} gelu={gelu}"), &fast[i], &want[i]);
+                }
+            }
+        }
+    }
+}
+
+/// The plain gradient is what other backends run.
+#[test]
+fn plain_activation_gradient_matches_autodiff() {
+    let (x, bias, g) = (t4([2, 8, 5, 6], 1), t1(8, 2), t4([2, 2, 10, 12], 3));
+    let (xr, br) = (x.clone().require_grad(), bias.clone().require_grad());
+    let grads = (plain::shuffle_gelu(xr.clone(), br.clone(), 2) * g.clone()).sum().backward();
+    let (dx, db) = plain::shuffle_gelu_backward(x.inner(), bias.inner(), g.inner(), 2);
+    assert_close("dx", &values(dx), &values(xr.grad(&grads).unwrap()));
+    assert_close("db", &values(db), &values(br.grad(&grads).unwrap()));
+}
+
+#[test]
+fn shuffles_are_inverse_and_exact() {
+    for r in 1..=6 {
+        let x = t4([2, 3, 4 * r, 7 * r], 5).require_grad();
+        let down = ops::pixel_unshuffle(x.clone(), r);
+        assert_eq!(values(down.clone().inner()), values(plain::pixel_unshuffle(x.clone(), r).inner()));
+        let up = ops::pixel_shuffle(down.clone(), r);
+        assert_eq!(values(up.inner()), values(x.clone().inner()));
+        let g = t4(down.dims(), 6);
+        let grads = (down * g.clone()).sum().backward();
+        assert_eq!(values(x.grad(&grads).unwrap()), values(plain::pixel_shuffle(g, r).inner()));
+    }
+}
+
+#[test]
+fn ste_round_rounds_and_passes_the_gradient() {
+    let x = Tensor::<B, 1>::from_floats([0.4, 1.6, -2.7], &Default::default()).require_grad();
+    let y = ops::ste_round(x.clone());
+    assert_eq!(values(y.clone().inner()), [0.0, 2.0, -3.0]);
+    let grads = (y * Tensor::from_floats([2.0, 3.0, 5.0], &Default::default())).sum().backward();
+    assert_eq!(values(x.grad(&grads).unwrap()), [2.0, 3.0, 5.0]);
+}
+
+#[test]
+fn untracked_and_transposed_inputs_work() {
+    let (x, w) = (t4([1, 6, 5, 4], 1), t4([4, 6, 3, 3], 2).require_grad());
+    let fast = ops::conv_same(x.clone().swap_dims(2, 3), w.clone());
+    let want = plain::conv_same(x.swap_dims(2, 3), w.clone(), false);
+    let g = fast.clone().sum().backward();
+    let gw = want.clone().sum().backward();
+    assert_close("y", &values(fast.inner()), &values(want.inner()));
+    assert_close("dw", &values(w.grad(&g).unwrap()), &values(w.grad(&gw).unwrap()));
+}
+
+/// `Phi(x)` by the series of erf, in f64.
+fn phi(x: f64) -> f64 {
+    let z = x / 2f64.sqrt();
+    let (mut term, mut sum) = (z, z);
+    for n in 1..200 {
+        term *= -z * z / n as f64;
+        sum += term / (2 * n + 1) as f64;
+    }
+    0.5 * (1.0 + 2.0 / std::f64::consts::PI.sqrt() * sum)
+}
+
+#[test]
+fn gelu_is_the_exact_one_and_its_gradient_the_finite_difference() {
+    let x: Vec<f32> = (-500..=500).map(|i| i as f32 * 0.01).collect();
+    let d = [1, 1, 1, x.len()];
+    let y = k::shuffle_gelu(&x, &[0.0], d, 1);
+    let (dx, _) = k::shuffle_gelu_backward(&x, &[0.0], &vec![1.0; x.len()], d, 1);
+    let gelu = |x: f64| x * phi(x);
+    for ((&x, &y), &dx) in x.iter().zip(&y).zip(&dx) {
+        let x = f64::from(x);
+        let (y, dx) = (f64::from(y), f64::from(dx));
+        assert!((y - gelu(x)).abs() < 5e-7, "gelu({x}) = {y}, not {}", gelu(x));
+        let slope = (gelu(x + 1e-4) - gelu(x - 1e-4)) / 2e-4;
+        assert!((dx - slope).abs() < 1e-6, "slope at {x} = {dx}, not {slope}");
+    }
+    let far = k::shuffle_gelu(&[-1e4, 1e4, -40.0, 0.0], &[0.0], [1, 1, 1, 4], 1);
+    assert!(far[0].abs() < 1e-30 && far[2].abs() < 1e-30 && far[1] == 1e4 && far[3] == 0.0, "{far:?}");
+}
+
+#[test]
+fn adam_follows_the_formula() {
+    let n = 1003;
+    let (mut w, g) = (noise(n, 1), noise(n, 2));
+    let (mut m, mut v) = (vec![0.0; n], vec![0.0; n]);
+    let mut want: Vec<[f64; 3]> = w.iter().map(|&w| [f64::from(w), 0.0, 0.0]).collect();
+    for t in 1..=5u64 {
+        k::adam_step(&mut w, &mut m, &mut v, &g, &k::AdamStep::new(t, 1e-2, 0.9, 0.999, 1e-8));
+        for (s, &g) in want.iter_mut().zip(&g) {
+            let g = f64::from(g);
+            s[1] = 0.9 * s[1] + 0.1 * g;
+            s[2] = 0.999 * s[2] + 0.001 * g * g;
+            let (mh, vh) = (s[1] / (1.0 - 0.9f64.powi(t as i32)), s[2] / (1.0 - 0.999f64.powi(t as i32)));
+            s[0] -= 1e-2 * mh / (vh.sqrt() + 1e-8);
+        }
+    }
+    let want: Vec<f32> = want.iter().map(|s| s[0] as f32).collect();
+    assert_close("w", &w, &want);
+}
+
+#[test]
+fn any_thread_count_gives_the_same_bits() {
+    let all = || {
+        let mut out: Vec<Vec<f32>> = Vec::new();
+        for s in [
+            ConvShape { b: 2, cin: 9, cout: 21, h: 37, w: 70, k: 5 },
+            ConvShape { b: 1, cin: 23, cout: 3, h: 60, w: 101, k: 3 },
+            ConvShape { b: 3, cin: 48, cout: 200, h: 4, w: 7, k: 1 },
+        ] {
+            let (x, dy) = (noise(s.b * s.cin * s.h * s.w, 1), noise(s.b * s.cout * s.h * s.w, 2));
+            let w = noise(s.cin * s.cout * s.k * s.k, 3);
+            out.extend([k::conv(&x, &w, s), k::conv_dx(&dy, &w, s), k::conv_dw(&x, &dy, s)]);
+        }
+        let s = ConvShape { b: 2, cin: 20, cout: 20, h: 48, w: 84, k: 7 };
+        let (x, dy, w) = (noise(2 * 20 * 48 * 84, 4), noise(2 * 20 * 48 * 84, 5), noise(20 * 49, 6));
+        out.extend([k::depthwise(&x, &w, s), k::depthwise_dx(&dy, &w, s), k::depthwise_dw(&x, &dy, s)]);
+        let d = [2, 20, 48, 84];
+        let bias = noise(20, 7);
+        let (dx, db) = k::shuffle_gelu_backward(&x, &bias, &dy, d, 2);
+        out.extend([k::shuffle_gelu(&x, &bias, d, 2), dx, db, k::channel_sums(&x, d), k::pixel_unshuffle(&x, d, 2)]);
+        let (mut w, mut m, mut v) = (x.clone(), x.clone(), x.iter().map(|v| v * v).collect::<Vec<_>>());
+        k::adam_step(&mut w, &mut m, &mut v, &dy, &k::AdamStep::new(3, 1e-3, 0.9, 0.999, 1e-8));
+        out.extend([w, m, v]);
+        out
+    };
+    let with = |n| rayon::ThreadPoolBuilder::new().num_threads(n).build().unwrap().install(all);
+    let bits = |v: Vec<Vec<f32>>| v.into_iter().map(|v| v.into_iter().map(f32::to_bits).collect::<Vec<_>>()).collect::<Vec<_>>();
+    let one = bits(with(1));
+    for n in [2, 3] {
+        assert!(bits(with(n)) == one, "{n} threads differ from 1");
+    }
+}
