@@ -44,5 +44,3 @@ pub mod plan;
 pub mod rng;
 
 pub use error::{Error, Result};
-#[cfg(feature = "encode")]
-pub mod fit;

@@ -14,7 +14,7 @@ const AUTO_GROUP_BYTES: usize = 1 << 30;
 
 /// Parameters (latents included) for a number of coded bytes.
 pub fn params_for(bytes: f64) -> f64 {
-    bytes * 8.0 / SIZED_BITS
+    bytes * 8.0 / std::env::var("XB").ok().and_then(|v| v.parse().ok()).unwrap_or(SIZED_BITS)
 }
 
 /// Effort: how many steps a frame.

@@ -10,7 +10,6 @@ use crate::rng::Rng;
 
 /// Channels of all stages but the last.
 const WIDTH: usize = 64;
-const EPSILON: f64 = 1e-6;
 
 /// The encoder.
 #[derive(Module, Debug)]
@@ -60,26 +59,20 @@ impl<B: FastOps> ConvNext<B> {
             let k = |j: usize| self.kernels[i * KERNELS + j].val();
             let v = |j: usize| self.vectors[i * VECTORS + j].val();
             if i > 0 {
-                x = layer_norm(x, v(0), v(1));
+                x = ops::channel_norm(x, v(0), v(1));
             }
             x = ops::shuffle_linear(ops::conv_same(ops::pixel_unshuffle(x, stride), k(0)), v(2), 1);
             if i == 0 {
-                x = layer_norm(x, v(0), v(1));
+                x = ops::channel_norm(x, v(0), v(1));
             }
-            let y = layer_norm(ops::shuffle_linear(ops::conv_same_depthwise(x.clone(), k(1)), v(3), 1), v(4), v(5));
+            let y = ops::channel_norm(ops::shuffle_linear(ops::conv_same_depthwise(x.clone(), k(1)), v(3), 1), v(4), v(5));
             let y = ops::shuffle_gelu(ops::conv_same(y, k(2)), v(6), 1);
-            let y = ops::shuffle_linear(ops::conv_same(y, k(3)), v(7), 1);
-            let n = v(8).dims()[0];
-            x = x + y * v(8).reshape([1, n, 1, 1]);
+            // the layer scale is applied to the weights, of which there are fewer than samples
+            let scale = v(8);
+            let n = scale.dims()[0];
+            let y = ops::shuffle_linear(ops::conv_same(y, k(3) * scale.clone().reshape([n, 1, 1, 1])), v(7) * scale, 1);
+            x = x + y;
         }
         x
     }
-}
-
-/// Normalises over channels.
-fn layer_norm<B: Backend>(x: Tensor<B, 4>, gain: Tensor<B, 1>, bias: Tensor<B, 1>) -> Tensor<B, 4> {
-    let n = gain.dims()[0];
-    let x = x.clone() - x.mean_dim(1);
-    let deviation = (x.clone() * x.clone()).mean_dim(1).add_scalar(EPSILON).sqrt();
-    x / deviation * gain.reshape([1, n, 1, 1]) + bias.reshape([1, n, 1, 1])
 }

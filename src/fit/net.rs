@@ -74,8 +74,7 @@ impl<B: FastOps> Net<B> {
 
     /// `step * round(x / step)` with the gradient passed straight through to `x`, and to the step as in LSQ.
     pub fn quantised<const D: usize>(&self, x: Tensor<B, D>, step: usize) -> Tensor<B, D> {
-        let s = self.log_steps[step].val().exp().reshape([1; D]);
-        ops::ste_round(x / s.clone()) * s
+        ops::fake_quant(x, self.log_steps[step].val())
     }
 
     /// Kernel of chain `i`.

@@ -58,6 +58,23 @@ pub trait FastOps: Backend {
     fn channel_sums(x: FloatTensor<Self>) -> FloatTensor<Self> {
         prim(plain::channel_sums(tensor::<Self, 4>(x)))
     }
+    /// `step * round(x / step)` with `step = exp(log_step)`; `x [n]`, `log_step [1]`.
+    fn fake_quant(x: FloatTensor<Self>, log_step: FloatTensor<Self>) -> FloatTensor<Self> {
+        prim(plain::fake_quant(tensor::<Self, 1>(x), tensor(log_step)))
+    }
+    /// Gradient of [`Self::fake_quant`] for `log_step`; the one for `x` is `g` itself.
+    fn fake_quant_log_step(x: FloatTensor<Self>, log_step: FloatTensor<Self>, g: FloatTensor<Self>) -> FloatTensor<Self> {
+        prim(plain::fake_quant_log_step(tensor::<Self, 1>(x), tensor(log_step), tensor(g)))
+    }
+    /// Normalisation over channels, `gain [c]`, `bias [c]`.
+    fn channel_norm(x: FloatTensor<Self>, gain: FloatTensor<Self>, bias: FloatTensor<Self>) -> FloatTensor<Self> {
+        prim(plain::channel_norm(tensor::<Self, 4>(x), tensor(gain), tensor(bias)))
+    }
+    /// Gradients of [`Self::channel_norm`] for `x`, `gain` and `bias`.
+    fn channel_norm_backward(x: FloatTensor<Self>, gain: FloatTensor<Self>, g: FloatTensor<Self>) -> [FloatTensor<Self>; 3] {
+        let (dx, dgain, dbias) = plain::channel_norm_backward(tensor::<Self, 4>(x), tensor(gain), tensor(g));
+        [prim(dx), prim(dgain), prim(dbias)]
+    }
     /// Rounds to integers; the gradient passes unchanged.
     fn ste_round(x: FloatTensor<Self>) -> FloatTensor<Self> {
         Self::float_round(x)
@@ -141,4 +158,25 @@ pub fn pixel_unshuffle<B: FastOps>(x: Tensor<B, 4>, r: usize) -> Tensor<B, 4> {
 /// Rounds to the nearest integer, with the gradient of the identity ("straight-through").
 pub fn ste_round<B: FastOps, const D: usize>(x: Tensor<B, D>) -> Tensor<B, D> {
     tensor(B::ste_round(prim(x)))
+}
+
+/// `step * round(x / step)` with `step = exp(log_step)`, `log_step [1]`. The gradient passes straight through to `x`, and to
+/// the step as in LSQ.
+pub fn fake_quant<B: FastOps, const D: usize>(x: Tensor<B, D>, log_step: Tensor<B, 1>) -> Tensor<B, D> {
+    let shape = x.dims();
+    let flat = x.reshape([shape.iter().product::<usize>()]);
+    tensor::<B, 1>(B::fake_quant(prim(flat), prim(log_step))).reshape(shape)
+}
+
+/// Variance that [`channel_norm`] adds, as ConvNeXt does.
+pub const NORM_EPSILON: f32 = 1e-6;
+
+/// `gain * (x - mean) / deviation + bias` over the channels of `x [b, c, h, w]`; `gain [c]`, `bias [c]`.
+///
+/// # Panics
+/// If the channel counts differ.
+pub fn channel_norm<B: FastOps>(x: Tensor<B, 4>, gain: Tensor<B, 1>, bias: Tensor<B, 1>) -> Tensor<B, 4> {
+    let c = x.dims()[1];
+    assert!(gain.dims() == [c] && bias.dims() == [c], "{c} channels do not fit gain {:?} and bias {:?}", gain.dims(), bias.dims());
+    tensor(B::channel_norm(prim(x), prim(gain), prim(bias)))
 }

@@ -34,6 +34,10 @@ const CONTROLS: usize = 40;
 const LATENT_RATE: f64 = 4.0;
 const STEP_RATE: f64 = 1.0;
 
+fn knob(name: &str, default: f64) -> f64 {
+    std::env::var(name).ok().and_then(|v| v.parse().ok()).unwrap_or(default)
+}
+
 /// Runs `job` on `device`.
 pub fn run<B>(job: &Job<'_>, device: &B::Device, observer: &mut dyn Observer) -> Result<Fitted>
 where
@@ -95,7 +99,7 @@ where
             net,
             encoder: Some(encoder),
             rng: Rng::new(seed, 3),
-            rho: 0.2,
+            rho: knob("XR", 0.2),
             mse: 0.0,
             bytes: None,
         }
@@ -115,12 +119,16 @@ where
         let mut latents: Opt<B, Net<B>> = adam().init();
         let mut steps: Opt<B, Net<B>> = adam().init();
         let mut encoder: Opt<B, ConvNext<B>> = adam().init();
-        let (quantise_at, freeze_at) = ((s.steps as f64 * FLOAT_SHARE) as usize, (s.steps as f64 * FREEZE_SHARE) as usize);
+        let (quantise_at, freeze_at) =
+            ((s.steps as f64 * knob("XF", FLOAT_SHARE)) as usize, (s.steps as f64 * knob("XZ", FREEZE_SHARE)) as usize);
         let interval = ((s.steps - quantise_at) / CONTROLS).max(1);
         let mut order: Vec<usize> = Vec::new();
         for step in 0..s.steps {
             if step == quantise_at {
                 self.start_quantising()?;
+            }
+            if self.encoder.is_some() && step >= (s.steps as f64 * knob("XE", 1.0)) as usize {
+                self.retire_encoder();
             }
             if step > quantise_at && step <= freeze_at && (step - quantise_at) % interval == 0 {
                 self.control(step == freeze_at)?;
@@ -146,11 +154,11 @@ where
             } else {
                 let ids: Vec<ParamId> = batch.iter().map(|&i| self.net.latents[i].id).collect();
                 let g = GradientsParams::from_params(&mut grads, &self.net, &ids);
-                self.net = latents.step(rate * LATENT_RATE, self.net.clone(), g);
+                self.net = latents.step(rate * knob("XL", LATENT_RATE), self.net.clone(), g);
                 if step < freeze_at {
                     let ids: Vec<ParamId> = self.net.log_steps.iter().map(|p| p.id).collect();
                     let g = GradientsParams::from_params(&mut grads, &self.net, &ids);
-                    self.net = steps.step(rate * STEP_RATE, self.net.clone(), g);
+                    self.net = steps.step(rate * knob("XS", STEP_RATE), self.net.clone(), g);
                 }
             }
             if !mse.is_finite() {
@@ -224,14 +232,7 @@ where
 
     /// The encoder retires; steps start at equal relative precision and are shifted to the wanted size.
     fn start_quantising(&mut self) -> Result<()> {
-        if let Some(e) = self.encoder.take() {
-            let e = e.valid();
-            let latents = (0..self.job.frames.len()).map(|i| {
-                let x = self.encoder_input::<B::InnerBackend>(i, &self.device);
-                Tensor::from_inner(e.forward(x))
-            });
-            self.net.set_latents(latents.collect());
-        }
+        self.retire_encoder();
         let mut p = Params::read(&self.net, self.graph, self.chains)?;
         let bits = (self.job.target_bytes * 8.0 / self.values() as f64).clamp(0.5, 12.0);
         let start = |v: &[f32]| {
@@ -250,6 +251,17 @@ where
         self.write_steps(&p, |l| l + shift);
         self.bytes = Some(self.job.target_bytes);
         Ok(())
+    }
+
+    fn retire_encoder(&mut self) {
+        if let Some(e) = self.encoder.take() {
+            let e = e.valid();
+            let latents = (0..self.job.frames.len()).map(|i| {
+                let x = self.encoder_input::<B::InnerBackend>(i, &self.device);
+                Tensor::from_inner(e.forward(x))
+            });
+            self.net.set_latents(latents.collect());
+        }
     }
 
     fn write_steps(&mut self, p: &Params, f: impl Fn(f64) -> f64) {

@@ -12,6 +12,7 @@ mod conv;
 mod conv_dw;
 mod depthwise;
 mod gelu;
+mod pointwise;
 mod scratch;
 
 use pulp::Arch;
@@ -22,6 +23,7 @@ pub use adam::{AdamStep, adam_step};
 pub use conv::{conv, conv_dx};
 pub use conv_dw::conv_dw;
 pub use depthwise::{depthwise, depthwise_dw, depthwise_dx};
+pub use pointwise::{channel_norm, channel_norm_backward, fake_quant, fake_quant_log_step};
 
 /// Geometry of a convolution: `x [b, cin, h, w]`, weights `[cout, cin, k, k]`, `y [b, cout, h, w]`.
 ///

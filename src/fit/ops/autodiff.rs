@@ -61,6 +61,40 @@ impl<B: FastOps> Backward<B, 2> for ShuffleLinear {
     }
 }
 
+#[derive(Debug)]
+struct FakeQuant;
+impl<B: FastOps> Backward<B, 2> for FakeQuant {
+    /// x, log_step
+    type State = (NodeId, NodeId);
+    fn backward(self, ops: Ops<Self::State, 2>, grads: &mut Gradients, kept: &mut Checkpointer) {
+        let [for_x, for_step] = ops.parents;
+        let g = grads.consume::<B>(&ops.node);
+        if let Some(n) = for_step {
+            let (x, log_step) = (kept.retrieve_node_output(ops.state.0), kept.retrieve_node_output(ops.state.1));
+            grads.register::<B>(n.id, B::fake_quant_log_step(x, log_step, g.clone()));
+        }
+        if let Some(n) = for_x {
+            grads.register::<B>(n.id, g);
+        }
+    }
+}
+
+#[derive(Debug)]
+struct ChannelNorm;
+impl<B: FastOps> Backward<B, 3> for ChannelNorm {
+    /// x, gain
+    type State = (NodeId, NodeId);
+    fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, kept: &mut Checkpointer) {
+        let g = grads.consume::<B>(&ops.node);
+        let (x, gain) = (kept.retrieve_node_output(ops.state.0), kept.retrieve_node_output(ops.state.1));
+        for (parent, gradient) in ops.parents.into_iter().zip(B::channel_norm_backward(x, gain, g)) {
+            if let Some(n) = parent {
+                grads.register::<B>(n.id, gradient);
+            }
+        }
+    }
+}
+
 /// The operations whose gradient needs nothing but the gradient.
 #[derive(Debug, Clone, Copy)]
 enum Rearrange {
@@ -142,5 +176,26 @@ impl<B: FastOps, C: CheckpointStrategy> FastOps for Autodiff<B, C> {
 
     fn ste_round(x: FloatTensor<Self>) -> FloatTensor<Self> {
         rearrange::<B, C>(x, Rearrange::Round)
+    }
+
+    fn fake_quant(x: FloatTensor<Self>, log_step: FloatTensor<Self>) -> FloatTensor<Self> {
+        match Backward::<B, 2>::prepare::<C>(FakeQuant, [x.node.clone(), log_step.node.clone()]).compute_bound().stateful() {
+            OpsKind::Tracked(mut p) => {
+                let state = (p.checkpoint(&x), p.checkpoint(&log_step));
+                p.finish(state, B::fake_quant(x.primitive, log_step.primitive))
+            }
+            OpsKind::UnTracked(p) => p.finish(B::fake_quant(x.primitive, log_step.primitive)),
+        }
+    }
+
+    fn channel_norm(x: FloatTensor<Self>, gain: FloatTensor<Self>, bias: FloatTensor<Self>) -> FloatTensor<Self> {
+        let nodes = [x.node.clone(), gain.node.clone(), bias.node.clone()];
+        match Backward::<B, 3>::prepare::<C>(ChannelNorm, nodes).compute_bound().stateful() {
+            OpsKind::Tracked(mut p) => {
+                let state = (p.checkpoint(&x), p.checkpoint(&gain));
+                p.finish(state, B::channel_norm(x.primitive, gain.primitive, bias.primitive))
+            }
+            OpsKind::UnTracked(p) => p.finish(B::channel_norm(x.primitive, gain.primitive, bias.primitive)),
+        }
     }
 }

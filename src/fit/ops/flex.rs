@@ -113,4 +113,41 @@ impl FastOps for Flex {
         let (x, d) = (x.to_contiguous(), dims(&x));
         new(k::channel_sums(x.storage(), d), &[d[1]])
     }
+
+    fn fake_quant(x: FlexTensor, log_step: FlexTensor) -> FlexTensor {
+        if !native([&x, &log_step]) {
+            return prim(plain::fake_quant(tensor::<Self, 1>(x), tensor(log_step)));
+        }
+        let (x, step) = (x.to_contiguous(), log_step.to_contiguous());
+        let n = x.shape().dims::<1>();
+        new(k::fake_quant(x.storage(), step.storage::<f32>()[0].exp()), &n)
+    }
+
+    fn fake_quant_log_step(x: FlexTensor, log_step: FlexTensor, g: FlexTensor) -> FlexTensor {
+        if !native([&x, &log_step, &g]) {
+            return prim(plain::fake_quant_log_step(tensor::<Self, 1>(x), tensor(log_step), tensor(g)));
+        }
+        let (x, step, g) = (x.to_contiguous(), log_step.to_contiguous(), g.to_contiguous());
+        new(vec![k::fake_quant_log_step(x.storage(), g.storage(), step.storage::<f32>()[0].exp())], &[1])
+    }
+
+    fn channel_norm(x: FlexTensor, gain: FlexTensor, bias: FlexTensor) -> FlexTensor {
+        if !native([&x, &gain, &bias]) {
+            return prim(plain::channel_norm(tensor::<Self, 4>(x), tensor(gain), tensor(bias)));
+        }
+        let (x, gain, bias) = (x.to_contiguous(), gain.to_contiguous(), bias.to_contiguous());
+        let d = dims(&x);
+        new(k::channel_norm(x.storage(), gain.storage(), bias.storage(), d[2] * d[3], super::NORM_EPSILON), &d)
+    }
+
+    fn channel_norm_backward(x: FlexTensor, gain: FlexTensor, g: FlexTensor) -> [FlexTensor; 3] {
+        if !native([&x, &gain, &g]) {
+            let (dx, dgain, dbias) = plain::channel_norm_backward(tensor::<Self, 4>(x), tensor(gain), tensor(g));
+            return [prim(dx), prim(dgain), prim(dbias)];
+        }
+        let (x, gain, g) = (x.to_contiguous(), gain.to_contiguous(), g.to_contiguous());
+        let d = dims(&x);
+        let (dx, dgain, dbias) = k::channel_norm_backward(x.storage(), gain.storage(), g.storage(), d[2] * d[3], super::NORM_EPSILON);
+        [new(dx, &d), new(dgain, &[d[1]]), new(dbias, &[d[1]])]
+    }
 }

@@ -64,3 +64,43 @@ pub fn channel_sums<B: Backend>(x: Tensor<B, 4>) -> Tensor<B, 1> {
     let c = x.dims()[1];
     x.sum_dim(3).sum_dim(2).sum_dim(0).reshape([c])
 }
+
+/// See [`fake_quant`](super::fake_quant); without the straight-through gradient.
+pub fn fake_quant<B: Backend>(x: Tensor<B, 1>, log_step: Tensor<B, 1>) -> Tensor<B, 1> {
+    let step = log_step.exp();
+    (x / step.clone()).round() * step
+}
+
+/// Gradient of [`fake_quant`](super::fake_quant) for `log_step`.
+pub fn fake_quant_log_step<B: Backend>(x: Tensor<B, 1>, log_step: Tensor<B, 1>, g: Tensor<B, 1>) -> Tensor<B, 1> {
+    let step = log_step.exp();
+    let v = x / step.clone();
+    (g * (v.clone().round() - v)).sum() * step
+}
+
+/// Normal values and inverse deviations over channels.
+fn normalise<B: Backend>(x: Tensor<B, 4>) -> (Tensor<B, 4>, Tensor<B, 4>) {
+    let x = x.clone() - x.mean_dim(1);
+    let inverse = (x.clone() * x.clone()).mean_dim(1).add_scalar(super::NORM_EPSILON).sqrt().recip();
+    (x * inverse.clone(), inverse)
+}
+
+/// See [`channel_norm`](super::channel_norm).
+pub fn channel_norm<B: Backend>(x: Tensor<B, 4>, gain: Tensor<B, 1>, bias: Tensor<B, 1>) -> Tensor<B, 4> {
+    let n = gain.dims()[0];
+    normalise(x).0 * gain.reshape([1, n, 1, 1]) + bias.reshape([1, n, 1, 1])
+}
+
+/// Gradients of [`channel_norm`](super::channel_norm) for `x`, `gain` and `bias`.
+pub fn channel_norm_backward<B: Backend>(
+    x: Tensor<B, 4>,
+    gain: Tensor<B, 1>,
+    g: Tensor<B, 4>,
+) -> (Tensor<B, 4>, Tensor<B, 1>, Tensor<B, 1>) {
+    let n = gain.dims()[0];
+    let (normal, inverse) = normalise(x);
+    let (dgain, dbias) = (channel_sums(g.clone() * normal.clone()), channel_sums(g.clone()));
+    let g = g * gain.reshape([1, n, 1, 1]);
+    let dx = (g.clone() - g.clone().mean_dim(1) - normal.clone() * (g * normal).mean_dim(1)) * inverse;
+    (dx, dgain, dbias)
+}
