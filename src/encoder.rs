@@ -76,9 +76,9 @@ pub struct GroupReport {
     pub steps: usize,
     /// Bytes by part.
     pub bytes: GroupBytes,
-    /// PSNR of the float network over all planes as weighted by the loss, before rounding to samples, dB.
+    /// PSNR of the float network over all planes as weighted by the loss, rounded to samples, dB.
     pub float_psnr: f64,
-    /// The same of the decoded samples, dB.
+    /// The same of the exact decoder, dB.
     pub exact_psnr: f64,
     /// Seconds of fitting.
     pub fit_seconds: f64,

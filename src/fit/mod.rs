@@ -99,7 +99,7 @@ pub fn plane_weight(chroma: crate::frame::Chroma, p: usize) -> f64 {
 pub struct Fitted {
     /// The integers to code.
     pub group: Group,
-    /// PSNR of the quantised network in float arithmetic over all planes (weights as in the loss), before rounding to
+    /// PSNR of the quantised network in float arithmetic over all planes (weighted as in the loss), after rounding to
     /// samples, dB: what exact decoding is compared with.
     pub float_psnr: f64,
 }

@@ -5,6 +5,8 @@ use burn::tensor::Tensor;
 use super::Loss;
 use super::net::tensor;
 use super::ops::{self, FastOps};
+use super::quant::values;
+use crate::error::Result;
 use crate::frame::{Chroma, Frame, VideoInfo};
 use crate::network::{Graph, graph::NodeId};
 
@@ -76,6 +78,24 @@ pub fn encoder_input<B: FastOps>(frame: &Frame, info: &VideoInfo, rows: usize, c
 pub fn squared_error<B: FastOps>(head: &Head, output: Tensor<B, 4>, target: Tensor<B, 4>, chroma: Chroma) -> Tensor<B, 1> {
     let e = difference(head, output, target);
     weighted(head, e.clone() * e, chroma)
+}
+
+/// Weighted mean squared error of one head's output after rounding to samples, in units of the output's range -1..1: what a
+/// decoder of infinite precision would score.
+pub fn sample_error<B: FastOps>(head: &Head, output: Tensor<B, 4>, frame: &Frame, info: &VideoInfo) -> Result<f64> {
+    let (w, h) = head.size;
+    let values = values(crop(head, output))?;
+    let half = f64::from(1u32 << (info.format.bit_depth - 1));
+    let mut sum = 0.0;
+    for (&p, plane) in head.planes.iter().zip(values.chunks_exact(w * h)) {
+        let error = |(&v, &s): (&f32, &u16)| {
+            let sample = ((f64::from(v) + 1.0) * half).round().clamp(0.0, info.format.max_value().into());
+            (sample - f64::from(s)).powi(2)
+        };
+        let e: f64 = plane.iter().zip(&frame.planes[p].data).map(error).sum();
+        sum += f64::from(weight(info.format.chroma, p)) * e / (w * h) as f64;
+    }
+    Ok(sum / (half * half))
 }
 
 /// The distortion that is minimised.

@@ -170,7 +170,12 @@ where
             // about one pass over the group
             let keep = 1.0 - 1.0 / (1.0 + step.min(self.job.frames.len() / s.batch) as f64);
             self.mse = keep * self.mse + (1.0 - keep) * mse;
-            observer.progress(&Progress { step: step + 1, steps: s.steps, psnr: psnr(self.mse), bytes: self.bytes });
+            observer.progress(&Progress {
+                step: step + 1,
+                steps: s.steps,
+                psnr: psnr(self.mse, self.job.info.format.bit_depth),
+                bytes: self.bytes,
+            });
             if observer.stop() {
                 return Err(Error::Interrupted);
             }
@@ -317,18 +322,21 @@ where
             let mut values = net.forward(self.graph, self.chains, latent, true);
             for head in &self.heads {
                 let output = values[head.node].take().ok_or_else(|| Error::Unsupported("an output inside a chain".into()))?;
-                let goal = target::target(head, &[&self.job.frames[i]], self.job.info, &self.device);
-                error += scalar(target::squared_error(head, output, goal, self.job.info.format.chroma));
+                error += target::sample_error(head, output, &self.job.frames[i], self.job.info)?;
             }
         }
         set_scales(self.chains, &peaks, &mut network);
-        Ok(Fitted { group: Group { arch: self.job.arch.clone(), network, latents, frames }, float_psnr: psnr(error / frames as f64) })
+        Ok(Fitted {
+            group: Group { arch: self.job.arch.clone(), network, latents, frames },
+            float_psnr: psnr(error / frames as f64, self.job.info.format.bit_depth),
+        })
     }
 }
 
-/// PSNR of a squared error in units of the output's range -1..1. The peak is 255/256 of that range.
-fn psnr(mse: f64) -> f64 {
-    10.0 * ((255.0f64 / 128.0).powi(2) / mse.max(1e-12)).log10()
+/// PSNR of a squared error in units of the output's range -1..1, which is one code value wider than the samples'.
+fn psnr(mse: f64, bit_depth: u8) -> f64 {
+    let half = f64::from(1u32 << (bit_depth - 1));
+    10.0 * (((2.0 * half - 1.0) / half).powi(2) / mse.max(1e-12)).log10()
 }
 
 /// Gives every node as many fraction bits as its largest magnitude leaves of 16.
