@@ -14,19 +14,19 @@ const AUTO_GROUP_BYTES: usize = 1 << 30;
 
 /// Parameters (latents included) for a number of coded bytes.
 pub fn params_for(bytes: f64) -> f64 {
-    bytes * 8.0 / std::env::var("XB").ok().and_then(|v| v.parse().ok()).unwrap_or(SIZED_BITS)
+    bytes * 8.0 / SIZED_BITS
 }
 
 /// Effort: how many steps a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Preset {
-    /// 15 passes over the group.
+    /// 8 passes over the group.
     Ultrafast,
-    /// 40 passes.
+    /// 25 passes.
     Fast,
-    /// 100 passes.
+    /// 75 passes.
     Medium,
-    /// 300 passes.
+    /// 250 passes.
     Slow,
     /// 1000 passes.
     Veryslow,
@@ -36,10 +36,10 @@ impl Preset {
     /// Passes over the frames of a group.
     pub fn passes(self) -> usize {
         match self {
-            Preset::Ultrafast => 15,
-            Preset::Fast => 40,
-            Preset::Medium => 100,
-            Preset::Slow => 300,
+            Preset::Ultrafast => 8,
+            Preset::Fast => 25,
+            Preset::Medium => 75,
+            Preset::Slow => 250,
             Preset::Veryslow => 1000,
         }
     }

@@ -193,13 +193,13 @@ pub enum ArchArg {
 #[cfg(feature = "encode")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum PresetArg {
-    /// 15 passes over the frames of a group.
+    /// 8 passes over the frames of a group.
     Ultrafast,
-    /// 40 passes.
+    /// 25 passes.
     Fast,
-    /// 100 passes.
+    /// 75 passes.
     Medium,
-    /// 300 passes.
+    /// 250 passes.
     Slow,
     /// 1000 passes.
     Veryslow,
@@ -271,7 +271,7 @@ pub struct EncodeArgs {
     #[arg(long, value_name = "N", default_value_t = 1, help_heading = "Fitting")]
     pub batch: usize,
     /// Peak learning rate.
-    #[arg(long, value_name = "RATE", default_value_t = 0.003, help_heading = "Fitting")]
+    #[arg(long, value_name = "RATE", default_value_t = 0.015, help_heading = "Fitting")]
     pub lr: f64,
     /// Distortion to minimise.
     #[arg(long, value_enum, default_value_t = LossArg::L2, help_heading = "Fitting")]

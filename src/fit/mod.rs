@@ -4,6 +4,7 @@
 
 mod convnext;
 pub mod kernels;
+mod muon;
 mod net;
 pub mod ops;
 mod quant;
@@ -124,9 +125,21 @@ pub fn fit(job: &Job<'_>, observer: &mut dyn Observer) -> Result<Fitted> {
     }
 }
 
-/// Whether a CUDA driver can be loaded. Asks without touching burn's runtime, which panics where there is none.
+/// Whether this machine has an NVIDIA device and its driver library. Looks at files only: burn's runtime panics where
+/// there is none.
 #[cfg(feature = "cuda")]
 pub fn cuda_available() -> bool {
-    static PRESENT: std::sync::OnceLock<bool> = std::sync::OnceLock::new();
-    *PRESENT.get_or_init(|| ["libcuda.so", "libcuda.so.1"].iter().any(|n| cuda_library_exists(n)))
+    use std::path::Path;
+    let device = ["/dev/nvidia0", "/dev/nvidiactl", "/dev/dxg"].iter().any(|p| Path::new(p).exists());
+    let from_environment = std::env::var("LD_LIBRARY_PATH").unwrap_or_default();
+    let usual = [
+        "/usr/lib/x86_64-linux-gnu",
+        "/usr/lib/aarch64-linux-gnu",
+        "/usr/lib64",
+        "/usr/lib",
+        "/usr/local/nvidia/lib64",
+        "/usr/lib/wsl/lib",
+    ];
+    let driver = from_environment.split(':').chain(usual).any(|d| Path::new(d).join("libcuda.so.1").exists());
+    device && driver
 }

@@ -62,6 +62,11 @@ impl<B: FastOps> Net<B> {
         self.latents = latents.into_iter().enumerate().map(|(i, t)| param(4, i, t.detach())).collect();
     }
 
+    /// Overwrites kernel `i`.
+    pub fn set_weight(&mut self, i: usize, value: Tensor<B, 4>) {
+        self.weights[i] = param(1, i, value);
+    }
+
     /// Overwrites the logarithm of step `i`.
     pub fn set_log_step(&mut self, i: usize, value: f64, device: &B::Device) {
         self.log_steps[i] = param(3, i, tensor(vec![value as f32], [1], device));

@@ -1,4 +1,4 @@
-//! The training loop of one group.
+//! The training loop of one group: Muon on the hidden kernels, Adam on everything else.
 //!
 //! First part: network and embedding encoder together, in float. Second part: the encoder retires, its latents become
 //! parameters of their own, and everything is quantised while it is trained. The loss is then distortion plus a
@@ -11,6 +11,7 @@ use burn::tensor::backend::AutodiffBackend;
 use burn::tensor::{ElementConversion, Tensor};
 
 use super::convnext::ConvNext;
+use super::muon::Muon;
 use super::net::Net;
 use super::ops::FastOps;
 use super::quant::Params;
@@ -33,10 +34,6 @@ const CONTROLS: usize = 40;
 /// Learning rates of latents and of log steps, relative to the network's.
 const LATENT_RATE: f64 = 4.0;
 const STEP_RATE: f64 = 1.0;
-
-fn knob(name: &str, default: f64) -> f64 {
-    std::env::var(name).ok().and_then(|v| v.parse().ok()).unwrap_or(default)
-}
 
 /// Runs `job` on `device`.
 pub fn run<B>(job: &Job<'_>, device: &B::Device, observer: &mut dyn Observer) -> Result<Fitted>
@@ -75,6 +72,11 @@ fn schedule(step: usize, steps: usize) -> f64 {
     if t < WARM_UP { 0.1 + 0.9 * t / WARM_UP } else { 0.5 * (1.0 + (std::f64::consts::PI * (t - WARM_UP) / (1.0 - WARM_UP)).cos()) }
 }
 
+/// Whether a chain is a hidden layer, whose kernel Muon trains; output layers, biases and latents are Adam's.
+fn hidden(c: &Chain) -> bool {
+    c.gelu
+}
+
 fn scalar<B: FastOps>(t: Tensor<B, 1>) -> f64 {
     t.into_scalar().elem::<f64>()
 }
@@ -99,7 +101,7 @@ where
             net,
             encoder: Some(encoder),
             rng: Rng::new(seed, 3),
-            rho: knob("XR", 0.2),
+            rho: 0.2,
             mse: 0.0,
             bytes: None,
         }
@@ -116,19 +118,16 @@ where
         let s = self.job.settings;
         let adam = || AdamConfig::new().with_epsilon(1e-8);
         let mut network: Opt<B, Net<B>> = adam().init();
+        let mut muon = Muon::<B::InnerBackend>::new(self.chains.len());
         let mut latents: Opt<B, Net<B>> = adam().init();
         let mut steps: Opt<B, Net<B>> = adam().init();
         let mut encoder: Opt<B, ConvNext<B>> = adam().init();
-        let (quantise_at, freeze_at) =
-            ((s.steps as f64 * knob("XF", FLOAT_SHARE)) as usize, (s.steps as f64 * knob("XZ", FREEZE_SHARE)) as usize);
+        let (quantise_at, freeze_at) = ((s.steps as f64 * FLOAT_SHARE) as usize, (s.steps as f64 * FREEZE_SHARE) as usize);
         let interval = ((s.steps - quantise_at) / CONTROLS).max(1);
         let mut order: Vec<usize> = Vec::new();
         for step in 0..s.steps {
             if step == quantise_at {
                 self.start_quantising()?;
-            }
-            if self.encoder.is_some() && step >= (s.steps as f64 * knob("XE", 1.0)) as usize {
-                self.retire_encoder();
             }
             if step > quantise_at && step <= freeze_at && (step - quantise_at) % interval == 0 {
                 self.control(step == freeze_at)?;
@@ -145,7 +144,15 @@ where
             let quantise = step >= quantise_at;
 
             let (mse, mut grads) = self.gradients(&batch, quantise)?;
-            let ids: Vec<ParamId> = self.net.weights.iter().map(|p| p.id).chain(self.net.biases.iter().map(|p| p.id)).collect();
+            for (i, _) in self.chains.iter().enumerate().filter(|(_, c)| hidden(c)) {
+                let w = self.net.weights[i].val();
+                if let Some(g) = w.grad_remove(&mut grads) {
+                    let next = muon.step(i, w.inner(), g, rate);
+                    self.net.set_weight(i, Tensor::from_inner(next));
+                }
+            }
+            let heads = self.net.weights.iter().zip(self.chains).filter(|(_, c)| !hidden(c)).map(|(p, _)| p.id);
+            let ids: Vec<ParamId> = heads.chain(self.net.biases.iter().map(|p| p.id)).collect();
             let g = GradientsParams::from_params(&mut grads, &self.net, &ids);
             self.net = network.step(rate, self.net.clone(), g);
             if let Some(e) = &self.encoder {
@@ -154,11 +161,11 @@ where
             } else {
                 let ids: Vec<ParamId> = batch.iter().map(|&i| self.net.latents[i].id).collect();
                 let g = GradientsParams::from_params(&mut grads, &self.net, &ids);
-                self.net = latents.step(rate * knob("XL", LATENT_RATE), self.net.clone(), g);
+                self.net = latents.step(rate * LATENT_RATE, self.net.clone(), g);
                 if step < freeze_at {
                     let ids: Vec<ParamId> = self.net.log_steps.iter().map(|p| p.id).collect();
                     let g = GradientsParams::from_params(&mut grads, &self.net, &ids);
-                    self.net = steps.step(rate * knob("XS", STEP_RATE), self.net.clone(), g);
+                    self.net = steps.step(rate * STEP_RATE, self.net.clone(), g);
                 }
             }
             if !mse.is_finite() {

@@ -112,7 +112,7 @@ pub fn published_stem(plan: &StridePlan, latent_channels: u32, params: f64, fram
 /// stays near 128 values.
 pub fn latent_channels(plan: &StridePlan) -> u32 {
     let positions = plan.grid.0 * plan.grid.1;
-    (std::env::var("XC").ok().and_then(|v| v.parse().ok()).unwrap_or(128u32) / positions.max(1)).clamp(2, 32)
+    (128 / positions.max(1)).clamp(2, 16)
 }
 
 /// The HNeRV with about `params` parameters (decoder and embeddings) for `frames` pictures of `info`.

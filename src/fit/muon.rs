@@ -1,0 +1,53 @@
+//! Muon: momentum whose matrix is brought near the closest orthogonal one before it is applied (Jordan et al., "Muon: an
+//! optimizer for hidden layers in neural networks", 2024). All directions of a layer learn at the same speed, which in short
+//! fits is worth several times the steps.
+
+use burn::tensor::{Tensor, backend::Backend};
+
+const MOMENTUM: f32 = 0.95;
+/// Root mean square of an update, relative to the learning rate: that of Adam (Liu et al., "Muon is scalable for LLM
+/// training", 2025).
+const RMS: f32 = 0.2;
+
+/// Momentum of a list of convolution kernels.
+pub struct Muon<B: Backend> {
+    momentum: Vec<Option<Tensor<B, 2>>>,
+}
+
+impl<B: Backend> Muon<B> {
+    /// Momentum for `n` kernels, all at rest.
+    pub fn new(n: usize) -> Self {
+        Muon { momentum: (0..n).map(|_| None).collect() }
+    }
+
+    /// The new value of kernel `i`, `[out, in, k, k]`, with gradient `g`.
+    pub fn step(&mut self, i: usize, w: Tensor<B, 4>, g: Tensor<B, 4>, rate: f64) -> Tensor<B, 4> {
+        let shape = w.dims();
+        let (rows, columns) = (shape[0], shape[1] * shape[2] * shape[3]);
+        let g = g.reshape([rows, columns]);
+        let m = match self.momentum[i].take() {
+            Some(m) => m * MOMENTUM + g.clone(),
+            None => g.clone(),
+        };
+        let update = orthogonal(m.clone() * MOMENTUM + g);
+        self.momentum[i] = Some(m);
+        let scale = rate as f32 * RMS * (rows.max(columns) as f32).sqrt();
+        w - (update * scale).reshape(shape)
+    }
+}
+
+/// Five Newton-Schulz steps towards the nearest matrix with orthonormal rows or columns.
+fn orthogonal<B: Backend>(g: Tensor<B, 2>) -> Tensor<B, 2> {
+    let [rows, columns] = g.dims();
+    let flip = rows > columns;
+    let mut x = if flip { g.transpose() } else { g };
+    let norm = (x.clone() * x.clone()).sum().sqrt().add_scalar(1e-7);
+    let n = x.dims();
+    x = x / norm.reshape([1, 1]).expand(n);
+    for _ in 0..5 {
+        let a = x.clone().matmul(x.clone().transpose());
+        let b = a.clone() * -4.775 + a.clone().matmul(a) * 2.0315;
+        x = x.clone() * 3.4445 + b.matmul(x);
+    }
+    if flip { x.transpose() } else { x }
+}
