@@ -164,8 +164,9 @@ impl Group {
             code_latents(&mut e, graph.latent_shape(), self.frames, temporal, &mut values).map(|()| e.finish())
         });
         let [plain, predicted] = latents;
-        let (plain, predicted) = (plain?, predicted?);
-        let latents = if predicted.len() < plain.len() { predicted } else { plain };
+        let plain = plain?;
+        // residuals may leave the range that latents keep to; then there is no prediction
+        let latents = predicted.ok().filter(|p| p.len() < plain.len()).unwrap_or(plain);
         let size = |n: usize| u32::try_from(n).ok().filter(|&n| n < 1 << 31);
         let (Some(weights_bytes), Some(latents_bytes), Ok(frames)) = (size(weights.len()), size(latents.len()), u16::try_from(self.frames))
         else {

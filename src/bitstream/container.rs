@@ -11,6 +11,8 @@ use crate::error::{Error, Result};
 pub const MAGIC: [u8; 8] = *b"\x8bNVC\r\n\x1a\n";
 /// Bytes of a packet around its payload: tag (1), length (4), CRC-32 (4).
 pub const PACKET_OVERHEAD: u64 = 9;
+/// Most bytes of a whole packet; the index counts them in 32 bits.
+pub const MAX_PACKET: u64 = u32::MAX as u64;
 
 /// Packet tags. A decoder skips unknown packets with a lower-case tag and refuses unknown upper-case ones.
 pub mod tag {
@@ -113,6 +115,9 @@ impl<R: Read> PacketReader<R> {
             return Err(Error::format(offset, format!("packet tag is 0x{:02x} (allowed: ASCII letters)", head[0])));
         }
         Limits::check("bytes of a packet", u64::from(len), self.limits.section_bytes)?;
+        if u64::from(len) + PACKET_OVERHEAD > MAX_PACKET {
+            return Err(Error::format(offset, format!("packet of {} bytes (at most {MAX_PACKET})", u64::from(len) + PACKET_OVERHEAD)));
+        }
         // grows with the bytes that really arrive, so a lying length allocates nothing
         let mut payload = Vec::new();
         let n = (&mut self.input)
@@ -170,8 +175,11 @@ impl<W: Write> ContainerWriter<W> {
     }
 
     fn packet(&mut self, tag: u8, payload: &[u8]) -> Result<()> {
-        let len = u32::try_from(payload.len())
-            .map_err(|_| Error::Unsupported(format!("a packet of {} bytes (at most 2^32-1)", payload.len())))?;
+        let bytes = payload.len() as u64 + PACKET_OVERHEAD;
+        if bytes > MAX_PACKET {
+            return Err(Error::Unsupported(format!("a packet of {bytes} bytes (at most {MAX_PACKET})")));
+        }
+        let len = payload.len() as u32;
         let mut head = vec![tag];
         head.extend(len.to_le_bytes());
         let mut hash = crc32fast::Hasher::new();

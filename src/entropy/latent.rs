@@ -1,6 +1,6 @@
 //! Latents of a group to bytes and back (spec section 4.5).
 
-use super::contexts::{Bit, Coder, ValueModel, magnitude_class};
+use super::contexts::{Bit, Coder, MAX_MAGNITUDE, ValueModel, magnitude_class};
 use crate::error::{Error, Result};
 
 const CLASSES: usize = 20;
@@ -25,6 +25,9 @@ pub fn code_latents<C: Coder>(c: &mut C, [ch, h, w]: [usize; 3], frames: usize, 
             let prediction = if temporal && t > 0 { i32::from(values[(t - 1) * size + i]) } else { 0 };
             let v = &mut values[t * size + i];
             let wanted = if c.reads() { 0 } else { i32::from(*v) - prediction };
+            if wanted.abs() > MAX_MAGNITUDE {
+                return Err(Error::Unsupported(format!("latent residual {wanted} (allowed -32767..=32767)")));
+            }
             now[i] = model.code(c, magnitude_class(sum, CLASSES), wanted)?;
             *v = i16::try_from(now[i] + prediction)
                 .ok()
@@ -33,4 +36,17 @@ pub fn code_latents<C: Coder>(c: &mut C, [ch, h, w]: [usize; 3], frames: usize, 
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::entropy::Encoder;
+
+    #[test]
+    fn residuals_beyond_the_binarisation_are_refused_when_writing() {
+        let mut values = [32767, -32767];
+        assert!(code_latents(&mut Encoder::default(), [1, 1, 1], 2, false, &mut values).is_ok());
+        assert_eq!(code_latents(&mut Encoder::default(), [1, 1, 1], 2, true, &mut values).unwrap_err().exit_code(), 5);
+    }
 }

@@ -1,0 +1,183 @@
+//! Conformance: every vector of `bitstream-spec/vectors` gives its MD5 on every executor, every faulty file its error.
+
+mod common;
+#[path = "conformance/generate.rs"]
+mod generate;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use md5::{Digest, Md5};
+use nvc::bitstream::Limits;
+use nvc::decoder::{Options, StreamDecoder};
+use nvc::synth::Level;
+
+const VECTORS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/bitstream-spec/vectors");
+
+fn path(name: &str) -> PathBuf {
+    Path::new(VECTORS).join(name)
+}
+
+/// MD5 of the raw planar frames.
+fn md5(bytes: &[u8], level: Level, threads: usize) -> nvc::Result<String> {
+    let mut d = StreamDecoder::new(bytes, Options { level, threads, ..Options::default() })?;
+    let (mut hash, mut raw) = (Md5::new(), Vec::new());
+    let format = d.info().format;
+    d.decode(0..u64::MAX, &mut |_, f| {
+        f.write_raw(format, &mut raw);
+        hash.update(&raw);
+        Ok(())
+    })?;
+    Ok(hash.finalize().iter().map(|b| format!("{b:02x}")).collect())
+}
+
+/// Lines of a list, each `file rest`.
+fn list(name: &str) -> BTreeMap<String, String> {
+    let text = std::fs::read_to_string(path(name)).unwrap();
+    let pair = |l: &str| l.split_once(' ').map(|(a, b)| (a.to_string(), b.trim().to_string())).expect("file and value");
+    text.lines().filter(|l| !l.starts_with('#')).map(pair).collect()
+}
+
+#[test]
+fn every_vector_gives_its_md5_at_every_level_and_thread_count() {
+    for (name, expected) in list("md5.txt") {
+        let bytes = std::fs::read(path(&name)).unwrap_or_else(|e| panic!("{name}: {e}"));
+        for level in [Level::Reference, Level::Scalar, Level::Avx2] {
+            for threads in [1, 2] {
+                let got = md5(&bytes, level, threads).unwrap_or_else(|e| panic!("{name}: {e}"));
+                assert_eq!(got, expected, "{name} at {level:?}, {threads} threads");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_faulty_file_gives_its_error() {
+    for (name, expected) in list("faulty/errors.txt") {
+        let bytes = std::fs::read(path("faulty").join(&name)).unwrap_or_else(|e| panic!("{name}: {e}"));
+        let (code, message) = expected.split_once(' ').unwrap();
+        for level in [Level::Reference, Level::Scalar] {
+            let e = md5(&bytes, level, 1).err().unwrap_or_else(|| panic!("{name} decoded"));
+            assert_eq!(e.exit_code().to_string(), code, "{name}: {e}");
+            assert!(e.to_string().contains(message), "{name}: '{e}' lacks '{message}'");
+        }
+    }
+}
+
+#[test]
+fn folders_and_lists_hold_the_same_files() {
+    let md5 = list("md5.txt");
+    let mut total = 0;
+    for folder in ["core", "uncommon", "faulty"] {
+        let readme = std::fs::read_to_string(path(folder).join("README.md")).unwrap();
+        let errors = list("faulty/errors.txt");
+        let mut here: Vec<String> = if folder == "faulty" {
+            errors.into_keys().collect()
+        } else {
+            md5.keys().filter_map(|k| k.strip_prefix(&format!("{folder}/")).map(String::from)).collect()
+        };
+        for name in &here {
+            assert!(readme.contains(&format!("`{name}`")), "{folder}/README.md lacks {name}");
+        }
+        here.push("README.md".into());
+        if folder == "faulty" {
+            here.push("errors.txt".into());
+        }
+        here.sort();
+        let mut found = Vec::new();
+        for entry in std::fs::read_dir(path(folder)).unwrap() {
+            let entry = entry.unwrap();
+            let size = entry.metadata().unwrap().len();
+            assert!(size < 30_000, "{:?} is {size} bytes (under 30000)", entry.path());
+            total += size;
+            found.push(entry.file_name().into_string().unwrap());
+        }
+        found.sort();
+        assert_eq!(found, here, "{folder}");
+    }
+    assert!(total < 400_000, "all vectors have {total} bytes (under 400000)");
+}
+
+#[test]
+fn the_worked_example_is_the_file() {
+    let document = std::fs::read_to_string(path("../README.md")).unwrap();
+    let tiny = std::fs::read(path("core/tiny.nvc")).unwrap();
+    assert!(document.contains(&generate::example(&tiny)), "annex B is not what generate::example prints");
+}
+
+/// The file with bytes of packet payloads changed and all CRCs right.
+fn mutated(bytes: &[u8], rng: &mut common::Rng) -> Vec<u8> {
+    let mut out = bytes.to_vec();
+    let mut at = 8;
+    while at + 9 <= bytes.len() {
+        let end = at + 5 + u32::from_le_bytes(bytes[at + 1..at + 5].try_into().unwrap()) as usize;
+        // mostly near the front, where the headers are
+        let reach = if rng.next() % 3 == 0 { end - at - 5 } else { (end - at - 5).min(40) };
+        for _ in 0..rng.next() % 3 {
+            if reach > 0 {
+                out[at + 5 + rng.next() as usize % reach] = rng.next() as u8;
+            }
+        }
+        let crc = crc32fast::hash(&out[at..end]).to_le_bytes();
+        out[end..end + 4].copy_from_slice(&crc);
+        at = end + 4;
+    }
+    out
+}
+
+#[test]
+fn changed_vectors_under_right_crcs_never_panic() {
+    let mut limits = Limits::default();
+    (limits.frame_samples, limits.group_values, limits.frame_activations, limits.frame_macs) = (1 << 16, 1 << 18, 1 << 18, 1 << 21);
+    let mut rng = common::Rng(1);
+    let mut refused = 0;
+    for name in list("md5.txt").keys() {
+        let bytes = std::fs::read(path(name)).unwrap();
+        if bytes.len() > 3000 {
+            continue;
+        }
+        for i in 0..60 {
+            let b = mutated(&bytes, &mut rng);
+            let level = [Level::Reference, Level::Scalar, Level::Avx2][i % 3];
+            let result =
+                StreamDecoder::new(&b[..], Options { limits, level, threads: 1 }).and_then(|mut d| d.decode(0..20, &mut |_, _| Ok(())));
+            if let Err(e) = result {
+                assert!([4, 5].contains(&e.exit_code()), "{name}: {e}");
+                refused += 1;
+            }
+        }
+    }
+    assert!(refused > 100, "only {refused} were refused");
+}
+
+/// Writes all vectors, lists, folder notes and annex B. Files that exist must not change: look at the difference.
+#[test]
+#[ignore = "writes the vectors"]
+fn regenerate() {
+    let mut sums = String::from("# file, MD5 of its raw planar frames\n");
+    let mut errors = String::from("# file, exit code of nvc-decode, part of its message\n");
+    for folder in ["core", "uncommon", "faulty"] {
+        let mut readme = format!("{}\n", generate::introduction(folder));
+        for v in generate::vectors().iter().filter(|v| v.folder == folder) {
+            std::fs::write(path(folder).join(v.name), &v.bytes).unwrap();
+            let result = md5(&v.bytes, Level::Reference, 1);
+            match (&v.error, result) {
+                (None, r) => sums += &format!("{folder}/{} {}\n", v.name, r.unwrap_or_else(|e| panic!("{}: {e}", v.name))),
+                (Some((code, message)), r) => {
+                    let e = r.err().unwrap_or_else(|| panic!("{} decodes", v.name));
+                    assert!(e.exit_code() == *code && e.to_string().contains(message), "{}: {e}", v.name);
+                    errors += &format!("{} {code} {message}\n", v.name);
+                }
+            }
+            readme += &format!("| `{}` | {} |\n", v.name, v.what);
+        }
+        std::fs::write(path(folder).join("README.md"), readme).unwrap();
+    }
+    std::fs::write(path("md5.txt"), sums).unwrap();
+    std::fs::write(path("faulty/errors.txt"), errors).unwrap();
+    let mut document = std::fs::read_to_string(path("../README.md")).unwrap();
+    let start = document.find("<!-- example -->\n").unwrap() + "<!-- example -->\n".len();
+    let end = start + document[start..].find("<!-- end -->").unwrap();
+    document.replace_range(start..end, &generate::example(&std::fs::read(path("core/tiny.nvc")).unwrap()));
+    std::fs::write(path("../README.md"), document).unwrap();
+}

@@ -1,0 +1,53 @@
+//! The tables of `bitstream-spec/README.md` are the code's: one source, two places, compared here.
+//!
+//! After a change to the code, `cargo test --test spec_tables -- --ignored` writes them anew.
+
+use nvc::bitstream::fields::spec_table;
+use nvc::bitstream::header::{GroupHeader, HnervHeader, HnervStage, IndexEntry, SectionHeader, SequenceHeader};
+use nvc::synth::tables::GELU_BUMP;
+
+const DOCUMENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/bitstream-spec/README.md");
+
+/// Name of each marked part of the document and what must stand there.
+fn parts() -> Vec<(&'static str, String)> {
+    let mut bump = String::from("```\n");
+    for line in GELU_BUMP.chunks(16) {
+        let numbers: Vec<String> = line.iter().map(u16::to_string).collect();
+        bump += &format!("{}\n", numbers.join(" "));
+    }
+    bump += "```\n";
+    vec![
+        ("table SequenceHeader", spec_table(SequenceHeader::FIELDS)),
+        ("table SectionHeader", spec_table(SectionHeader::FIELDS)),
+        ("table GroupHeader", spec_table(GroupHeader::FIELDS)),
+        ("table HnervHeader", spec_table(HnervHeader::FIELDS)),
+        ("table HnervStage", spec_table(HnervStage::FIELDS)),
+        ("table IndexEntry", spec_table(IndexEntry::FIELDS)),
+        ("BUMP", bump),
+    ]
+}
+
+/// Byte range of a part, between its marker and `<!-- end -->`.
+fn place(text: &str, name: &str) -> std::ops::Range<usize> {
+    let marker = format!("<!-- {name} -->\n");
+    let start = text.find(&marker).unwrap_or_else(|| panic!("the document has no '{name}'")) + marker.len();
+    start..start + text[start..].find("<!-- end -->").expect("every part has an end")
+}
+
+#[test]
+fn tables_agree_with_the_code() {
+    let text = std::fs::read_to_string(DOCUMENT).unwrap();
+    for (name, wanted) in parts() {
+        assert_eq!(&text[place(&text, name)], wanted, "part '{name}' of the document");
+    }
+}
+
+#[test]
+#[ignore = "writes the document"]
+fn regenerate() {
+    let mut text = std::fs::read_to_string(DOCUMENT).unwrap();
+    for (name, wanted) in parts() {
+        text.replace_range(place(&text, name), &wanted);
+    }
+    std::fs::write(DOCUMENT, text).unwrap();
+}
