@@ -19,7 +19,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits { frame_samples: 1 << 26, section_bytes: 1 << 30, group_values: 1 << 28, frame_activations: 1 << 31, frame_macs: 1 << 43 }
+        Limits { frame_samples: 1 << 26, section_bytes: 1 << 30, group_values: 1 << 26, frame_activations: 1 << 30, frame_macs: 1 << 41 }
     }
 }
 
