@@ -112,7 +112,7 @@ fn mutated(bytes: &[u8], rng: &mut common::Rng) -> Vec<u8> {
     while at + 9 <= bytes.len() {
         let end = at + 5 + u32::from_le_bytes(bytes[at + 1..at + 5].try_into().unwrap()) as usize;
         // mostly near the front, where the headers are
-        let reach = if rng.next() % 3 == 0 { end - at - 5 } else { (end - at - 5).min(40) };
+        let reach = if rng.next().is_multiple_of(3) { end - at - 5 } else { (end - at - 5).min(40) };
         for _ in 0..rng.next() % 3 {
             if reach > 0 {
                 out[at + 5 + rng.next() as usize % reach] = rng.next() as u8;

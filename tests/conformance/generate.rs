@@ -556,9 +556,9 @@ fn uncommon() -> Vec<Vector> {
     let g = change(group(&i2, hnerv([60, 2, 2], 64, 3, &[[2, 5, 16], [4, 1, 3]]), 8, 49), |g| {
         let mut rng = Rng(50);
         let t = &mut g.network.tensors[2];
-        t.values.iter_mut().for_each(|v| *v = if rng.next() % 250 == 0 { rng.laplace(60, 300) } else { 0 });
+        t.values.iter_mut().for_each(|v| *v = if rng.next().is_multiple_of(250) { rng.laplace(60, 300) } else { 0 });
         t.step.exponent -= 2;
-        g.latents.iter_mut().for_each(|v| *v = if rng.next() % 90 == 0 { rng.laplace(30, 300) } else { 0 });
+        g.latents.iter_mut().for_each(|v| *v = if rng.next().is_multiple_of(90) { rng.laplace(30, 300) } else { 0 });
     });
     add(
         "sparse.nvc",
