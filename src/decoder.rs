@@ -10,7 +10,7 @@ use std::io::Read;
 use rayon::prelude::*;
 
 use crate::bitstream::container::{Packet, PacketReader, parse_index, tag};
-use crate::bitstream::header::{IndexEntry, SectionHeader, SequenceHeader};
+use crate::bitstream::header::{FORMAT_VERSION, IndexEntry, SectionHeader, SequenceHeader};
 use crate::bitstream::limits::Limits;
 use crate::error::{Error, Result};
 use crate::frame::{Frame, VideoInfo};
@@ -102,8 +102,11 @@ impl<R: Read> StreamDecoder<R> {
             return Err(Error::format(at, format!("first packet is '{}' (expected 'H')", packet.tag.escape_ascii())));
         }
         packet.check()?;
-        let mut r = packet.reader();
-        let header = SequenceHeader::read(&mut r)?;
+        // of a version not known, nothing after this byte means anything
+        if let Some(&version) = packet.payload.first().filter(|v| u32::from(**v) > FORMAT_VERSION) {
+            return Err(Error::Unsupported(format!("format version {version} (this decoder reads {FORMAT_VERSION})")));
+        }
+        let header = SequenceHeader::read(&mut packet.reader())?;
         let info = header.info(packet.offset + 5)?;
         Limits::check("luma samples of a frame", info.width as u64 * info.height as u64, options.limits.frame_samples)?;
         // fields may be added at the header's end; decoders of this version skip them
@@ -167,6 +170,7 @@ impl<R: Read> StreamDecoder<R> {
                     }
                     self.ended = true;
                 }
+                tag::HEADER => return Err(Error::format(at, "a second 'H' packet")),
                 t if t.is_ascii_lowercase() => p.check()?,
                 t => return Err(Error::Unsupported(format!("packet '{}' at byte {at}", t.escape_ascii()))),
             }

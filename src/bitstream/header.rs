@@ -109,9 +109,6 @@ impl SequenceHeader {
 
     /// What the header describes. `offset` is the header's place in the file, for error messages.
     pub fn info(&self, offset: u64) -> Result<VideoInfo> {
-        if self.format_version != FORMAT_VERSION {
-            return Err(Error::Unsupported(format!("format version {} (this decoder reads {FORMAT_VERSION})", self.format_version)));
-        }
         if self.bit_depth == 9 {
             return Err(Error::format(offset, "bit_depth is 9 (allowed 8 or 10)"));
         }
