@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::args::{DecodeArgs, ScoreArgs};
-use super::{guard_output, open, open_stream, options, print_line};
+use super::{guard_output, open, open_stream, options, print_line, say};
 use crate::anchors::{Anchor, AnchorOptions, AnchorSpec, TableRow, run_anchor, score_table};
 use crate::decoder::StreamDecoder;
 use crate::error::{Error, Result};
@@ -111,6 +111,6 @@ fn finish_scoring(
         info.height,
         scores.rgb_matrix.unwrap_or("-")
     );
-    eprintln!("{}\n{note}", score_table(&own, &anchors).trim_end());
+    say(&format!("{}\n{note}", score_table(&own, &anchors).trim_end()));
     Ok(())
 }
