@@ -55,6 +55,12 @@ pub fn run(a: &DecodeArgs, score: Option<&ScoreArgs>) -> Result<()> {
     if let Some(line) = sink.finish()? {
         print_line(&line)?;
     }
+    if let Some(s) = &mut scoring
+        && range.end == u64::MAX
+        && s.source.read()?.is_some()
+    {
+        say(&format!("warning: {} goes on after {frames} frames, where the file ends", s.path));
+    }
     match scoring {
         Some(s) => finish_scoring(s, &anchors, &info, &range, decoder.bytes_read(), decoder.frames_read()),
         None => Ok(()),

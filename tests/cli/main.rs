@@ -2,6 +2,7 @@
 #![cfg(feature = "encode")]
 
 mod clip;
+mod clips;
 mod decoding;
 mod encoding;
 mod failures;
