@@ -48,7 +48,7 @@ fn pictures_in_and_out() {
     let at = |name: &str| dir.path().join(name);
     let source = image::RgbImage::from_fn(45, 31, |x, y| image::Rgb([(x * 5) as u8, (y * 8) as u8, ((x + y) * 3) as u8]));
     source.save(at("in.png")).unwrap();
-    encode(dir.path(), "in.png", "--bpp 12 --steps 60");
+    encode(dir.path(), "in.png", "--bpp 12 --steps 250");
     let info = nvc(dir.path(), "info a.nvc --json").expect(0).json();
     assert_eq!((info["pix_fmt"].as_str(), info["frames"].as_u64()), (Some("gbrp"), Some(1)));
     nvc_decode(dir.path(), "a.nvc -o out.png").expect(0);

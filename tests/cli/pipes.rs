@@ -11,7 +11,7 @@ use crate::run::{NVC, NVC_DECODE, SAMPLE, ffmpeg, names, nvc_decode, run, sample
 fn from_stdin_to_stdout() {
     let s = sample();
     // a pipe's length is unknown, and so the groups' sizes are as asked: the same as the sample's
-    let encoded = run(NVC, s.dir(), &format!("encode - -o - {SAMPLE}"), &s.clip.y4m());
+    let encoded = run(NVC, s.dir(), &format!("encode - -o - --device cpu -q {SAMPLE}"), &s.clip.y4m());
     assert!([0, 6].contains(&encoded.code), "{}", encoded.stderr);
     assert!(encoded.stdout == std::fs::read(s.dir().join("a.nvc")).unwrap(), "the pipe gives another file");
     let decoded = run(NVC, s.dir(), "decode - -o -", &encoded.stdout).expect(0);
@@ -120,7 +120,7 @@ fn a_producer_that_dies_in_a_frame() {
     let header = y4m.len() - 6 * frame;
     for cut in [header + 2 * frame + 100, header + 2 * frame + 3, header - 4, 0] {
         let dir = temp();
-        let done = run(NVC, dir.path(), &format!("encode - -o a.nvc {SAMPLE} --recon r.y4m"), &y4m[..cut]).expect(4);
+        let done = run(NVC, dir.path(), &format!("encode - -o a.nvc --device cpu -q {SAMPLE} --recon r.y4m"), &y4m[..cut]).expect(4);
         assert!(done.stderr.starts_with("error: "), "{}", done.stderr);
         assert_eq!(names(dir.path()), [""; 0], "cut at {cut}");
     }
