@@ -14,6 +14,7 @@ use crate::frame::{Frame, VideoInfo};
 use crate::group::{Arch, GroupBytes, GroupLayout};
 use crate::io::FrameSource;
 use crate::metrics::{Scorer, Scores};
+use crate::network::hnerv::Hnerv;
 use crate::network::size;
 use crate::plan::{self, Preset};
 use crate::synth::{Level, Synth};
@@ -158,7 +159,7 @@ pub fn encode(source: &mut dyn FrameSource, output: impl Write, options: &Option
     let mut scorer = Scorer::new(&info);
     let (mut reports, mut first_frame) = (Vec::<GroupReport>::new(), 0usize);
     loop {
-        let frames = read_group(source, groups.size(reports.len()))?;
+        let frames = read_group(source, groups.size(reports.len()), &|| observer.stop())?;
         if frames.is_empty() {
             break;
         }
@@ -245,11 +246,14 @@ impl Report {
     }
 }
 
-fn read_group(source: &mut dyn FrameSource, size: usize) -> Result<Vec<Frame>> {
+fn read_group(source: &mut dyn FrameSource, size: usize, stop: &dyn Fn() -> bool) -> Result<Vec<Frame>> {
     let mut frames = Vec::new();
     while frames.len() < size
         && let Some(f) = source.read()?
     {
+        if stop() {
+            return Err(Error::Interrupted);
+        }
         frames.push(f);
     }
     Ok(frames)
@@ -265,11 +269,22 @@ fn choose_size(info: &VideoInfo, frames: usize, coded: Option<f64>, options: &Op
         (None, Some(c)) => plan::params_for(c),
         (None, None) => return Err(Error::Parameter("neither a size nor a model size is given".into())),
     };
-    let net = size::for_params(info, frames, params)?;
+    let net = match options.model_size {
+        Some(_) => size::for_params(info, frames, params)?,
+        None => nearest_size(info, frames, params)?,
+    };
     let graph = net.lower(info)?;
     graph.check(frames, &Limits::default())?;
     let values = graph.params() as f64 + (graph.latent_len() * frames) as f64;
     Ok((Arch::Hnerv(net), coded.unwrap_or(values * plan::MODEL_SIZE_BITS / 8.0)))
+}
+
+/// The network of `params` parameters, or where there is none so small or large, the nearest that there is: the file's
+/// size then misses the target, and the report says so.
+fn nearest_size(info: &VideoInfo, frames: usize, params: f64) -> Result<Hnerv> {
+    let wanted = size::for_params(info, frames, params);
+    let others = (1..120).flat_map(|i| [params * 1.1f64.powi(i), params / 1.1f64.powi(i)]);
+    wanted.or_else(|e| others.into_iter().find_map(|p| size::for_params(info, frames, p).ok()).ok_or(e))
 }
 
 /// Reads the group back from its bytes and computes its frames: what any decoder will.

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::args::{DecodeArgs, ScoreArgs};
-use super::{guard_output, open, open_stream, options, print_line};
+use super::{guard_output, open, open_stream, options, print_line, say};
 use crate::anchors::{Anchor, AnchorOptions, AnchorSpec, TableRow, run_anchor, score_table};
 use crate::decoder::StreamDecoder;
 use crate::error::{Error, Result};
@@ -54,6 +54,12 @@ pub fn run(a: &DecodeArgs, score: Option<&ScoreArgs>) -> Result<()> {
     }
     if let Some(line) = sink.finish()? {
         print_line(&line)?;
+    }
+    if let Some(s) = &mut scoring
+        && range.end == u64::MAX
+        && s.source.read()?.is_some()
+    {
+        say(&format!("warning: {} goes on after {frames} frames, where the file ends", s.path));
     }
     match scoring {
         Some(s) => finish_scoring(s, &anchors, &info, &range, decoder.bytes_read(), decoder.frames_read()),
@@ -111,6 +117,6 @@ fn finish_scoring(
         info.height,
         scores.rgb_matrix.unwrap_or("-")
     );
-    eprintln!("{}\n{note}", score_table(&own, &anchors).trim_end());
+    say(&format!("{}\n{note}", score_table(&own, &anchors).trim_end()));
     Ok(())
 }

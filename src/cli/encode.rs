@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::args::{ArchArg, EncodeArgs, LossArg, PresetArg};
 use super::progress::{Reporter, Stats};
-use super::{guard_output, open_range};
+use super::{guard_distinct, guard_output, open_range, say};
 use crate::encoder::{self, Options, Report, Target};
 use crate::error::{Error, Result};
 use crate::fit::{Device, Loss};
@@ -19,7 +19,9 @@ const DEFAULT_BPP: f64 = 0.1;
 
 /// Encodes `a.input` to `a.output`.
 pub fn run(a: &EncodeArgs) -> Result<()> {
-    for output in [Some(&a.output), a.recon.as_ref(), a.stats.as_ref()].into_iter().flatten() {
+    let outputs: Vec<&String> = [Some(&a.output), a.recon.as_ref(), a.stats.as_ref()].into_iter().flatten().collect();
+    guard_distinct(&outputs)?;
+    for output in outputs {
         guard_output(output, &a.input, a.overwrite)?;
     }
     let mut stats = Stats::open(a.stats.as_deref())?;
@@ -38,7 +40,7 @@ fn encode(a: &EncodeArgs, stats: &mut Stats) -> Result<()> {
     let mut output = Output::create(&a.output)?;
     let recon = a.recon.as_deref().map(|p| open_sink(p, None, &info)).transpose()?;
     stats.start(a, &info, source.frames_hint(), &options)?;
-    let mut reporter = Reporter::new(a.progress, a.quiet, stats, recon, interrupt()?);
+    let mut reporter = Reporter::new(a.progress, a.quiet, stats, recon, interrupt(a)?);
     let report = encoder::encode(&mut *source, &mut output, &options, &mut reporter);
     let recon = reporter.finish();
     let report = report?;
@@ -47,11 +49,11 @@ fn encode(a: &EncodeArgs, stats: &mut Stats) -> Result<()> {
     if let Some(mut r) = recon?
         && let Some(line) = r.finish()?
     {
-        eprintln!("{line}");
+        say(&line);
     }
     stats.done(&report)?;
     if !a.quiet {
-        eprint!("{}", summary(a, &info, &report));
+        say(summary(a, &info, &report).trim_end());
     }
     report.check_target()
 }
@@ -129,12 +131,17 @@ fn device(text: &str) -> Result<Device> {
     }
 }
 
-/// First Ctrl-C or SIGTERM: stop after this step and leave nothing behind. Second: stop now.
-fn interrupt() -> Result<Arc<AtomicBool>> {
+/// First Ctrl-C or SIGTERM: stop after this step or frame and leave nothing behind. Second: stop now, as when the first
+/// waits for a source that gives nothing.
+fn interrupt(a: &EncodeArgs) -> Result<Arc<AtomicBool>> {
     let flag = Arc::new(AtomicBool::new(false));
     let seen = flag.clone();
+    let parts: Vec<String> =
+        [Some(&a.output), a.recon.as_ref(), a.stats.as_ref()].into_iter().flatten().map(|o| format!("{o}.part")).collect();
     ctrlc::set_handler(move || {
         if seen.swap(true, Ordering::SeqCst) {
+            // leaving at once runs no destructors
+            parts.iter().for_each(|p| drop(std::fs::remove_file(p)));
             std::process::exit(130);
         }
     })

@@ -60,7 +60,7 @@ fn report(result: Result<()>) -> ExitCode {
         Err(e) => {
             // whoever closed our pipe has seen enough
             if !e.is_broken_pipe() {
-                eprintln!("error: {e}");
+                say(&format!("error: {e}"));
             }
             ExitCode::from(e.exit_code())
         }
@@ -135,7 +135,7 @@ fn open(input: &args::SourceArgs, path: &str) -> Result<BoxedSource> {
     let opts = SourceOptions { size_in: input.size_in, pix_fmt: input.pix_fmt, fps: input.fps };
     let source = open_source(path, &opts)?;
     for w in source.warnings() {
-        eprintln!("warning: {path}: {w}");
+        say(&format!("warning: {path}: {w}"));
     }
     Ok(source)
 }
@@ -175,6 +175,23 @@ fn guard_output(output: &str, input: &str, overwrite: bool) -> Result<()> {
         return Err(Error::Parameter(format!("{output} exists; -y overwrites it")));
     }
     Ok(())
+}
+
+/// Refuses to write two outputs to one file.
+#[cfg(feature = "encode")]
+fn guard_distinct(outputs: &[&String]) -> Result<()> {
+    for (i, a) in outputs.iter().enumerate() {
+        if outputs[..i].contains(a) && a.as_str() != "null:" {
+            return Err(Error::Parameter(format!("two outputs would both go to {a}; give each a name of its own")));
+        }
+    }
+    Ok(())
+}
+
+/// Prints a line for people. A closed stderr is no reason to stop, still less to panic as `eprintln!` does.
+fn say(line: &str) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stderr().lock(), "{line}");
 }
 
 /// Prints a line to stdout; a closed pipe is an error like any other.

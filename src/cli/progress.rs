@@ -9,7 +9,8 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Value, json};
 
 use super::args::{EncodeArgs, ProgressArg};
-use crate::encoder::{GroupReport, Observer, Options, Report};
+use super::say;
+use crate::encoder::{GroupReport, Observer, Options, Report, Target};
 use crate::error::{Error, Result};
 use crate::fit::Progress;
 use crate::frame::{Frame, VideoInfo};
@@ -38,11 +39,16 @@ impl Stats {
 
     /// What is about to be encoded.
     pub fn start(&mut self, a: &EncodeArgs, info: &VideoInfo, frames: Option<u64>, o: &Options) -> Result<()> {
+        let target = match o.target {
+            Target::Bpp(bpp) => json!({ "bpp": bpp }),
+            Target::Bytes(bytes) => json!({ "bytes": bytes }),
+            Target::Natural => Value::Null,
+        };
         let v = json!({
             "type": "start", "schema": SCHEMA, "version": env!("CARGO_PKG_VERSION"), "input": a.input, "output": a.output,
             "width": info.width, "height": info.height, "pix_fmt": info.format.name(),
             "fps": [info.fps.num, info.fps.den], "frames": frames,
-            "target": format!("{:?}", o.target), "model_size": o.model_size, "preset": format!("{:?}", o.preset).to_lowercase(),
+            "target": target, "model_size": o.model_size, "preset": format!("{:?}", o.preset).to_lowercase(),
             "steps": o.steps, "batch": o.batch, "lr": o.learning_rate, "loss": format!("{:?}", o.loss).to_lowercase(),
             "seed": o.seed, "threads": o.threads,
         });
@@ -143,7 +149,7 @@ impl Observer for Reporter<'_> {
                 b.reset();
                 b.set_prefix(name);
             }
-            Show::Lines => eprintln!("{name}: {frames} frames, {params} parameters"),
+            Show::Lines => say(&format!("{name}: {frames} frames, {params} parameters")),
             Show::Json | Show::Off => {}
         }
     }
@@ -171,9 +177,10 @@ impl Observer for Reporter<'_> {
         match &self.show {
             Show::Lines => {
                 let rate = p.step as f64 / seconds;
-                eprintln!("{}: step {}/{}, {}, {rate:.1} steps/s, ETA {eta:.0} s", self.group_name(group), p.step, p.steps, message());
+                let name = self.group_name(group);
+                say(&format!("{name}: step {}/{}, {}, {rate:.1} steps/s, ETA {eta:.0} s", p.step, p.steps, message()));
             }
-            Show::Json => eprintln!("{v}"),
+            Show::Json => say(&v.to_string()),
             Show::Bar(_) | Show::Off => {}
         }
         self.stats_line(&v);
@@ -188,11 +195,12 @@ impl Observer for Reporter<'_> {
             "fit_seconds": r.fit_seconds, "decode_fps": r.decode_fps,
         });
         match &self.show {
-            Show::Bar(b) => b.suspend(|| eprintln!("{}: {} bytes, {:.3} dB", self.group_name(r.index), r.bytes.total(), r.exact_psnr)),
+            Show::Bar(b) => b.suspend(|| say(&format!("{}: {} bytes, {:.3} dB", self.group_name(r.index), r.bytes.total(), r.exact_psnr))),
             Show::Lines => {
-                eprintln!("{}: {} bytes, {:.3} dB, {:.0} s", self.group_name(r.index), r.bytes.total(), r.exact_psnr, r.fit_seconds)
+                let name = self.group_name(r.index);
+                say(&format!("{name}: {} bytes, {:.3} dB, {:.0} s", r.bytes.total(), r.exact_psnr, r.fit_seconds));
             }
-            Show::Json => eprintln!("{v}"),
+            Show::Json => say(&v.to_string()),
             Show::Off => {}
         }
         self.stats_line(&v);

@@ -1,0 +1,50 @@
+# make demo    encode a real clip, decode it, score it beside x264 and x265; results in demo-out/
+# make test    everything that must hold before a change is merged
+# make build   release build of nvc and nvc-decode with media support
+# make lint    formatting and warnings of every feature set
+
+SHELL := /bin/bash -euo pipefail
+CARGO ?= cargo
+CLIPPY = $(CARGO) clippy --quiet --locked --all-targets
+
+.PHONY: all build demo test lint fmt clippy layers deps clips clean-demo
+.NOTPARALLEL:
+
+all: build
+
+build: deps
+	$(CARGO) build --release --locked --features ffmpeg
+
+demo:
+	scripts/demo.sh
+
+# The closing lines are those of the release tests. The decoder layer's tests run unoptimised too, with overflow checks: the
+# same vectors prove both builds alike.
+test: deps clips fmt layers
+	$(CLIPPY) --no-default-features -- -D warnings
+	$(CLIPPY) --features ffmpeg -- -D warnings
+	$(CARGO) test --locked --no-default-features
+	$(CARGO) test --release --locked --features ffmpeg
+
+lint: deps fmt clippy layers
+
+fmt:
+	$(CARGO) fmt --check
+
+clippy:
+	$(CLIPPY) --no-default-features -- -D warnings
+	$(CLIPPY) -- -D warnings
+	$(CLIPPY) --features ffmpeg -- -D warnings
+
+layers:
+	scripts/check-layers.sh
+
+deps:
+	scripts/install-deps.sh
+
+# Without the clips their tests say that they are skipped.
+clips:
+	@datasets/fetch-clips.sh target/data || echo "NOTE: going on without the test clips" >&2
+
+clean-demo:
+	rm -rf demo-out

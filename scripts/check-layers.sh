@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# The decoder layer must build without burn and without ffmpeg's libraries; the encoder layer must have burn, or this check
+# would find nothing whatever happened.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+# prints what pulls a package in; cargo's exit code 101 with 'did not match any packages' means nothing does
+pulls() {
+  local package=$1 out
+  shift
+  if out=$(cargo tree --quiet --locked --edges normal "$@" --invert "$package" 2>&1); then
+    echo "$out"
+  elif ! grep -q 'did not match any packages' <<<"$out"; then
+    echo "cargo tree failed: $out" >&2
+    exit 1
+  fi
+}
+
+for package in burn burn-flex burn-cuda ffmpeg-next indicatif ctrlc; do
+  found=$(pulls "$package" --no-default-features)
+  if [ -n "$found" ]; then
+    echo "error: the decoder layer depends on $package:" >&2
+    echo "$found" >&2
+    exit 1
+  fi
+done
+[ -n "$(pulls burn)" ] || { echo "error: the encoder layer does not depend on burn; this check looks for the wrong name" >&2; exit 1; }
+echo "layers: the decoder depends on neither burn nor ffmpeg" >&2

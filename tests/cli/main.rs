@@ -1,0 +1,11 @@
+//! The programs as a user runs them: `nvc` and `nvc-decode`, on clips made here, fitted for a moment.
+#![cfg(feature = "encode")]
+
+mod clip;
+mod clips;
+mod decoding;
+mod encoding;
+mod failures;
+mod formats;
+mod pipes;
+mod run;
