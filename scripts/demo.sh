@@ -6,9 +6,9 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 WIDTH=${WIDTH:-320}
 HEIGHT=${HEIGHT:-180}
-FRAMES=${FRAMES:-64}
+FRAMES=${FRAMES:-48}
 BPP=${BPP:-0.15}
-PRESET=${PRESET:-fast}
+PRESET=${PRESET:-medium}
 STEPS=${STEPS:-}                       # optimiser steps; empty: from the preset
 AGAINST=${AGAINST:-x264,x265}
 OUT=${OUT:-demo-out}
