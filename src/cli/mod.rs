@@ -1,13 +1,16 @@
 //! The command line: one file a subcommand, arguments in [`args`] only.
 
 pub mod args;
+#[cfg(feature = "encode")]
 mod compare;
 mod decode;
 #[cfg(feature = "encode")]
 mod encode;
+#[cfg(feature = "encode")]
 mod info;
 #[cfg(feature = "encode")]
 mod progress;
+#[cfg(feature = "encode")]
 mod verify;
 
 use std::ops::Range;
@@ -20,7 +23,7 @@ use crate::bitstream::Limits;
 use crate::decoder::Options;
 use crate::error::{Error, Result};
 use crate::frame::{PixelFormat, Ratio};
-use crate::io::{BoxedSource, SourceOptions, SourceRange, open_source};
+use crate::io::{BoxedSource, SourceOptions, open_source};
 use crate::synth::Level;
 
 /// `nvc`: parses the arguments and runs the subcommand.
@@ -140,10 +143,11 @@ fn open(input: &args::SourceArgs, path: &str) -> Result<BoxedSource> {
     Ok(source)
 }
 
+#[cfg(feature = "encode")]
 fn open_range(input: &args::SourceArgs, path: &str, frames: Option<&Range<u64>>) -> Result<BoxedSource> {
     let source = open(input, path)?;
     match frames {
-        Some(r) => Ok(Box::new(SourceRange::new(source, r.clone())?)),
+        Some(r) => Ok(Box::new(crate::io::SourceRange::new(source, r.clone())?)),
         None => Ok(source),
     }
 }

@@ -130,7 +130,7 @@ fn code_weights<C: Coder>(c: &mut C, model: &mut ValueModel, [cout, cin, kh, kw]
                     add(x > 0, 1, 1);
                     add(y > 0, kw, 1);
                     // near the edges fewer neighbours stand in for all six
-                    let sum = if weight == 0 { 0 } else { sum * 6 / weight };
+                    let sum = (sum * 6).checked_div(weight).unwrap_or(0);
                     let v = model.code(c, magnitude_class(sum, CLASSES), values[i].into())?;
                     values[i] = v as i16;
                     i += 1;
