@@ -23,8 +23,6 @@ use crate::bitstream::Limits;
 use crate::decoder::Options;
 use crate::error::{Error, Result};
 use crate::frame::{PixelFormat, Ratio};
-#[cfg(feature = "encode")]
-use crate::io::SourceRange;
 use crate::io::{BoxedSource, SourceOptions, open_source};
 use crate::synth::Level;
 
@@ -149,7 +147,7 @@ fn open(input: &args::SourceArgs, path: &str) -> Result<BoxedSource> {
 fn open_range(input: &args::SourceArgs, path: &str, frames: Option<&Range<u64>>) -> Result<BoxedSource> {
     let source = open(input, path)?;
     match frames {
-        Some(r) => Ok(Box::new(SourceRange::new(source, r.clone())?)),
+        Some(r) => Ok(Box::new(crate::io::SourceRange::new(source, r.clone())?)),
         None => Ok(source),
     }
 }
