@@ -129,11 +129,11 @@ where
             if step == quantise_at {
                 self.start_quantising()?;
             }
-            if step > quantise_at && step <= freeze_at && (step - quantise_at) % interval == 0 {
-                self.control(step == freeze_at)?;
-            }
             if step == freeze_at {
+                self.control(true)?;
                 self.freeze()?;
+            } else if step > quantise_at && step < freeze_at && (step - quantise_at) % interval == 0 {
+                self.control(false)?;
             }
             if order.is_empty() {
                 order = (0..self.job.frames.len()).collect();
