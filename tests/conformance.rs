@@ -5,7 +5,9 @@ mod common;
 mod generate;
 
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use md5::{Digest, Md5};
 use nvc::bitstream::Limits;
@@ -103,6 +105,42 @@ fn the_worked_example_is_the_file() {
     let document = std::fs::read_to_string(path("../README.md")).unwrap();
     let tiny = std::fs::read(path("core/tiny.nvc")).unwrap();
     assert!(document.contains(&generate::example(&tiny)), "annex B is not what generate::example prints");
+}
+
+/// Multiply-accumulates of all frames.
+fn macs(bytes: &[u8]) -> u64 {
+    let mut d = StreamDecoder::new(bytes, Options::default()).unwrap();
+    let mut sum = 0;
+    while let Some(s) = d.next_section().unwrap() {
+        sum += s.groups.iter().map(|(_, g)| g.graph.macs() * u64::from(g.header.frames)).sum::<u64>();
+    }
+    sum
+}
+
+#[test]
+fn the_reference_decoder_in_python_gives_the_md5s() {
+    if !Command::new("python3").arg("--version").output().is_ok_and(|o| o.status.success()) {
+        // eprintln would not show: the harness keeps what a passing test prints
+        writeln!(std::io::stderr(), "SKIPPED: python3 is missing, so bitstream-spec/reference/decode.py is not tested").unwrap();
+        return;
+    }
+    // as many as plain Python does in about a second; the few vectors with more take several times as long
+    let short = |name: &String| macs(&std::fs::read(path(name)).unwrap()) <= 6_000_000;
+    let vectors: Vec<(String, String)> = list("md5.txt").into_iter().filter(|(name, _)| short(name)).collect();
+    assert!(vectors.len() >= 40, "only {} vectors are short enough", vectors.len());
+    let start = |name: &String| {
+        let mut c = Command::new("python3");
+        c.arg(path("../reference/decode.py")).arg(path(name)).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    };
+    for some in vectors.chunks(4) {
+        let running: Vec<_> = some.iter().map(|(name, _)| start(name)).collect();
+        for ((name, expected), process) in some.iter().zip(running) {
+            let o = process.wait_with_output().unwrap();
+            let (printed, complaint) = (String::from_utf8_lossy(&o.stdout), String::from_utf8_lossy(&o.stderr));
+            assert!(o.status.success(), "{name}: {}: {complaint}", o.status);
+            assert_eq!(printed.trim_end(), format!("MD5={expected}"), "{name}");
+        }
+    }
 }
 
 /// The file with bytes of packet payloads changed and all CRCs right.
