@@ -41,7 +41,7 @@ pub struct Nvc {
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
     /// Encode a video or picture.
-    Encode(EncodeArgs),
+    Encode(Box<EncodeArgs>),
     /// Decode a file.
     Decode(NvcDecodeArgs),
     /// Show what a file holds.
