@@ -18,8 +18,8 @@ build: deps
 demo:
 	scripts/demo.sh
 
-# The closing lines are those of the release tests. The decoder layer's tests run unoptimised too, with overflow checks: the
-# same vectors prove both builds alike.
+# The closing lines are those of the release tests. The decoder layer's tests run in the debug build too, with overflow checks:
+# the same vectors prove both builds alike.
 test: deps clips fmt layers
 	$(CLIPPY) --no-default-features -- -D warnings
 	$(CLIPPY) --features ffmpeg -- -D warnings

@@ -41,7 +41,7 @@ fn memory_does_not_grow_with_the_clip() {
     let info = info(320, 240, Chroma::Yuv420, 8);
     let frame = 320 * 240 * 3 / 2;
     let dir = tempfile::tempdir().unwrap();
-    // unoptimised, fewer frames still tell: they would take 2 bytes a sample
+    // slower, so fewer frames, which still tell: they would take 2 bytes a sample
     let many = if cfg!(debug_assertions) { 120 } else { 240 };
     let long_clip = many as u64 * frame as u64 * 2;
     for (name, threads) in [("one group", 1), ("one group", 2), ("many sections", 1)] {

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::run::{encode, ffmpeg, nvc, nvc_decode, temp};
+use crate::run::{encode, ffmpeg, nvc, nvc_decode, skipped, temp};
 
 /// In `$NVC_DATA_DIR/video`, or where the script puts it.
 fn find(name: &str) -> Option<PathBuf> {
@@ -12,7 +12,7 @@ fn find(name: &str) -> Option<PathBuf> {
     let folders = std::env::var_os("NVC_DATA_DIR").map(|d| PathBuf::from(d).join("video")).into_iter().chain([fetched]);
     let found = folders.map(|d| d.join(name)).find(|p| p.exists());
     if found.is_none() {
-        eprintln!("SKIPPED: {name} is missing (datasets/fetch-clips.sh fetches it), so no real clip is encoded");
+        skipped(&format!("{name} is missing (datasets/fetch-clips.sh fetches it), so no real clip is encoded"));
     }
     found
 }

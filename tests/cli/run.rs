@@ -118,11 +118,17 @@ pub fn encode(dir: &Path, input: &str, options: &str) {
     assert!([0, 6].contains(&done.code), "exit code {}: {}", done.code, done.stderr);
 }
 
+/// Says on stderr that something is not tested. `eprintln!` would not show: the harness keeps what a passing test prints.
+pub fn skipped(what: &str) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stderr(), "SKIPPED: {what}");
+}
+
 /// Whether the ffmpeg program is there; says so loudly if not.
 pub fn ffmpeg() -> bool {
     let there = Command::new("ffmpeg").arg("-version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|s| s.success());
     if !there {
-        eprintln!("SKIPPED: the ffmpeg program is missing, so pipes with it are not tested");
+        skipped("the ffmpeg program is missing, so pipes with it are not tested");
     }
     there
 }
