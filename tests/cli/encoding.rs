@@ -78,6 +78,14 @@ fn statistics_follow_their_schema() {
 }
 
 #[test]
+fn exact_decoding_costs_next_to_nothing() {
+    for group in statistics().iter().filter(|l| l["type"] == "group") {
+        let (float, exact) = (group["float_psnr"].as_f64().unwrap(), group["exact_psnr"].as_f64().unwrap());
+        assert!((float - exact).abs() < 0.02, "float network {float} dB, exact decoder {exact} dB");
+    }
+}
+
+#[test]
 fn recon_is_what_decoders_give() {
     let s = sample();
     let decoded = nvc_decode(s.dir(), "a.nvc -o -").expect(0).stdout;
