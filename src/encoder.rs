@@ -7,6 +7,7 @@ use crate::bitstream::container::{ContainerWriter, PACKET_OVERHEAD};
 use crate::bitstream::fields::Reader;
 use crate::bitstream::header::{SectionHeader, SequenceHeader};
 use crate::bitstream::limits::Limits;
+use crate::calibrate;
 use crate::decoder;
 use crate::error::{Error, Result};
 use crate::fit::{self, Fitted, Job, Settings};
@@ -182,7 +183,8 @@ pub fn encode(source: &mut dyn FrameSource, output: impl Write, options: &Option
         let job = Job { info: &info, frames: &frames, arch: &arch, target_bytes, settings };
         let fit_start = Instant::now();
         let mut inner = FitObserver { inner: observer, group: reports.len() };
-        let fitted = pool.install(|| fit::fit(&job, &mut inner))?;
+        let mut fitted = pool.install(|| fit::fit(&job, &mut inner))?;
+        calibrate::refine_scales(&mut fitted.group, &graph, &info, &frames, &pool)?;
         let fit_seconds = fit_start.elapsed().as_secs_f64();
 
         let mut payload = Vec::new();
@@ -307,12 +309,6 @@ fn decode_back(bytes: &[u8], info: &VideoInfo, fitted: &Fitted, pool: &rayon::Th
 /// PSNR over all planes with the loss's plane weights: the decoded counterpart of [`Fitted::float_psnr`].
 fn weighted_psnr(source: &[Frame], decoded: &[Frame], info: &VideoInfo) -> f64 {
     let peak = f64::from(info.format.max_value());
-    let mut sum = 0.0;
-    for (a, b) in source.iter().zip(decoded) {
-        for (p, (a, b)) in a.planes.iter().zip(&b.planes).enumerate() {
-            let e: u64 = a.data.iter().zip(&b.data).map(|(&a, &b)| u64::from(a.abs_diff(b)).pow(2)).sum();
-            sum += fit::plane_weight(info.format.chroma, p) * e as f64 / a.data.len() as f64;
-        }
-    }
-    10.0 * (peak * peak * source.len() as f64 / sum.max(1e-9)).log10()
+    let error = calibrate::weighted_error(&source.iter().collect::<Vec<_>>(), decoded, info);
+    10.0 * (peak * peak * source.len() as f64 / error.max(1e-9)).log10()
 }

@@ -35,6 +35,8 @@ pub mod network;
 pub mod synth;
 
 #[cfg(feature = "encode")]
+mod calibrate;
+#[cfg(feature = "encode")]
 pub mod encoder;
 #[cfg(feature = "encode")]
 pub mod fit;

@@ -21,7 +21,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("anchors", &["frame", "io", "metrics"]),
     ("plan", &["frame"]),
     ("fit", &["bitstream", "entropy", "frame", "group", "network", "rng", "synth"]),
-    ("encoder", &["bitstream", "decoder", "entropy", "fit", "frame", "group", "io", "metrics", "network", "plan", "synth"]),
+    ("calibrate", &["decoder", "fit", "frame", "group", "network", "synth"]),
+    ("encoder", &["bitstream", "calibrate", "decoder", "entropy", "fit", "frame", "group", "io", "metrics", "network", "plan", "synth"]),
     ("cli", &["anchors", "bitstream", "color", "decoder", "encoder", "fit", "frame", "group", "io", "metrics", "network", "plan", "synth"]),
 ];
 

@@ -1,0 +1,63 @@
+//! Activation scales by trial: the exact decoder itself says which fraction bits lose least.
+
+use crate::decoder;
+use crate::error::Result;
+use crate::fit;
+use crate::frame::{Frame, VideoInfo};
+use crate::group::Group;
+use crate::network::Graph;
+use crate::synth::{Level, Synth};
+
+/// Frames that a trial decodes.
+const TRIAL_FRAMES: usize = 4;
+
+/// Squared error over all planes, weighted as the fit weights them, in code values.
+pub fn weighted_error(source: &[&Frame], decoded: &[Frame], info: &VideoInfo) -> f64 {
+    let mut sum = 0.0;
+    for (a, b) in source.iter().zip(decoded) {
+        for (p, (a, b)) in a.planes.iter().zip(&b.planes).enumerate() {
+            let e: u64 = a.data.iter().zip(&b.data).map(|(&a, &b)| u64::from(a.abs_diff(b)).pow(2)).sum();
+            sum += fit::plane_weight(info.format.chroma, p) * e as f64 / a.data.len() as f64;
+        }
+    }
+    sum
+}
+
+/// Moves each node's fraction bits as long as that brings the decoded frames nearer to `frames`. The scales that come in leave
+/// room for the largest activation; often a finer scale that cuts off a few of them loses less.
+pub fn refine_scales(group: &mut Group, graph: &Graph, info: &VideoInfo, frames: &[Frame], pool: &rayon::ThreadPool) -> Result<()> {
+    let count = frames.len().min(TRIAL_FRAMES);
+    let trial: Vec<usize> = (0..count).map(|i| i * frames.len() / count).collect();
+    let source: Vec<&Frame> = trial.iter().map(|&i| &frames[i]).collect();
+    let latents: Vec<i16> = trial.iter().flat_map(|&i| &group.latents[i * graph.latent_len()..][..graph.latent_len()]).copied().collect();
+    let error = |group: &Group| -> Result<f64> {
+        // scales that contradict the steps are no candidates
+        let Ok(synth) = Synth::new(graph, &group.network, info, Level::detect()) else { return Ok(f64::INFINITY) };
+        let mut decoded = Vec::with_capacity(count);
+        decoder::frames(pool, &synth, &latents, graph.latent_len(), count, &mut |_, f| {
+            decoded.push(f);
+            Ok(())
+        })?;
+        Ok(weighted_error(&source, &decoded, info))
+    };
+    let mut best = error(group)?;
+    for node in 0..graph.nodes.len() {
+        if !graph.nodes[node].op.has_scale() {
+            continue;
+        }
+        for step in [1i8, -1] {
+            loop {
+                let now = group.network.scales[node];
+                let Some(next) = now.checked_add_signed(step).filter(|&f| f <= Graph::MAX_FRACTION) else { break };
+                group.network.scales[node] = next;
+                let e = error(group)?;
+                if e >= best {
+                    group.network.scales[node] = now;
+                    break;
+                }
+                best = e;
+            }
+        }
+    }
+    Ok(())
+}
