@@ -7,7 +7,6 @@
 //! Convolutions have stride 1, an odd square kernel and zero padding that keeps the size ("same").
 
 mod act;
-mod adam;
 mod conv;
 mod conv_dw;
 mod depthwise;
@@ -19,7 +18,6 @@ use pulp::Arch;
 use std::sync::OnceLock;
 
 pub use act::{channel_sums, pixel_shuffle, pixel_unshuffle, shuffle_gelu, shuffle_gelu_backward};
-pub use adam::{AdamStep, adam_step};
 pub use conv::{conv, conv_dx};
 pub use conv_dw::conv_dw;
 pub use depthwise::{depthwise, depthwise_dw, depthwise_dx};
