@@ -16,7 +16,7 @@ pulls() {
   fi
 }
 
-for package in burn burn-flex burn-cuda ffmpeg-next indicatif ctrlc; do
+for package in burn burn-flex burn-cuda ffmpeg-next indicatif ctrlc ureq plotters; do
   found=$(pulls "$package" --no-default-features)
   if [ -n "$found" ]; then
     echo "error: the decoder layer depends on $package:" >&2

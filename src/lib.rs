@@ -21,9 +21,13 @@
 #![warn(missing_docs)]
 
 pub mod anchors;
+#[cfg(feature = "bench")]
+pub mod bench;
 pub mod bitstream;
 pub mod cli;
 pub mod color;
+#[cfg(feature = "bench")]
+pub mod datasets;
 pub mod decoder;
 pub mod entropy;
 pub mod error;

@@ -19,11 +19,32 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("metrics", &["color", "frame"]),
     ("io", &["color", "frame"]),
     ("anchors", &["frame", "io", "metrics"]),
+    ("datasets", &["frame", "io"]),
+    ("bench", &["anchors", "datasets", "frame", "io", "metrics"]),
     ("plan", &["frame"]),
     ("fit", &["bitstream", "entropy", "frame", "group", "network", "rng", "synth"]),
     ("calibrate", &["decoder", "fit", "frame", "group", "network", "synth"]),
     ("encoder", &["bitstream", "calibrate", "decoder", "entropy", "fit", "frame", "group", "io", "metrics", "network", "plan", "synth"]),
-    ("cli", &["anchors", "bitstream", "color", "decoder", "encoder", "fit", "frame", "group", "io", "metrics", "network", "plan", "synth"]),
+    (
+        "cli",
+        &[
+            "anchors",
+            "bench",
+            "bitstream",
+            "color",
+            "datasets",
+            "decoder",
+            "encoder",
+            "fit",
+            "frame",
+            "group",
+            "io",
+            "metrics",
+            "network",
+            "plan",
+            "synth",
+        ],
+    ),
 ];
 
 /// Modules on the way from bytes to samples.
@@ -169,6 +190,8 @@ fn heavy_dependencies_stay_in_their_rooms() {
         ("indicatif", "cli/"),
         ("ctrlc", "cli/"),
         ("clap", "cli/"),
+        ("ureq", "datasets/"),
+        ("plotters", "bench/"),
         ("constriction", "entropy/"),
     ] {
         let path = format!("{name}::");
