@@ -12,7 +12,12 @@ use crate::frame::{PixelFormat, Ratio};
 /// Name, version, features and processor, for `--version`.
 pub fn version() -> String {
     let mut s = format!("{}\nbitstream format 1\nfeatures: decode", env!("CARGO_PKG_VERSION"));
-    for (name, on) in [("encode", cfg!(feature = "encode")), ("ffmpeg", cfg!(feature = "ffmpeg")), ("cuda", cfg!(feature = "cuda"))] {
+    for (name, on) in [
+        ("encode", cfg!(feature = "encode")),
+        ("bench", cfg!(feature = "bench")),
+        ("ffmpeg", cfg!(feature = "ffmpeg")),
+        ("cuda", cfg!(feature = "cuda")),
+    ] {
         if on {
             s += " ";
             s += name;
@@ -27,7 +32,6 @@ pub fn version() -> String {
 }
 
 /// Neural video and image codec: fits a small network to each group of frames and codes it.
-#[cfg(feature = "encode")]
 #[derive(Debug, Parser)]
 #[command(name = "nvc", version = version(), arg_required_else_help = true)]
 pub struct Nvc {
@@ -37,10 +41,10 @@ pub struct Nvc {
 }
 
 /// Subcommands of `nvc`.
-#[cfg(feature = "encode")]
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
     /// Encode a video or picture.
+    #[cfg(feature = "encode")]
     Encode(Box<EncodeArgs>),
     /// Decode a file.
     Decode(NvcDecodeArgs),

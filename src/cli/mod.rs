@@ -1,16 +1,13 @@
 //! The command line: one file a subcommand, arguments in [`args`] only.
 
 pub mod args;
-#[cfg(feature = "encode")]
 mod compare;
 mod decode;
 #[cfg(feature = "encode")]
 mod encode;
-#[cfg(feature = "encode")]
 mod info;
 #[cfg(feature = "encode")]
 mod progress;
-#[cfg(feature = "encode")]
 mod verify;
 
 use std::ops::Range;
@@ -27,13 +24,13 @@ use crate::io::{BoxedSource, SourceOptions, open_source};
 use crate::synth::Level;
 
 /// `nvc`: parses the arguments and runs the subcommand.
-#[cfg(feature = "encode")]
 pub fn nvc() -> ExitCode {
     let args = match args::Nvc::try_parse() {
         Ok(a) => a,
         Err(e) => return usage(&e),
     };
     report(match args.command {
+        #[cfg(feature = "encode")]
         args::Command::Encode(a) => encode::run(&a),
         args::Command::Decode(a) => decode::run(&a.common, None),
         args::Command::Info(a) => info::run(&a),
@@ -143,7 +140,6 @@ fn open(input: &args::SourceArgs, path: &str) -> Result<BoxedSource> {
     Ok(source)
 }
 
-#[cfg(feature = "encode")]
 fn open_range(input: &args::SourceArgs, path: &str, frames: Option<&Range<u64>>) -> Result<BoxedSource> {
     let source = open(input, path)?;
     match frames {
