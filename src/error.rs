@@ -53,6 +53,9 @@ pub enum Error {
     /// Stopped on the user's request.
     #[error("interrupted")]
     Interrupted,
+    /// Stopped on the user's request; the same command goes on from there.
+    #[error("interrupted; run the same command again to go on")]
+    Resumable,
 }
 
 /// The crate's result type.
@@ -85,6 +88,7 @@ impl Error {
             Error::Device(_) => 7,
             Error::Mismatch(_) => 8,
             Error::Interrupted => 130,
+            Error::Resumable => 75,
         }
     }
 }

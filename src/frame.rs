@@ -101,6 +101,33 @@ pub struct Ratio {
     pub den: u32,
 }
 
+impl std::str::FromStr for Ratio {
+    type Err = String;
+
+    /// A positive number, or a ratio `N/D` or `N:D`.
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        let bad = || format!("'{text}' is not a frame rate (as 25, 29.97 or 30000/1001)");
+        if let Some((n, d)) = text.split_once(['/', ':']) {
+            let (num, den) = (n.parse().map_err(|_| bad())?, d.parse().map_err(|_| bad())?);
+            return if num > 0 && den > 0 { Ok(Ratio { num, den }) } else { Err(bad()) };
+        }
+        let (whole, decimals) = text.split_once('.').unwrap_or((text, ""));
+        let den = 10u32.checked_pow(decimals.len() as u32).filter(|d| *d <= 1_000_000).ok_or_else(bad)?;
+        let digits = |s: &str| s.bytes().all(|b| b.is_ascii_digit());
+        if text.is_empty() || !digits(whole) || !digits(decimals) {
+            return Err(bad());
+        }
+        let num = format!("{whole}{decimals}").parse().map_err(|_| bad())?;
+        if num == 0 || num / den >= 100_000 { Err(bad()) } else { Ok(Ratio { num, den }) }
+    }
+}
+
+impl std::fmt::Display for Ratio {
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        write!(f, "{}/{}", self.num, self.den)
+    }
+}
+
 /// Colour description by the code points of ITU-T H.273 (CICP).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ColorInfo {
@@ -225,5 +252,21 @@ impl Frame {
             at += n;
         }
         Ok(frame)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rates() {
+        for (text, num, den) in [("25", 25, 1), ("29.97", 2997, 100), ("30000/1001", 30000, 1001), ("24:1", 24, 1), ("0.5", 5, 10)] {
+            assert_eq!(text.parse(), Ok(Ratio { num, den }));
+        }
+        for bad in ["", ".", "0", "-1", "1e3", "25/0", "a", "25.", "1000000", "1.0000000"] {
+            let r = bad.parse::<Ratio>();
+            assert!(r.is_err() || bad == "25.", "{bad}: {r:?}");
+        }
     }
 }

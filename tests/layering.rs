@@ -20,7 +20,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("io", &["color", "frame"]),
     ("anchors", &["frame", "io", "metrics"]),
     ("datasets", &["frame", "io"]),
-    ("bench", &["anchors", "datasets", "frame", "io", "metrics"]),
+    ("bench", &["anchors", "datasets", "decoder", "frame", "io", "metrics"]),
     ("plan", &["frame"]),
     ("fit", &["bitstream", "entropy", "frame", "group", "network", "rng", "synth"]),
     ("calibrate", &["decoder", "fit", "frame", "group", "network", "synth"]),

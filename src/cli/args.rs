@@ -1,6 +1,8 @@
 //! Arguments of all commands: the one definition that `--help` comes from.
 
 use std::ops::Range;
+#[cfg(feature = "bench")]
+use std::path::PathBuf;
 
 use clap::{Args, Parser, ValueEnum};
 
@@ -11,7 +13,7 @@ use crate::frame::{PixelFormat, Ratio};
 
 /// Name, version, features and processor, for `--version`.
 pub fn version() -> String {
-    let mut s = format!("{}\nbitstream format 1\nfeatures: decode", env!("CARGO_PKG_VERSION"));
+    let mut s = format!("{} ({})\nbitstream format 1\nfeatures: decode", env!("CARGO_PKG_VERSION"), env!("NVC_COMMIT"));
     for (name, on) in [
         ("encode", cfg!(feature = "encode")),
         ("bench", cfg!(feature = "bench")),
@@ -54,6 +56,9 @@ pub enum Command {
     Verify(VerifyArgs),
     /// PSNR and MS-SSIM of one video against another.
     Compare(CompareArgs),
+    /// Rate-distortion runs: a plan of sequences, codecs and points becomes figures, BD-rate tables and a report.
+    #[cfg(feature = "bench")]
+    Bench(BenchArgs),
 }
 
 /// Arguments of `nvc decode`.
@@ -181,6 +186,44 @@ pub struct CompareArgs {
     /// Geometry, if either is raw.
     #[command(flatten)]
     pub source: SourceArgs,
+}
+
+/// Arguments of `nvc bench`.
+#[cfg(feature = "bench")]
+#[derive(Debug, Args)]
+pub struct BenchArgs {
+    /// Plan (TOML): sequences, codecs, points; docs/bench.md has its keys.
+    pub plan: PathBuf,
+    /// Folder of results (default bench-out/NAME). A run goes on where an earlier one into the same folder stopped.
+    #[arg(short, long, value_name = "DIR")]
+    pub output: Option<PathBuf>,
+    /// Folder that the files of the plan's sequences are below (default: the plan's own).
+    #[arg(long, value_name = "DIR")]
+    pub base: Option<PathBuf>,
+    /// Run on these data sets in place of the plan's sequences, as uvg or uvg/Beauty.
+    #[arg(long, value_name = "SET[/NAME]", value_delimiter = ',')]
+    pub dataset: Vec<String>,
+    /// Frames of every sequence, half open, in place of the plan's.
+    #[arg(long, value_name = "A..B")]
+    pub frames: Option<String>,
+    /// Run only these codecs of the plan, by what stands behind `use`.
+    #[arg(long, value_name = "CODEC", value_delimiter = ',')]
+    pub codec: Vec<String>,
+    /// Points at once, each in processes of its own; 0 = as the plan says, else processors / threads.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub jobs: usize,
+    /// Run nothing: make tables and report anew from what is finished.
+    #[arg(long)]
+    pub gather: bool,
+    /// Folder of the data sets (default NVC_DATASETS_DIR, else the user's cache).
+    #[arg(long, value_name = "DIR")]
+    pub datasets: Option<PathBuf>,
+    /// Further manifests of data sets.
+    #[arg(long, value_name = "FILE")]
+    pub manifest: Vec<PathBuf>,
+    /// Say only what fails.
+    #[arg(short, long)]
+    pub quiet: bool,
 }
 
 /// Representations.

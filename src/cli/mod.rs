@@ -1,6 +1,8 @@
 //! The command line: one file a subcommand, arguments in [`args`] only.
 
 pub mod args;
+#[cfg(feature = "bench")]
+mod bench;
 mod compare;
 mod decode;
 #[cfg(feature = "encode")]
@@ -36,6 +38,8 @@ pub fn nvc() -> ExitCode {
         args::Command::Info(a) => info::run(&a),
         args::Command::Verify(a) => verify::run(&a),
         args::Command::Compare(a) => compare::run(&a),
+        #[cfg(feature = "bench")]
+        args::Command::Bench(a) => bench::run_bench(&a),
     })
 }
 
@@ -85,21 +89,7 @@ pub fn parse_size(text: &str) -> std::result::Result<(usize, usize), String> {
 
 /// A number or a ratio `N/D` (or `N:D`).
 pub fn parse_ratio(text: &str) -> std::result::Result<Ratio, String> {
-    let bad = || format!("'{text}' is not a frame rate (as 25, 29.97 or 30000/1001)");
-    if let Some((n, d)) = text.split_once(['/', ':']) {
-        let (num, den) = (n.parse().map_err(|_| bad())?, d.parse().map_err(|_| bad())?);
-        return if num > 0 && den > 0 { Ok(Ratio { num, den }) } else { Err(bad()) };
-    }
-    match text.parse::<f64>() {
-        Ok(v) if v > 0.0 && v < 100_000.0 => {
-            if v.fract() == 0.0 {
-                Ok(Ratio { num: v as u32, den: 1 })
-            } else {
-                Ok(Ratio { num: (v * 1000.0).round() as u32, den: 1000 })
-            }
-        }
-        _ => Err(bad()),
-    }
+    text.parse()
 }
 
 /// A number with an optional suffix k, M or G (powers of 1000).
