@@ -59,6 +59,9 @@ pub enum Command {
     /// Rate-distortion runs: a plan of sequences, codecs and points becomes figures, BD-rate tables and a report.
     #[cfg(feature = "bench")]
     Bench(BenchArgs),
+    /// Test sequences by name: list, fetch, verify, path.
+    #[cfg(feature = "bench")]
+    Datasets(DatasetsArgs),
 }
 
 /// Arguments of `nvc decode`.
@@ -215,15 +218,81 @@ pub struct BenchArgs {
     /// Run nothing: make tables and report anew from what is finished.
     #[arg(long)]
     pub gather: bool,
-    /// Folder of the data sets (default NVC_DATASETS_DIR, else the user's cache).
-    #[arg(long, value_name = "DIR")]
-    pub datasets: Option<PathBuf>,
-    /// Further manifests of data sets.
-    #[arg(long, value_name = "FILE")]
-    pub manifest: Vec<PathBuf>,
     /// Say only what fails.
     #[arg(short, long)]
     pub quiet: bool,
+    /// Where data sets lie.
+    #[command(flatten)]
+    pub store: StoreArgs,
+}
+
+/// Arguments of `nvc datasets`.
+#[cfg(feature = "bench")]
+#[derive(Debug, Args)]
+pub struct DatasetsArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: DatasetsCommand,
+}
+
+/// Which store of datasets.
+#[cfg(feature = "bench")]
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Store")]
+pub struct StoreArgs {
+    /// Folder of the files (default: NVC_DATASETS_DIR, else nvc/datasets in the user's cache folder).
+    #[arg(long, value_name = "DIR")]
+    pub root: Option<std::path::PathBuf>,
+    /// A manifest of your own (datasets/README.md); may be given more than once. NVC_DATASETS_MANIFESTS names more.
+    #[arg(long, value_name = "FILE")]
+    pub manifest: Vec<std::path::PathBuf>,
+}
+
+/// Subcommands of `nvc datasets`.
+#[cfg(feature = "bench")]
+#[derive(Debug, clap::Subcommand)]
+pub enum DatasetsCommand {
+    /// Show the sets, or the sequences of one set.
+    List {
+        /// Name of a set.
+        set: Option<String>,
+        /// One JSON object with everything that is known.
+        #[arg(long)]
+        json: bool,
+        /// Which store.
+        #[command(flatten)]
+        store: StoreArgs,
+    },
+    /// Download, unpack and check what is not there. Prints the paths of the files.
+    Fetch {
+        /// Names of sequences (uvg/Beauty) or of whole sets (uvg).
+        #[arg(required = true, value_name = "NAME")]
+        names: Vec<String>,
+        /// Print errors only.
+        #[arg(short, long)]
+        quiet: bool,
+        /// Which store.
+        #[command(flatten)]
+        store: StoreArgs,
+    },
+    /// Read files and check their SHA-256: exit code 8 if one differs. Without names, all that are there.
+    Verify {
+        /// Names of sequences or of whole sets.
+        #[arg(value_name = "NAME")]
+        names: Vec<String>,
+        /// Which store.
+        #[command(flatten)]
+        store: StoreArgs,
+    },
+    /// Print the paths of fetched files.
+    Path {
+        /// Name of a sequence or of a whole set.
+        #[arg(value_name = "NAME")]
+        name: String,
+        /// Which store.
+        #[command(flatten)]
+        store: StoreArgs,
+    },
 }
 
 /// Representations.

@@ -19,7 +19,7 @@ pub fn run_bench(a: &BenchArgs) -> Result<()> {
     std::fs::create_dir_all(&out).map_err(|e| Error::io(format!("creating {}", out.display()), e))?;
     let _lock = Lock::take(&out)?;
     let program = std::env::current_exe().map_err(|e| Error::io("looking for this program", e))?;
-    let store = Store::open(a.datasets.as_deref(), &a.manifest)?;
+    let store = Store::open(a.store.root.as_deref(), &a.store.manifest)?;
     if plan.codec.iter().any(|c| c.codec == "nvc") && !cfg!(feature = "encode") {
         return Err(Error::Unsupported("this build of nvc has no encoder, and the plan wants one (build with the feature 'encode')".into()));
     }

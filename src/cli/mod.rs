@@ -4,6 +4,8 @@ pub mod args;
 #[cfg(feature = "bench")]
 mod bench;
 mod compare;
+#[cfg(feature = "bench")]
+mod datasets;
 mod decode;
 #[cfg(feature = "encode")]
 mod encode;
@@ -40,6 +42,8 @@ pub fn nvc() -> ExitCode {
         args::Command::Compare(a) => compare::run(&a),
         #[cfg(feature = "bench")]
         args::Command::Bench(a) => bench::run_bench(&a),
+        #[cfg(feature = "bench")]
+        args::Command::Datasets(a) => datasets::run(&a),
     })
 }
 
@@ -123,11 +127,25 @@ fn options(threads: usize, simd: args::Simd) -> Options {
 
 fn open(input: &args::SourceArgs, path: &str) -> Result<BoxedSource> {
     let opts = SourceOptions { size_in: input.size_in, pix_fmt: input.pix_fmt, fps: input.fps };
-    let source = open_source(path, &opts)?;
+    let source = match path.strip_prefix("dataset:") {
+        Some(name) => open_dataset(name)?,
+        None => open_source(path, &opts)?,
+    };
     for w in source.warnings() {
         say(&format!("warning: {path}: {w}"));
     }
     Ok(source)
+}
+
+/// A sequence by its name; the manifest knows its geometry.
+#[cfg(feature = "bench")]
+fn open_dataset(name: &str) -> Result<BoxedSource> {
+    crate::datasets::Store::open(None, &[])?.open_source(name)
+}
+
+#[cfg(not(feature = "bench"))]
+fn open_dataset(name: &str) -> Result<BoxedSource> {
+    Err(Error::Unsupported(format!("dataset:{name}: this build knows no datasets (feature 'bench')")))
 }
 
 fn open_range(input: &args::SourceArgs, path: &str, frames: Option<&Range<u64>>) -> Result<BoxedSource> {

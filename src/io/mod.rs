@@ -6,10 +6,11 @@ mod md5;
 mod media;
 mod output;
 mod raw;
+mod raw_name;
 mod y4m;
 
 use std::fs::File;
-use std::io::{BufReader, Cursor, Read};
+use std::io::{BufReader, Cursor, Read, Seek};
 use std::ops::Range;
 use std::path::Path;
 
@@ -19,6 +20,7 @@ pub use md5::Md5Sink;
 pub use media::MediaSource;
 pub use output::Output;
 pub use raw::{RawSink, RawSource};
+pub use raw_name::{is_raw_name, parse_rate};
 pub use y4m::{Y4mSink, Y4mSource};
 
 use crate::error::{Error, Result};
@@ -34,6 +36,16 @@ pub trait FrameSource {
 
     /// The next picture, or `None` after the last one.
     fn read(&mut self) -> Result<Option<Frame>>;
+
+    /// Passes over the next `n` pictures; how many there were, fewer than `n` only at the end.
+    fn skip(&mut self, n: u64) -> Result<u64> {
+        for passed in 0..n {
+            if self.read()?.is_none() {
+                return Ok(passed);
+            }
+        }
+        Ok(n)
+    }
 
     /// Number of pictures in all, where it can be told beforehand; a hint only.
     fn frames_hint(&self) -> Option<u64> {
@@ -58,7 +70,7 @@ pub trait FrameSink {
 /// What a source's bytes do not say.
 #[derive(Clone, Debug, Default)]
 pub struct SourceOptions {
-    /// Width and height of raw video.
+    /// Width and height of raw video; if not given, and so for the rest, what the file's name says.
     pub size_in: Option<(usize, usize)>,
     /// Format of raw video; yuv420p if not given.
     pub pix_fmt: Option<PixelFormat>,
@@ -90,7 +102,23 @@ pub fn open_source(path: &str, opts: &SourceOptions) -> Result<BoxedSource> {
         let e = std::io::Error::new(std::io::ErrorKind::IsADirectory, "is a directory; name its pictures, as in DIR/f_%05d.png");
         return Err(io_error(e));
     }
+    if meta.is_file() && is_raw_name(path) && !starts_as_another(&file, path)? {
+        return Ok(Box::new(RawSource::from_file(file, path, opts)?));
+    }
     sniff(file, path, meta.is_file().then_some(meta.len()), opts)
+}
+
+/// Whether a file begins as y4m, PNG or JPEG does, whatever its name. Leaves the file at its start.
+fn starts_as_another(mut file: &File, path: &str) -> Result<bool> {
+    let io_error = |e| Error::io(format!("reading {path}"), e);
+    let mut head = Vec::new();
+    file.take(y4m::MAGIC.len() as u64).read_to_end(&mut head).map_err(io_error)?;
+    file.rewind().map_err(io_error)?;
+    Ok(head == y4m::MAGIC || picture_magic(&head))
+}
+
+fn picture_magic(head: &[u8]) -> bool {
+    head.starts_with(b"\x89PNG\r\n") || head.starts_with(b"\xff\xd8\xff")
 }
 
 fn sniff<R: Read + Send + 'static>(mut reader: R, name: &str, total: Option<u64>, opts: &SourceOptions) -> Result<BoxedSource> {
@@ -102,11 +130,11 @@ fn sniff<R: Read + Send + 'static>(mut reader: R, name: &str, total: Option<u64>
     if kind == y4m::MAGIC {
         return Ok(Box::new(Y4mSource::new(whole, name, total)?));
     }
-    if kind.starts_with(b"\x89PNG\r\n") || kind.starts_with(b"\xff\xd8\xff") {
+    if picture_magic(&kind) {
         return Ok(Box::new(ImageSource::single(whole, name, opts)?));
     }
     let extension = extension(name);
-    if matches!(extension.as_str(), "yuv" | "raw" | "rgb" | "gray") || (name == "stdin" && opts.size_in.is_some()) {
+    if is_raw_name(name) || (name == "stdin" && opts.size_in.is_some()) {
         return Ok(Box::new(RawSource::new(whole, name, total, opts)?));
     }
     if kind.is_empty() {
@@ -238,21 +266,33 @@ impl FrameSource for SourceRange {
     }
 
     fn read(&mut self) -> Result<Option<Frame>> {
-        while self.next < self.range.end {
-            let Some(frame) = self.inner.read()? else {
-                if self.next <= self.range.start {
-                    let Range { start, end } = self.range;
-                    return Err(Error::Parameter(format!("frames {start}..{end}: the source has only {}", self.next)));
-                }
-                self.range.end = self.next;
-                break;
-            };
-            self.next += 1;
-            if self.next > self.range.start {
-                return Ok(Some(frame));
-            }
+        if self.next < self.range.start {
+            self.next += self.inner.skip(self.range.start - self.next)?;
         }
-        Ok(None)
+        if self.next >= self.range.end {
+            return Ok(None);
+        }
+        let frame = if self.next < self.range.start { None } else { self.inner.read()? };
+        if frame.is_some() {
+            self.next += 1;
+        } else if self.next <= self.range.start {
+            let Range { start, end } = self.range;
+            return Err(Error::Parameter(format!("frames {start}..{end}: the source has only {}", self.next)));
+        } else {
+            self.range.end = self.next;
+        }
+        Ok(frame)
+    }
+
+    fn skip(&mut self, n: u64) -> Result<u64> {
+        // the first picture of the range is read: whether it is there decides whether the range is sound
+        if n == 0 || self.read()?.is_none() {
+            return Ok(0);
+        }
+        let more = (n - 1).min(self.range.end - self.next);
+        let passed = self.inner.skip(more)?;
+        self.next += passed;
+        Ok(1 + passed)
     }
 
     fn frames_hint(&self) -> Option<u64> {
