@@ -19,7 +19,7 @@ pub use md5::Md5Sink;
 pub use media::MediaSource;
 pub use output::Output;
 pub use raw::{RawSink, RawSource};
-pub use y4m::{Y4mSink, Y4mSource};
+pub use y4m::{Y4mSink, Y4mSource, header as y4m_header};
 
 use crate::error::{Error, Result};
 use crate::frame::{Frame, PixelFormat, Ratio, VideoInfo};
