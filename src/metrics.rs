@@ -2,13 +2,14 @@
 //!
 //! PSNR is that of integer samples, 100 dB where a plane is equal. `mean` is the mean over frames of the frame's
 //! PSNR, `pooled` the PSNR of the squared error averaged over all frames. RGB is that of 8-bit pictures converted
-//! by [`ToRgb`]. MS-SSIM is Wang's of 2003 on luma, mean over frames.
+//! by [`ToRgb`]. MS-SSIM is Wang's of 2003 on luma, mean over frames. RGB pictures have the luma of BT.601 at full range,
+//! rounded to integers, for MS-SSIM and for a PSNR of its own.
 
 use rayon::prelude::*;
 
 use crate::color::{ToRgb, check_frame};
 use crate::error::{Error, Result};
-use crate::frame::{Chroma, Frame, VideoInfo};
+use crate::frame::{Chroma, Frame, Plane, VideoInfo};
 
 /// PSNR of equal pictures.
 pub const PSNR_CAP: f64 = 100.0;
@@ -41,6 +42,8 @@ pub struct Scores {
     pub psnr_yuv611: Option<Psnr>,
     /// 8-bit RGB, all three channels in one squared error.
     pub psnr_rgb: Option<Psnr>,
+    /// Luma of RGB pictures: BT.601, full range, rounded.
+    pub psnr_y601: Option<Psnr>,
     /// MS-SSIM of luma; `None` below 176 samples on a side too.
     pub ms_ssim_y: Option<f64>,
     /// Matrix and range of the RGB conversion.
@@ -55,7 +58,7 @@ impl Scores {
             "frames": self.frames, "width": self.width, "height": self.height,
             "psnr_y": psnr(self.psnr_y), "psnr_u": psnr(self.psnr_u), "psnr_v": psnr(self.psnr_v),
             "psnr_yuv611": psnr(self.psnr_yuv611), "psnr_rgb": psnr(self.psnr_rgb),
-            "ms_ssim_y": self.ms_ssim_y, "rgb_matrix": self.rgb_matrix,
+            "psnr_y601": psnr(self.psnr_y601), "ms_ssim_y": self.ms_ssim_y, "rgb_matrix": self.rgb_matrix,
         })
     }
 }
@@ -75,13 +78,13 @@ pub struct Scorer {
     planes: [Sum; 3],
     yuv611: f64,
     rgb_sum: Sum,
+    y601: Sum,
     ms_ssim: Option<f64>,
 }
 
 impl Scorer {
     /// A scorer for sequences of `info`'s geometry; its colour description decides the RGB conversion.
     pub fn new(info: &VideoInfo) -> Self {
-        let yuv = info.format.chroma != Chroma::Rgb;
         Scorer {
             info: *info,
             rgb: (info.format.chroma != Chroma::Gray).then(|| ToRgb::new(info)),
@@ -89,7 +92,8 @@ impl Scorer {
             planes: [Sum::default(); 3],
             yuv611: 0.0,
             rgb_sum: Sum::default(),
-            ms_ssim: (yuv && info.width.min(info.height) >= MIN_SIDE).then_some(0.0),
+            y601: Sum::default(),
+            ms_ssim: (info.width.min(info.height) >= MIN_SIDE).then_some(0.0),
         }
     }
 
@@ -111,8 +115,14 @@ impl Scorer {
             let (a, b) = rayon::join(|| convert.convert(reference), || convert.convert(distorted));
             self.rgb_sum.add(mean_square(&a?.data, &b?.data), 255.0);
         }
+        let luma: [Plane; 2];
+        let (mut a, mut b) = (&reference.planes[0], &distorted.planes[0]);
+        if self.info.format.chroma == Chroma::Rgb {
+            luma = [luma_601(reference), luma_601(distorted)];
+            (a, b) = (&luma[0], &luma[1]);
+            self.y601.add(mean_square(&a.data, &b.data), peak);
+        }
         if let Some(sum) = &mut self.ms_ssim {
-            let (a, b) = (&reference.planes[0], &distorted.planes[0]);
             *sum += ms_ssim(&a.data, &b.data, a.width, a.height, peak);
         }
         self.frames += 1;
@@ -139,6 +149,7 @@ impl Scorer {
             psnr_v: chroma.then_some(v),
             psnr_yuv611: chroma.then(|| Psnr { mean: self.yuv611 / n, pooled: yuv611([y.pooled, u.pooled, v.pooled]) }),
             psnr_rgb: self.rgb.is_some().then(|| get(&self.rgb_sum, 255.0)),
+            psnr_y601: (self.info.format.chroma == Chroma::Rgb).then(|| get(&self.y601, peak)),
             ms_ssim_y: self.ms_ssim.map(|s| s / n),
             rgb_matrix: self.rgb.as_ref().map(ToRgb::name),
         })
@@ -150,6 +161,14 @@ impl Sum {
         self.psnr += psnr(mse, peak);
         self.mse += mse;
     }
+}
+
+/// BT.601 luma at full range of a G, B, R picture, rounded to integers of its depth.
+pub fn luma_601(frame: &Frame) -> Plane {
+    let [g, b, r] = &frame.planes[..] else { return frame.planes.first().cloned().unwrap_or(Plane::new(0, 0)) };
+    let rgb = r.data.iter().zip(&g.data).zip(&b.data);
+    let data = rgb.map(|((&r, &g), &b)| (0.299 * f64::from(r) + 0.587 * f64::from(g) + 0.114 * f64::from(b)).round_ties_even() as u16);
+    Plane { width: g.width, height: g.height, data: data.collect() }
 }
 
 fn yuv611(p: [f64; 3]) -> f64 {
@@ -306,6 +325,8 @@ mod tests {
         s.add(&flat(&i, [10, 20, 30]), &flat(&i, [11, 20, 30])).unwrap();
         let j = s.finish().unwrap().to_json();
         close(j["psnr_rgb"]["pooled"].as_f64().unwrap(), 48.13080 + 4.77121);
+        // G, B, R = 10, 20, 30: 5.87 + 2.28 + 8.97 = 17.12; with G 11 it is 17.707, rounded 18.
+        close(j["psnr_y601"]["pooled"].as_f64().unwrap(), 48.13080);
         assert!(["psnr_y", "psnr_u", "psnr_v", "psnr_yuv611", "ms_ssim_y"].iter().all(|k| j[k].is_null()), "{j}");
         assert!(Scorer::new(&i).finish().is_err());
     }

@@ -18,7 +18,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("decoder", &["bitstream", "entropy", "frame", "group", "synth"]),
     ("metrics", &["color", "frame"]),
     ("io", &["color", "frame"]),
-    ("anchors", &["frame", "io", "metrics"]),
+    ("anchors", &["color", "frame", "io", "metrics"]),
     ("datasets", &["frame", "io"]),
     ("bench", &["anchors", "datasets", "decoder", "frame", "io", "metrics"]),
     ("plan", &["frame"]),

@@ -39,7 +39,7 @@ pub fn score_table(own: &TableRow, anchors: &[Anchor]) -> String {
     };
     add(own);
     for a in anchors {
-        add(&TableRow { codec: a.spec.codec.name(), preset: a.preset(), bytes: a.bytes, bpp: a.bpp, scores: &a.scores });
+        add(&TableRow { codec: a.spec.codec_name(), preset: a.preset(), bytes: a.bytes, bpp: a.bpp, scores: &a.scores });
     }
     let widths: [usize; 8] = std::array::from_fn(|c| rows.iter().map(|r| r[c].len()).max().unwrap_or(0));
     let mut text = String::new();
@@ -50,9 +50,9 @@ pub fn score_table(own: &TableRow, anchors: &[Anchor]) -> String {
         text += "\n";
     }
     for a in anchors {
-        text += &format!("{}: {}\n", a.spec.codec.name(), a.command);
+        text += &format!("{}: {}\n", a.spec.codec_name(), a.command);
         if let Some(note) = &a.note {
-            text += &format!("{}: {note}\n", a.spec.codec.name());
+            text += &format!("{}: {note}\n", a.spec.codec_name());
         }
     }
     text
@@ -74,16 +74,21 @@ mod tests {
             psnr_v: None,
             psnr_yuv611: None,
             psnr_rgb: psnr(30.0),
+            psnr_y601: None,
             ms_ssim_y: None,
             rgb_matrix: None,
         };
         let anchor = Anchor {
             spec: "x265:veryslow:psnr".parse().unwrap(),
-            crf: 31.5,
+            quality: 31.5,
+            version: "x265 3.5".into(),
             command: "ffmpeg ...".into(),
             bytes: 1234,
+            bytes_with_identification: 2345,
             bpp: 0.5,
             scores: scores.clone(),
+            encode_seconds: 1.0,
+            decode_seconds: 1.0,
             note: Some("+2.0 % off".into()),
         };
         let own = TableRow { codec: "nvc", preset: "medium".into(), bytes: 98765, bpp: 0.5, scores: &scores };

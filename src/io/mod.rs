@@ -21,7 +21,7 @@ pub use media::MediaSource;
 pub use output::Output;
 pub use raw::{RawSink, RawSource};
 pub use raw_name::{is_raw_name, parse_rate};
-pub use y4m::{Y4mSink, Y4mSource};
+pub use y4m::{Y4mSink, Y4mSource, header as y4m_header};
 
 use crate::error::{Error, Result};
 use crate::frame::{Frame, PixelFormat, Ratio, VideoInfo};

@@ -189,7 +189,8 @@ impl Y4mSink {
     }
 }
 
-fn header(info: &VideoInfo) -> Result<String> {
+/// The stream header with its newline. RGB has no y4m form and is an [`Error::Unsupported`].
+pub fn header(info: &VideoInfo) -> Result<String> {
     let tag = match (info.format.chroma, info.format.bit_depth) {
         (Chroma::Yuv420, 8) => "420jpeg",
         (Chroma::Yuv420, _) => "420p10 XYSCSS=420P10",
