@@ -104,7 +104,7 @@ pub struct Ratio {
 impl std::str::FromStr for Ratio {
     type Err = String;
 
-    /// A positive number, or a ratio `N/D` or `N:D`.
+    /// A positive number, or a ratio `N/D` or `N:D`; 23.976, 29.97 and their like are the ratios over 1001 that they stand for.
     fn from_str(text: &str) -> std::result::Result<Self, String> {
         let bad = || format!("'{text}' is not a frame rate (as 25, 29.97 or 30000/1001)");
         if let Some((n, d)) = text.split_once(['/', ':']) {
@@ -117,8 +117,17 @@ impl std::str::FromStr for Ratio {
         if text.is_empty() || !digits(whole) || !digits(decimals) {
             return Err(bad());
         }
-        let num = format!("{whole}{decimals}").parse().map_err(|_| bad())?;
-        if num == 0 || num / den >= 100_000 { Err(bad()) } else { Ok(Ratio { num, den }) }
+        let num: u32 = format!("{whole}{decimals}").parse().map_err(|_| bad())?;
+        if num == 0 || num / den >= 100_000 {
+            return Err(bad());
+        }
+        if num.is_multiple_of(den) {
+            return Ok(Ratio { num: num / den, den: 1 });
+        }
+        let (n, d, ceil) = (u64::from(num), u64::from(den), num.div_ceil(den));
+        // within 0.005 of a rate over 1001
+        let near = (n * 1001).abs_diff(u64::from(ceil) * 1000 * d) * 200 < 1001 * d;
+        if near { Ok(Ratio { num: ceil * 1000, den: 1001 }) } else { Ok(Ratio { num, den }) }
     }
 }
 
@@ -261,12 +270,20 @@ mod tests {
 
     #[test]
     fn rates() {
-        for (text, num, den) in [("25", 25, 1), ("29.97", 2997, 100), ("30000/1001", 30000, 1001), ("24:1", 24, 1), ("0.5", 5, 10)] {
+        for (text, num, den) in [
+            ("25", 25, 1),
+            ("29.97", 30000, 1001),
+            ("59.940", 60000, 1001),
+            ("12.5", 125, 10),
+            ("50.0", 50, 1),
+            ("30000/1001", 30000, 1001),
+            ("24:1", 24, 1),
+            ("0.5", 5, 10),
+        ] {
             assert_eq!(text.parse(), Ok(Ratio { num, den }));
         }
-        for bad in ["", ".", "0", "-1", "1e3", "25/0", "a", "25.", "1000000", "1.0000000"] {
-            let r = bad.parse::<Ratio>();
-            assert!(r.is_err() || bad == "25.", "{bad}: {r:?}");
+        for bad in ["", ".", "0", "-1", "1e3", "25/0", "a", "25fps", "4294967296/1", "1000000", "1.0000000"] {
+            assert!(bad.parse::<Ratio>().is_err(), "{bad}");
         }
     }
 }

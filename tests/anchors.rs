@@ -100,7 +100,8 @@ fn clip(data: &Path, name: &str, dir: &Path) -> Option<String> {
         args.extend(["-i".into(), found.display().to_string()]);
     }
     let mut ffmpeg = Command::new("ffmpeg");
-    let status = ffmpeg.args(["-nostdin", "-v", "error", "-y"]).args(&args).args(["-pix_fmt", "yuv420p", "-f", "yuv4mpegpipe", &out]).status();
+    let status =
+        ffmpeg.args(["-nostdin", "-v", "error", "-y"]).args(&args).args(["-pix_fmt", "yuv420p", "-f", "yuv4mpegpipe", &out]).status();
     if !status.is_ok_and(|s| s.success()) {
         skipped("no ffmpeg program");
         return None;

@@ -74,7 +74,9 @@ pub fn jobs(plan: &Plan, sequences: &[Sequence], identity: Identity) -> (Vec<Job
                     At::Bpp(v) => format!("bpp{v}"),
                     At::Quality(v) => format!("q{v}"),
                 };
-                let curve = codec.name.clone().unwrap_or_else(|| [codec.arch.as_deref(), codec.preset.as_deref()].iter().flatten().fold(codec.codec.clone(), |t, p| t + "-" + p));
+                let curve = codec.name.clone().unwrap_or_else(|| {
+                    [codec.arch.as_deref(), codec.preset.as_deref()].iter().flatten().fold(codec.codec.clone(), |t, p| t + "-" + p)
+                });
                 let prefix = super::file_name(&format!("{}_{curve}_{value}_", sequence.name));
                 jobs.push(Job { sequence: s, codec: c, at, stem: format!("{prefix}{key}"), prefix, key, picture });
             }
@@ -108,6 +110,11 @@ impl Records {
         Ok(Records { dir })
     }
 
+    /// Names of a job's files, less their extension.
+    pub fn stem(&self, job: &Job) -> PathBuf {
+        self.dir.join(&job.stem)
+    }
+
     /// A file of a job.
     pub fn path(&self, job: &Job, extension: &str) -> PathBuf {
         self.dir.join(format!("{}.{extension}", job.stem))
@@ -123,7 +130,9 @@ impl Records {
         let entries = std::fs::read_dir(&self.dir).ok()?.flatten();
         let ours = entries.filter(|e| {
             let name = e.file_name().to_string_lossy().into_owned();
-            name.strip_prefix(&job.prefix).and_then(|n| n.strip_suffix(".json")).is_some_and(|key| key.len() == job.key.len() && !key.contains('_'))
+            name.strip_prefix(&job.prefix)
+                .and_then(|n| n.strip_suffix(".json"))
+                .is_some_and(|key| key.len() == job.key.len() && !key.contains('_'))
         });
         let newest = ours.max_by_key(|e| e.metadata().and_then(|m| m.modified()).ok())?;
         read(&newest.path()).map(|r| r.point)

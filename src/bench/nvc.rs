@@ -12,8 +12,8 @@ use super::process;
 use super::row::{Bytes, Progress};
 use crate::decoder::{Options, StreamDecoder};
 use crate::error::{Error, Result};
-use crate::frame::{Frame, VideoInfo};
-use crate::io::{BoxedSource, FrameSource};
+use crate::frame::Frame;
+use crate::io::BoxedSource;
 use crate::metrics::{Scorer, Scores};
 
 /// What came of one encode.
@@ -78,7 +78,13 @@ impl Run<'_> {
     }
 
     /// Encodes, decodes, and scores against `reference`; `seen` gets every pair of frames.
-    pub fn point(&self, plan: &CodecPlan, at: At, mut reference: BoxedSource, seen: &mut dyn FnMut(u64, &Frame, &Frame) -> Result<()>) -> Result<Coded> {
+    pub fn point(
+        &self,
+        plan: &CodecPlan,
+        at: At,
+        mut reference: BoxedSource,
+        seen: &mut dyn FnMut(u64, &Frame, &Frame) -> Result<()>,
+    ) -> Result<Coded> {
         let At::Bpp(bpp) = at else {
             return Err(Error::Parameter("points of nvc are sizes: bpp = [...]".into()));
         };
@@ -116,7 +122,8 @@ impl Run<'_> {
         let mut decoder = StreamDecoder::new(std::io::BufReader::new(stream), options)?;
         let mut scorer = Scorer::new(reference.info());
         decoder.decode(0..u64::MAX, &mut |index, frame| {
-            let original = reference.read()?.ok_or_else(|| Error::Mismatch(format!("the file has more frames than the source ({index})")))?;
+            let original =
+                reference.read()?.ok_or_else(|| Error::Mismatch(format!("the file has more frames than the source ({index})")))?;
             scorer.add(&original, &frame)?;
             seen(index, &original, &frame)
         })?;
@@ -136,39 +143,6 @@ impl Run<'_> {
             command: format!("nvc encode IN -o OUT.nvc {}", args.join(" ")),
             note,
         })
-    }
-}
-
-/// The decoded frames of a file, one at a time.
-pub fn frames(path: &Path, threads: usize) -> Result<BoxedSource> {
-    // a decoder hands frames out; a source is asked for them: a thread between, with room for few
-    let file = std::fs::File::open(path).map_err(|e| Error::io(format!("opening {}", path.display()), e))?;
-    let options = Options { threads, ..Options::default() };
-    let mut decoder = StreamDecoder::new(std::io::BufReader::new(file), options)?;
-    let info = *decoder.info();
-    let (send, receive) = std::sync::mpsc::sync_channel(4);
-    std::thread::spawn(move || {
-        let closed = || Error::io("handing a frame on", std::io::ErrorKind::BrokenPipe.into());
-        let result = decoder.decode(0..u64::MAX, &mut |_, frame| send.send(Ok(frame)).map_err(|_| closed()));
-        if let Err(e) = result {
-            let _ = send.send(Err(e));
-        }
-    });
-    Ok(Box::new(Frames { info, receive }))
-}
-
-struct Frames {
-    info: VideoInfo,
-    receive: std::sync::mpsc::Receiver<Result<Frame>>,
-}
-
-impl FrameSource for Frames {
-    fn info(&self) -> &VideoInfo {
-        &self.info
-    }
-
-    fn read(&mut self) -> Result<Option<Frame>> {
-        self.receive.recv().ok().transpose()
     }
 }
 
@@ -211,7 +185,9 @@ fn progress(stats: &str) -> Vec<Progress> {
         let group = v["group"].as_u64().unwrap_or(0) as usize;
         match v["type"].as_str() {
             Some("progress") => {
-                let (Some(step), Some(steps), Some(seconds), Some(psnr)) = (number("step"), number("steps"), number("seconds"), number("psnr")) else {
+                let (Some(step), Some(steps), Some(seconds), Some(psnr)) =
+                    (number("step"), number("steps"), number("seconds"), number("psnr"))
+                else {
                     continue;
                 };
                 if groups.len() == group {
@@ -256,9 +232,19 @@ mod tests {
 
     #[test]
     fn progress_of_groups_is_joined_by_share() {
-        let line = |g: u64, step: u64, seconds: f64, psnr: f64| format!(r#"{{"type":"progress","group":{g},"step":{step},"steps":10,"seconds":{seconds},"psnr":{psnr}}}"#);
+        let line = |g: u64, step: u64, seconds: f64, psnr: f64| {
+            format!(r#"{{"type":"progress","group":{g},"step":{step},"steps":10,"seconds":{seconds},"psnr":{psnr}}}"#)
+        };
         let group = |g: u64, n: u64| format!(r#"{{"type":"group","group":{g},"frames":{n}}}"#);
-        let text = [r#"{"type":"start"}"#.into(), line(0, 5, 2.0, 20.0), line(0, 10, 4.0, 30.0), group(0, 30), line(1, 5, 1.0, 24.0), line(1, 10, 2.0, 34.0), group(1, 10)];
+        let text = [
+            r#"{"type":"start"}"#.into(),
+            line(0, 5, 2.0, 20.0),
+            line(0, 10, 4.0, 30.0),
+            group(0, 30),
+            line(1, 5, 1.0, 24.0),
+            line(1, 10, 2.0, 34.0),
+            group(1, 10),
+        ];
         let p = progress(&text.join("\n"));
         assert_eq!(p, [Progress { seconds: 3.0, psnr: 21.0 }, Progress { seconds: 6.0, psnr: 31.0 }]);
         assert!(progress("").is_empty() && progress(&line(0, 5, 1.0, 2.0)).is_empty());

@@ -191,9 +191,9 @@ impl SequencePlan {
 fn size(text: &str, key: &str, source: &str) -> Result<(usize, usize)> {
     let sides = text.split_once('x').and_then(|(w, h)| Some((w.parse().ok()?, h.parse().ok()?)));
     let allowed = 1..=crate::io::MAX_SIDE;
-    sides.filter(|(w, h)| allowed.contains(w) && allowed.contains(h)).ok_or_else(|| {
-        Error::Parameter(format!("{key} of {source}: '{text}' is not WIDTHxHEIGHT (both 1..={})", crate::io::MAX_SIDE))
-    })
+    sides
+        .filter(|(w, h)| allowed.contains(w) && allowed.contains(h))
+        .ok_or_else(|| Error::Parameter(format!("{key} of {source}: '{text}' is not WIDTHxHEIGHT (both 1..={})", crate::io::MAX_SIDE)))
 }
 
 impl CodecPlan {

@@ -47,7 +47,12 @@ pub fn machine() -> String {
     let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = text.lines().find_map(|l| l.strip_prefix("model name")?.split_once(':').map(|(_, m)| m.trim().to_string()));
     let processors = std::thread::available_parallelism().map_or(1, |n| n.get());
-    format!("{} ({processors} processors), {} {}", model.unwrap_or("processor unknown".into()), std::env::consts::OS, std::env::consts::ARCH)
+    format!(
+        "{} ({processors} processors), {} {}",
+        model.unwrap_or("processor unknown".into()),
+        std::env::consts::OS,
+        std::env::consts::ARCH
+    )
 }
 
 #[cfg(test)]
@@ -56,13 +61,22 @@ mod tests {
 
     #[test]
     fn csv_comes_back() {
-        let row = Row { codec: "x264".into(), config: "a, \"b\"".into(), bytes: 7, vmaf: Some(93.25), command: "line\nbreak".into(), ..Row::default() };
+        let row = Row {
+            codec: "x264".into(),
+            config: "a, \"b\"".into(),
+            bytes: 7,
+            vmaf: Some(93.25),
+            command: "line\nbreak".into(),
+            ..Row::default()
+        };
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("r.csv");
         std::fs::write(&path, csv([&row, &Row::default()].into_iter()).unwrap()).unwrap();
         assert_eq!(read_csv(&path).unwrap(), [row, Row::default()]);
         let head = std::fs::read_to_string(&path).unwrap();
-        assert!(head.starts_with("codec,version,config,point,weak,sequence,frames,width,height,fps,pix_fmt,bit_depth,bytes,bpp,kbps,psnr_y,"));
+        assert!(
+            head.starts_with("codec,version,config,point,weak,sequence,frames,width,height,fps,pix_fmt,bit_depth,bytes,bpp,kbps,psnr_y,")
+        );
         std::fs::write(&path, "codec,bytes\nx,many\n").unwrap();
         assert!(read_csv(&path).is_err());
     }

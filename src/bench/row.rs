@@ -91,6 +91,16 @@ impl Row {
     }
 }
 
+impl Row {
+    /// Adds to the note.
+    pub fn add_note(&mut self, text: &str) {
+        if !self.note.is_empty() {
+            self.note += "; ";
+        }
+        self.note += text;
+    }
+}
+
 /// Where the bytes of a file of nvc went.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Bytes {

@@ -78,12 +78,11 @@ pub struct Outcome {
 pub fn run(plan: &Plan, options: &Options, on: &mut (dyn FnMut(Event) + Send)) -> Result<Outcome> {
     let sequences = sequences(plan, options)?;
     let records = Records::open(options.out)?;
-    let mut versions = anchor::Versions::default();
     let mut identity = |codec: &CodecPlan| match codec.codec.as_str() {
         // gathering takes the newest record, whatever made it
         _ if options.gather => Ok(String::new()),
         "nvc" => Ok(options.program_digest.clone()),
-        _ => versions.of(codec),
+        _ => anchor::identity(codec),
     };
     let (jobs, missing) = jobs(plan, &sequences, &mut identity);
     for (c, e) in &missing {
@@ -91,7 +90,8 @@ pub fn run(plan: &Plan, options: &Options, on: &mut (dyn FnMut(Event) + Send)) -
     }
     let todo: VecDeque<&Job> = jobs.iter().filter(|j| !options.gather && records.load(j, false).is_none()).collect();
     let processors = std::thread::available_parallelism().map_or(1, |n| n.get());
-    let wanted = if options.jobs > 0 { options.jobs } else { plan.jobs.unwrap_or(processors.checked_div(plan.threads).unwrap_or(1).max(1)) };
+    let wanted =
+        if options.jobs > 0 { options.jobs } else { plan.jobs.unwrap_or(processors.checked_div(plan.threads).unwrap_or(1).max(1)) };
     let at_once = wanted.min(todo.len());
     on(Event::Plan { points: jobs.len(), finished: jobs.len() - todo.len(), jobs: at_once });
 
@@ -113,15 +113,25 @@ pub fn run(plan: &Plan, options: &Options, on: &mut (dyn FnMut(Event) + Send)) -
     gather(plan, options, sequences, &jobs, &records, failed, missing)
 }
 
-fn gather(plan: &Plan, options: &Options, sequences: Vec<Sequence>, jobs: &[Job], records: &Records, failed: Vec<(String, Error)>, missing: Vec<(usize, Error)>) -> Result<Outcome> {
+fn gather(
+    plan: &Plan,
+    options: &Options,
+    sequences: Vec<Sequence>,
+    jobs: &[Job],
+    records: &Records,
+    failed: Vec<(String, Error)>,
+    missing: Vec<(usize, Error)>,
+) -> Result<Outcome> {
     let mut done: Vec<(&Job, Point)> = jobs.iter().filter_map(|j| Some((j, records.load(j, options.gather)?))).collect();
-    done.sort_by(|(a, x), (b, y)| {
-        (a.sequence, a.codec).cmp(&(b.sequence, b.codec)).then(x.row.bpp.total_cmp(&y.row.bpp))
-    });
+    done.sort_by(|(a, x), (b, y)| (a.sequence, a.codec).cmp(&(b.sequence, b.codec)).then(x.row.bpp.total_cmp(&y.row.bpp)));
     let mut pictures = Vec::new();
     for (s, sequence) in sequences.iter().enumerate() {
         let frame = jobs.iter().find(|j| j.sequence == s).map_or(0, |j| j.picture);
-        let path = options.out.join("points").join(super::file_name(&format!("{}_source_{}_{frame}", sequence.name, &sequence.digest[..8]))).with_extension("png");
+        let path = options
+            .out
+            .join("points")
+            .join(super::file_name(&format!("{}_source_{}_{frame}", sequence.name, &sequence.digest[..8])))
+            .with_extension("png");
         let shown = done.iter().any(|(j, _)| j.sequence == s);
         if shown && !path.exists() {
             sequence.write_picture(frame, &path, options.store)?;
@@ -138,7 +148,7 @@ fn sequences(plan: &Plan, options: &Options) -> Result<Vec<Sequence>> {
     let mut list = Vec::<Sequence>::new();
     for s in &plan.sequence {
         let sources = match s.source.strip_prefix("dataset:") {
-            Some(name) => options.store.expand(name)?.into_iter().map(|n| format!("dataset:{n}")).collect(),
+            Some(name) => options.store.expand(name)?.into_iter().map(|e| format!("dataset:{}", e.id())).collect(),
             None => vec![s.source.clone()],
         };
         if sources.len() > 1 && s.name.is_some() {
@@ -157,6 +167,9 @@ fn sequences(plan: &Plan, options: &Options) -> Result<Vec<Sequence>> {
         if let Some(name) = c.sequences.iter().find(|n| !list.iter().any(|s| s.name == **n)) {
             return Err(Error::Parameter(format!("codec '{}' names the sequence '{name}', which the plan does not have", c.codec)));
         }
+    }
+    for c in &plan.codec {
+        list.iter().filter(|s| c.runs_on(&s.name)).try_for_each(|s| anchor::check(c, s))?;
     }
     Ok(list)
 }
@@ -215,7 +228,11 @@ impl Worker<'_> {
 
     fn label(&self, job: &Job) -> String {
         let codec = &self.plan.codec[job.codec];
-        let name = if codec.codec == "nvc" { format!("{} {}", nvc::codec_name(codec), nvc::config(codec)) } else { codec.name.clone().unwrap_or(codec.codec.clone()) };
+        let name = if codec.codec == "nvc" {
+            format!("{} {}", nvc::codec_name(codec), nvc::config(codec))
+        } else {
+            codec.name.clone().unwrap_or(codec.codec.clone())
+        };
         format!("{} {name} {}", self.sequences[job.sequence].name, point_name(job.at, "quality"))
     }
 
@@ -224,12 +241,18 @@ impl Worker<'_> {
         let input = self.files.get(job.sequence, sequence, self.options.store)?;
         let mut row = self.row(sequence);
         let picture = self.records.path(job, "png");
-        let keep = &mut |index: u64, _: &Frame, decoded: &Frame| if index == job.picture { write_picture(decoded, &sequence.info, &picture) } else { Ok(()) };
+        let keep = &mut |index: u64, _: &Frame, decoded: &Frame| {
+            if index == job.picture { write_picture(decoded, &sequence.info, &picture) } else { Ok(()) }
+        };
         let mut point = if codec.codec == "nvc" {
-            let stem = self.records.path(job, "");
-            let stem = stem.with_extension("");
-            let run = nvc::Run { program: self.options.program, input: &input, stem: &stem, threads: self.plan.threads, stop: self.options.stop };
-            let coded = run.point(codec, job.at, open(&input)?, keep)?;
+            let stem = self.records.stem(job);
+            let run =
+                nvc::Run { program: self.options.program, input: &input, stem: &stem, threads: self.plan.threads, stop: self.options.stop };
+            let mut measure = anchor::Perceptual::start(self.plan, &sequence.info)?;
+            let coded = run.point(codec, job.at, open(&input)?, &mut |i, reference, decoded| {
+                measure.add(reference, decoded)?;
+                keep(i, reference, decoded)
+            })?;
             row.codec = nvc::codec_name(codec);
             row.version = format!("nvc {}", env!("CARGO_PKG_VERSION"));
             row.git = env!("NVC_COMMIT").into();
@@ -242,13 +265,10 @@ impl Worker<'_> {
             row.dec_device = format!("cpu x{}", self.plan.threads);
             (row.params, row.macs_per_pixel) = (Some(coded.params), Some(coded.macs_per_pixel));
             (row.command, row.note) = (coded.command, coded.note);
-            if self.plan.wants("vmaf") || self.plan.wants("xpsnr") {
-                let stream = stem.with_file_name(format!("{}.nvc", job.stem));
-                anchor::perceptual(self.plan, &mut row, &input, &|| nvc::frames(&stream, self.plan.threads))?;
-            }
+            measure.finish(&mut row)?;
             Point { row, parts: Some(coded.parts), progress: coded.progress, picture: None }
         } else {
-            anchor::point(self.plan, codec, job.at, &mut row, &input, sequence, self.options.stop, keep)?;
+            anchor::point(self.plan, codec, job.at, &mut row, &input, sequence, keep)?;
             Point { row, ..Point::default() }
         };
         point.row.finish(sequence.frames);

@@ -47,7 +47,8 @@ impl Sequence {
             return Err(Error::Parameter(format!("{}: no frames", plan.source)));
         }
         if info.format.chroma == Chroma::Rgb && frames > 1 {
-            let what = format!("{}: {frames} RGB frames; video is coded as YUV here: convert it, as with ffmpeg -pix_fmt yuv444p", plan.source);
+            let what =
+                format!("{}: {frames} RGB frames; video is coded as YUV here: convert it, as with ffmpeg -pix_fmt yuv444p", plan.source);
             return Err(Error::Unsupported(what));
         }
         let digest = hash.finalize().iter().map(|b| format!("{b:02x}")).collect();
@@ -114,7 +115,7 @@ fn source(plan: &SequencePlan, base: &Path, store: &Store) -> Result<BoxedSource
         None => {
             let path = base.join(&plan.source);
             let text = path.to_str().ok_or_else(|| Error::Parameter(format!("{} is not a name in UTF-8", path.display())))?;
-                    let opts = SourceOptions {
+            let opts = SourceOptions {
                 size_in: plan.size_in()?,
                 pix_fmt: plan.pix_fmt.as_deref().map(PixelFormat::from_name).transpose()?,
                 fps: plan.fps.as_deref().map(str::parse).transpose().map_err(|m| Error::Parameter(format!("{}: {m}", plan.source)))?,

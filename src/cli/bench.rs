@@ -21,7 +21,9 @@ pub fn run_bench(a: &BenchArgs) -> Result<()> {
     let program = std::env::current_exe().map_err(|e| Error::io("looking for this program", e))?;
     let store = Store::open(a.store.root.as_deref(), &a.store.manifest)?;
     if plan.codec.iter().any(|c| c.codec == "nvc") && !cfg!(feature = "encode") {
-        return Err(Error::Unsupported("this build of nvc has no encoder, and the plan wants one (build with the feature 'encode')".into()));
+        return Err(Error::Unsupported(
+            "this build of nvc has no encoder, and the plan wants one (build with the feature 'encode')".into(),
+        ));
     }
     let stop = interrupt()?;
     let options = Options {
@@ -53,7 +55,8 @@ pub fn run_bench(a: &BenchArgs) -> Result<()> {
 /// Keeps of the plan what was asked for.
 fn narrow(plan: &mut Plan, a: &BenchArgs) -> Result<()> {
     if !a.dataset.is_empty() {
-        plan.sequence = a.dataset.iter().map(|d| SequencePlan { frames: a.frames.clone(), ..SequencePlan::of(&format!("dataset:{d}")) }).collect();
+        plan.sequence =
+            a.dataset.iter().map(|d| SequencePlan { frames: a.frames.clone(), ..SequencePlan::of(&format!("dataset:{d}")) }).collect();
         plan.codec.iter_mut().for_each(|c| c.sequences.clear());
     } else if let Some(f) = &a.frames {
         plan.sequence.iter_mut().for_each(|s| s.frames = Some(f.clone()));
@@ -99,7 +102,16 @@ fn show(event: &Event, quiet: bool) {
 
 fn line(r: &Row) -> String {
     let db = |v: Option<f64>| v.map_or("-".into(), |v| format!("{v:.3}"));
-    let text = format!("{} {} {}: {} bytes, {:.4} bpp, 6:1:1 {} dB, RGB {} dB", r.sequence, r.curve(), r.point, r.bytes, r.bpp, db(r.psnr_611), db(r.psnr_rgb));
+    let text = format!(
+        "{} {} {}: {} bytes, {:.4} bpp, 6:1:1 {} dB, RGB {} dB",
+        r.sequence,
+        r.curve(),
+        r.point,
+        r.bytes,
+        r.bpp,
+        db(r.psnr_611),
+        db(r.psnr_rgb)
+    );
     format!("{text}, encoded in {:.1} s, decoded in {:.2} s", r.enc_s, r.dec_s)
 }
 
@@ -134,7 +146,8 @@ impl Lock {
     fn take(out: &Path) -> Result<Self> {
         let path = out.join("lock");
         let file = std::fs::File::create(&path).map_err(|e| Error::io(format!("creating {}", path.display()), e))?;
-        file.try_lock().map_err(|_| Error::Parameter(format!("another nvc bench is writing to {}; choose another folder with -o", out.display())))?;
+        file.try_lock()
+            .map_err(|_| Error::Parameter(format!("another nvc bench is writing to {}; choose another folder with -o", out.display())))?;
         Ok(Lock(file))
     }
 }

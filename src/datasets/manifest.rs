@@ -4,10 +4,10 @@ use std::collections::HashSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use serde::de::{self, Deserializer, Visitor};
 use serde::Deserialize;
+use serde::de::{self, Deserializer, Visitor};
 
-use super::names::{is_plain_name, last_part, packed_kind, Packed};
+use super::names::{Packed, is_plain_name, last_part, packed_kind};
 use crate::error::{Error, Result};
 use crate::frame::{PixelFormat, Ratio};
 use crate::io::MAX_SIDE;
@@ -199,7 +199,7 @@ impl<'de> Deserialize<'de> for Rate {
             }
 
             fn visit_str<E: de::Error>(self, v: &str) -> std::result::Result<Rate, E> {
-                crate::io::parse_rate(v).map(Rate).ok_or_else(|| E::invalid_value(de::Unexpected::Str(v), &self))
+                v.parse().map(Rate).map_err(|_| E::invalid_value(de::Unexpected::Str(v), &self))
             }
         }
         d.deserialize_any(V)

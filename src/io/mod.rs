@@ -20,7 +20,7 @@ pub use md5::Md5Sink;
 pub use media::MediaSource;
 pub use output::Output;
 pub use raw::{RawSink, RawSource};
-pub use raw_name::{is_raw_name, parse_rate};
+pub use raw_name::is_raw_name;
 pub use y4m::{Y4mSink, Y4mSource, header as y4m_header};
 
 use crate::error::{Error, Result};

@@ -9,28 +9,6 @@ pub fn is_raw_name(name: &str) -> bool {
     matches!(extension(name).as_str(), "yuv" | "raw" | "rgb" | "gray")
 }
 
-/// Frames a second from text: a whole number, a ratio `N/D`, or a decimal, of which 23.976, 29.97 and their like are taken as
-/// the ratios over 1001 that they stand for. `None` if it is none of these or not above 0 and below 100 000.
-pub fn parse_rate(text: &str) -> Option<Ratio> {
-    if let Some((n, d)) = text.split_once('/') {
-        let (num, den) = (n.parse().ok()?, d.parse().ok()?);
-        return (num > 0 && den > 0).then_some(Ratio { num, den });
-    }
-    if !text.bytes().all(|b| b.is_ascii_digit() || b == b'.') {
-        return None;
-    }
-    let rate: f64 = text.parse().ok().filter(|r| *r > 0.0 && *r < 100_000.0)?;
-    let whole = rate.round();
-    if rate == whole {
-        return Some(Ratio { num: whole as u32, den: 1 });
-    }
-    let ceil = rate.ceil() as u32;
-    if (rate - f64::from(ceil) * 1000.0 / 1001.0).abs() < 0.005 {
-        return Some(Ratio { num: ceil * 1000, den: 1001 });
-    }
-    Some(Ratio { num: (rate * 1000.0).round() as u32, den: 1000 }).filter(|r| r.num > 0)
-}
-
 /// All that a name says of a quantity; more than one value is ambiguous.
 type Values<T> = Vec<T>;
 
@@ -56,7 +34,7 @@ impl Named {
     pub fn parse(name: &str) -> Named {
         let mut named = Named::default();
         let Some(stem) = std::path::Path::new(name).file_stem().map(|s| s.to_string_lossy().to_lowercase()) else { return named };
-        let mut bare_rate = None;
+        let mut bare_rate: Option<Ratio> = None;
         let mut after_size = false;
         for part in stem.split(['_', '-', ' ']) {
             let number = |end: &str| part.strip_suffix(end).and_then(|n| n.parse::<u32>().ok());
@@ -64,7 +42,7 @@ impl Named {
             let was_after_size = std::mem::replace(&mut after_size, size.is_some());
             if let Some(size) = size {
                 add(&mut named.sizes, size);
-            } else if let Some(rate) = part.strip_suffix("fps").or(part.strip_suffix("hz")).and_then(parse_rate) {
+            } else if let Some(rate) = part.strip_suffix("fps").or(part.strip_suffix("hz")).and_then(|t| t.parse().ok()) {
                 add(&mut named.rates, rate);
             } else if let Some(depth) = number("bits").or(number("bit")).or(number("b")) {
                 add(&mut named.depths, depth);
@@ -79,7 +57,7 @@ impl Named {
                 add(&mut named.chromas, chroma);
             } else if was_after_size && part.len() <= 6 {
                 // NAME_416x240_50: the rate of the JCT-VC's names
-                bare_rate = parse_rate(part);
+                bare_rate = part.parse().ok();
             }
         }
         if named.rates.is_empty() {
@@ -130,11 +108,15 @@ impl Named {
         if formats.is_empty() && !(self.chromas.is_empty() && self.depths.is_empty()) {
             for chroma in if self.chromas.is_empty() { &[Some(Chroma::Yuv420)][..] } else { &self.chromas } {
                 let Some(chroma) = *chroma else {
-                    return Err(Error::Unsupported(format!("{name}: the name says 4:2:2 (known: 4:2:0 and 4:4:4; --pix-fmt says otherwise)")));
+                    return Err(Error::Unsupported(format!(
+                        "{name}: the name says 4:2:2 (known: 4:2:0 and 4:4:4; --pix-fmt says otherwise)"
+                    )));
                 };
                 for depth in if self.depths.is_empty() { &[8][..] } else { &self.depths } {
                     let bit_depth = u8::try_from(*depth).ok().filter(|d| [8, 10].contains(d)).ok_or_else(|| {
-                        Error::Unsupported(format!("{name}: the name says {depth} bits a sample (known: 8 and 10; --pix-fmt says otherwise)"))
+                        Error::Unsupported(format!(
+                            "{name}: the name says {depth} bits a sample (known: 8 and 10; --pix-fmt says otherwise)"
+                        ))
                     })?;
                     formats.push(PixelFormat { chroma, bit_depth });
                 }
@@ -213,16 +195,6 @@ mod tests {
             };
             let (o, note) = Named::parse(name).fill(&opts, name).unwrap();
             assert_eq!((o.size_in, o.pix_fmt, o.fps, note), (opts.size_in, opts.pix_fmt, opts.fps, None));
-        }
-    }
-
-    #[test]
-    fn rates() {
-        for (text, rate) in [("25", Some((25, 1))), ("23.976", Some((24000, 1001))), ("59.94", Some((60000, 1001))), ("12.5", Some((12500, 1000)))] {
-            assert_eq!(parse_rate(text).map(|r| (r.num, r.den)), rate, "{text}");
-        }
-        for bad in ["", "0", "-1", "1e3", "inf", "1/0", "0/1", "100000", "0.0001", "25fps", "4294967296/1"] {
-            assert_eq!(parse_rate(bad), None, "{bad}");
         }
     }
 }

@@ -1,0 +1,115 @@
+//! A point of another codec, and the figures that other programs measure.
+
+use std::path::Path;
+
+use super::jobs::At;
+use super::plan::{CodecPlan, Plan};
+use super::row::Row;
+use super::run::{open, point_name};
+use super::sequence::Sequence;
+use crate::anchors::{AnchorOptions, AnchorSpec, ExternalCodec, Measure, Wanted, run_anchor, run_anchor_at, version};
+use crate::error::{Error, Result};
+use crate::frame::{Frame, VideoInfo};
+
+/// The codec that an entry of a plan names.
+pub fn spec(plan: &CodecPlan) -> Result<AnchorSpec> {
+    if plan.codec != "external" {
+        return plan.codec.parse();
+    }
+    let text = |t: &Option<String>| t.clone().unwrap_or_default();
+    let codec = ExternalCodec {
+        version: text(&plan.version),
+        extension: text(&plan.extension),
+        ..ExternalCodec::new(&text(&plan.name), &text(&plan.encode), &text(&plan.decode))
+    };
+    codec.check()?;
+    Ok(codec.into())
+}
+
+/// What results of a codec are filed under: its encoder's version.
+pub fn identity(plan: &CodecPlan) -> Result<String> {
+    version(&spec(plan)?)
+}
+
+/// Whether it only codes still pictures.
+pub fn is_picture(plan: &CodecPlan) -> bool {
+    spec(plan).is_ok_and(|s| s.is_picture())
+}
+
+/// VMAF and XPSNR as the plan asks for, fed with frames as they come.
+pub struct Perceptual(Option<Measure>);
+
+impl Perceptual {
+    /// Starts what the plan names; nothing if it names neither.
+    pub fn start(plan: &Plan, info: &VideoInfo) -> Result<Self> {
+        let wanted = Wanted { vmaf: plan.wants("vmaf"), xpsnr: plan.wants("xpsnr") };
+        let any = wanted.vmaf || wanted.xpsnr;
+        Ok(Perceptual(any.then(|| Measure::start(info, wanted, plan.threads.max(1))).transpose()?))
+    }
+
+    /// Takes a pair of frames.
+    pub fn add(&mut self, reference: &Frame, decoded: &Frame) -> Result<()> {
+        self.0.as_mut().map_or(Ok(()), |m| m.add(reference, decoded))
+    }
+
+    /// Writes the figures, or why there are none, into a row.
+    pub fn finish(self, row: &mut Row) -> Result<()> {
+        let Some(m) = self.0 else { return Ok(()) };
+        let p = m.finish()?;
+        (row.vmaf, row.xpsnr) = (p.vmaf, p.xpsnr.map(|x| x.yuv611()));
+        p.missing.iter().for_each(|m| row.add_note(m));
+        Ok(())
+    }
+}
+
+/// Runs one point and fills its row; `seen` gets every pair of frames.
+pub fn point(
+    plan: &Plan,
+    codec: &CodecPlan,
+    at: At,
+    row: &mut Row,
+    input: &Path,
+    sequence: &Sequence,
+    seen: &mut dyn FnMut(u64, &Frame, &Frame) -> Result<()>,
+) -> Result<()> {
+    let spec = spec(codec)?;
+    let options = AnchorOptions { threads: plan.threads, ..AnchorOptions::default() };
+    let reopen = || open(input);
+    let mut measure = Perceptual::start(plan, &sequence.info)?;
+    let mut found = None;
+    let quality = match at {
+        At::Quality(q) => q,
+        At::Bpp(bpp) => {
+            let samples = sequence.info.width as f64 * sequence.info.height as f64 * sequence.frames as f64;
+            let searched = run_anchor(&spec, &reopen, &sequence.info, (bpp * samples / 8.0).round() as u64, &options)?;
+            found = searched.note;
+            searched.quality
+        }
+    };
+    let a = run_anchor_at(&spec, &reopen, &sequence.info, quality, &options, &mut |i, reference, decoded| {
+        measure.add(reference, decoded)?;
+        seen(i, reference, decoded)
+    })?;
+    row.codec = spec.codec_name().into();
+    row.config = spec.config();
+    row.version = a.version.clone();
+    row.point = point_name(At::Quality(quality), spec.quality_name());
+    row.weak = if spec.weak() { "yes".into() } else { String::new() };
+    row.bytes = a.bytes;
+    row.set_scores(&a.scores);
+    (row.enc_s, row.dec_s) = (a.encode_seconds, a.decode_seconds);
+    row.enc_device = format!("cpu x{}", plan.threads);
+    row.dec_device = row.enc_device.clone();
+    row.command = a.command;
+    found.into_iter().chain(a.note).for_each(|n| row.add_note(&n));
+    measure.finish(row)
+}
+
+/// Error of a codec that does not fit a sequence.
+pub fn check(codec: &CodecPlan, sequence: &Sequence) -> Result<()> {
+    if codec.codec == "nvc" || codec.codec == "external" || is_picture(codec) == sequence.is_picture() {
+        return Ok(());
+    }
+    let (kind, other) = if sequence.is_picture() { ("a picture", "video") } else { ("video", "pictures") };
+    Err(Error::Parameter(format!("{} is {kind}, {} codes {other}; limit it with sequences = [...]", sequence.name, codec.codec)))
+}
