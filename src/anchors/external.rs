@@ -202,7 +202,7 @@ impl Backend for ExternalVideo<'_> {
         let input = self.job.dir.join("in.y4m");
         let by_file = self.codec.encode.contains("{input}");
         if by_file {
-            feed(self.job.reference, &self.coded, Self::create(&input)?)?;
+            feed(self.job.reference, &self.coded, self.job.siting, Self::create(&input)?)?;
         }
         let call =
             self.codec.call(&self.codec.encode, &self.values(&input.display().to_string(), &stream.display().to_string(), quality))?;
@@ -210,7 +210,7 @@ impl Backend for ExternalVideo<'_> {
         let begin = Instant::now();
         let mut program = Program::start(&call, if by_file { Stdio::null() } else { Stdio::piped() }, stdout, self.job.dir)?;
         if let Some(pipe) = program.child.stdin.take() {
-            feed(self.job.reference, &self.coded, pipe)?;
+            feed(self.job.reference, &self.coded, self.job.siting, pipe)?;
         }
         program.wait(&what)?;
         let seconds = begin.elapsed().as_secs_f64();

@@ -35,6 +35,16 @@ pub use version::version;
 
 use search::{Run, search};
 
+/// Where 8-bit 4:2:0 chroma samples are said to lie. It moves no sample; some encoders spend a few bits on it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Siting {
+    /// Left, as in MPEG-2 (y4m `420mpeg2`): what H.264 and HEVC assume without a word.
+    #[default]
+    Left,
+    /// In the middle, as in JPEG (y4m `420jpeg`).
+    Center,
+}
+
 /// How to run, and how to look for a size.
 #[derive(Clone, Copy, Debug)]
 pub struct AnchorOptions {
@@ -44,11 +54,13 @@ pub struct AnchorOptions {
     pub max_runs: usize,
     /// Relative size error to be content with.
     pub tolerance: f64,
+    /// Where chroma samples lie.
+    pub siting: Siting,
 }
 
 impl Default for AnchorOptions {
     fn default() -> Self {
-        AnchorOptions { threads: 1, max_runs: 9, tolerance: 0.01 }
+        AnchorOptions { threads: 1, max_runs: 9, tolerance: 0.01, siting: Siting::Left }
     }
 }
 
@@ -118,6 +130,7 @@ struct Job<'a> {
     reference: Reopen<'a>,
     info: &'a VideoInfo,
     threads: usize,
+    siting: Siting,
     dir: &'a Path,
 }
 
@@ -151,7 +164,7 @@ pub fn run_anchor(spec: &AnchorSpec, reference: Reopen, info: &VideoInfo, target
         ))
     })?;
     let dir = temp_dir()?;
-    let job = Job { reference, info, threads: opts.threads, dir: dir.path() };
+    let job = Job { reference, info, threads: opts.threads, siting: opts.siting, dir: dir.path() };
     let backend = backend(spec, job)?;
     let (best, note) = search(&scale, target_bytes, opts, |quality| backend.encode(quality))?;
     report(spec, &*backend, &job, &best, note, &mut |_, _, _| Ok(()))
@@ -177,7 +190,7 @@ pub fn run_anchor_at(
         return Err(Error::Parameter(format!("{spec}: quality {quality} (allowed: finite numbers)")));
     }
     let dir = temp_dir()?;
-    let job = Job { reference, info, threads: opts.threads, dir: dir.path() };
+    let job = Job { reference, info, threads: opts.threads, siting: opts.siting, dir: dir.path() };
     let backend = backend(spec, job)?;
     let run = backend.encode(quality)?;
     report(spec, &*backend, &job, &run, None, observer)

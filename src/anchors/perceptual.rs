@@ -7,10 +7,10 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::Reopen;
 use super::ffmpeg::{Ffmpeg, Need};
 use super::program::Program;
 use super::stream::{header, is_closed, plain, y4m_frame};
+use super::{Reopen, Siting};
 use crate::color::check_frame;
 use crate::error::{Error, Result};
 use crate::frame::{Chroma, Frame, VideoInfo};
@@ -209,7 +209,7 @@ impl Running {
     fn start(ffmpeg: &Ffmpeg, info: &VideoInfo, wanted: Wanted, threads: usize) -> Result<Self> {
         let dir = super::temp_dir()?;
         let info = plain(info, info.format);
-        let header = header(&info)?;
+        let header = header(&info, Siting::Left)?;
         let io_error = |e| Error::io("listening on 127.0.0.1 for ffmpeg", e);
         let mut args: Vec<String> = Vec::new();
         let mut inputs = Vec::new();

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::Reopen;
+use super::{Reopen, Siting};
 use crate::error::{Error, Result};
 use crate::frame::{ColorInfo, Frame, PixelFormat, Ratio, VideoInfo};
 use crate::io::y4m_header;
@@ -14,20 +14,23 @@ pub(super) fn plain(info: &VideoInfo, format: PixelFormat) -> VideoInfo {
     VideoInfo { format, fps, color: ColorInfo::UNSPECIFIED, ..*info }
 }
 
-/// The y4m header for a program. Where chroma samples lie is not known: `420mpeg2` is what H.264 and HEVC assume without
-/// a word, so that none is spent on it.
-pub(super) fn header(info: &VideoInfo) -> Result<Vec<u8>> {
-    Ok(y4m_header(info)?.replacen(" C420jpeg", " C420mpeg2", 1).into_bytes())
+/// The y4m header for a program.
+pub(super) fn header(info: &VideoInfo, siting: Siting) -> Result<Vec<u8>> {
+    let tag = match siting {
+        Siting::Left => " C420mpeg2",
+        Siting::Center => " C420jpeg",
+    };
+    Ok(y4m_header(info)?.replacen(" C420jpeg", tag, 1).into_bytes())
 }
 
 /// Writes the whole reference as y4m in `coded` to a program; ends early where the program has closed its input, for its own
 /// message is the better one. Returns the number of frames written.
-pub(super) fn feed(reference: Reopen, coded: &VideoInfo, pipe: impl Write) -> Result<u64> {
+pub(super) fn feed(reference: Reopen, coded: &VideoInfo, siting: Siting, pipe: impl Write) -> Result<u64> {
     let mut pipe = io::BufWriter::with_capacity(1 << 18, pipe);
     let mut source = reference()?;
     let from = source.info().format.bit_depth;
     let mut frames = 0;
-    let mut raw = header(coded)?;
+    let mut raw = header(coded, siting)?;
     loop {
         match pipe.write_all(&raw).and_then(|()| pipe.flush()) {
             Err(e) if is_closed(&e) => return Ok(frames),

@@ -8,7 +8,7 @@ use std::sync::{Mutex, OnceLock};
 use super::ffmpeg::{Ffmpeg, Need};
 use super::program::{Call, Program};
 use super::stream::feed;
-use super::{AnchorSpec, Codec, video};
+use super::{AnchorSpec, Codec, Siting, video};
 use crate::error::{Error, Result};
 use crate::frame::{Chroma, ColorInfo, Frame, PixelFormat, Ratio, VideoInfo};
 use crate::io::{BoxedSource, FrameSource};
@@ -107,7 +107,7 @@ fn tiny(ffmpeg: &Ffmpeg, codec: &Codec) -> Result<String> {
     ]);
     let mut program = Program::start(&call, Stdio::piped(), Stdio::null(), dir.path())?;
     let pipe = program.child.stdin.take().ok_or_else(|| Error::Parameter("ffmpeg has no stdin".into()))?;
-    feed(&|| Ok(Box::new(Gray { info, left: 2 }) as BoxedSource), &info, pipe)?;
+    feed(&|| Ok(Box::new(Gray { info, left: 2 }) as BoxedSource), &info, Siting::Left, pipe)?;
     program.wait(&format!("encode with {encoder}"))?;
     let stream = std::fs::read(&path).map_err(|e| Error::io(format!("reading {}", path.display()), e))?;
     Ok(program.stderr() + "\n" + &String::from_utf8_lossy(&stream))

@@ -88,7 +88,7 @@ impl Backend for Video<'_> {
         let begin = Instant::now();
         let mut program = Program::start(&call, Stdio::piped(), Stdio::null(), self.job.dir)?;
         let pipe = program.child.stdin.take().ok_or_else(|| Error::Parameter("ffmpeg has no stdin".into()))?;
-        feed(self.job.reference, &self.coded, pipe)?;
+        feed(self.job.reference, &self.coded, self.job.siting, pipe)?;
         program.wait(&format!("encode with {}", self.spec.codec_name()))?;
         let seconds = begin.elapsed().as_secs_f64();
         let stream = std::fs::read(&path).map_err(|e| Error::io(format!("reading {}", path.display()), e))?;
