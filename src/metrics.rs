@@ -4,6 +4,8 @@
 //! PSNR, `pooled` the PSNR of the squared error averaged over all frames. RGB is that of 8-bit pictures converted
 //! by [`ToRgb`]. MS-SSIM is Wang's of 2003 on luma, mean over frames.
 
+pub mod bd_rate;
+
 use rayon::prelude::*;
 
 use crate::color::{ToRgb, check_frame};
