@@ -5,6 +5,8 @@
 //! by [`ToRgb`]. MS-SSIM is Wang's of 2003 on luma, mean over frames. RGB pictures have the luma of BT.601 at full range,
 //! rounded to integers, for MS-SSIM and for a PSNR of its own.
 
+pub mod bd_rate;
+
 use rayon::prelude::*;
 
 use crate::color::{ToRgb, check_frame};

@@ -1,18 +1,26 @@
 //! The rate-distortion harness: a plan of sequences, codecs and points becomes files, figures, tables and a report.
 
 mod anchor;
+pub mod compressai;
+mod curves;
 mod jobs;
+mod metric;
 mod nvc;
 mod plan;
 mod process;
+pub mod published;
+pub mod report;
 mod results;
 mod row;
 mod run;
 mod sequence;
+pub mod tables;
 
+pub use curves::{AVERAGE, Curve, averages, curves, sequences};
 pub use jobs::file_digest;
-pub use plan::{CodecPlan, METRICS, Plan, SequencePlan};
-pub use results::{Finished, write_results};
+pub use metric::Metric;
+pub use plan::{CodecPlan, Plan, SequencePlan};
+pub use results::{Finished, read_csv, write_results};
 pub use row::{Bytes, Point, Progress, Row};
 pub use run::{Event, Options, Outcome, run};
 pub use sequence::Sequence;

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use super::Metric;
 use crate::error::{Error, Result};
+use crate::metrics::bd_rate::Method;
 
 /// A plan: every codec at every of its points on every sequence.
 #[derive(Clone, Debug, Deserialize)]
@@ -22,6 +24,9 @@ pub struct Plan {
     /// Metrics of the BD-rate tables and plots; `vmaf` and `xpsnr` are measured only if named here.
     #[serde(default = "default_metrics")]
     pub metrics: Vec<String>,
+    /// How BD-rates interpolate: `pchip`, `akima` or `cubic`.
+    #[serde(default = "default_method")]
+    pub method: String,
     /// Points that run at once, each a process of its own. None: processors / `threads`.
     pub jobs: Option<usize>,
     /// Threads of each encoder and decoder; 0 = one a processor.
@@ -96,6 +101,10 @@ fn default_anchor() -> String {
     "x265 medium".into()
 }
 
+fn default_method() -> String {
+    "pchip".into()
+}
+
 fn default_metrics() -> Vec<String> {
     vec!["psnr_611".into(), "psnr_rgb".into()]
 }
@@ -129,11 +138,8 @@ impl Plan {
         if self.threads > 1024 || self.jobs.is_some_and(|j| !(1..=1024).contains(&j)) {
             return fail(format!("threads is {}, jobs is {:?} (allowed 0..=1024 and 1..=1024)", self.threads, self.jobs));
         }
-        for name in &self.metrics {
-            if !METRICS.contains(&name.as_str()) {
-                return fail(format!("metrics: '{name}' (known: {})", METRICS.join(", ")));
-            }
-        }
+        self.metrics()?;
+        self.method()?;
         for s in &self.sequence {
             s.frames()?;
             s.crop()?;
@@ -142,14 +148,23 @@ impl Plan {
         self.codec.iter().try_for_each(CodecPlan::check)
     }
 
+    /// The metrics of tables and plots.
+    pub fn metrics(&self) -> Result<Vec<Metric>> {
+        self.metrics.iter().map(|m| Metric::from_key(m)).collect()
+    }
+
+    /// How BD-rates interpolate.
+    pub fn method(&self) -> Result<Method> {
+        let known = || Method::ALL.map(Method::name).join(", ");
+        let found = Method::ALL.into_iter().find(|m| m.name() == self.method);
+        found.ok_or_else(|| Error::Parameter(format!("method: '{}' (known: {})", self.method, known())))
+    }
+
     /// Whether a metric is asked for.
     pub fn wants(&self, metric: &str) -> bool {
         self.metrics.iter().any(|m| m == metric)
     }
 }
-
-/// Metrics a plan may name.
-pub const METRICS: [&str; 8] = ["psnr_y", "psnr_u", "psnr_v", "psnr_611", "psnr_rgb", "ms_ssim_y", "vmaf", "xpsnr"];
 
 impl SequencePlan {
     /// A whole source as it is.
@@ -279,7 +294,8 @@ mod tests {
             ("use = \"x265:veryslow:psnr\"", "use = \"x265\"\npreset = \"slow\"", "x265:slow"),
             ("use = \"x265:veryslow:psnr\"", "use = \"external\"", "needs name"),
             ("use = \"x265:veryslow:psnr\"", "use = \"x265\"\nencode = \"a\"", "belong to 'external'"),
-            ("title = \"t\"", "title = \"t\"\nmetrics = [\"psnr\"]", "known: psnr_y"),
+            ("title = \"t\"", "title = \"t\"\nmetrics = [\"psnr\"]", "psnr_rgb"),
+            ("title = \"t\"", "title = \"t\"\nmethod = \"linear\"", "pchip"),
             ("title = \"t\"", "title = \"t\"\njobs = 0", "1..=1024"),
         ] {
             assert!(GOOD.contains(from), "{from}");

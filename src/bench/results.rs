@@ -2,10 +2,13 @@
 
 use std::path::Path;
 
+use super::compressai;
 use super::jobs::write_whole;
 use super::plan::Plan;
-use super::row::{Point, Row};
+use super::report::{ReportInput, SequenceInfo, write_report};
+use super::row::Row;
 use super::run::Outcome;
+use super::tables::{self, BdTable};
 use crate::error::{Error, Result};
 
 /// What is written beside the points of a run.
@@ -18,11 +21,88 @@ pub struct Finished<'a> {
     pub command: String,
 }
 
-/// Writes everything that follows from the finished points into `out`; a table of BD-rates comes back for the terminal.
+/// Writes everything that follows from the finished points into `out`; BD-rate tables come back for the terminal.
 pub fn write_results(out: &Path, finished: &Finished) -> Result<String> {
-    let points = &finished.outcome.points;
-    write_whole(&out.join("results.csv"), csv(points.iter().map(|p| &p.row))?.as_bytes())?;
-    Ok(String::new())
+    let (plan, outcome) = (finished.plan, finished.outcome);
+    let rows: Vec<&Row> = outcome.points.iter().map(|p| &p.row).collect();
+    let (metrics, method) = (plan.metrics()?, plan.method()?);
+    write_whole(&out.join("results.csv"), csv(rows.iter().copied())?.as_bytes())?;
+    compressai::write(out, &rows)?;
+    let sequences: Vec<SequenceInfo> = outcome
+        .sequences
+        .iter()
+        .zip(&outcome.pictures)
+        .map(|(s, (frame, picture))| SequenceInfo {
+            name: s.name.clone(),
+            width: s.info.width,
+            height: s.info.height,
+            frames: s.frames,
+            picture: picture.as_ref().and_then(|p| p.strip_prefix(out).ok()).map(Path::to_path_buf),
+            picture_frame: *frame,
+        })
+        .collect();
+    let input = ReportInput {
+        title: plan.title.clone(),
+        date: today(),
+        machine: machine(),
+        command: finished.command.clone(),
+        points: &outcome.points,
+        sequences: &sequences,
+        anchor: &plan.anchor,
+        metrics: &metrics,
+        method,
+        published: true,
+    };
+    write_report(out, &input)?;
+    let mut text = String::new();
+    if rows.iter().any(|r| r.curve() == plan.anchor) {
+        for metric in &metrics {
+            text += &BdTable::new(&rows, &plan.anchor, *metric, method)?.markdown();
+            text.push('\n');
+        }
+    } else {
+        text += &format!("No BD-rates: there is no curve '{}' to take them against.\n\n", plan.anchor);
+    }
+    let head = head(finished, &input);
+    write_whole(&out.join("results.md"), format!("{head}{text}{}", tables::points(&rows)).as_bytes())?;
+    Ok(text)
+}
+
+/// Heading of `results.md`: what was run on what.
+fn head(f: &Finished, input: &ReportInput) -> String {
+    let mut text = format!("# {}\n\n", f.plan.title);
+    if !f.plan.description.is_empty() {
+        text += &format!("{}\n\n", f.plan.description.trim());
+    }
+    text += &format!("`{}`, {}, {}.\n\n", input.command, input.date, input.machine);
+    for s in &f.outcome.sequences {
+        text += &format!("- {}: {}, {}x{}, {} frames\n", s.name, s.origin, s.info.width, s.info.height, s.frames);
+    }
+    for (codec, why) in &f.outcome.missing {
+        text += &format!("- left out: {codec}: {why}\n");
+    }
+    for (label, e) in &f.outcome.failed {
+        text += &format!("- failed: {label}: {e}\n");
+    }
+    text + "\n"
+}
+
+/// The day, as 2026-01-31, in UTC.
+fn today() -> String {
+    let seconds = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_secs());
+    let (mut year, mut day) = (1970, seconds / 86_400);
+    let leap = |y: u64| y.is_multiple_of(4) && !y.is_multiple_of(100) || y.is_multiple_of(400);
+    while day >= 365 + u64::from(leap(year)) {
+        day -= 365 + u64::from(leap(year));
+        year += 1;
+    }
+    let months = [31, 28 + u64::from(leap(year)), 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+    let mut month = 0;
+    while day >= months[month] {
+        day -= months[month];
+        month += 1;
+    }
+    format!("{year}-{:02}-{:02}", month + 1, day + 1)
 }
 
 /// Rows as CSV with a line of names.
