@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, BufReader, Read, Seek};
 use std::path::Path;
 
-use super::names::{is_member, member_name, packed_kind, Packed};
+use super::names::{Packed, is_member, member_name, packed_kind};
 use crate::error::{Error, Result};
 
 /// What takes a member's bytes.
@@ -68,9 +68,7 @@ impl Archive<'_> {
     /// The one that fits of the files `names`, as its place among them. Names that lead out of their folder fit nothing.
     fn choose(&self, names: &[String]) -> Result<usize> {
         let sound: Vec<Option<String>> = names.iter().map(|n| member_name(n)).collect();
-        let fit = |f: &dyn Fn(&str) -> bool| -> Vec<usize> {
-            (0..names.len()).filter(|&i| sound[i].as_deref().is_some_and(f)).collect()
-        };
+        let fit = |f: &dyn Fn(&str) -> bool| -> Vec<usize> { (0..names.len()).filter(|&i| sound[i].as_deref().is_some_and(f)).collect() };
         let mut found = fit(&|n| n == self.wanted);
         if found.is_empty() {
             found = fit(&|n| is_member(self.wanted, n));

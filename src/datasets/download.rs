@@ -211,9 +211,7 @@ fn copy(
         }
     }
     match total {
-        Some(total) if done < total => {
-            Err(Failure::Passing(format!("the connection closed after {done} of {total} bytes"), done > start))
-        }
+        Some(total) if done < total => Err(Failure::Passing(format!("the connection closed after {done} of {total} bytes"), done > start)),
         _ => {
             tell(done);
             file.sync_all().map_err(|e| writing(e).into())

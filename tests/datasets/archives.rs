@@ -115,13 +115,8 @@ fn seven_z_of(members: Members) -> Vec<u8> {
 type Pack = fn(Members) -> Vec<u8>;
 
 /// All kinds of archives.
-const KINDS: [(&str, Pack); 5] = [
-    ("a.zip", zip_of),
-    ("a.tar", tar_of),
-    ("a.tar.gz", |m| gz(&tar_of(m))),
-    ("a.tgz", |m| gz(&tar_of(m))),
-    ("a.7z", seven_z_of),
-];
+const KINDS: [(&str, Pack); 5] =
+    [("a.zip", zip_of), ("a.tar", tar_of), ("a.tar.gz", |m| gz(&tar_of(m))), ("a.tgz", |m| gz(&tar_of(m))), ("a.7z", seven_z_of)];
 
 /// A room whose manifest takes the member from the archive `name` of these bytes.
 fn room(name: &str, bytes: &[u8], member: &str) -> Room {
@@ -167,7 +162,10 @@ fn compressed_files() {
         room.nvc("datasets fetch my/a").expect(0);
         assert_eq!(room.read("my/b.yuv"), clip(), "{name}");
         // damaged: in the middle, and cut short
-        for damaged in [bytes.iter().enumerate().map(|(i, b)| if i == bytes.len() / 2 { b ^ 1 } else { *b }).collect(), bytes[..bytes.len() - 9].to_vec()] {
+        for damaged in [
+            bytes.iter().enumerate().map(|(i, b)| if i == bytes.len() / 2 { b ^ 1 } else { *b }).collect(),
+            bytes[..bytes.len() - 9].to_vec(),
+        ] {
             let room = Room::new();
             std::fs::write(room.path(name), damaged).unwrap();
             room.clip(&format!("file = \"{name}\""));
@@ -198,7 +196,8 @@ fn hostile_members_write_nowhere() {
             let mut after = Vec::new();
             files_below(room.dir.path(), &mut after);
             after.retain(|f| !f.ends_with(".lock"));
-            (before.sort(), after.sort());
+            before.sort();
+            after.sort();
             assert_eq!(before, after, "{name} {hostile}");
             assert!(!Path::new("/tmp/nvc-evil.yuv").exists());
         }

@@ -158,7 +158,9 @@ fn wrong_manifests_are_usage_errors() {
 fn pictures_and_y4m_say_their_own_geometry() {
     let room = Room::new();
     std::fs::write(room.path("a.y4m"), [&b"YUV4MPEG2 W8 H8 F30:1 C420\nFRAME\n"[..], &clip()[..96]].concat()).unwrap();
-    room.manifest("[[entry]]\nname = \"a\"\nfile = \"a.y4m\"\n[[entry]]\nname = \"b\"\nfile = \"./a.y4m\"\nstore_as = \"b.y4m\"\nwidth = 9\n");
+    room.manifest(
+        "[[entry]]\nname = \"a\"\nfile = \"a.y4m\"\n[[entry]]\nname = \"b\"\nfile = \"./a.y4m\"\nstore_as = \"b.y4m\"\nwidth = 9\n",
+    );
     let store = store(&room);
     let source = store.open_source("my/a").unwrap();
     assert_eq!((source.info().width, source.info().fps.num), (8, 30));
@@ -172,7 +174,8 @@ fn raw_files_open_by_their_names() {
     let room = Room::new();
     let name = "x_8x8_50fps_420_8bit_YUV_3f.yuv";
     std::fs::write(room.path(name), clip()).unwrap();
-    let done = room.nvc(&format!("compare {name} {name} --json")).expect(0).says(&["taken from the name: 8x8, 50 frames a second, yuv420p"]);
+    let done =
+        room.nvc(&format!("compare {name} {name} --json")).expect(0).says(&["taken from the name: 8x8, 50 frames a second, yuv420p"]);
     let v: serde_json::Value = serde_json::from_str(&done.stdout).unwrap();
     assert_eq!((v["frames"].as_u64(), v["width"].as_u64()), (Some(3), Some(8)));
     // options win

@@ -101,7 +101,8 @@ fn serve(stream: TcpStream, log: &Mutex<Vec<Request>>, answer: &dyn Fn(&Request,
             return Ok(());
         }
         let mut words = line.split_whitespace().map(str::to_string);
-        let mut request = Request { method: words.next().unwrap_or_default(), target: words.next().unwrap_or_default(), ..Default::default() };
+        let mut request =
+            Request { method: words.next().unwrap_or_default(), target: words.next().unwrap_or_default(), ..Default::default() };
         loop {
             let mut line = String::new();
             reader.read_line(&mut line)?;
