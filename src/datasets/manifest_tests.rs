@@ -124,3 +124,13 @@ licence = "M"
     assert_eq!((two.origin.clone(), two.file_name.as_str()), (Origin::File("/m/two.yuv.xz".into()), "two.yuv"));
     assert_eq!((two.raw_bytes(), two.licence.as_str(), two.member.as_deref()), (Some(2 * 4 * 2 * 3 * 2), "M", None));
 }
+
+#[test]
+fn the_documentation_s_example_is_a_manifest() {
+    let text = include_str!("../../datasets/README.md");
+    let example = text.split("```toml\n").nth(1).and_then(|t| t.split("```").next()).unwrap();
+    let set = parse(example, "README.md", Path::new("/m")).unwrap();
+    let [street, harbour] = &set.entries[..] else { panic!() };
+    assert_eq!((street.origin.clone(), street.file_name.as_str()), (Origin::File("/m/clips/street.yuv.xz".into()), "street.yuv"));
+    assert_eq!((harbour.file_name.as_str(), harbour.frames), ("harbour.yuv", Some(300)));
+}

@@ -196,7 +196,8 @@ fn hostile_members_write_nowhere() {
             let mut after = Vec::new();
             files_below(room.dir.path(), &mut after);
             after.retain(|f| !f.ends_with(".lock"));
-            (before.sort(), after.sort());
+            before.sort();
+            after.sort();
             assert_eq!(before, after, "{name} {hostile}");
             assert!(!Path::new("/tmp/nvc-evil.yuv").exists());
         }
