@@ -331,3 +331,35 @@ fn without_scripts_there_are_tables_diagrams_and_pictures() {
     assert_eq!(b.run("return document.querySelectorAll('figure img').length"), json!(15));
     assert_eq!(b.run("return [...document.querySelectorAll('.js, #theme')].every(e => e.offsetParent === null)"), json!(true));
 }
+
+#[test]
+fn reports_of_nothing_and_of_one_point_have_no_errors() {
+    let dir = tempfile::tempdir().unwrap();
+    let sample = sample::make(dir.path());
+    let Some(b) = browser() else { return };
+    b.resize(800, 600);
+    for (points, shown) in [(&sample.points[..0], 0), (&sample.points[..1], 1)] {
+        let input = ReportInput {
+            title: "Little".into(),
+            date: String::new(),
+            machine: String::new(),
+            command: String::new(),
+            points,
+            sequences: &[],
+            anchor: sample::ANCHOR,
+            metrics: &Metric::ALL,
+            method: Method::Pchip,
+            published: false,
+        };
+        write_report(dir.path(), &input).unwrap();
+        b.open(&format!("file://{}", dir.path().join("report.html").display()));
+        b.wait("return !document.getElementById('theme').hidden");
+        assert_eq!(b.run("return document.querySelectorAll('#rd .pt').length"), json!(shown));
+        assert_eq!(b.run("return document.querySelector('#curves .js').hidden"), json!(shown == 0));
+        // of one point's picture there is no other to compare with, but it is shown
+        assert_eq!(b.run("return document.querySelectorAll('#canvas').length"), json!(shown));
+        b.wait("return [...document.images].every(i => i.complete || i.loading === 'lazy')");
+        let console = b.log("browser");
+        assert!(console.is_empty(), "{console:?}");
+    }
+}

@@ -20,7 +20,7 @@ impl Browser {
     pub fn start() -> Result<Browser, String> {
         let chromium = ["chromium", "chromium-browser", "google-chrome"]
             .into_iter()
-            .find_map(|name| find(name))
+            .find_map(find)
             .ok_or("no chromium; scripts/install-browser.sh installs it")?;
         let program = find("chromedriver").ok_or("no chromedriver; scripts/install-browser.sh installs it")?;
         let mut driver = Command::new(program)
