@@ -162,7 +162,7 @@ mod tests {
 
     #[test]
     fn curves_and_sequences_keep_their_order() {
-        let mut rows = vec![row("b", "s2", "1", 0.3), row("a", "s2", "1", 0.1), row("b", "s1", "1", 0.1), row("b", "s2", "2", 0.2)];
+        let mut rows = [row("b", "s2", "1", 0.3), row("a", "s2", "1", 0.1), row("b", "s1", "1", 0.1), row("b", "s2", "2", 0.2)];
         rows[3].weak = "yes".into();
         let refs: Vec<&Row> = rows.iter().collect();
         let c = curves(&refs);

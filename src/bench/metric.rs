@@ -114,7 +114,7 @@ impl Metric {
                  in dB."
             }
             Metric::Vmaf => "Netflix's VMAF, 0 to 100, mean over frames.",
-            Metric::Xpsnr => "Perceptually weighted PSNR of ITU-T H-series Supplement, (6 Y + U + V) / 8; dB.",
+            Metric::Xpsnr => "Perceptually weighted PSNR (Helmrich 2020), (6 Y + U + V) / 8 of the planes; dB.",
         }
     }
 }

@@ -194,9 +194,11 @@ pub fn markdown(rows: &[&Row], anchor: &str, metrics: &[Metric], method: Method)
     Ok(out + &points(rows))
 }
 
+/// Head of a column, and its text of a row.
+type Column = (String, Box<dyn Fn(&Row) -> String>);
+
 /// The columns of the table of points: head, text of a row; those of quality only where a row has the figure.
-pub(super) fn point_columns(rows: &[&Row]) -> Vec<(String, Box<dyn Fn(&Row) -> String>)> {
-    type Column = (String, Box<dyn Fn(&Row) -> String>);
+pub(super) fn point_columns(rows: &[&Row]) -> Vec<Column> {
     fn column(head: &str, f: impl Fn(&Row) -> String + 'static) -> Column {
         (head.to_string(), Box::new(f))
     }

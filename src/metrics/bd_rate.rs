@@ -5,7 +5,7 @@
 //! over the interval that both curves cover, and nowhere else: a curve is never extrapolated. What cannot be answered so is
 //! refused with its reason ([`WhyNot`]).
 //!
-//! Sources: VCEG-M33 (the cubic), JVET-TR HSTP-VID-WPOM (the piecewise cubic), Herglotz et al. 2022 (Akima's). The results are
+//! Sources: VCEG-M33 (the cubic), ITU-T HSTP-VID-WPOM (the piecewise cubic), Herglotz et al. 2022 (Akima's). The results are
 //! those of the Python package `bjontegaard` where both give one.
 
 use std::fmt;

@@ -238,7 +238,7 @@ const COMPARE: &str = r#"<section id="pictures">
 <label>Zoom <select id="zoom"><option value="0">fit</option><option value="1">1:1</option><option value="2">2:1</option><option value="4">4:1</option></select></label>
 <label id="amplify-label" hidden>Amplified <input type="range" id="amplify" min="1" max="32" value="8"> <output id="amplify-value">8×</output></label>
 </div>
-<div class="stage" id="stage"><canvas id="canvas"></canvas></div>
+<div class="stage" id="stage"><div class="sheet"><canvas id="canvas"></canvas><div id="border"></div></div></div>
 <input type="range" id="wipe" min="0" max="1000" value="500" aria-label="Border between left and right picture">
 <div class="captions"><span id="left-caption"></span><span id="right-caption"></span></div>
 <p class="note" id="picture-error" hidden>A picture could not be shown.</p>

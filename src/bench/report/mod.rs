@@ -73,6 +73,8 @@ pub fn write_report(dir: &Path, input: &ReportInput) -> Result<()> {
     write(dir.join("report.html"), &html::page(&content, &plots, &pictures))
 }
 
+const NOT_COMPARABLE: &str = " Published curves are of other pictures: they do not compare with the points measured here.";
+
 /// The input, sorted into what is shown.
 struct Content<'a> {
     input: &'a ReportInput<'a>,
@@ -94,6 +96,8 @@ struct View {
     kind: Kind,
     /// The data set's own name for it, where curves of it are published and wanted.
     published: Option<String>,
+    /// Whether the pictures coded are those that published curves are of.
+    comparable: bool,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -118,6 +122,10 @@ impl<'a> Content<'a> {
         if names.len() > 1 && !content.means.is_empty() {
             let published = (input.published && uvg().is_whole(&names)).then(|| AVERAGE.to_string());
             let mut note = format!("Means over {} of the points that a codec has on every one of them.", names.join(", "));
+            let comparable = content.views.iter().all(|v| v.comparable);
+            if published.is_some() && !comparable {
+                note += NOT_COMPARABLE;
+            }
             if !without.is_empty() {
                 note += &format!(" Without {}: not the same points on every sequence.", without.join("; "));
             }
@@ -127,6 +135,7 @@ impl<'a> Content<'a> {
                 note,
                 kind: Kind::Average,
                 published,
+                comparable,
             });
         }
         if input.published && !content.views.iter().any(|v| v.published.as_deref() == Some(AVERAGE)) {
@@ -139,6 +148,7 @@ impl<'a> Content<'a> {
                 note: format!("Not measured here. {}: {}.", uvg().dataset, uvg().definition),
                 kind: Kind::Published,
                 published: Some(AVERAGE.into()),
+                comparable: true,
             });
         }
         content
@@ -155,18 +165,19 @@ impl<'a> Content<'a> {
         let mut note = format!("{frames} frame{} of {width}x{height}.", if frames == 1 { "" } else { "s" });
         let data = uvg();
         let published = self.input.published.then(|| data.sequence(name)).flatten();
+        let comparable = published.is_some_and(|own| (frames, width, height) == (data.frames[own], data.width, data.height));
         if let Some(own) = published {
-            let whole = data.frames[own];
-            if (frames, width, height) != (whole, data.width, data.height) {
-                note += &format!(
-                    " Published curves are of {whole} frames of {}x{}: they do not compare with the points measured here.",
-                    data.width, data.height
-                );
+            note += if comparable {
+                " Published curves were not measured here; some are of other crops, as the list of them says."
             } else {
-                note += " Published curves were not measured here; some are of other crops, as the list of them says.";
+                NOT_COMPARABLE
+            };
+            if !comparable {
+                note += &format!(" Those are of {} frames of {}x{}.", data.frames[own], data.width, data.height);
             }
         }
-        View { name: name.into(), label: name.into(), note, kind: Kind::Sequence, published: published.map(str::to_string) }
+        let published = published.map(str::to_string);
+        View { name: name.into(), label: name.into(), note, kind: Kind::Sequence, published, comparable }
     }
 
     fn curves(&self) -> Vec<Curve<'a>> {
@@ -192,33 +203,36 @@ impl<'a> Content<'a> {
 
     /// File names and SVG texts of all diagrams that have a point.
     fn plots(&self) -> Result<Vec<(String, String)>> {
-        let all = self.curves();
         let mut names = FileNames::default();
         let mut out = Vec::new();
-        for view in &self.views {
+        for (n, view) in self.views.iter().enumerate() {
             for &metric in &self.metrics {
-                let rows = self.rows_of(view);
-                let mut lines = Vec::new();
-                for (style, curve) in all.iter().enumerate() {
-                    let mut points: Vec<(f64, f64)> = rows
-                        .iter()
-                        .filter(|(r, _)| r.curve() == curve.name)
-                        .filter_map(|(r, _)| Some((r.bpp, metric.on_axis(metric.of(r)?))))
-                        .collect();
-                    points.sort_by(|a, b| a.0.total_cmp(&b.0));
-                    lines.push(plots::Line { name: curve.label(), style, published: false, points });
-                }
-                for p in self.published_on(view, metric).into_iter().filter(|p| data::shown(p)) {
-                    let points = p.bpp.iter().copied().zip(p.psnr.iter().copied()).collect();
-                    let name = format!("{}{}, published", p.name, if p.weak { " (weak)" } else { "" });
-                    lines.push(plots::Line { name, style: data::style(p), published: true, points });
-                }
-                if let Some(svg) = plots::svg(&view.label, metric.axis(), lines)? {
+                if let Some(svg) = plots::svg(&view.label, metric.axis(), self.lines(n, metric))? {
                     out.push((names.make(&format!("{}__{}", view.name, metric.key()), "svg"), svg));
                 }
             }
         }
         Ok(out)
+    }
+
+    /// The curves of a view, by number.
+    fn lines(&self, view: usize, metric: Metric) -> Vec<plots::Line> {
+        let view = &self.views[view];
+        let rows = self.rows_of(view);
+        let mut lines = Vec::new();
+        for (style, curve) in self.curves().iter().enumerate() {
+            let own = rows.iter().filter(|(r, _)| r.curve() == curve.name);
+            let mut points: Vec<(f64, f64)> = own.filter_map(|(r, _)| Some((r.bpp, metric.on_axis(metric.of(r)?)))).collect();
+            points.sort_by(|a, b| a.0.total_cmp(&b.0));
+            lines.push(plots::Line { name: curve.label(), style, published: false, points });
+        }
+        // without its note beside it, a diagram shows only what compares
+        for p in self.published_on(view, metric).into_iter().filter(|p| view.comparable && data::shown(p)) {
+            let points = p.bpp.iter().copied().zip(p.psnr.iter().copied()).collect();
+            let name = format!("{}{}, published", p.name, if p.weak { " (weak)" } else { "" });
+            lines.push(plots::Line { name, style: data::style(p), published: true, points });
+        }
+        lines
     }
 }
 

@@ -142,9 +142,21 @@ fn published_curves_stand_with_their_sequence_or_alone() {
     let (page, plots) = written(&i);
     let d = data_of(&page);
     assert_eq!(d["views"][0]["published"], "Jockey");
-    assert!(d["views"][0]["note"].as_str().unwrap().contains("600 frames of 1920x1080: they do not compare"));
+    assert!(
+        d["views"][0]["note"]
+            .as_str()
+            .unwrap()
+            .contains("do not compare with the points measured here. Those are of 600 frames of 1920x1080.")
+    );
     assert_eq!((&d["views"][1]["published"], d["views"].as_array().unwrap().len()), (&"average".into(), 2));
     assert_eq!(plots, ["UVG-average__psnr_rgb.svg", "uvg-Jockey__psnr_rgb.svg"]);
+    let svg = |p: &[Point]| {
+        plots::svg("", "", Content::new(&ReportInput { published: true, ..input(p, &[]) }).lines(0, Metric::PsnrRgb)).unwrap().unwrap()
+    };
+    assert!(!svg(&p).contains("published"));
+    let mut whole = p.clone();
+    whole.iter_mut().for_each(|p| (p.row.frames, p.row.width, p.row.height) = (600, 1920, 1080));
+    assert!(svg(&whole).contains("HiNeRV, published"));
     assert!(page.contains("id=\"published\"") && page.contains("https://github.com/google-deepmind/c3_neural_compression"));
 
     // all seven sequences: their average is compared with the published one

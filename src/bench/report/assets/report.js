@@ -272,7 +272,7 @@
       stage.classList.toggle('zoomed', zoom > 0);
       canvas.style.width = zoom > 0 ? wide * zoom + 'px' : '';
       $('amplify-label').hidden = mode !== 'difference';
-      $('wipe').hidden = mode !== 'wipe';
+      $('wipe').hidden = $('border').hidden = mode !== 'wipe';
       if (mode === 'side') {
         context.drawImage(a, 0, 0);
         context.drawImage(b, w + gap, 0, w, h);
@@ -291,11 +291,7 @@
         const at = Math.round(w * Number($('wipe').value) / 1000);
         context.drawImage(b, 0, 0, w, h);
         if (at > 0) context.drawImage(a, 0, 0, at, h, 0, 0, at, h);
-        const line = Math.max(1, Math.round(w / 500));
-        context.fillStyle = '#000';
-        context.fillRect(at - line, 0, 3 * line, h);
-        context.fillStyle = '#fff';
-        context.fillRect(at, 0, line, h);
+        $('border').style.left = 100 * at / w + '%';
       }
     }
     function sequence() {
