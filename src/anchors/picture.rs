@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use super::ffmpeg::{Ffmpeg, Need};
-use super::nal::{Syntax, without_sei};
+use super::nal::{Syntax, without_messages};
 use super::program::Call;
 use super::search::Run;
 use super::video::x265_threads;
@@ -81,7 +81,7 @@ impl<C: Calls> Backend for Picture<'_, C> {
             let stream = std::fs::read(&path)
                 .map_err(|e| Error::io(format!("reading {}, which {} should have written", path.display(), call.name), e))?;
             run.whole += stream.len() as u64;
-            run.bytes += self.calls.syntax().map_or(stream.len(), |s| without_sei(&stream, s).len()) as u64;
+            run.bytes += self.calls.syntax().map_or(stream.len(), |s| without_messages(&stream, s).len()) as u64;
             run.streams.push(path);
         }
         Ok(run)

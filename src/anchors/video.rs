@@ -6,7 +6,7 @@ use std::process::Stdio;
 use std::time::Instant;
 
 use super::ffmpeg::{Ffmpeg, Need};
-use super::nal::{Syntax, without_sei};
+use super::nal::{Syntax, without_messages};
 use super::program::{Call, Program};
 use super::search::Run;
 use super::stream::{change_depth, feed, plain};
@@ -92,7 +92,7 @@ impl Backend for Video<'_> {
         program.wait(&format!("encode with {}", self.spec.codec_name()))?;
         let seconds = begin.elapsed().as_secs_f64();
         let stream = std::fs::read(&path).map_err(|e| Error::io(format!("reading {}", path.display()), e))?;
-        let bytes = self.syntax.map_or(stream.len(), |s| without_sei(&stream, s).len()) as u64;
+        let bytes = self.syntax.map_or(stream.len(), |s| without_messages(&stream, s).len()) as u64;
         Ok(Run { quality, bytes, whole: stream.len() as u64, seconds, streams: vec![path] })
     }
 
