@@ -76,6 +76,7 @@ pub struct Outcome {
 
 /// Runs the plan. [`Error::Interrupted`] once `stop` is set; what was finished by then stays.
 pub fn run(plan: &Plan, options: &Options, on: &mut (dyn FnMut(Event) + Send)) -> Result<Outcome> {
+    plan.codec.iter().filter(|c| c.codec != "nvc").try_for_each(|c| anchor::spec(c).map(drop))?;
     let sequences = sequences(plan, options)?;
     let records = Records::open(options.out)?;
     let mut identity = |codec: &CodecPlan| match codec.codec.as_str() {
@@ -217,7 +218,8 @@ impl Worker<'_> {
                     let finished = state.finished;
                     (state.on)(Event::Done(&point.row, finished, self.total));
                 }
-                Err(Error::Interrupted) => return,
+                // a terminal interrupts the programs too: their failure is no result
+                Err(_) if self.options.stop.load(Ordering::SeqCst) => return,
                 Err(e) => {
                     (state.on)(Event::Failed(&label, &e));
                     state.failed.push((label, e));

@@ -126,7 +126,7 @@ fn verdict(o: &Outcome, gathered: bool) -> Result<()> {
     Ok(())
 }
 
-/// First Ctrl-C or SIGTERM: end the running processes, keep what is finished. Second: leave now.
+/// First Ctrl-C or SIGTERM: start nothing more, end running encodes of nvc, keep what is finished. Second: leave now.
 fn interrupt() -> Result<Arc<AtomicBool>> {
     let flag = Arc::new(AtomicBool::new(false));
     let seen = flag.clone();

@@ -9,6 +9,10 @@ const MOMENTUM: f32 = 0.95;
 /// training", 2025).
 const RMS: f32 = 0.2;
 
+/// Weight decay relative to the learning rate. Without it kernels grow in long fits until large weights cancel each other,
+/// which costs bits and, in fixed point, precision.
+const DECAY: f32 = 0.2;
+
 /// Momentum of a list of convolution kernels.
 pub struct Muon<B: Backend> {
     momentum: Vec<Option<Tensor<B, 2>>>,
@@ -32,7 +36,7 @@ impl<B: Backend> Muon<B> {
         let update = orthogonal(m.clone() * MOMENTUM + g);
         self.momentum[i] = Some(m);
         let scale = rate as f32 * RMS * (rows.max(columns) as f32).sqrt();
-        w - (update * scale).reshape(shape)
+        w * (1.0 - rate as f32 * DECAY) - (update * scale).reshape(shape)
     }
 }
 
