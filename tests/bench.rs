@@ -1,7 +1,9 @@
 //! `nvc bench` as a user runs it: results, resuming, faults.
 #![cfg(feature = "bench")]
 
-use std::path::{Path, PathBuf};
+#[cfg(feature = "encode")]
+use std::path::Path;
+use std::path::PathBuf;
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
@@ -196,7 +198,7 @@ fn faults_of_plans_have_names_and_exit_codes() {
     assert!(matches!(run(&["--dataset", "uvg/Beauties"]), (Some(2), m) if m.contains("uvg/Beauty")));
     p.plan("[[codec]]\nuse = \"x265:medium:speed\"\nquality = [1]\n");
     assert!(matches!(run(&[]), (Some(2), m) if m.contains("x265:medium:speed")));
-    p.plan("[[codec]]\nuse = \"jpeg\"\nquality = [1]\n");
+    p.plan("[[codec]]\nuse = \"jpeg:420\"\nquality = [1]\n");
     assert!(matches!(run(&[]), (Some(2), m) if m.contains("a is video")));
     std::fs::remove_file(p.path("a.y4m")).unwrap();
     assert!(matches!(run(&[]), (Some(3), m) if m.contains("a.y4m")));
