@@ -7,7 +7,7 @@ SHELL := /bin/bash -euo pipefail
 CARGO ?= cargo
 CLIPPY = $(CARGO) clippy --quiet --locked --all-targets
 
-.PHONY: all build demo test lint fmt clippy layers deps clips clean-demo
+.PHONY: all build demo test lint fmt clippy layers deps test-deps clips clean-demo
 .NOTPARALLEL:
 
 all: build
@@ -20,7 +20,7 @@ demo:
 
 # The closing lines are those of the release tests. The decoder layer's tests run in the debug build too, with overflow checks:
 # the same vectors prove both builds alike.
-test: deps clips fmt layers
+test: deps test-deps clips fmt layers
 	$(CLIPPY) --no-default-features -- -D warnings
 	$(CLIPPY) --features ffmpeg -- -D warnings
 	$(CARGO) test --locked --no-default-features
@@ -33,6 +33,7 @@ fmt:
 
 clippy:
 	$(CLIPPY) --no-default-features -- -D warnings
+	$(CLIPPY) --no-default-features --features bench -- -D warnings
 	$(CLIPPY) -- -D warnings
 	$(CLIPPY) --features ffmpeg -- -D warnings
 
@@ -41,6 +42,11 @@ layers:
 
 deps:
 	scripts/install-deps.sh
+
+# Without these their tests say that they are skipped.
+test-deps:
+	@scripts/install-deps.sh anchors browser || echo "NOTE: going on without other codecs or a browser" >&2
+	@scripts/python-env.sh || echo "NOTE: going on without the Python environment" >&2
 
 # Without the clips their tests say that they are skipped.
 clips:

@@ -23,7 +23,7 @@ fn package(program: &str) -> Option<&'static str> {
 pub(super) fn missing(name: &str, e: io::Error) -> Error {
     match (e.kind(), package(name)) {
         (io::ErrorKind::NotFound, Some(package)) => {
-            Error::Unsupported(format!("the program '{name}' is not installed (Debian package {package}; scripts/install-anchors.sh)"))
+            Error::Unsupported(format!("the program '{name}' is not installed (Debian package {package}; scripts/install-deps.sh anchors)"))
         }
         (io::ErrorKind::NotFound, None) => Error::Unsupported(format!("the program '{name}' is not found")),
         _ => Error::io(format!("starting the program '{name}'"), e),

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard};
 
 use super::anchor;
-use super::jobs::{At, Job, Records, jobs};
+use super::jobs::{At, Job, Records, file_digest, jobs};
 use super::nvc;
 use super::plan::{CodecPlan, Plan};
 use super::row::{Point, Row};
@@ -247,6 +247,10 @@ impl Worker<'_> {
             if index == job.picture { write_picture(decoded, &sequence.info, &picture) } else { Ok(()) }
         };
         let mut point = if codec.codec == "nvc" {
+            if file_digest(self.options.program)? != self.options.program_digest {
+                let name = self.options.program.display();
+                return Err(Error::Mismatch(format!("{name} has changed since the run began; start it again")));
+            }
             let stem = self.records.stem(job);
             let run =
                 nvc::Run { program: self.options.program, input: &input, stem: &stem, threads: self.plan.threads, stop: self.options.stop };

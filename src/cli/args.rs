@@ -142,7 +142,7 @@ pub struct ScoreArgs {
     /// Score the decoded frames against this source.
     #[arg(long, value_name = "REF")]
     pub score: Option<String>,
-    /// Encode the reference with these at the same bpp and score them too: x264, x265, each with :preset[:tune].
+    /// Encode the reference with these at the same bpp and score them too: x264, x265, svtav1, vvenc, avif..., each with :preset[:tune].
     #[arg(long, value_name = "LIST", value_delimiter = ',', requires = "score")]
     pub against: Vec<String>,
     /// Print one JSON object on stdout instead of a table.

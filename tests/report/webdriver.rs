@@ -21,8 +21,8 @@ impl Browser {
         let chromium = ["chromium", "chromium-browser", "google-chrome"]
             .into_iter()
             .find_map(find)
-            .ok_or("no chromium; scripts/install-browser.sh installs it")?;
-        let program = find("chromedriver").ok_or("no chromedriver; scripts/install-browser.sh installs it")?;
+            .ok_or("no chromium; scripts/install-deps.sh browser installs it")?;
+        let program = find("chromedriver").ok_or("no chromedriver; scripts/install-deps.sh browser installs it")?;
         let mut driver = Command::new(program)
             .arg("--port=0")
             .stdout(Stdio::piped())
