@@ -1,13 +1,14 @@
 # make demo    encode a real clip, decode it, score it beside x264 and x265; results in demo-out/
 # make test    everything that must hold before a change is merged
 # make build   release build of nvc and nvc-decode with media support
+# make bench   rate-distortion figures of two clips beside x264 and x265, with a report in bench-out/quick (half an hour)
 # make lint    formatting and warnings of every feature set
 
 SHELL := /bin/bash -euo pipefail
 CARGO ?= cargo
 CLIPPY = $(CARGO) clippy --quiet --locked --all-targets
 
-.PHONY: all build demo test lint fmt clippy layers deps test-deps clips clean-demo
+.PHONY: all build demo bench test lint fmt clippy layers deps test-deps clips clean-demo
 .NOTPARALLEL:
 
 all: build
@@ -17,6 +18,9 @@ build: deps
 
 demo:
 	scripts/demo.sh
+
+bench: build
+	target/release/nvc bench benches/rd/quick.toml
 
 # The closing lines are those of the release tests. The decoder layer's tests run in the debug build too, with overflow checks:
 # the same vectors prove both builds alike.

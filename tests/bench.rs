@@ -198,6 +198,8 @@ fn faults_of_plans_have_names_and_exit_codes() {
     assert!(matches!(run(&["--dataset", "uvg/Beauties"]), (Some(2), m) if m.contains("uvg/Beauty")));
     p.plan("[[codec]]\nuse = \"x265:medium:speed\"\nquality = [1]\n");
     assert!(matches!(run(&[]), (Some(2), m) if m.contains("x265:medium:speed")));
+    p.plan(&format!("{}{}", p.codec(), p.codec()));
+    assert!(matches!(run(&[]), (Some(2), m) if m.contains("codecs 1 and 2 of the plan are the same")));
     p.plan("[[codec]]\nuse = \"jpeg:420\"\nquality = [1]\n");
     assert!(matches!(run(&[]), (Some(2), m) if m.contains("a is video")));
     std::fs::remove_file(p.path("a.y4m")).unwrap();
@@ -251,6 +253,59 @@ fn points_of_nvc_are_whole() {
     assert!(!record["point"]["progress"].as_array().unwrap().is_empty());
 }
 
+/// A run that is killed takes the encode with it, and leaves nothing that the next one takes for finished.
+#[cfg(all(feature = "encode", target_os = "linux"))]
+#[test]
+fn a_killed_run_takes_its_encodes_with_it() {
+    let p = Place::new();
+    p.clip("a.y4m", 4);
+    p.plan("[[codec]]\nuse = \"nvc\"\nargs = [\"--steps\", \"1000000\"]\nbpp = [2.0]\n");
+    let mut child = p.bench(&[]).stderr(std::process::Stdio::null()).spawn().unwrap();
+    let encodes = || {
+        let here = p.path("out").to_str().unwrap().to_string();
+        let mine = |e: &std::fs::DirEntry| {
+            let line = std::fs::read_to_string(e.path().join("cmdline")).unwrap_or_default();
+            line.contains(&here) && line.contains("\0encode\0")
+        };
+        std::fs::read_dir("/proc").unwrap().flatten().filter(mine).count()
+    };
+    let until = |want: usize| {
+        let start = Instant::now();
+        while encodes() != want {
+            assert!(start.elapsed() < Duration::from_secs(60), "{} encodes", encodes());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    };
+    until(1);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    until(0);
+    p.plan("[[codec]]\nuse = \"nvc\"\nargs = [\"--steps\", \"10\"]\nbpp = [2.0]\n");
+    let o = p.bench(&[]).output().unwrap();
+    assert!(o.status.success() && said(&o).contains("1 points, 0 of them finished before"), "{}", said(&o));
+    let left: Vec<_> = std::fs::read_dir(p.path("out/points")).unwrap().flatten().map(|e| e.file_name().into_string().unwrap()).collect();
+    assert!(left.iter().all(|n| !n.starts_with("half-done")), "{left:?}");
+}
+
+/// What is only looked at otherwise is not encoded again.
+#[cfg(feature = "encode")]
+#[test]
+fn another_picture_needs_no_encode() {
+    let p = Place::new();
+    p.clip("a.y4m", 4);
+    let codec = "[[codec]]\nuse = \"nvc\"\npreset = \"ultrafast\"\nargs = [\"--steps\", \"10\"]\nbpp = [2.0]\n";
+    let plan = p.plan(codec);
+    assert!(p.bench(&[]).output().unwrap().status.success());
+    let before = p.rows();
+    let text = std::fs::read_to_string(&plan).unwrap();
+    std::fs::write(&plan, text.replace("jobs = 1", "jobs = 1\npicture = 0")).unwrap();
+    let o = p.bench(&[]).output().unwrap();
+    assert!(o.status.success() && said(&o).contains("[1/1]"), "{}", said(&o));
+    let after = p.rows();
+    // the very time of the first encode
+    assert_eq!((before[0].enc_s, before[0].bytes, before[0].psnr_611), (after[0].enc_s, after[0].bytes, after[0].psnr_611));
+}
+
 /// 6:1:1 by the decoder's own scoring.
 #[cfg(feature = "encode")]
 fn score(file: &Path, p: &Place) -> f64 {
@@ -282,14 +337,6 @@ fn raw_1080p_by_name_in_bounded_memory() {
     p.plan(&p.codec().replace("[1, 2, 3]", "[1]"));
     let mut c = p.bench(&["--dataset", "like-uvg/Ramp", "--frames", "0..40", "--root"]);
     c.arg(p.path("root")).arg("--manifest").arg(&manifest);
-    let fetch = Command::new(env!("CARGO_BIN_EXE_nvc"))
-        .args(["datasets", "fetch", "like-uvg", "--root"])
-        .arg(p.path("root"))
-        .arg("--manifest")
-        .arg(&manifest)
-        .output()
-        .unwrap();
-    assert!(fetch.status.success(), "{}", said(&fetch));
     let mut child = c.stdout(std::process::Stdio::null()).spawn().unwrap();
     let status = format!("/proc/{}/status", child.id());
     let mut peak = 0;

@@ -10,6 +10,7 @@ use super::sequence::Sequence;
 use crate::anchors::{AnchorOptions, AnchorSpec, ExternalCodec, Measure, Wanted, run_anchor, run_anchor_at, version};
 use crate::error::{Error, Result};
 use crate::frame::{Frame, VideoInfo};
+use sha2::{Digest, Sha256};
 
 /// The codec that an entry of a plan names.
 pub fn spec(plan: &CodecPlan) -> Result<AnchorSpec> {
@@ -26,9 +27,29 @@ pub fn spec(plan: &CodecPlan) -> Result<AnchorSpec> {
     Ok(codec.into())
 }
 
-/// What results of a codec are filed under: its encoder's version.
+/// What calls the programs: with other text they may be called otherwise.
+const CALLS: [&str; 5] = [
+    include_str!("../anchors/external.rs"),
+    include_str!("../anchors/nal.rs"),
+    include_str!("../anchors/picture.rs"),
+    include_str!("../anchors/stream.rs"),
+    include_str!("../anchors/video.rs"),
+];
+
+/// What results of a codec are filed under: its encoder's version, and how we call it.
 pub fn identity(plan: &CodecPlan) -> Result<String> {
-    version(&spec(plan)?)
+    let hash = CALLS.iter().fold(Sha256::new(), |h, text| h.chain_update(text));
+    let calls: String = hash.finalize().iter().take(8).map(|b| format!("{b:02x}")).collect();
+    Ok(format!("{} called by {calls}", version(&spec(plan)?)?))
+}
+
+/// Sees every pair of frames: index, reference, decoded.
+pub type Seen<'a> = &'a mut dyn FnMut(u64, &Frame, &Frame) -> Result<()>;
+
+/// What measures the figures that a plan asks for beyond our own; empty if it asks for none.
+pub fn measures(plan: &Plan) -> String {
+    let wanted = Wanted { vmaf: plan.wants("vmaf"), xpsnr: plan.wants("xpsnr") };
+    if wanted.vmaf || wanted.xpsnr { perceptual_identity(wanted) } else { String::new() }
 }
 
 /// Whether it only codes still pictures.
@@ -63,15 +84,7 @@ impl Perceptual {
 }
 
 /// Runs one point and fills its row; `seen` gets every pair of frames.
-pub fn point(
-    plan: &Plan,
-    codec: &CodecPlan,
-    at: At,
-    row: &mut Row,
-    input: &Path,
-    sequence: &Sequence,
-    seen: &mut dyn FnMut(u64, &Frame, &Frame) -> Result<()>,
-) -> Result<()> {
+pub fn point(plan: &Plan, codec: &CodecPlan, at: At, row: &mut Row, input: &Path, sequence: &Sequence, seen: Seen) -> Result<()> {
     let spec = spec(codec)?;
     let options = AnchorOptions { threads: plan.threads, ..AnchorOptions::default() };
     let reopen = || open(input);
@@ -112,4 +125,8 @@ pub fn check(codec: &CodecPlan, sequence: &Sequence) -> Result<()> {
     }
     let (kind, other) = if sequence.is_picture() { ("a picture", "video") } else { ("video", "pictures") };
     Err(Error::Parameter(format!("{} is {kind}, {} codes {other}; limit it with sequences = [...]", sequence.name, codec.codec)))
+}
+
+fn perceptual_identity(_: Wanted) -> String {
+    String::new()
 }

@@ -2,44 +2,47 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::Value;
 
+use super::anchor::Seen;
 use super::jobs::At;
 use super::plan::CodecPlan;
 use super::process;
 use super::row::{Bytes, Progress};
 use crate::decoder::{Options, StreamDecoder};
 use crate::error::{Error, Result};
-use crate::frame::Frame;
+use crate::frame::VideoInfo;
 use crate::io::BoxedSource;
 use crate::metrics::{Scorer, Scores};
 
-/// What came of one encode.
-pub struct Coded {
+/// What came of an encode, beside the file.
+pub struct Encoded {
+    /// Wall-clock seconds of `nvc encode`.
+    pub seconds: f64,
+    /// Where it was encoded.
+    pub device: String,
+    /// Said of the target, if it was missed.
+    pub note: String,
+    /// Quality while fitting.
+    pub progress: Vec<Progress>,
+}
+
+/// What a file is and decodes to.
+pub struct Decoded {
     /// Bytes of the file.
     pub bytes: u64,
     /// Quality of the decoded frames.
     pub scores: Scores,
-    /// Wall-clock seconds of `nvc encode`.
-    pub encode_seconds: f64,
     /// Wall-clock seconds of `nvc decode`.
-    pub decode_seconds: f64,
+    pub seconds: f64,
     /// Bytes by part.
     pub parts: Bytes,
     /// Parameters of all networks.
     pub params: u64,
     /// Multiply-accumulates a luma sample, mean over frames.
     pub macs_per_pixel: f64,
-    /// Quality while fitting.
-    pub progress: Vec<Progress>,
-    /// Where it was encoded.
-    pub device: String,
-    /// Command line, with names of files replaced.
-    pub command: String,
-    /// Said of the target, if it was missed.
-    pub note: String,
 }
 
 /// Name of the codec in the results.
@@ -55,14 +58,32 @@ pub fn config(plan: &CodecPlan) -> String {
     plan.args.iter().fold(plan.preset.as_deref().unwrap_or("medium").to_string(), |text, a| text + " " + a)
 }
 
+fn arguments(plan: &CodecPlan, at: At, threads: usize) -> Vec<String> {
+    let (At::Bpp(size) | At::Quality(size)) = at;
+    let mut args = vec!["--arch".to_string(), plan.arch.clone().unwrap_or("auto".into())];
+    args.extend(["--preset".into(), plan.preset.clone().unwrap_or("medium".into()), "--bpp".into(), size.to_string()]);
+    args.extend(["--threads".into(), threads.to_string()]);
+    args.extend(plan.args.iter().cloned());
+    args
+}
+
+/// The command line, with names of files replaced.
+pub fn command(plan: &CodecPlan, at: At, threads: usize) -> String {
+    let quoted = |a: &String| {
+        if a.contains(|c: char| c.is_whitespace() || c == '\'') { format!("'{}'", a.replace('\'', "'\\''")) } else { a.clone() }
+    };
+    let args: Vec<String> = arguments(plan, at, threads).iter().map(quoted).collect();
+    format!("nvc encode IN -o OUT.nvc {}", args.join(" "))
+}
+
 /// The programs and files of one run.
 pub struct Run<'a> {
     /// The `nvc` program.
     pub program: &'a Path,
     /// The sequence.
     pub input: &'a Path,
-    /// Names of the files to write, less their extension.
-    pub stem: &'a Path,
+    /// Folder to write to.
+    pub dir: &'a Path,
     /// Threads.
     pub threads: usize,
     /// Set to stop.
@@ -70,58 +91,57 @@ pub struct Run<'a> {
 }
 
 impl Run<'_> {
-    fn file(&self, extension: &str) -> PathBuf {
-        let mut name = self.stem.as_os_str().to_os_string();
-        name.push(".");
-        name.push(extension);
-        PathBuf::from(name)
+    /// The file that [`Run::encode`] writes.
+    pub fn encoded_file(&self) -> PathBuf {
+        self.dir.join("coded.nvc")
     }
 
-    /// Encodes, decodes, and scores against `reference`; `seen` gets every pair of frames.
-    pub fn point(
-        &self,
-        plan: &CodecPlan,
-        at: At,
-        mut reference: BoxedSource,
-        seen: &mut dyn FnMut(u64, &Frame, &Frame) -> Result<()>,
-    ) -> Result<Coded> {
-        let At::Bpp(bpp) = at else {
-            return Err(Error::Parameter("points of nvc are sizes: bpp = [...]".into()));
-        };
-        let (file, stats, log) = (self.file("nvc"), self.file("ndjson"), self.file("log"));
-        let mut args = vec!["--arch".to_string(), plan.arch.clone().unwrap_or("auto".into())];
-        args.extend(["--preset".into(), plan.preset.clone().unwrap_or("medium".into()), "--bpp".into(), bpp.to_string()]);
-        args.extend(["--threads".into(), self.threads.to_string()]);
-        args.extend(plan.args.iter().cloned());
+    fn nvc(&self, subcommand: &str) -> Command {
         let mut command = Command::new(self.program);
-        command.arg("encode").arg(self.input).arg("-o").arg(&file).args(&args);
-        command.args(["-y", "--progress", "off", "--stats"]).arg(&stats);
-        let encoded = process::run(&mut command, None, &log, self.stop)?;
+        command.arg(subcommand);
+        command
+    }
+
+    /// Encodes the sequence.
+    pub fn encode(&self, plan: &CodecPlan, at: At) -> Result<Encoded> {
+        let stats = self.dir.join("coded.ndjson");
+        let mut command = self.nvc("encode");
+        command.arg(self.input).arg("-o").arg(self.encoded_file()).args(arguments(plan, at, self.threads));
+        command.args(["--end-with-stdin", "--progress", "off", "--stats"]).arg(&stats);
+        let encoded = process::run(&mut command, None, &self.dir.join("log"), self.stop)?;
         // 6: written, but the size was missed
         encoded.check("nvc encode", &[6])?;
         let note = if encoded.status.success() { String::new() } else { encoded.said.clone() };
+        let stats = read(&stats)?;
+        let device = match device(&stats).as_str() {
+            "cpu" => format!("cpu x{}", self.threads),
+            other => other.into(),
+        };
+        Ok(Encoded { seconds: encoded.seconds, device, note, progress: progress(&stats) })
+    }
 
-        let mut command = Command::new(self.program);
-        command.arg("decode").arg(&file).args(["-o", "null:", "--threads", &self.threads.to_string()]);
+    /// Decodes `file`, and scores it against `reference`, whose description is `source`: the file that codecs read may hold
+    /// less of it. `seen` gets every pair of frames.
+    pub fn decode(&self, file: &Path, source: &VideoInfo, mut reference: BoxedSource, seen: Seen) -> Result<Decoded> {
+        let log = self.dir.join("log");
+        let mut command = self.nvc("decode");
+        command.arg(file).args(["-o", "null:", "--threads", &self.threads.to_string()]);
         let decoded = process::run(&mut command, None, &log, self.stop)?;
         decoded.check("nvc decode", &[])?;
 
-        let info = self.file("info");
-        let mut command = Command::new(self.program);
-        command.arg("info").arg(&file).arg("--json");
-        process::run(&mut command, Some(&info), &log, self.stop)?.check("nvc info", &[])?;
-        let text = read(&info)?;
-        let json: Value = serde_json::from_str(&text).map_err(|e| Error::Parameter(format!("nvc info --json: {e}")))?;
+        let info = self.dir.join("info");
+        process::run(self.nvc("info").arg(file).arg("--json"), Some(&info), &log, self.stop)?.check("nvc info", &[])?;
+        let json: Value = serde_json::from_str(&read(&info)?).map_err(|e| Error::Parameter(format!("nvc info --json: {e}")))?;
         let (parts, params, macs_per_pixel) = layout(&json);
-        for p in [&info, &log] {
-            let _ = std::fs::remove_file(p);
-        }
 
-        let stream = std::fs::File::open(&file).map_err(|e| Error::io(format!("opening {}", file.display()), e))?;
+        let stream = std::fs::File::open(file).map_err(|e| Error::io(format!("opening {}", file.display()), e))?;
         let options = Options { threads: self.threads, ..Options::default() };
         let mut decoder = StreamDecoder::new(std::io::BufReader::new(stream), options)?;
-        let mut scorer = Scorer::new(reference.info());
+        let mut scorer = Scorer::new(source);
         decoder.decode(0..u64::MAX, &mut |index, frame| {
+            if self.stop.load(Ordering::SeqCst) {
+                return Err(Error::Interrupted);
+            }
             let original =
                 reference.read()?.ok_or_else(|| Error::Mismatch(format!("the file has more frames than the source ({index})")))?;
             scorer.add(&original, &frame)?;
@@ -130,19 +150,8 @@ impl Run<'_> {
         if reference.read()?.is_some() {
             return Err(Error::Mismatch(format!("the file has fewer frames than the source ({})", decoder.frames_read())));
         }
-        Ok(Coded {
-            bytes: decoder.bytes_read(),
-            scores: scorer.finish()?,
-            encode_seconds: encoded.seconds,
-            decode_seconds: decoded.seconds,
-            parts,
-            params,
-            macs_per_pixel,
-            progress: progress(&read(&stats)?),
-            device: device(&plan.args, self.threads),
-            command: format!("nvc encode IN -o OUT.nvc {}", args.join(" ")),
-            note,
-        })
+        let scores = scorer.finish()?;
+        Ok(Decoded { bytes: decoder.bytes_read(), scores, seconds: decoded.seconds, parts, params, macs_per_pixel })
     }
 }
 
@@ -150,9 +159,10 @@ fn read(path: &Path) -> Result<String> {
     std::fs::read_to_string(path).map_err(|e| Error::io(format!("reading {}", path.display()), e))
 }
 
-fn device(args: &[String], threads: usize) -> String {
-    let given = args.iter().position(|a| a == "--device").and_then(|i| args.get(i + 1));
-    given.filter(|d| *d != "cpu" && *d != "auto").cloned().unwrap_or(format!("cpu x{threads}"))
+/// The device that the statistics name.
+fn device(stats: &str) -> String {
+    let start = stats.lines().filter_map(|l| serde_json::from_str::<Value>(l).ok()).find(|v| v["type"] == "start");
+    start.and_then(|v| v["device"].as_str().map(str::to_string)).unwrap_or("cpu".into())
 }
 
 /// Bytes by part, parameters and multiply-accumulates from `nvc info --json`.

@@ -32,7 +32,8 @@ impl Ended {
 pub fn run(command: &mut Command, out: Option<&Path>, log: &Path, stop: &AtomicBool) -> Result<Ended> {
     let create = |p: &Path| std::fs::File::create(p).map_err(|e| Error::io(format!("creating {}", p.display()), e));
     let name = command.get_program().to_string_lossy().into_owned();
-    command.stdin(Stdio::null()).stderr(create(log)?);
+    // a pipe that nothing is written to: its end tells a program that asks for it that we are gone
+    command.stdin(Stdio::piped()).stderr(create(log)?);
     command.stdout(match out {
         Some(p) => create(p)?.into(),
         None => Stdio::null(),

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard};
 
 use super::anchor;
-use super::jobs::{At, Job, Records, file_digest, jobs};
+use super::jobs::{At, Found, Identities, Job, Records, file_digest, jobs};
 use super::nvc;
 use super::plan::{CodecPlan, Plan};
 use super::row::{Point, Row};
@@ -76,29 +76,31 @@ pub struct Outcome {
 
 /// Runs the plan. [`Error::Interrupted`] once `stop` is set; what was finished by then stays.
 pub fn run(plan: &Plan, options: &Options, on: &mut (dyn FnMut(Event) + Send)) -> Result<Outcome> {
+    let processors = std::thread::available_parallelism().map_or(1, |n| n.get());
+    // every codec gets the same number, and rows tell it
+    let plan = &Plan { threads: if plan.threads == 0 { processors } else { plan.threads }, ..plan.clone() };
     plan.codec.iter().filter(|c| c.codec != "nvc").try_for_each(|c| anchor::spec(c).map(drop))?;
     let sequences = sequences(plan, options)?;
     let records = Records::open(options.out)?;
-    let mut identity = |codec: &CodecPlan| match codec.codec.as_str() {
+    let mut codec = |codec: &CodecPlan| match codec.codec.as_str() {
         // gathering takes the newest record, whatever made it
         _ if options.gather => Ok(String::new()),
         "nvc" => Ok(options.program_digest.clone()),
         _ => anchor::identity(codec),
     };
-    let (jobs, missing) = jobs(plan, &sequences, &mut identity);
+    let measures = if options.gather { String::new() } else { anchor::measures(plan) };
+    let (jobs, missing) = jobs(plan, &sequences, &mut Identities { codec: &mut codec, measures })?;
     for (c, e) in &missing {
         on(Event::Missing(&plan.codec[*c], e));
     }
-    let todo: VecDeque<&Job> = jobs.iter().filter(|j| !options.gather && records.load(j, false).is_none()).collect();
-    let processors = std::thread::available_parallelism().map_or(1, |n| n.get());
-    let wanted =
-        if options.jobs > 0 { options.jobs } else { plan.jobs.unwrap_or(processors.checked_div(plan.threads).unwrap_or(1).max(1)) };
+    let open = |j: &&Job| !options.gather && !matches!(records.find(j), Found::Point(_));
+    let todo: VecDeque<&Job> = jobs.iter().filter(open).collect();
+    let wanted = if options.jobs > 0 { options.jobs } else { plan.jobs.unwrap_or((processors / plan.threads).max(1)) };
     let at_once = wanted.min(todo.len());
     on(Event::Plan { points: jobs.len(), finished: jobs.len() - todo.len(), jobs: at_once });
 
     let files = Files::new(options.out, &sequences, todo.iter().map(|j| j.sequence));
-    let state = Mutex::new(State { todo, on, finished: jobs.len(), failed: Vec::new() });
-    lock(&state).finished -= lock_len(&state);
+    let state = Mutex::new(State { finished: jobs.len() - todo.len(), todo, on, failed: Vec::new() });
     let worker = Worker { plan, options, sequences: &sequences, records: &records, files: &files, at_once, total: jobs.len() };
     std::thread::scope(|scope| {
         for _ in 0..at_once {
@@ -123,16 +125,14 @@ fn gather(
     failed: Vec<(String, Error)>,
     missing: Vec<(usize, Error)>,
 ) -> Result<Outcome> {
-    let mut done: Vec<(&Job, Point)> = jobs.iter().filter_map(|j| Some((j, records.load(j, options.gather)?))).collect();
+    let found = if options.gather { records.newest(jobs) } else { jobs.iter().map(|j| records.find(j).point()).collect() };
+    let mut done: Vec<(&Job, Point)> = jobs.iter().zip(found).filter_map(|(j, p)| Some((j, p?))).collect();
     done.sort_by(|(a, x), (b, y)| (a.sequence, a.codec).cmp(&(b.sequence, b.codec)).then(x.row.bpp.total_cmp(&y.row.bpp)));
     let mut pictures = Vec::new();
     for (s, sequence) in sequences.iter().enumerate() {
         let frame = jobs.iter().find(|j| j.sequence == s).map_or(0, |j| j.picture);
-        let path = options
-            .out
-            .join("points")
-            .join(super::file_name(&format!("{}_source_{}_{frame}", sequence.name, &sequence.digest[..8])))
-            .with_extension("png");
+        let name = super::file_name(&format!("{}_source_{}_{frame}.png", sequence.name, &sequence.digest[..8]));
+        let path = options.out.join("points").join(name);
         let shown = done.iter().any(|(j, _)| j.sequence == s);
         if shown && !path.exists() {
             sequence.write_picture(frame, &path, options.store)?;
@@ -187,10 +187,6 @@ fn lock<T>(m: &Mutex<T>) -> MutexGuard<'_, T> {
     m.lock().unwrap_or_else(|e| e.into_inner())
 }
 
-fn lock_len(state: &Mutex<State>) -> usize {
-    lock(state).todo.len()
-}
-
 struct Worker<'a> {
     plan: &'a Plan,
     options: &'a Options<'a>,
@@ -242,44 +238,64 @@ impl Worker<'_> {
         let (sequence, codec) = (&self.sequences[job.sequence], &self.plan.codec[job.codec]);
         let input = self.files.get(job.sequence, sequence, self.options.store)?;
         let mut row = self.row(sequence);
-        let picture = self.records.path(job, "png");
+        let attempt = self.records.attempt()?;
+        let picture = attempt.path().join("picture.png");
         let keep = &mut |index: u64, _: &Frame, decoded: &Frame| {
             if index == job.picture { write_picture(decoded, &sequence.info, &picture) } else { Ok(()) }
         };
         let mut point = if codec.codec == "nvc" {
-            if file_digest(self.options.program)? != self.options.program_digest {
-                let name = self.options.program.display();
-                return Err(Error::Mismatch(format!("{name} has changed since the run began; start it again")));
-            }
-            let stem = self.records.stem(job);
-            let run =
-                nvc::Run { program: self.options.program, input: &input, stem: &stem, threads: self.plan.threads, stop: self.options.stop };
-            let mut measure = anchor::Perceptual::start(self.plan, &sequence.info)?;
-            let coded = run.point(codec, job.at, open(&input)?, &mut |i, reference, decoded| {
-                measure.add(reference, decoded)?;
-                keep(i, reference, decoded)
-            })?;
-            row.codec = nvc::codec_name(codec);
-            row.version = format!("nvc {}", env!("CARGO_PKG_VERSION"));
-            row.git = env!("NVC_COMMIT").into();
-            row.config = nvc::config(codec);
-            row.point = point_name(job.at, "quality");
-            row.bytes = coded.bytes;
-            row.set_scores(&coded.scores);
-            (row.enc_s, row.dec_s) = (coded.encode_seconds, coded.decode_seconds);
-            row.enc_device = coded.device;
-            row.dec_device = format!("cpu x{}", self.plan.threads);
-            (row.params, row.macs_per_pixel) = (Some(coded.params), Some(coded.macs_per_pixel));
-            (row.command, row.note) = (coded.command, coded.note);
-            measure.finish(&mut row)?;
-            Point { row, parts: Some(coded.parts), progress: coded.progress, picture: None }
+            self.nvc(job, row, &input, attempt.path(), keep)?
         } else {
             anchor::point(self.plan, codec, job.at, &mut row, &input, sequence, keep)?;
             Point { row, ..Point::default() }
         };
         point.row.finish(sequence.frames);
-        point.picture = picture.exists().then(|| format!("points/{}.png", job.stem));
+        for extension in ["nvc", "ndjson", "png"] {
+            let name = if extension == "png" { picture.clone() } else { attempt.path().join(format!("coded.{extension}")) };
+            let to = self.records.path(job, extension);
+            if name.exists() {
+                std::fs::rename(&name, &to).map_err(|e| Error::io(format!("renaming to {}", to.display()), e))?;
+            }
+        }
+        point.picture = self.records.path(job, "png").exists().then(|| format!("points/{}.png", job.stem));
         Ok(point)
+    }
+
+    /// A point of nvc; of one that is coded already and only looked at otherwise, the encode is not repeated.
+    fn nvc(&self, job: &Job, mut row: Row, input: &Path, dir: &Path, keep: anchor::Seen) -> Result<Point> {
+        let (sequence, codec) = (&self.sequences[job.sequence], &self.plan.codec[job.codec]);
+        if file_digest(self.options.program)? != self.options.program_digest {
+            let name = self.options.program.display();
+            return Err(Error::Mismatch(format!("{name} has changed since the run began; start it again")));
+        }
+        let kept = self.records.path(job, "nvc");
+        let run = nvc::Run { program: self.options.program, input, dir, threads: self.plan.threads, stop: self.options.stop };
+        let (file, before) = match self.records.find(job) {
+            Found::Encode(p) if kept.exists() => (kept, Some(p)),
+            _ => (run.encoded_file(), None),
+        };
+        let encoded = match before {
+            Some(p) => nvc::Encoded { seconds: p.row.enc_s, device: p.row.enc_device, note: p.row.note, progress: p.progress },
+            None => run.encode(codec, job.at)?,
+        };
+        let mut measure = anchor::Perceptual::start(self.plan, &sequence.info)?;
+        let decoded = run.decode(&file, &sequence.info, open(input)?, &mut |i, reference, decoded| {
+            measure.add(reference, decoded)?;
+            keep(i, reference, decoded)
+        })?;
+        row.codec = nvc::codec_name(codec);
+        row.version = format!("nvc {}", env!("CARGO_PKG_VERSION"));
+        row.config = nvc::config(codec);
+        row.point = point_name(job.at, "quality");
+        row.command = nvc::command(codec, job.at, self.plan.threads);
+        row.bytes = decoded.bytes;
+        row.set_scores(&decoded.scores);
+        (row.enc_s, row.dec_s) = (encoded.seconds, decoded.seconds);
+        (row.enc_device, row.dec_device) = (encoded.device, format!("cpu x{}", self.plan.threads));
+        (row.params, row.macs_per_pixel) = (Some(decoded.params), Some(decoded.macs_per_pixel));
+        row.note = encoded.note;
+        measure.finish(&mut row)?;
+        Ok(Point { row, parts: Some(decoded.parts), progress: encoded.progress, picture: None })
     }
 
     fn row(&self, s: &Sequence) -> Row {
@@ -293,6 +309,7 @@ impl Worker<'_> {
             pix_fmt: i.format.name().into(),
             bit_depth: i.format.bit_depth,
             jobs: self.at_once,
+            git: env!("NVC_COMMIT").into(),
             ..Row::default()
         }
     }

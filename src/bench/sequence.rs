@@ -36,7 +36,7 @@ impl Sequence {
         let mut source = source(plan, base, store)?;
         let info = *source.info();
         let mut hash = Sha256::new();
-        hash.update(format!("{}x{} {} {:?} {:?}", info.width, info.height, info.format.name(), info.fps, info.color));
+        hash.update(format!("{}x{} {} {:?} {:?} {:?}", info.width, info.height, info.format.name(), info.fps, info.sar, info.color));
         let (mut raw, mut frames) = (Vec::new(), 0);
         while let Some(f) = source.read()? {
             f.write_raw(info.format, &mut raw);
@@ -57,9 +57,9 @@ impl Sequence {
         Ok(Sequence { name, origin: origin(plan), info, frames, digest, plan: plan.clone(), base })
     }
 
-    /// Whether it is one picture without a rate.
+    /// Whether it is one picture, RGB or gray, as codecs of pictures take it.
     pub fn is_picture(&self) -> bool {
-        self.frames == 1 && self.info.format.chroma == Chroma::Rgb
+        self.frames == 1 && matches!(self.info.format.chroma, Chroma::Rgb | Chroma::Gray)
     }
 
     /// Its file name below the folder of results.

@@ -218,6 +218,9 @@ pub struct BenchArgs {
     /// Run nothing: make tables and report anew from what is finished.
     #[arg(long)]
     pub gather: bool,
+    /// Do not fetch data sets that are not there.
+    #[arg(long)]
+    pub no_fetch: bool,
     /// Say only what fails.
     #[arg(short, long)]
     pub quiet: bool,
@@ -414,6 +417,9 @@ pub struct EncodeArgs {
     /// Progress on stderr.
     #[arg(long, value_enum, default_value_t = ProgressArg::Auto, help_heading = "Reports")]
     pub progress: ProgressArg,
+    /// Stop as on Ctrl-C when stdin ends: what a program that starts this one holds open ends with it.
+    #[arg(long, help_heading = "Reports")]
+    pub end_with_stdin: bool,
     /// Print errors only.
     #[arg(short, long, help_heading = "Reports")]
     pub quiet: bool,

@@ -7,7 +7,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::args::BenchArgs;
 use super::{print_line, say};
 use crate::bench::{Event, Finished, Options, Outcome, Plan, Row, SequencePlan, file_digest, run, write_results};
-use crate::datasets::Store;
 use crate::error::{Error, Result};
 
 /// Runs `a.plan`.
@@ -19,7 +18,11 @@ pub fn run_bench(a: &BenchArgs) -> Result<()> {
     std::fs::create_dir_all(&out).map_err(|e| Error::io(format!("creating {}", out.display()), e))?;
     let _lock = Lock::take(&out)?;
     let program = std::env::current_exe().map_err(|e| Error::io("looking for this program", e))?;
-    let store = Store::open(a.store.root.as_deref(), &a.store.manifest)?;
+    let store = super::datasets::open(&a.store)?;
+    let named: Vec<String> = plan.sequence.iter().filter_map(|s| s.source.strip_prefix("dataset:").map(str::to_string)).collect();
+    if !a.no_fetch {
+        super::datasets::fetch_missing(&store, &named, a.quiet)?;
+    }
     if plan.codec.iter().any(|c| c.codec == "nvc") && !cfg!(feature = "encode") {
         return Err(Error::Unsupported(
             "this build of nvc has no encoder, and the plan wants one (build with the feature 'encode')".into(),
@@ -75,14 +78,18 @@ fn default_out(plan: &Path) -> PathBuf {
     PathBuf::from("bench-out").join(plan.file_stem().unwrap_or_default())
 }
 
+/// The command for others to repeat: folders of this machine are left to them.
 fn command_line(a: &BenchArgs) -> String {
-    let name = |p: &Path| p.display().to_string();
-    let mut text = format!("nvc bench {}", name(&a.plan));
-    a.dataset.iter().for_each(|d| text += &format!(" --dataset {d}"));
-    a.frames.iter().for_each(|f| text += &format!(" --frames {f}"));
-    a.codec.iter().for_each(|c| text += &format!(" --codec {c}"));
+    let plan = if a.plan.is_absolute() { a.plan.file_name().map_or(a.plan.clone(), PathBuf::from) } else { a.plan.clone() };
+    let mut text = format!("nvc bench {}", plan.display());
+    let mut add = |name: &str, value: &dyn std::fmt::Display| text += &format!(" --{name} {value}");
+    a.base.iter().for_each(|_| add("base", &"DIR"));
+    a.dataset.iter().for_each(|d| add("dataset", d));
+    a.frames.iter().for_each(|f| add("frames", f));
+    a.codec.iter().for_each(|c| add("codec", c));
+    a.store.manifest.iter().for_each(|_| add("manifest", &"FILE"));
     if a.jobs > 0 {
-        text += &format!(" --jobs {}", a.jobs);
+        add("jobs", &a.jobs);
     }
     text
 }

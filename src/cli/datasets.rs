@@ -1,6 +1,7 @@
 //! `nvc datasets`: test sequences by name.
 
 use std::io::{IsTerminal, Write};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -23,7 +24,14 @@ pub fn run(a: &DatasetsArgs) -> Result<()> {
     }
 }
 
-fn open(a: &StoreArgs) -> Result<Store> {
+/// Fetches what of some names is not there yet.
+pub fn fetch_missing(store: &Store, names: &[String], quiet: bool) -> Result<()> {
+    let missing: Vec<&Entry> = expand(store, names)?.into_iter().filter(|e| store.path(e).is_err()).collect();
+    each(&missing, |entry| fetch_entry(store, entry, quiet).map(drop))
+}
+
+/// The store that arguments mean.
+pub fn open(a: &StoreArgs) -> Result<Store> {
     Store::open(a.root.as_deref(), &a.manifest)
 }
 
@@ -184,13 +192,15 @@ impl Progress {
 }
 
 fn fetch(store: &Store, names: &[String], quiet: bool) -> Result<()> {
+    each(&expand(store, names)?, |entry| print_line(&fetch_entry(store, entry, quiet)?.display().to_string()))
+}
+
+fn fetch_entry(store: &Store, entry: &Entry, quiet: bool) -> Result<PathBuf> {
     let terminal = std::io::stderr().is_terminal();
-    each(&expand(store, names)?, |entry| {
-        let mut progress = Progress { id: entry.id(), quiet, terminal, last: None, open_line: false };
-        let fetched = store.fetch(entry, &mut |event| progress.show(&event));
-        progress.end();
-        print_line(&fetched?.display().to_string())
-    })
+    let mut progress = Progress { id: entry.id(), quiet, terminal, last: None, open_line: false };
+    let fetched = store.fetch(entry, &mut |event| progress.show(&event));
+    progress.end();
+    fetched
 }
 
 fn verify(store: &Store, names: &[String]) -> Result<()> {

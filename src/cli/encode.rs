@@ -146,6 +146,16 @@ fn interrupt(a: &EncodeArgs) -> Result<Arc<AtomicBool>> {
         }
     })
     .map_err(|e| Error::io("installing the interrupt handler", std::io::Error::other(e)))?;
+    if a.end_with_stdin {
+        if a.input == "-" {
+            return Err(Error::Parameter("--end-with-stdin: stdin is the source already".into()));
+        }
+        let ended = flag.clone();
+        std::thread::spawn(move || {
+            let _ = std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());
+            ended.store(true, Ordering::SeqCst);
+        });
+    }
     Ok(flag)
 }
 

@@ -50,7 +50,7 @@ impl Stats {
             "fps": [info.fps.num, info.fps.den], "frames": frames,
             "target": target, "model_size": o.model_size, "preset": format!("{:?}", o.preset).to_lowercase(),
             "steps": o.steps, "batch": o.batch, "lr": o.learning_rate, "loss": format!("{:?}", o.loss).to_lowercase(),
-            "seed": o.seed, "threads": o.threads,
+            "seed": o.seed, "threads": o.threads, "device": o.device.resolve().to_string(),
         });
         self.line(&v)
     }

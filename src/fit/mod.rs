@@ -27,6 +27,28 @@ pub enum Device {
     Cuda(usize),
 }
 
+impl Device {
+    /// The device that is meant: `Auto` becomes what this build and machine have.
+    pub fn resolve(self) -> Device {
+        match self {
+            #[cfg(feature = "cuda")]
+            Device::Auto if cuda_available() => Device::Cuda(0),
+            Device::Auto => Device::Cpu,
+            d => d,
+        }
+    }
+}
+
+impl std::fmt::Display for Device {
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        match self {
+            Device::Auto => write!(f, "auto"),
+            Device::Cpu => write!(f, "cpu"),
+            Device::Cuda(index) => write!(f, "cuda:{index}"),
+        }
+    }
+}
+
 /// Distortion that is minimised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Loss {
@@ -108,7 +130,7 @@ pub struct Fitted {
 /// Fits one group.
 pub fn fit(job: &Job<'_>, observer: &mut dyn Observer) -> Result<Fitted> {
     type Cpu = burn::backend::Autodiff<burn::backend::Flex>;
-    match job.settings.device {
+    match job.settings.device.resolve() {
         #[cfg(feature = "cuda")]
         Device::Cuda(index) => {
             if !cuda_available() {
@@ -119,9 +141,7 @@ pub fn fit(job: &Job<'_>, observer: &mut dyn Observer) -> Result<Fitted> {
         }
         #[cfg(not(feature = "cuda"))]
         Device::Cuda(index) => Err(Error::Device(format!("cuda:{index}: this build has no CUDA support (cargo feature 'cuda')"))),
-        #[cfg(feature = "cuda")]
-        Device::Auto if cuda_available() => fit(&Job { settings: Settings { device: Device::Cuda(0), ..job.settings }, ..*job }, observer),
-        _ => train::run::<Cpu>(job, &Default::default(), observer),
+        Device::Auto | Device::Cpu => train::run::<Cpu>(job, &Default::default(), observer),
     }
 }
 
