@@ -208,8 +208,8 @@ impl Backend for ExternalVideo<'_> {
             self.codec.call(&self.codec.encode, &self.values(&input.display().to_string(), &stream.display().to_string(), quality))?;
         let stdout = if self.codec.encode.contains("{output}") { Stdio::null() } else { Self::create(&stream)?.into() };
         let begin = Instant::now();
-        let mut program = Program::start(&call, if by_file { Stdio::null() } else { Stdio::piped() }, stdout, self.job.dir)?;
-        if let Some(pipe) = program.child.stdin.take() {
+        let mut program = Program::start(&call, if by_file { Stdio::null() } else { Stdio::piped() }, stdout, self.job.place())?;
+        if let Some(pipe) = program.stdin.take() {
             feed(self.job.reference, &self.coded, self.job.siting, pipe)?;
         }
         program.wait(&what)?;
@@ -230,11 +230,19 @@ impl Backend for ExternalVideo<'_> {
         let output = self.job.dir.join("dec.y4m");
         let call =
             self.codec.call(&self.codec.decode, &self.values(&stream.display().to_string(), &output.display().to_string(), run.quality))?;
-        let stdin = if self.codec.decode.contains("{input}") { Stdio::null() } else { Self::open(stream)?.into() };
-        let by_file = self.codec.decode.contains("{output}");
+        let stdin =
+            || -> Result<Stdio> { Ok(if self.codec.decode.contains("{input}") { Stdio::null() } else { Self::open(stream)?.into() }) };
+        // Timed with nobody reading: the scores would be in the time.
         let begin = Instant::now();
-        let mut program = Program::start(&call, stdin, if by_file { Stdio::null() } else { Stdio::piped() }, self.job.dir)?;
-        if let Some(pipe) = program.child.stdout.take() {
+        Program::start(&call, stdin()?, Stdio::null(), self.job.place())?.wait(&what)?;
+        let seconds = begin.elapsed().as_secs_f64();
+        if self.codec.decode.contains("{output}") {
+            self.frames(BufReader::with_capacity(1 << 18, Self::open(&output)?), each)?;
+            std::fs::remove_file(&output).map_err(|e| Error::io(format!("removing {}", output.display()), e))?;
+            return Ok(seconds);
+        }
+        let mut program = Program::start(&call, stdin()?, Stdio::piped(), self.job.place())?;
+        if let Some(pipe) = program.stdout.take() {
             match self.frames(BufReader::with_capacity(1 << 18, pipe), each) {
                 // what a failing program leaves is torn: its own message is the better one
                 Err(e @ Error::Format { .. }) => return program.wait(&what).and(Err(e)),
@@ -242,11 +250,6 @@ impl Backend for ExternalVideo<'_> {
             }
         }
         program.wait(&what)?;
-        let seconds = begin.elapsed().as_secs_f64();
-        if by_file {
-            self.frames(BufReader::with_capacity(1 << 18, Self::open(&output)?), each)?;
-            std::fs::remove_file(&output).map_err(|e| Error::io(format!("removing {}", output.display()), e))?;
-        }
         Ok(seconds)
     }
 

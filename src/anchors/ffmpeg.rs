@@ -1,6 +1,6 @@
 //! Which ffmpeg: those that `NVC_FFMPEG` lists, separated like PATH, and then `ffmpeg`; the first that has what is needed.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock};
 
@@ -62,6 +62,18 @@ impl Ffmpeg {
     pub fn call(&self, args: &[&str]) -> Call {
         let start = ["-hide_banner", "-nostdin", "-v", "error", "-y"];
         Call { program: self.program.clone(), ..Call::new("ffmpeg", &[&start, args].concat()) }
+    }
+
+    /// The first line of what it says of its version. Asked once a process and program.
+    pub fn version(&self) -> Option<String> {
+        static KNOWN: Mutex<BTreeMap<PathBuf, Option<String>>> = Mutex::new(BTreeMap::new());
+        // a thread that panicked while it held the lock has left the map whole
+        let mut known = KNOWN.lock().unwrap_or_else(|e| e.into_inner());
+        let ask = || {
+            let said = Call { program: self.program.clone(), ..Call::new("ffmpeg", &["-version"]) }.output().ok()?;
+            said.lines().map(str::trim).find(|l| !l.is_empty()).map(String::from)
+        };
+        known.entry(self.program.clone()).or_insert_with(ask).clone()
     }
 
     /// Whether the encoder takes a pixel format.

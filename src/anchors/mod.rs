@@ -19,7 +19,9 @@ mod table;
 mod version;
 mod video;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use crate::error::{Error, Result};
 use crate::frame::{Chroma, Frame, VideoInfo};
@@ -28,11 +30,12 @@ use crate::metrics::{Scorer, Scores};
 
 pub use external::ExternalCodec;
 pub use ffmpeg::FFMPEG_VARIABLE;
-pub use perceptual::{Measure, Perceptual, VMAF_MODEL, Wanted, Xpsnr, perceptual};
+pub use perceptual::{Measure, Perceptual, VMAF_MODEL, Wanted, Xpsnr, perceptual, perceptual_identity};
 pub use spec::{AnchorSpec, Codec};
 pub use table::{TableRow, score_table};
 pub use version::version;
 
+use program::{Place, stopped};
 use search::{Run, search};
 
 /// Where 8-bit 4:2:0 chroma samples are said to lie. It moves no sample; some encoders spend a few bits on it.
@@ -46,7 +49,7 @@ pub enum Siting {
 }
 
 /// How to run, and how to look for a size.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct AnchorOptions {
     /// Encoder threads. One gives the same bytes on every machine.
     pub threads: usize,
@@ -56,11 +59,15 @@ pub struct AnchorOptions {
     pub tolerance: f64,
     /// Where chroma samples lie.
     pub siting: Siting,
+    /// Ends programs and returns [`Error::Interrupted`] soon after it is set.
+    pub stop: Option<Arc<AtomicBool>>,
+    /// Existing folder that temporary files go below; the system's if not given.
+    pub dir: Option<PathBuf>,
 }
 
 impl Default for AnchorOptions {
     fn default() -> Self {
-        AnchorOptions { threads: 1, max_runs: 9, tolerance: 0.01, siting: Siting::Left }
+        AnchorOptions { threads: 1, max_runs: 9, tolerance: 0.01, siting: Siting::Left, stop: None, dir: None }
     }
 }
 
@@ -132,6 +139,17 @@ struct Job<'a> {
     threads: usize,
     siting: Siting,
     dir: &'a Path,
+    stop: Option<&'a Arc<AtomicBool>>,
+}
+
+impl<'a> Job<'a> {
+    fn new(reference: Reopen<'a>, info: &'a VideoInfo, opts: &'a AnchorOptions, dir: &'a Path) -> Self {
+        Job { reference, info, threads: opts.threads, siting: opts.siting, dir, stop: opts.stop.as_ref() }
+    }
+
+    fn place(&self) -> Place<'a> {
+        Place { dir: self.dir, stop: self.stop }
+    }
 }
 
 /// A codec, ready for one sequence.
@@ -163,8 +181,8 @@ pub fn run_anchor(spec: &AnchorSpec, reference: Reopen, info: &VideoInfo, target
             spec.codec_name()
         ))
     })?;
-    let dir = temp_dir()?;
-    let job = Job { reference, info, threads: opts.threads, siting: opts.siting, dir: dir.path() };
+    let dir = temp_dir(opts.dir.as_deref())?;
+    let job = Job::new(reference, info, opts, dir.path());
     let backend = backend(spec, job)?;
     let (best, note) = search(&scale, target_bytes, opts, |quality| backend.encode(quality))?;
     report(spec, &*backend, &job, &best, note, &mut |_, _, _| Ok(()))
@@ -189,15 +207,19 @@ pub fn run_anchor_at(
     } else if !quality.is_finite() {
         return Err(Error::Parameter(format!("{spec}: quality {quality} (allowed: finite numbers)")));
     }
-    let dir = temp_dir()?;
-    let job = Job { reference, info, threads: opts.threads, siting: opts.siting, dir: dir.path() };
+    let dir = temp_dir(opts.dir.as_deref())?;
+    let job = Job::new(reference, info, opts, dir.path());
     let backend = backend(spec, job)?;
     let run = backend.encode(quality)?;
     report(spec, &*backend, &job, &run, None, observer)
 }
 
-fn temp_dir() -> Result<tempfile::TempDir> {
-    tempfile::tempdir().map_err(|e| Error::io("creating a temporary directory", e))
+/// A temporary folder below another, or below the system's.
+fn temp_dir(below: Option<&Path>) -> Result<tempfile::TempDir> {
+    match below {
+        Some(dir) => tempfile::tempdir_in(dir).map_err(|e| Error::io(format!("creating a temporary directory in {}", dir.display()), e)),
+        None => tempfile::tempdir().map_err(|e| Error::io("creating a temporary directory", e)),
+    }
 }
 
 /// Decodes and scores.
@@ -209,6 +231,9 @@ fn report(spec: &AnchorSpec, backend: &dyn Backend, job: &Job, run: &Run, note: 
         Error::Mismatch(format!("{} decodes to {less} frames than the reference has ({frames} compared)", spec.codec_name()))
     };
     let decode_seconds = backend.decode(run, &mut |decoded| {
+        if stopped(job.stop) {
+            return Err(Error::Interrupted);
+        }
         let reference = source.read()?.ok_or_else(|| uneven("more", frames))?;
         scorer.add(&reference, &decoded)?;
         observer(frames, &reference, &decoded)?;

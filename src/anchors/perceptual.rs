@@ -2,13 +2,14 @@
 
 use std::io::{self, Write};
 use std::net::{TcpListener, TcpStream};
+use std::path::Path;
 use std::process::Stdio;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::ffmpeg::{Ffmpeg, Need};
-use super::program::Program;
+use super::program::{Place, Program};
 use super::stream::{header, is_closed, plain, y4m_frame};
 use super::{Reopen, Siting};
 use crate::color::check_frame;
@@ -71,6 +72,11 @@ pub struct Measure {
 impl Measure {
     /// Starts the programs. Where no ffmpeg has a filter or the format has no such figure, the reason is kept for the end.
     pub fn start(info: &VideoInfo, wanted: Wanted, threads: usize) -> Result<Self> {
+        Self::start_in(info, wanted, threads, None)
+    }
+
+    /// As [`Measure::start`], with the programs' logs in a temporary folder below `dir`, the system's if not given.
+    pub fn start_in(info: &VideoInfo, wanted: Wanted, threads: usize, dir: Option<&Path>) -> Result<Self> {
         let mut missing = Vec::new();
         let chroma = info.format.chroma;
         let mut having = |want: bool, what: &str, filter, defined: bool| {
@@ -88,13 +94,13 @@ impl Measure {
         let mut running = Vec::new();
         match (vmaf, xpsnr) {
             // in one run where one program has both
-            (Some(a), Some(b)) if a.program == b.program => running.push(Running::start(&a, info, wanted, threads)?),
+            (Some(a), Some(b)) if a.program == b.program => running.push(Running::start(&a, info, wanted, threads, dir)?),
             (a, b) => {
                 if let Some(a) = a {
-                    running.push(Running::start(&a, info, Wanted { vmaf: true, xpsnr: false }, threads)?);
+                    running.push(Running::start(&a, info, Wanted { vmaf: true, xpsnr: false }, threads, dir)?);
                 }
                 if let Some(b) = b {
-                    running.push(Running::start(&b, info, Wanted { vmaf: false, xpsnr: true }, threads)?);
+                    running.push(Running::start(&b, info, Wanted { vmaf: false, xpsnr: true }, threads, dir)?);
                 }
             }
         }
@@ -144,6 +150,18 @@ pub fn perceptual(reference: Reopen, distorted: Reopen, info: &VideoInfo, wanted
         }
         frames += 1;
     }
+}
+
+/// What measures the wanted figures here, for telling results of one program from those of another: the first line of
+/// `ffmpeg -version` or `absent` for each, with VMAF's model. Empty where nothing is wanted. Where the program lies does not matter.
+pub fn perceptual_identity(wanted: Wanted) -> String {
+    let of = |name: String, filter| {
+        let version = Ffmpeg::having(Need::Filter(filter)).ok().and_then(|f| f.version());
+        format!("{name}: {}", version.unwrap_or_else(|| "absent".into()))
+    };
+    let vmaf = wanted.vmaf.then(|| of(format!("VMAF {VMAF_MODEL}"), "libvmaf"));
+    let xpsnr = wanted.xpsnr.then(|| of("XPSNR".into(), "xpsnr"));
+    vmaf.into_iter().chain(xpsnr).collect::<Vec<_>>().join("; ")
 }
 
 /// One ffmpeg at work.
@@ -206,8 +224,8 @@ fn accept(listener: &TcpListener) -> io::Result<TcpStream> {
 }
 
 impl Running {
-    fn start(ffmpeg: &Ffmpeg, info: &VideoInfo, wanted: Wanted, threads: usize) -> Result<Self> {
-        let dir = super::temp_dir()?;
+    fn start(ffmpeg: &Ffmpeg, info: &VideoInfo, wanted: Wanted, threads: usize, below: Option<&Path>) -> Result<Self> {
+        let dir = super::temp_dir(below)?;
         let info = plain(info, info.format);
         let header = header(&info, Siting::Left)?;
         let io_error = |e| Error::io("listening on 127.0.0.1 for ffmpeg", e);
@@ -240,7 +258,7 @@ impl Running {
             args.extend(["-map", label, "-f", "null", "-"].map(String::from));
         }
         let call = ffmpeg.call(&args.iter().map(String::as_str).collect::<Vec<_>>());
-        let program = Program::start(&call, Stdio::null(), Stdio::null(), dir.path())?;
+        let program = Program::start(&call, Stdio::null(), Stdio::null(), Place { dir: dir.path(), stop: None })?;
         Ok(Running { program, inputs, wanted, sent: 0, dir })
     }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use super::ffmpeg::{Ffmpeg, Need};
-use super::nal::{Syntax, without_messages};
+use super::nal::{Syntax, size};
 use super::program::Call;
 use super::search::Run;
 use super::video::x265_threads;
@@ -76,12 +76,12 @@ impl<C: Calls> Backend for Picture<'_, C> {
             write(&files.input, self.job.info, &frame)?;
             let call = self.calls.encode(&files, quality)?;
             let begin = Instant::now();
-            call.run(self.job.dir, &format!("encode with {}", self.name))?;
+            call.run(self.job.place(), &format!("encode with {}", self.name))?;
             run.seconds += begin.elapsed().as_secs_f64();
-            let stream = std::fs::read(&path)
+            let size = size(&path, self.calls.syntax())
                 .map_err(|e| Error::io(format!("reading {}, which {} should have written", path.display(), call.name), e))?;
-            run.whole += stream.len() as u64;
-            run.bytes += self.calls.syntax().map_or(stream.len(), |s| without_messages(&stream, s).len()) as u64;
+            run.whole += size.whole;
+            run.bytes += size.bytes;
             run.streams.push(path);
         }
         Ok(run)
@@ -93,7 +93,7 @@ impl<C: Calls> Backend for Picture<'_, C> {
             let files = self.files(path);
             let call = self.calls.decode(&files, run.quality)?;
             let begin = Instant::now();
-            call.run(self.job.dir, &format!("decode a picture of {}", self.name))?;
+            call.run(self.job.place(), &format!("decode a picture of {}", self.name))?;
             seconds += begin.elapsed().as_secs_f64();
             each(read(&files.output, self.job.info, &self.name)?)?;
             // so that a decoder that writes nothing is not credited with the picture before

@@ -225,7 +225,14 @@ impl AnchorSpec {
     /// group of 12 as in much of the literature on learned codecs, or a preset made for speed alone.
     pub fn weak(&self) -> bool {
         let tune = self.tune.as_deref();
+        let number = |text: &str| text.parse::<u32>().ok();
+        let preset = number(&self.preset);
         match self.codec {
+            Codec::SvtAv1 => preset >= Some(10),
+            Codec::Aom => preset >= Some(7),
+            Codec::Avif => tune.and_then(number) >= Some(9),
+            Codec::Webp => preset.is_some_and(|p| p <= 1),
+            Codec::Jxl => preset.is_some_and(|p| p <= 2),
             Codec::X264 | Codec::X265 => matches!(tune, Some("zerolatency" | "fastdecode")) || WEAK_PRESETS.contains(&self.preset.as_str()),
             Codec::X265Intra => tune.is_some_and(|p| WEAK_PRESETS.contains(&p)),
             _ => false,
@@ -326,10 +333,47 @@ mod tests {
     #[test]
     fn weak_settings_are_labelled() {
         let weak = |s: &str| s.parse::<AnchorSpec>().unwrap().weak();
-        for yes in ["x264:veryfast:zerolatency", "x265:medium:zerolatency", "x265:ultrafast", "x264:slow:fastdecode"] {
+        for yes in [
+            "x264:veryfast:zerolatency",
+            "x265:medium:zerolatency",
+            "x265:ultrafast",
+            "x264:slow:fastdecode",
+            "x265-intra:444:ultrafast",
+            "svtav1:10",
+            "svtav1:13:psnr",
+            "aom:7",
+            "aom:8",
+            "avif:444:9",
+            "avif:420:10",
+            "webp:0",
+            "webp:1",
+            "jxl:1",
+            "jxl:2",
+        ] {
             assert!(weak(yes), "{yes}");
         }
-        for no in ["x264", "x265:veryslow:psnr", "x265:fast", "svtav1:8", "vvenc", "jpeg:420", "x265-intra:444"] {
+        for no in [
+            "x264",
+            "x265:veryslow:psnr",
+            "x265:fast",
+            "svtav1",
+            "svtav1:0",
+            "svtav1:9",
+            "aom",
+            "aom:6",
+            "vvenc",
+            "vvenc:faster",
+            "jpeg:420",
+            "avif:444",
+            "avif:444:0",
+            "avif:420:8",
+            "webp",
+            "webp:2",
+            "jxl",
+            "jxl:3",
+            "jxl:9",
+            "x265-intra:444",
+        ] {
             assert!(!weak(no), "{no}");
         }
     }

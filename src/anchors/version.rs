@@ -6,7 +6,7 @@ use std::process::Stdio;
 use std::sync::{Mutex, OnceLock};
 
 use super::ffmpeg::{Ffmpeg, Need};
-use super::program::{Call, Program};
+use super::program::{Call, Place, Program};
 use super::stream::feed;
 use super::{AnchorSpec, Codec, Siting, video};
 use crate::error::{Error, Result};
@@ -84,7 +84,7 @@ fn tiny(ffmpeg: &Ffmpeg, codec: &Codec) -> Result<String> {
     let Some((encoder, format, ..)) = video::names(codec) else {
         return Err(Error::Parameter(format!("{} is no video encoder of ffmpeg's", codec.name())));
     };
-    let dir = super::temp_dir()?;
+    let dir = super::temp_dir(None)?;
     let path = dir.path().join("tiny");
     let bit_depth = if ffmpeg.takes("yuv420p") { 8 } else { 10 };
     let format_of = PixelFormat { chroma: Chroma::Yuv420, bit_depth };
@@ -105,8 +105,8 @@ fn tiny(ffmpeg: &Ffmpeg, codec: &Codec) -> Result<String> {
         format,
         &path.display().to_string(),
     ]);
-    let mut program = Program::start(&call, Stdio::piped(), Stdio::null(), dir.path())?;
-    let pipe = program.child.stdin.take().ok_or_else(|| Error::Parameter("ffmpeg has no stdin".into()))?;
+    let mut program = Program::start(&call, Stdio::piped(), Stdio::null(), Place { dir: dir.path(), stop: None })?;
+    let pipe = program.stdin.take().ok_or_else(|| Error::Parameter("ffmpeg has no stdin".into()))?;
     feed(&|| Ok(Box::new(Gray { info, left: 2 }) as BoxedSource), &info, Siting::Left, pipe)?;
     program.wait(&format!("encode with {encoder}"))?;
     let stream = std::fs::read(&path).map_err(|e| Error::io(format!("reading {}", path.display()), e))?;

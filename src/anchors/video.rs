@@ -6,7 +6,7 @@ use std::process::Stdio;
 use std::time::Instant;
 
 use super::ffmpeg::{Ffmpeg, Need};
-use super::nal::{Syntax, without_messages};
+use super::nal::{Syntax, size};
 use super::program::{Call, Program};
 use super::search::Run;
 use super::stream::{change_depth, feed, plain};
@@ -86,14 +86,13 @@ impl Backend for Video<'_> {
         let path = self.job.dir.join(format!("{quality}.{}", self.extension));
         let call = self.encode_call(quality, "-", &path.display().to_string());
         let begin = Instant::now();
-        let mut program = Program::start(&call, Stdio::piped(), Stdio::null(), self.job.dir)?;
-        let pipe = program.child.stdin.take().ok_or_else(|| Error::Parameter("ffmpeg has no stdin".into()))?;
+        let mut program = Program::start(&call, Stdio::piped(), Stdio::null(), self.job.place())?;
+        let pipe = program.stdin.take().ok_or_else(|| Error::Parameter("ffmpeg has no stdin".into()))?;
         feed(self.job.reference, &self.coded, self.job.siting, pipe)?;
         program.wait(&format!("encode with {}", self.spec.codec_name()))?;
         let seconds = begin.elapsed().as_secs_f64();
-        let stream = std::fs::read(&path).map_err(|e| Error::io(format!("reading {}", path.display()), e))?;
-        let bytes = self.syntax.map_or(stream.len(), |s| without_messages(&stream, s).len()) as u64;
-        Ok(Run { quality, bytes, whole: stream.len() as u64, seconds, streams: vec![path] })
+        let size = size(&path, self.syntax).map_err(|e| Error::io(format!("reading {}", path.display()), e))?;
+        Ok(Run { quality, bytes: size.bytes, whole: size.whole, seconds, streams: vec![path] })
     }
 
     fn decode(&self, run: &Run, each: &mut dyn FnMut(Frame) -> Result<()>) -> Result<f64> {
@@ -103,10 +102,10 @@ impl Backend for Video<'_> {
         };
         // Timed by itself: below, it waits for the scores.
         let begin = Instant::now();
-        self.decode_call(path, true).run(self.job.dir, WHAT)?;
+        self.decode_call(path, true).run(self.job.place(), WHAT)?;
         let seconds = begin.elapsed().as_secs_f64();
-        let mut program = Program::start(&self.decode_call(path, false), Stdio::null(), Stdio::piped(), self.job.dir)?;
-        let pipe = program.child.stdout.take().ok_or_else(|| Error::Parameter("ffmpeg has no stdout".into()))?;
+        let mut program = Program::start(&self.decode_call(path, false), Stdio::null(), Stdio::piped(), self.job.place())?;
+        let pipe = program.stdout.take().ok_or_else(|| Error::Parameter("ffmpeg has no stdout".into()))?;
         let mut decoded = RawSource::with_info(BufReader::with_capacity(1 << 18, pipe), "decoded anchor", None, &self.coded)?;
         loop {
             let frame = match decoded.read() {

@@ -15,10 +15,8 @@ pub struct Dataset {
     pub schema: u32,
     /// Name of the data set.
     pub dataset: String,
-    /// Luma samples a row of its sequences.
-    pub width: usize,
-    /// Rows of its sequences.
-    pub height: usize,
+    /// Luma samples a row, and rows, of its sequences.
+    pub size: (usize, usize),
     /// Its sequences, and the pictures each has.
     pub frames: BTreeMap<String, u64>,
     /// Column of the quality: [`Metric::key`].
@@ -55,6 +53,9 @@ pub struct Published {
     pub sequence: String,
     /// Key in [`Dataset::sources`].
     pub source: String,
+    /// Luma samples a row, and rows, of the pictures that were coded, all of each sequence; `None` where the table does not tell
+    /// which pictures these are.
+    pub size: Option<(usize, usize)>,
     /// Address of the codec's paper or standard.
     pub reference: String,
     /// Whether the setting is one that its own authors would not use to compress well.
@@ -67,7 +68,19 @@ pub struct Published {
     pub psnr: Vec<f64>,
 }
 
-/// The points on the seven sequences of UVG at 1920x1080.
+impl Published {
+    /// Whether it is of the same pictures as a sequence of which all pictures were coded at a size.
+    pub fn is_of(&self, width: usize, height: usize) -> bool {
+        self.size == Some((width, height))
+    }
+
+    /// Size of its pictures, as told to readers.
+    pub fn size_text(&self) -> String {
+        self.size.map_or("unknown crop".into(), |(w, h)| format!("{w}x{h}"))
+    }
+}
+
+/// The points on the seven sequences of UVG, most of them of the whole 1920x1080 picture.
 pub fn uvg() -> &'static Dataset {
     static UVG: OnceLock<Dataset> = OnceLock::new();
     UVG.get_or_init(|| serde_json::from_str(include_str!("../../benches/rd/published/uvg.json")).expect("embedded file, read by a test"))
@@ -117,19 +130,23 @@ mod tests {
             assert!(c.bpp[0] > 0.0 && c.psnr[0] > 20.0 && *c.psnr.last().unwrap() < 60.0, "{c:?}");
             assert!(d.sources.contains_key(&c.source) && (c.sequence == AVERAGE || d.frames.contains_key(&c.sequence)), "{c:?}");
             assert!(c.reference.starts_with("https://"), "{c:?}");
+            // who reads the name must not take it for one of whole pictures
+            assert_eq!(c.size != Some(d.size), c.name.contains(&c.size_text()), "{c:?}");
             assert_eq!(d.on(&c.sequence).filter(|o| o.name == c.name).count(), 1, "{c:?}");
         }
         for name in ["HNeRV", "HiNeRV", "C3 (adaptive)", "HM 18.0 random access", "VTM 17.0 random access", "NeRV", "FFNeRV"] {
             assert!(d.on(AVERAGE).any(|c| c.name == name), "{name}");
         }
-        for sequence in d.frames.keys() {
-            assert!(d.on(sequence).count() >= 5, "{sequence}");
+        for sequence in d.frames.keys().map(String::as_str).chain([AVERAGE]) {
+            assert!(d.on(sequence).filter(|c| c.is_of(1920, 1080)).count() >= 5, "{sequence}");
+            let cropped: Vec<_> = d.on(sequence).filter(|c| c.is_of(1920, 960)).map(|c| c.name.as_str()).collect();
+            assert_eq!(cropped, ["HNeRV (authors, 1920x960)"], "{sequence}");
         }
         assert!(d.sources.values().all(|s| s.url.starts_with("https://") && !s.licence.is_empty()));
         // every average is that of the sequences, where one table has both
         let mean = |name: &str| d.curves.iter().filter(|c| c.name == name && c.sequence != AVERAGE).map(|c| c.psnr[0]).sum::<f64>() / 7.0;
         let average = |name: &str| d.on(AVERAGE).find(|c| c.name == name).unwrap().psnr[0];
-        for name in ["C3 (adaptive)", "VTM 17.0 random access", "HiNeRV"] {
+        for name in ["C3 (adaptive)", "VTM 17.0 random access", "HiNeRV", "HNeRV (authors, 1920x960)"] {
             assert!((mean(name) - average(name)).abs() < 0.001, "{name}: {} against {}", mean(name), average(name));
         }
     }

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::compressai;
 use super::jobs::write_whole;
 use super::plan::Plan;
-use super::report::{ReportInput, SequenceInfo, write_report};
+use super::report::{PICTURE_BUDGET, ReportInput, SequenceInfo, write_report};
 use super::row::Row;
 use super::run::Outcome;
 use super::tables::{self, BdTable};
@@ -43,15 +43,18 @@ pub fn write_results(out: &Path, finished: &Finished) -> Result<String> {
         .collect();
     let input = ReportInput {
         title: plan.title.clone(),
+        description: &plan.description,
         date: today(),
         machine: machine(),
         command: finished.command.clone(),
+        remarks: &remarks(outcome),
         points: &outcome.points,
         sequences: &sequences,
         anchor: &plan.anchor,
         metrics: &metrics,
         method,
         published: true,
+        picture_budget: PICTURE_BUDGET,
     };
     write_report(out, &input)?;
     let mut text = String::new();
@@ -68,6 +71,12 @@ pub fn write_results(out: &Path, finished: &Finished) -> Result<String> {
     Ok(text)
 }
 
+/// What is missing in the results, and why.
+fn remarks(outcome: &Outcome) -> Vec<String> {
+    let missing = outcome.missing.iter().map(|(codec, why)| format!("left out: {codec}: {why}"));
+    missing.chain(outcome.failed.iter().map(|(label, e)| format!("failed: {label}: {e}"))).collect()
+}
+
 /// Heading of `results.md`: what was run on what.
 fn head(f: &Finished, input: &ReportInput) -> String {
     let mut text = format!("# {}\n\n", f.plan.title);
@@ -78,11 +87,8 @@ fn head(f: &Finished, input: &ReportInput) -> String {
     for s in &f.outcome.sequences {
         text += &format!("- {}: {}, {}x{}, {} frames\n", s.name, s.origin, s.info.width, s.info.height, s.frames);
     }
-    for (codec, why) in &f.outcome.missing {
-        text += &format!("- left out: {codec}: {why}\n");
-    }
-    for (label, e) in &f.outcome.failed {
-        text += &format!("- failed: {label}: {e}\n");
+    for remark in input.remarks {
+        text += &format!("- {remark}\n");
     }
     text + "\n"
 }

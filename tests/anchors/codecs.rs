@@ -1,6 +1,9 @@
 //! What every codec takes and refuses, and codecs of one's own.
 
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use nvc::anchors::{AnchorOptions, AnchorSpec, ExternalCodec, Wanted, perceptual, run_anchor, run_anchor_at, version};
 use nvc::error::Error;
@@ -224,4 +227,104 @@ fn nothing_is_left_in_the_temporary_folder() {
         .output()
         .unwrap();
     assert!(out.status.success() && String::from_utf8_lossy(&out.stdout).contains("left nothing"), "{out:?}");
+}
+
+/// Options with a folder of their own.
+fn in_folder(dir: &std::path::Path) -> AnchorOptions {
+    AnchorOptions { dir: Some(dir.to_path_buf()), ..AnchorOptions::default() }
+}
+
+#[cfg(unix)]
+#[test]
+fn decoding_is_timed_without_the_scoring() {
+    let i = info(Chroma::Yuv420, 8, 32, 16);
+    let all = frames(&i, 3);
+    let slowly = |decode: &str| {
+        let spec = ExternalCodec::new("copy", "cat", decode).into();
+        run_anchor_at(&spec, &source(&i, &all), &i, 1.0, &AnchorOptions::default(), &mut |_, _, _| {
+            std::thread::sleep(Duration::from_millis(300));
+            Ok(())
+        })
+        .unwrap()
+        .decode_seconds
+    };
+    for decode in ["cat", "sh -c 'cat > {output}'"] {
+        let seconds = slowly(decode);
+        assert!(seconds > 0.0 && seconds < 0.8, "{decode}: {seconds} s, beside 0.9 s of looking at frames");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn temporary_files_go_where_they_are_told_to() {
+    let dir = tempfile::tempdir().unwrap();
+    let i = info(Chroma::Yuv420, 8, 32, 16);
+    let all = frames(&i, 2);
+    let inside = || std::fs::read_dir(dir.path()).unwrap().count();
+    let spec = ExternalCodec::new("copy", "cat", "cat").into();
+    let mut seen = Vec::new();
+    run_anchor_at(&spec, &source(&i, &all), &i, 1.0, &in_folder(dir.path()), &mut |_, _, _| {
+        seen.push(inside());
+        Ok(())
+    })
+    .unwrap();
+    assert_eq!((seen, inside()), (vec![1, 1], 0));
+    let none = dir.path().join("none");
+    let e = run_anchor_at(&spec, &source(&i, &all), &i, 1.0, &in_folder(&none), &mut |_, _, _| Ok(())).unwrap_err();
+    assert!(matches!(&e, Error::Io { .. }) && e.to_string().contains("/none"), "{e}");
+}
+
+#[cfg(unix)]
+#[test]
+fn programs_are_stopped_wherever_they_are() {
+    let dir = tempfile::tempdir().unwrap();
+    let i = info(Chroma::Yuv420, 8, 64, 64);
+    let all = frames(&i, 40);
+    let rgb = info(Chroma::Rgb, 8, 16, 16);
+    let pictures = frames(&rgb, 1);
+    // one that reads nothing, one that never ends, one that decodes nothing, and one of pictures
+    for (encode, decode, i, all) in [
+        ("sh -c 'sleep 60; cat'", "cat", i, &all),
+        ("sh -c 'cat; sleep 60'", "cat", i, &all),
+        ("cat", "sh -c 'sleep 60; cat'", i, &all),
+        ("cat", "sh -c 'sleep 60; cp {input} {output}'", i, &all),
+        ("sh -c 'sleep 60; cp {input} {output}'", "cp {input} {output}", rgb, &pictures),
+    ] {
+        let stop = Arc::new(AtomicBool::new(false));
+        let opts = AnchorOptions { stop: Some(stop.clone()), ..in_folder(dir.path()) };
+        let (begin, thread) = (
+            Instant::now(),
+            std::thread::spawn(move || {
+                std::thread::sleep(Duration::from_millis(200));
+                stop.store(true, Ordering::SeqCst);
+            }),
+        );
+        let codec = ExternalCodec { extension: "png".into(), ..ExternalCodec::new("slow", encode, decode) };
+        let r = run_anchor_at(&codec.into(), &source(&i, all), &i, 1.0, &opts, &mut |_, _, _| Ok(()));
+        assert!(matches!(r, Err(Error::Interrupted)), "{encode} && {decode}: {r:?}");
+        assert!(begin.elapsed() < Duration::from_secs(30), "{encode} && {decode}: {:?}", begin.elapsed());
+        thread.join().unwrap();
+    }
+    // while scoring, and before anything
+    let stop = Arc::new(AtomicBool::new(false));
+    let opts = AnchorOptions { stop: Some(stop.clone()), ..in_folder(dir.path()) };
+    let spec = ExternalCodec::new("copy", "cat", "cat").into();
+    let mut seen = 0;
+    let mut look = |_, _: &Frame, _: &Frame| {
+        seen += 1;
+        stop.store(true, Ordering::SeqCst);
+        Ok(())
+    };
+    let r = run_anchor_at(&spec, &source(&i, &all), &i, 1.0, &opts, &mut look);
+    assert!(matches!(r, Err(Error::Interrupted)) && seen == 1);
+    let r = run_anchor_at(&spec, &source(&i, &all), &i, 1.0, &opts, &mut |_, _, _| Ok(()));
+    assert!(matches!(r, Err(Error::Interrupted)));
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+    // a flag that nobody sets changes nothing
+    let x264: AnchorSpec = "x264:ultrafast".parse().unwrap();
+    if there(&x264) {
+        let free = AnchorOptions { stop: Some(Arc::default()), ..AnchorOptions::default() };
+        let a = run_anchor_at(&x264, &source(&i, &all), &i, 30.0, &free, &mut |_, _, _| Ok(())).unwrap();
+        assert_eq!(a.bytes, at(&x264, &i, &all, 30.0).unwrap().bytes);
+    }
 }

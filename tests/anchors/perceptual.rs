@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use nvc::anchors::{Measure, Wanted, perceptual};
+use nvc::anchors::{Measure, VMAF_MODEL, Wanted, perceptual, perceptual_identity};
 use nvc::frame::{Chroma, Frame};
 use nvc::io::open_sink;
 
@@ -78,5 +78,21 @@ fn measuring_never_stalls() {
             Some(x) => assert!((36.0..62.0).contains(&x.y) && x.u.is_some() == (chroma != Chroma::Gray), "{x:?}"),
             None => return skipped(&p.missing.join("; ")),
         }
+    }
+}
+
+#[test]
+fn what_measures_is_told() {
+    let identity = |vmaf, xpsnr| perceptual_identity(Wanted { vmaf, xpsnr });
+    assert_eq!(identity(false, false), "");
+    let (vmaf, xpsnr) = (identity(true, false), identity(false, true));
+    assert_eq!(identity(true, true), format!("{vmaf}; {xpsnr}"));
+    assert!(vmaf.starts_with(&format!("VMAF {VMAF_MODEL}: ")) && xpsnr.starts_with("XPSNR: "), "{vmaf}; {xpsnr}");
+    let i = info(Chroma::Yuv420, 8, 64, 64);
+    let all = frames(&i, 2);
+    let p = perceptual(&source(&i, &all), &source(&i, &all), &i, Wanted { vmaf: true, xpsnr: true }, 1).unwrap();
+    for (text, there) in [(vmaf, p.vmaf.is_some()), (xpsnr, p.xpsnr.is_some())] {
+        let said = text.split(": ").nth(1).unwrap();
+        assert!(if there { said.starts_with("ffmpeg version ") } else { said == "absent" }, "{text}");
     }
 }

@@ -6,7 +6,7 @@ mod webdriver;
 
 use std::path::Path;
 
-use nvc::bench::report::{ReportInput, write_report};
+use nvc::bench::report::{PICTURE_BUDGET, ReportInput, write_report};
 use nvc::bench::{Metric, Row, compressai};
 use nvc::metrics::bd_rate::{Method, bd_rate};
 use serde_json::{Value, json};
@@ -20,15 +20,18 @@ fn write() -> (std::path::PathBuf, sample::Sample) {
     let sample = sample::make(&dir);
     let input = ReportInput {
         title: "Sample <of> a report & its parts".into(),
+        description: "What <b>was</b> chosen.",
         date: "2026-01-31".into(),
         machine: "no machine: synthetic figures".into(),
         command: "nvc bench sample.toml -o 'a b'".into(),
+        remarks: &["left out: vvenc: no ffmpeg has it".into()],
         points: &sample.points,
         sequences: &sample.sequences,
         anchor: sample::ANCHOR,
         metrics: &[Metric::PsnrRgb, Metric::PsnrY, Metric::MsSsimY, Metric::Vmaf],
         method: Method::Pchip,
         published: true,
+        picture_budget: PICTURE_BUDGET,
     };
     write_report(&dir, &input).unwrap();
     let rows: Vec<&Row> = sample.points.iter().map(|p| &p.row).collect();
@@ -93,6 +96,8 @@ fn the_report_works_in_a_browser() {
     b.open(&format!("file://{}", dir.join("report.html").display()));
     b.wait("return document.querySelectorAll('#rd svg').length === 1");
 
+    let visible = "return [...document.querySelectorAll('header .description, header .remarks li')].filter(e => e.offsetParent).map(e => e.textContent)";
+    assert_eq!(b.run(visible), json!(["What <b>was</b> chosen.", "left out: vvenc: no ffmpeg has it"]));
     curves(&b, &sample);
     bd_table(&b, &sample);
     bits(&b);
@@ -166,6 +171,8 @@ fn curves(b: &Browser, sample: &sample::Sample) {
     b.run("[...document.querySelectorAll('#legend .head button')][0].click()");
     let all = nvc::bench::published::uvg().on("Jockey").count();
     assert_eq!(count("#rd polyline.dashed"), json!(all));
+    // 16 frames of 96x54 are nothing that was published
+    assert_eq!(texts(b, "#legend button").iter().filter(|t| t.ends_with("(not comparable)")).count(), all);
     b.run("[...document.querySelectorAll('#legend .head button')][1].click()");
     assert_eq!(count("#rd polyline.dashed"), json!(0));
     // they are PSNRs of RGB and nothing else
@@ -177,6 +184,7 @@ fn curves(b: &Browser, sample: &sample::Sample) {
     assert_eq!((count("#rd polyline"), count("#rd .pt")), (json!(3), json!(12)));
     set(b, "view", "3");
     assert!(count("#rd polyline.dashed").as_u64().unwrap() > 5);
+    assert!(!texts(b, "#legend button").iter().any(|t| t.ends_with("(not comparable)")));
     assert_eq!(b.run("return document.getElementById('time').hidden"), json!(true));
     set(b, "view", "0");
     assert_eq!(b.run("return document.getElementById('time').hidden"), json!(false));
@@ -309,15 +317,18 @@ fn without_scripts_there_are_tables_diagrams_and_pictures() {
     let sample = sample::make(dir.path());
     let input = ReportInput {
         title: "Without scripts".into(),
+        description: "",
         date: String::new(),
         machine: String::new(),
         command: String::new(),
+        remarks: &[],
         points: &sample.points,
         sequences: &sample.sequences,
         anchor: sample::ANCHOR,
         metrics: &[Metric::PsnrRgb],
         method: Method::Akima,
         published: false,
+        picture_budget: PICTURE_BUDGET,
     };
     write_report(dir.path(), &input).unwrap();
     let Some(b) = browser() else { return };
@@ -341,15 +352,18 @@ fn reports_of_nothing_and_of_one_point_have_no_errors() {
     for (points, shown) in [(&sample.points[..0], 0), (&sample.points[..1], 1)] {
         let input = ReportInput {
             title: "Little".into(),
+            description: "",
             date: String::new(),
             machine: String::new(),
             command: String::new(),
+            remarks: &[],
             points,
             sequences: &[],
             anchor: sample::ANCHOR,
             metrics: &Metric::ALL,
             method: Method::Pchip,
             published: false,
+            picture_budget: PICTURE_BUDGET,
         };
         write_report(dir.path(), &input).unwrap();
         b.open(&format!("file://{}", dir.path().join("report.html").display()));

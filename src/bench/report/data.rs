@@ -6,8 +6,17 @@ use super::{Content, Pictures};
 use crate::bench::published::{Published, uvg};
 
 /// Published curves that are drawn without being asked for, where there are many.
-const SHOWN: &[&str] =
-    &["C3 (adaptive)", "HM 18.0 random access", "VTM 17.0 random access", "x265 medium, no B-frames", "HiNeRV", "FFNeRV", "HNeRV", "NeRV"];
+const SHOWN: &[&str] = &[
+    "C3 (adaptive)",
+    "HM 18.0 random access",
+    "VTM 17.0 random access",
+    "x265 medium, no B-frames",
+    "HiNeRV",
+    "FFNeRV",
+    "HNeRV",
+    "HNeRV (authors, 1920x960)",
+    "NeRV",
+];
 
 pub(super) fn shown(curve: &Published) -> bool {
     SHOWN.contains(&curve.name.as_str())
@@ -55,7 +64,9 @@ fn value(content: &Content, pictures: &Pictures) -> Value {
         // by rate, as curves are drawn
         let mut points: Vec<Value> = points.collect();
         points.sort_by(|a, b| a["bpp"].as_f64().unwrap_or(0.0).total_cmp(&b["bpp"].as_f64().unwrap_or(0.0)));
-        json!({"name": view.name, "label": view.label, "note": view.note, "points": points, "published": view.published})
+        // published curves of other pictures, by number
+        let apart: Vec<usize> = (0..uvg().curves.len()).filter(|&n| view.published.is_some() && !view.compares(&uvg().curves[n])).collect();
+        json!({"name": view.name, "label": view.label, "note": view.note, "points": points, "published": view.published, "apart": apart})
     });
     let published = uvg().curves.iter().filter(|_| content.input.published).map(|p| {
         json!({

@@ -56,9 +56,11 @@ pub(super) fn page(content: &Content, plots: &[(String, String)], pictures: &Pic
         &[
             ("title", &escape(&input.title)),
             ("css", include_str!("assets/report.css")),
+            ("description", &description(input.description)),
+            ("remarks", &list("remarks", input.remarks)),
             ("facts", &facts),
             ("nav", &nav),
-            ("warnings", &warnings(pictures)),
+            ("warnings", &list("warnings", &pictures.warnings)),
             ("bd", &bd_tables(content)),
             ("plots", &svgs),
             ("bits", &bits),
@@ -86,12 +88,17 @@ pub(super) fn fill(template: &str, values: &[(&str, &str)]) -> String {
     out + rest
 }
 
-fn warnings(pictures: &Pictures) -> String {
-    if pictures.warnings.is_empty() {
+fn description(text: &str) -> String {
+    let text = text.trim();
+    if text.is_empty() { String::new() } else { format!("<p class=\"description\">{}</p>", escape(text)) }
+}
+
+fn list(class: &str, lines: &[String]) -> String {
+    if lines.is_empty() {
         return String::new();
     }
-    let list: String = pictures.warnings.iter().map(|w| format!("<li>{}</li>\n", escape(w))).collect();
-    format!("<div class=\"warnings\"><ul>\n{list}</ul></div>")
+    let list: String = lines.iter().map(|l| format!("<li>{}</li>\n", escape(l))).collect();
+    format!("<div class=\"{class}\"><ul>\n{list}</ul></div>")
 }
 
 fn name(curve: &str, weak: bool) -> String {
@@ -208,8 +215,9 @@ fn total(b: &crate::bench::Bytes) -> u64 {
 }
 
 fn pictures_section(content: &Content, pictures: &Pictures) -> String {
+    let beside = beside(content, pictures);
     if pictures.shown.is_empty() {
-        return String::new();
+        return if beside.is_empty() { beside } else { format!("<section id=\"pictures\">\n<h2>Decoded frames</h2>\n{beside}</section>") };
     }
     let mut gallery = String::new();
     for p in &pictures.shown {
@@ -223,7 +231,28 @@ fn pictures_section(content: &Content, pictures: &Pictures) -> String {
             escape(&p.label),
         );
     }
-    fill(COMPARE, &[("gallery", &gallery)])
+    fill(COMPARE, &[("gallery", &gallery), ("beside", &beside)])
+}
+
+/// Names of the pictures that are not in the file.
+fn beside(content: &Content, pictures: &Pictures) -> String {
+    if pictures.beside.is_empty() {
+        return String::new();
+    }
+    let (left, all) = (pictures.beside.len(), pictures.beside.len() + pictures.shown.len());
+    let list: String = pictures
+        .beside
+        .iter()
+        .map(|b| {
+            let (view, label) = (escape(&content.views[b.view].name), escape(&b.label));
+            format!("<li>{view}: {label}: <code>{}</code></li>\n", escape(&b.path.display().to_string()))
+        })
+        .collect();
+    format!(
+        "<p class=\"note\" id=\"left-out\">{left} of {all} pictures are not in this file, to keep it below {} of pictures. They are beside it \
+         in its folder.</p>\n<details><summary>Pictures beside this file</summary>\n<ul class=\"beside\">\n{list}</ul></details>\n",
+        size(content.input.picture_budget),
+    )
 }
 
 /// The comparison of two pictures, and all pictures below it.
@@ -246,7 +275,7 @@ const COMPARE: &str = r#"<section id="pictures">
 <details><summary>All pictures</summary>
 <div class="gallery">
 {{gallery}}</div></details>
-</section>"#;
+{{beside}}</section>"#;
 
 fn points(content: &Content) -> String {
     let rows: &[&Row] = &content.rows;
@@ -305,12 +334,13 @@ fn published(content: &Content) -> String {
             let source = data.sources.get(&c.source).map_or("", |s| s.title.split(',').next().unwrap_or(""));
             format!(
                 "<tr><td class=\"text\">{}</td><td class=\"text\"><a href=\"{}\">{}</a>{}</td><td class=\"text\">{}</td>\
-                 <td class=\"text note-cell\">{}</td><td class=\"cmd\"><code>{}</code></td></tr>\n",
+                 <td class=\"text\">{}</td><td class=\"text note-cell\">{}</td><td class=\"cmd\"><code>{}</code></td></tr>\n",
                 escape(&c.sequence),
                 escape(&c.reference),
                 escape(&c.name),
                 if c.weak { " <span class=\"weak\">(weak)</span>" } else { "" },
                 escape(source),
+                escape(&c.size_text()),
                 escape(&c.note),
                 points.join(" "),
             )
@@ -321,7 +351,7 @@ fn published(content: &Content) -> String {
          where that sequence, or the average of all seven, is chosen above and the metric is {}; also on their own, as the last entry of the \
          sequences, where the average was not measured.</p>\n<ul>\n{sources}</ul>\n<details><summary>All {} curves, as bpp/dB</summary>\n\
          <div class=\"scroll\"><table><thead><tr><th class=\"text\">sequence</th><th class=\"text\">codec</th><th class=\"text\">table</th>\
-         <th class=\"text\">note</th><th class=\"text\">points</th></tr></thead><tbody>\n{rows}</tbody></table></div></details>\n</section>",
+         <th class=\"text\">pictures</th><th class=\"text\">note</th><th class=\"text\">points</th></tr></thead><tbody>\n{rows}</tbody></table></div></details>\n</section>",
         escape(&data.dataset),
         escape(&data.definition),
         data.metric().map_or("", Metric::name),
@@ -345,7 +375,11 @@ fn definitions(content: &Content) -> String {
         ),
         ("enc s", "Wall-clock seconds of encoding all frames on the device that the point's details name."),
         ("dec fps", "Frames over wall-clock seconds of decoding."),
-        ("(weak)", "A setting from the literature that the encoder's own authors would not use to compress well, such as no B-frames."),
+        (
+            "(weak)",
+            "A setting that the encoder's own authors would not use to compress well: one from the literature, such as no B-frames, or a \
+             preset made for speed alone.",
+        ),
     ];
     let list: String = metrics.chain(others).map(|(name, text)| format!("<dt>{}</dt><dd>{}</dd>\n", escape(name), escape(text))).collect();
     format!("<dl class=\"defs\">\n{list}</dl>")

@@ -36,12 +36,16 @@ pub struct SequenceInfo {
 pub struct ReportInput<'a> {
     /// Heading.
     pub title: String,
+    /// What the reader should know of the choice of sequences and settings; empty leaves it out.
+    pub description: &'a str,
     /// When it was measured; empty leaves the line out, as with the next two.
     pub date: String,
     /// What it was measured on.
     pub machine: String,
     /// The command that made it.
     pub command: String,
+    /// What is missing and why, told before anything else.
+    pub remarks: &'a [String],
     /// All points, in the order in which tables and legends show them.
     pub points: &'a [Point],
     /// The sequences; one that only points name is shown too.
@@ -54,7 +58,12 @@ pub struct ReportInput<'a> {
     pub method: Method,
     /// Whether to show curves from the literature.
     pub published: bool,
+    /// Most bytes of the file that pictures take, such as [`PICTURE_BUDGET`]. Pictures that do not fit stay beside it.
+    pub picture_budget: u64,
 }
+
+/// Bytes of pictures that browsers open without trouble.
+pub const PICTURE_BUDGET: u64 = 48_000_000;
 
 /// Writes `report.html` and `plots/*.svg` to `dir`, which holds the pictures. What could not be shown, such as a missing picture, is
 /// said in the report.
@@ -73,7 +82,26 @@ pub fn write_report(dir: &Path, input: &ReportInput) -> Result<()> {
     write(dir.join("report.html"), &html::page(&content, &plots, &pictures))
 }
 
-const NOT_COMPARABLE: &str = " Published curves are of other pictures: they do not compare with the points measured here.";
+/// What is to be said of published curves beside pictures of a size (`None`: not all pictures): which do not compare.
+fn comparison(sequence: &str, whole: Option<(usize, usize)>, frames: &str) -> String {
+    let all: Vec<&Published> = uvg().on(sequence).collect();
+    let (own, apart): (Vec<&Published>, Vec<&Published>) = all.into_iter().partition(|p| whole.is_some_and(|(w, h)| p.is_of(w, h)));
+    // one size after the other, each once
+    let mut sizes: Vec<String> = apart.iter().map(|p| p.size_text()).collect();
+    sizes.sort_unstable();
+    sizes.dedup();
+    let sizes = sizes.join(", ");
+    if own.is_empty() {
+        return format!(
+            " Published curves are of other pictures: they do not compare with the points measured here. Those are of {frames} of {sizes}."
+        );
+    }
+    let mut text = " Published curves were not measured here.".to_string();
+    if !apart.is_empty() {
+        text += &format!(" Those marked as not comparable are of other pictures ({sizes}).");
+    }
+    text
+}
 
 /// The input, sorted into what is shown.
 struct Content<'a> {
@@ -96,8 +124,15 @@ struct View {
     kind: Kind,
     /// The data set's own name for it, where curves of it are published and wanted.
     published: Option<String>,
-    /// Whether the pictures coded are those that published curves are of.
-    comparable: bool,
+    /// Size of the pictures, where they are all that a published curve could be of.
+    whole: Option<(usize, usize)>,
+}
+
+impl View {
+    /// Whether a published curve is of the pictures that were coded here, or nothing was.
+    fn compares(&self, curve: &Published) -> bool {
+        self.kind == Kind::Published || self.whole.is_some_and(|(w, h)| curve.is_of(w, h))
+    }
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -122,9 +157,10 @@ impl<'a> Content<'a> {
         if names.len() > 1 && !content.means.is_empty() {
             let published = (input.published && uvg().is_whole(&names)).then(|| AVERAGE.to_string());
             let mut note = format!("Means over {} of the points that a codec has on every one of them.", names.join(", "));
-            let comparable = content.views.iter().all(|v| v.comparable);
-            if published.is_some() && !comparable {
-                note += NOT_COMPARABLE;
+            // of all pictures of one size
+            let whole = content.views[0].whole.filter(|_| content.views.iter().all(|v| v.whole == content.views[0].whole));
+            if published.is_some() {
+                note += &comparison(AVERAGE, whole, "all frames");
             }
             if !without.is_empty() {
                 note += &format!(" Without {}: not the same points on every sequence.", without.join("; "));
@@ -135,7 +171,7 @@ impl<'a> Content<'a> {
                 note,
                 kind: Kind::Average,
                 published,
-                comparable,
+                whole,
             });
         }
         if input.published && !content.views.iter().any(|v| v.published.as_deref() == Some(AVERAGE)) {
@@ -148,7 +184,7 @@ impl<'a> Content<'a> {
                 note: format!("Not measured here. {}: {}.", uvg().dataset, uvg().definition),
                 kind: Kind::Published,
                 published: Some(AVERAGE.into()),
-                comparable: true,
+                whole: None,
             });
         }
         content
@@ -165,19 +201,12 @@ impl<'a> Content<'a> {
         let mut note = format!("{frames} frame{} of {width}x{height}.", if frames == 1 { "" } else { "s" });
         let data = uvg();
         let published = self.input.published.then(|| data.sequence(name)).flatten();
-        let comparable = published.is_some_and(|own| (frames, width, height) == (data.frames[own], data.width, data.height));
+        let whole = published.filter(|own| data.frames[*own] == frames).map(|_| (width, height));
         if let Some(own) = published {
-            note += if comparable {
-                " Published curves were not measured here; some are of other crops, as the list of them says."
-            } else {
-                NOT_COMPARABLE
-            };
-            if !comparable {
-                note += &format!(" Those are of {} frames of {}x{}.", data.frames[own], data.width, data.height);
-            }
+            note += &comparison(own, whole, &format!("{} frames", data.frames[own]));
         }
         let published = published.map(str::to_string);
-        View { name: name.into(), label: name.into(), note, kind: Kind::Sequence, published, comparable }
+        View { name: name.into(), label: name.into(), note, kind: Kind::Sequence, published, whole }
     }
 
     fn curves(&self) -> Vec<Curve<'a>> {
@@ -227,7 +256,7 @@ impl<'a> Content<'a> {
             lines.push(plots::Line { name: curve.label(), style, published: false, points });
         }
         // without its note beside it, a diagram shows only what compares
-        for p in self.published_on(view, metric).into_iter().filter(|p| view.comparable && data::shown(p)) {
+        for p in self.published_on(view, metric).into_iter().filter(|p| view.compares(p) && data::shown(p)) {
             let points = p.bpp.iter().copied().zip(p.psnr.iter().copied()).collect();
             let name = format!("{}{}, published", p.name, if p.weak { " (weak)" } else { "" });
             lines.push(plots::Line { name, style: data::style(p), published: true, points });

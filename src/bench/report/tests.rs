@@ -26,15 +26,18 @@ fn points(codec: &str, sequence: &str, gain: f64) -> Vec<Point> {
 fn input<'a>(points: &'a [Point], sequences: &'a [SequenceInfo]) -> ReportInput<'a> {
     ReportInput {
         title: "A title".into(),
+        description: "",
         date: String::new(),
         machine: String::new(),
         command: String::new(),
+        remarks: &[],
         points,
         sequences,
         anchor: "x265",
         metrics: &Metric::ALL,
         method: Method::Pchip,
         published: false,
+        picture_budget: PICTURE_BUDGET,
     }
 }
 
@@ -127,6 +130,8 @@ fn nothing_in_the_data_is_read_as_markup() {
     let info = SequenceInfo { name: evil.into(), picture: Some(evil.into()), ..SequenceInfo::default() };
     let sequences = [info];
     let mut i = input(&p, &sequences);
+    let remarks = [evil.to_string()];
+    (i.description, i.remarks) = (evil, &remarks);
     (i.title, i.date, i.machine, i.command, i.anchor) = (evil.into(), evil.into(), evil.into(), evil.into(), evil);
     let (page, plots) = written(&i);
     assert!(!page.contains("<img src=x"));
@@ -146,7 +151,7 @@ fn published_curves_stand_with_their_sequence_or_alone() {
         d["views"][0]["note"]
             .as_str()
             .unwrap()
-            .contains("do not compare with the points measured here. Those are of 600 frames of 1920x1080.")
+            .contains("do not compare with the points measured here. Those are of 600 frames of 1920x1080, 1920x960.")
     );
     assert_eq!((&d["views"][1]["published"], d["views"].as_array().unwrap().len()), (&"average".into(), 2));
     assert_eq!(plots, ["UVG-average__psnr_rgb.svg", "uvg-Jockey__psnr_rgb.svg"]);
@@ -156,7 +161,16 @@ fn published_curves_stand_with_their_sequence_or_alone() {
     assert!(!svg(&p).contains("published"));
     let mut whole = p.clone();
     whole.iter_mut().for_each(|p| (p.row.frames, p.row.width, p.row.height) = (600, 1920, 1080));
-    assert!(svg(&whole).contains("HiNeRV, published"));
+    assert!(svg(&whole).contains("HiNeRV, published") && !svg(&whole).contains("1920x960"));
+    // of the crop, those of the crop; of other sizes or fewer frames, none
+    let mut cropped = whole.clone();
+    cropped.iter_mut().for_each(|p| p.row.height = 960);
+    assert!(svg(&cropped).contains("HNeRV (authors, 1920x960), published") && !svg(&cropped).contains("HiNeRV"));
+    for (frames, height) in [(599, 960), (599, 1080), (600, 1024)] {
+        let mut other = whole.clone();
+        other.iter_mut().for_each(|p| (p.row.frames, p.row.height) = (frames, height));
+        assert!(!svg(&other).contains("published"), "{frames} frames of {height} rows");
+    }
     assert!(page.contains("id=\"published\"") && page.contains("https://github.com/google-deepmind/c3_neural_compression"));
 
     // all seven sequences: their average is compared with the published one
@@ -171,6 +185,124 @@ fn published_curves_stand_with_their_sequence_or_alone() {
     i.published = true;
     let (page, plots) = written(&i);
     assert_eq!((data_of(&page)["metrics"][0]["key"].as_str().unwrap(), plots), ("psnr_rgb", vec!["UVG-average__psnr_rgb.svg".to_string()]));
+}
+
+#[test]
+fn every_published_curve_is_marked_where_it_does_not_compare() {
+    let all: Vec<(&str, u64)> = uvg().frames.iter().map(|(name, frames)| (name.as_str(), *frames)).collect();
+    let measured = |height: usize| -> Vec<Point> {
+        let of = |(name, frames): &(&str, u64)| {
+            let mut p = points("x265", name, 0.0);
+            p.iter_mut().for_each(|p| (p.row.frames, p.row.width, p.row.height) = (*frames, 1920, height));
+            p
+        };
+        all.iter().flat_map(of).collect()
+    };
+    for (height, said) in [
+        (1080, "Those marked as not comparable are of other pictures (1920x960"),
+        (960, "Those marked as not comparable are of other pictures (1920x1080"),
+        (1024, "they do not compare with the points measured here."),
+    ] {
+        let p = measured(height);
+        let (page, plots) = written(&ReportInput { published: true, ..input(&p, &[]) });
+        let d = data_of(&page);
+        assert_eq!((d["views"].as_array().unwrap().len(), plots.len()), (8, 8));
+        for view in d["views"].as_array().unwrap() {
+            assert!(view["note"].as_str().unwrap().contains(said), "{}", view["note"]);
+            let apart: Vec<usize> = serde_json::from_value(view["apart"].clone()).unwrap();
+            for (n, c) in uvg().curves.iter().enumerate() {
+                assert_eq!(apart.contains(&n), c.size != Some((1920, height)), "{height}: {}", c.name);
+            }
+        }
+    }
+    // one sequence of another size, and the average compares with nothing
+    let mut p = measured(1080);
+    p.iter_mut().take(3).for_each(|p| p.row.height = 960);
+    let d = data_of(&written(&ReportInput { published: true, ..input(&p, &[]) }).0);
+    assert_eq!(d["views"][7]["apart"].as_array().unwrap().len(), uvg().curves.len());
+    assert!(d["views"][7]["note"].as_str().unwrap().contains("do not compare") && d["views"][1]["apart"].as_array().unwrap().len() < 20);
+    // alone there is nothing to compare with
+    let d = data_of(&written(&ReportInput { published: true, ..input(&[], &[]) }).0);
+    assert_eq!(d["views"][0]["apart"], serde_json::json!([]));
+}
+
+#[test]
+fn description_and_remarks_stand_before_all_else() {
+    let p = points("x265", "s1", 0.0);
+    let remarks = ["left out: vvenc: no ffmpeg has <it>".to_string(), "failed: s1 x264 crf=20".into()];
+    let (page, _) = written(&ReportInput { description: " Why & what. ", remarks: &remarks, ..input(&p, &[]) });
+    let at = |text: &str| page.find(text).unwrap_or_else(|| panic!("no {text}"));
+    assert!(at("<h1>") < at("<p class=\"description\">Why &amp; what.</p>"));
+    assert!(at("<li>left out: vvenc: no ffmpeg has &lt;it&gt;</li>") < at("<li>failed: s1 x264 crf=20</li>"));
+    assert!(at("failed: s1") < at("<nav") && at("Why &amp;") < at("left out"));
+    let (page, _) = written(&input(&p, &[]));
+    assert!(!page.contains("class=\"description\"") && !page.contains("class=\"remarks\""));
+}
+
+/// A file that passes for a PNG, of so many bytes.
+fn fake_png(dir: &Path, name: &str, bytes: usize) {
+    let mut file = b"\x89PNG\r\n\x1a\n".to_vec();
+    file.resize(bytes, name.len() as u8);
+    std::fs::write(dir.join(name), file).unwrap();
+}
+
+#[test]
+fn pictures_are_chosen_evenly_within_their_budget() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut all, mut sequences) = (Vec::new(), Vec::new());
+    for s in ["s1", "s2"] {
+        let source = format!("{s}-source.png");
+        fake_png(dir.path(), &source, 300);
+        sequences.push(SequenceInfo { name: s.into(), picture: Some(source.into()), ..SequenceInfo::default() });
+        for codec in ["x265", "nvc"] {
+            // largest file first, as a plan may have it
+            let mut curve = points(codec, s, 0.0);
+            curve.reverse();
+            for p in &mut curve {
+                let name = format!("{s}-{codec}-{}.png", p.row.point);
+                fake_png(dir.path(), &name, 300);
+                p.picture = Some(name);
+            }
+            all.extend(curve);
+        }
+    }
+    let embedded = |pictures: u64| {
+        let i = ReportInput { picture_budget: pictures * 400, ..input(&all, &sequences) };
+        write_report(dir.path(), &i).unwrap();
+        let page = std::fs::read_to_string(dir.path().join("report.html")).unwrap();
+        let d = data_of(&page);
+        let name = |p: &serde_json::Value| {
+            let label = p["label"].as_str().unwrap();
+            format!("s{} {}", p["view"].as_u64().unwrap() + 1, label.split([':', ',']).next().unwrap())
+        };
+        let names: Vec<String> = d["pictures"].as_array().unwrap().iter().map(name).collect();
+        assert_eq!(page.matches("data:image/png;base64,").count(), names.len());
+        assert_eq!(names.len() as u64, pictures.min(14));
+        if pictures < 14 {
+            assert!(page.contains(&format!("{} of 14 pictures are not in this file", 14 - pictures)), "{pictures}");
+            assert_eq!(
+                page.split("<ul class=\"beside\">").nth(1).unwrap().split("</ul>").next().unwrap().matches("<li>").count() as u64,
+                14 - pictures
+            );
+        } else {
+            assert!(!page.contains("not in this file"));
+        }
+        names
+    };
+    assert_eq!(embedded(0), [""; 0]);
+    assert_eq!(embedded(1), ["s1 source"]);
+    assert_eq!(embedded(3), ["s1 source", "s1 x265 p1", "s2 source"]);
+    assert_eq!(embedded(6), ["s1 source", "s1 x265 p1", "s1 nvc p1", "s2 source", "s2 x265 p1", "s2 nvc p1"]);
+    let eight = embedded(8);
+    assert_eq!(eight.iter().filter(|n| n.starts_with("s1")).count(), 4);
+    assert_eq!(embedded(14).len(), embedded(99).len());
+    // one that is too large leaves room for those that are not
+    fake_png(dir.path(), "s1-source.png", 100_000);
+    let i = ReportInput { picture_budget: 400, ..input(&all, &sequences) };
+    write_report(dir.path(), &i).unwrap();
+    let page = std::fs::read_to_string(dir.path().join("report.html")).unwrap();
+    assert_eq!(data_of(&page)["pictures"][0]["view"], 1);
+    assert!(page.contains("<code>s1-source.png</code>") && page.contains("below 400 B of pictures"));
 }
 
 #[test]

@@ -152,11 +152,12 @@
     }));
     const published = [];
     if (view.published && metric().key === data.published_metric) {
-      data.published.filter((p) => p.sequence === view.published).forEach((p) => {
-        const colour = p.style % COLOURS;
+      data.published.forEach((p, n) => {
+        if (p.sequence !== view.published) return;
+        const colour = p.style % COLOURS, apart = view.apart.includes(n);
         published.push({
-          key: 'published ' + p.name, name: p.name + (p.weak ? ' (weak)' : ''), colour, marker: p.style + 2, line: true, dots: true, dashed: true, open: true,
-          points: p.bpp.map((b, i) => ({ x: b, y: p.psnr[i], tip: `${p.name}, published\n${number(b)} bpp, ${p.psnr[i].toFixed(2)} dB${p.note ? '\n' + p.note : ''}` })),
+          key: 'published ' + p.name, name: p.name + (p.weak ? ' (weak)' : '') + (apart ? ' (not comparable)' : ''), colour, marker: p.style + 2, line: true, dots: true, dashed: true, open: true,
+          points: p.bpp.map((b, i) => ({ x: b, y: p.psnr[i], tip: `${p.name}, published\n${number(b)} bpp, ${p.psnr[i].toFixed(2)} dB${apart ? '\nof other pictures: not comparable' : ''}${p.note ? '\n' + p.note : ''}` })),
         });
       });
     }
