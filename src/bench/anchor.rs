@@ -1,13 +1,15 @@
 //! A point of another codec, and the figures that other programs measure.
 
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use super::jobs::At;
 use super::plan::{CodecPlan, Plan};
 use super::row::Row;
 use super::run::{open, point_name};
 use super::sequence::Sequence;
-use crate::anchors::{AnchorOptions, AnchorSpec, ExternalCodec, Measure, Wanted, run_anchor, run_anchor_at, version};
+use crate::anchors::{AnchorOptions, AnchorSpec, ExternalCodec, Measure, Wanted, perceptual_identity, run_anchor, run_anchor_at, version};
 use crate::error::{Error, Result};
 use crate::frame::{Frame, VideoInfo};
 use sha2::{Digest, Sha256};
@@ -83,10 +85,25 @@ impl Perceptual {
     }
 }
 
+/// What a point is made from, where, and what stops it.
+#[derive(Clone, Copy)]
+pub struct Place<'a> {
+    /// The sequence's file.
+    pub input: &'a Path,
+    /// The sequence.
+    pub sequence: &'a Sequence,
+    /// Folder for temporary files.
+    pub dir: &'a Path,
+    /// Set to stop.
+    pub stop: &'a Arc<AtomicBool>,
+}
+
 /// Runs one point and fills its row; `seen` gets every pair of frames.
-pub fn point(plan: &Plan, codec: &CodecPlan, at: At, row: &mut Row, input: &Path, sequence: &Sequence, seen: Seen) -> Result<()> {
+pub fn point(plan: &Plan, codec: &CodecPlan, at: At, row: &mut Row, place: &Place, seen: Seen) -> Result<()> {
+    let Place { input, sequence, dir, stop } = *place;
     let spec = spec(codec)?;
-    let options = AnchorOptions { threads: plan.threads, ..AnchorOptions::default() };
+    let options =
+        AnchorOptions { threads: plan.threads, stop: Some(stop.clone()), dir: Some(dir.to_path_buf()), ..AnchorOptions::default() };
     let reopen = || open(input);
     let mut measure = Perceptual::start(plan, &sequence.info)?;
     let mut found = None;
@@ -125,8 +142,4 @@ pub fn check(codec: &CodecPlan, sequence: &Sequence) -> Result<()> {
     }
     let (kind, other) = if sequence.is_picture() { ("a picture", "video") } else { ("video", "pictures") };
     Err(Error::Parameter(format!("{} is {kind}, {} codes {other}; limit it with sequences = [...]", sequence.name, codec.codec)))
-}
-
-fn perceptual_identity(_: Wanted) -> String {
-    String::new()
 }

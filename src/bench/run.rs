@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::anchor;
 use super::jobs::{At, Found, Identities, Job, Records, file_digest, jobs};
@@ -34,7 +34,7 @@ pub struct Options<'a> {
     /// Run nothing: only gather what is finished.
     pub gather: bool,
     /// Set to stop.
-    pub stop: &'a AtomicBool,
+    pub stop: &'a Arc<AtomicBool>,
 }
 
 /// What happens.
@@ -246,7 +246,8 @@ impl Worker<'_> {
         let mut point = if codec.codec == "nvc" {
             self.nvc(job, row, &input, attempt.path(), keep)?
         } else {
-            anchor::point(self.plan, codec, job.at, &mut row, &input, sequence, keep)?;
+            let place = anchor::Place { input: &input, sequence, dir: attempt.path(), stop: self.options.stop };
+            anchor::point(self.plan, codec, job.at, &mut row, &place, keep)?;
             Point { row, ..Point::default() }
         };
         point.row.finish(sequence.frames);
