@@ -132,4 +132,7 @@ pub struct Point {
     pub progress: Vec<Progress>,
     /// PNG of one decoded frame, relative to the folder of results.
     pub picture: Option<String>,
+    /// The part of the row's note that is the encoder's.
+    #[serde(default)]
+    pub encode_note: String,
 }

@@ -276,7 +276,7 @@ impl Worker<'_> {
             _ => (run.encoded_file(), None),
         };
         let encoded = match before {
-            Some(p) => nvc::Encoded { seconds: p.row.enc_s, device: p.row.enc_device, note: p.row.note, progress: p.progress },
+            Some(p) => nvc::Encoded { seconds: p.row.enc_s, device: p.row.enc_device, note: p.encode_note, progress: p.progress },
             None => run.encode(codec, job.at)?,
         };
         let mut measure = anchor::Perceptual::start(self.plan, &sequence.info)?;
@@ -294,9 +294,9 @@ impl Worker<'_> {
         (row.enc_s, row.dec_s) = (encoded.seconds, decoded.seconds);
         (row.enc_device, row.dec_device) = (encoded.device, format!("cpu x{}", self.plan.threads));
         (row.params, row.macs_per_pixel) = (Some(decoded.params), Some(decoded.macs_per_pixel));
-        row.note = encoded.note;
+        row.note = encoded.note.clone();
         measure.finish(&mut row)?;
-        Ok(Point { row, parts: Some(decoded.parts), progress: encoded.progress, picture: None })
+        Ok(Point { row, parts: Some(decoded.parts), progress: encoded.progress, picture: None, encode_note: encoded.note })
     }
 
     fn row(&self, s: &Sequence) -> Row {
