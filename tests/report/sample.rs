@@ -89,5 +89,6 @@ fn point(dir: &Path, sequence: &str, s: usize, c: usize, codec: &str, n: usize) 
         progress: if nvc { (1..=20).map(curve).collect() } else { Vec::new() },
         picture: (s == 0 || (c == 0 && n == 0)).then(|| picture(dir, &format!("{s}-{c}-{n}.png"), 5 - n as u8 + 2 * c as u8)),
         row,
+        encode_note: String::new(),
     }
 }
