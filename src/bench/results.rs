@@ -85,7 +85,15 @@ fn head(f: &Finished, input: &ReportInput) -> String {
     }
     text += &format!("`{}`, {}, {}.\n\n", input.command, input.date, input.machine);
     for s in &f.outcome.sequences {
-        text += &format!("- {}: {}, {}x{}, {} frames\n", s.name, s.origin, s.info.width, s.info.height, s.frames);
+        text += &format!(
+            "- {}: {}, {}x{}, {} frame{}\n",
+            s.name,
+            s.origin,
+            s.info.width,
+            s.info.height,
+            s.frames,
+            if s.frames == 1 { "" } else { "s" }
+        );
     }
     for remark in input.remarks {
         text += &format!("- {remark}\n");

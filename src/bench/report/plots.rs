@@ -63,10 +63,10 @@ fn draw(out: &mut String, title: &str, axis: &str, lines: &[Line]) -> std::resul
     let y = y0 - pad..y1 + pad;
     if x1 / x0 >= LOG_FROM {
         let pad = (x1 / x0).powf(0.04);
-        chart(&plot, title, axis, (x0 / pad..x1 * pad).log_scale(), y, lines)?;
+        chart(&plot, [title, axis], (x0 / pad..x1 * pad).log_scale(), log_label, y, lines)?;
     } else {
         let pad = if x1 > x0 { (x1 - x0) * 0.06 } else { x1 * 0.1 };
-        chart(&plot, title, axis, (x0 - pad).max(0.0)..x1 + pad, y, lines)?;
+        chart(&plot, [title, axis], (x0 - pad).max(0.0)..x1 + pad, short, y, lines)?;
     }
     for (n, line) in lines.iter().enumerate() {
         let at = ENTRY * n as i32 + 52;
@@ -84,9 +84,9 @@ fn draw(out: &mut String, title: &str, axis: &str, lines: &[Line]) -> std::resul
 
 fn chart<X>(
     area: &Area,
-    title: &str,
-    axis: &str,
+    [title, axis]: [&str; 2],
     x: X,
+    x_label: fn(f64) -> String,
     y: std::ops::Range<f64>,
     lines: &[Line],
 ) -> std::result::Result<(), Box<dyn std::error::Error>>
@@ -108,7 +108,7 @@ where
         .y_desc(axis)
         .axis_desc_style(("sans-serif", 14))
         .label_style(("sans-serif", 12))
-        .x_label_formatter(&|v| short(*v))
+        .x_label_formatter(&|v| x_label(*v))
         .y_label_formatter(&|v| short(*v))
         .draw()?;
     for line in lines {
@@ -139,6 +139,12 @@ fn shape(line: &Line, x: i32, y: i32, r: i32) -> Polygon<(i32, i32)> {
     let points = MARKERS[line.style % MARKERS.len()].iter().map(|(a, b)| (x + a * r / 10, y + b * r / 10));
     let style = if line.published { colour.mix(0.45).filled() } else { colour.filled() };
     Polygon::new(points.collect::<Vec<_>>(), style)
+}
+
+/// On a logarithmic axis, every tenth of a decade has a line, and those have figures for which there is room.
+fn log_label(v: f64) -> String {
+    let leading = v / 10f64.powf((v.log10() + 1e-9).floor());
+    if [1.0, 2.0, 3.0, 5.0].iter().any(|d| (leading - d).abs() < 1e-6) { short(v) } else { String::new() }
 }
 
 /// Up to four significant digits.
