@@ -103,7 +103,11 @@ fn head(f: &Finished, input: &ReportInput) -> String {
 
 /// The day, as 2026-01-31, in UTC.
 fn today() -> String {
-    let seconds = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_secs());
+    date(std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_secs()))
+}
+
+/// The day of a time in seconds since 1970.
+fn date(seconds: u64) -> String {
     let (mut year, mut day) = (1970, seconds / 86_400);
     let leap = |y: u64| y.is_multiple_of(4) && !y.is_multiple_of(100) || y.is_multiple_of(400);
     while day >= 365 + u64::from(leap(year)) {
@@ -152,6 +156,19 @@ pub fn machine() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn days_have_dates() {
+        for (seconds, want) in [
+            (0, "1970-01-01"),
+            (951_782_399, "2000-02-28"),
+            (951_782_400, "2000-02-29"),
+            (1_798_761_599, "2026-12-31"),
+            (1_798_761_600, "2027-01-01"),
+        ] {
+            assert_eq!(date(seconds), want);
+        }
+    }
 
     #[test]
     fn csv_comes_back() {

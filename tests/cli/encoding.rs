@@ -83,8 +83,7 @@ fn statistics_follow_their_schema() {
     assert_eq!(frames, 6);
 }
 
-/// The exact decoder may be the better one: its scales are chosen by trial decodes against the source, which the float network knows
-/// nothing of. Where there is little to fit, that is worth tenths of a dB; more would be a fault of one of the two figures.
+/// Of a network that has been fitted: where a few steps were all, choosing scales by trial decodes can gain tenths of a dB.
 #[test]
 fn exact_decoding_costs_next_to_nothing() {
     let dir = temp();
@@ -94,7 +93,7 @@ fn exact_decoding_costs_next_to_nothing() {
     assert_eq!(groups.len(), 2);
     for group in groups {
         let (float, exact) = (group["float_psnr"].as_f64().unwrap(), group["exact_psnr"].as_f64().unwrap());
-        assert!(exact > 20.0 && float - exact < 0.02 && exact - float < 0.5, "float network {float} dB, exact decoder {exact} dB");
+        assert!(exact > 20.0 && (float - exact).abs() < 0.02, "float network {float} dB, exact decoder {exact} dB");
     }
 }
 
