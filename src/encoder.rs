@@ -1,6 +1,9 @@
 //! Frames to a file: plan the groups, fit each, code it, decode it again with the real decoder, and report what a user gets.
 
+use std::collections::{BTreeMap, HashMap};
 use std::io::Write;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, mpsc};
 use std::time::Instant;
 
 use crate::bitstream::container::{ContainerWriter, PACKET_OVERHEAD};
@@ -59,6 +62,10 @@ pub struct Options {
     pub threads: usize,
     /// Where to fit.
     pub device: fit::Device,
+    /// Floating point of the activations while fitting.
+    pub precision: fit::Precision,
+    /// Groups fitted at once, 0 = as many as fill the device. Does not change the result.
+    pub jobs: usize,
 }
 
 /// One group as coded.
@@ -125,22 +132,67 @@ pub trait Observer {
     }
 }
 
-struct FitObserver<'a> {
-    inner: &'a mut (dyn Observer + Send),
+/// What groups that are fitted at once share: the caller's observer, and whether one of them has failed.
+struct Shared<'a, 'b> {
+    observer: Mutex<&'a mut (dyn Observer + Send + 'b)>,
+    failed: AtomicBool,
+}
+
+impl<'a, 'b> Shared<'a, 'b> {
+    /// The observer. One that panicked is not asked to be consistent.
+    fn observer(&self) -> MutexGuard<'_, &'a mut (dyn Observer + Send + 'b)> {
+        self.observer.lock().unwrap_or_else(|e| e.into_inner())
+    }
+
+    fn stop(&self) -> bool {
+        self.failed.load(Ordering::Relaxed) || self.observer().stop()
+    }
+}
+
+struct FitObserver<'s, 'a, 'b> {
+    shared: &'s Shared<'a, 'b>,
     group: usize,
 }
 
-impl fit::Observer for FitObserver<'_> {
+impl fit::Observer for FitObserver<'_, '_, '_> {
     fn progress(&mut self, p: &fit::Progress) {
-        self.inner.progress(self.group, p);
+        self.shared.observer().progress(self.group, p);
     }
     fn stop(&self) -> bool {
-        self.inner.stop()
+        self.shared.stop()
     }
 }
 
-/// Encodes everything `source` gives. Holds the frames of one group. Returns the report; whether the target was
-/// reached is for [`Report::check_target`] to say.
+/// One group on its way to the file.
+struct Work {
+    index: usize,
+    groups: Option<usize>,
+    first_frame: usize,
+    frames: Vec<Frame>,
+    /// Bytes wanted for network and latents, `None` if they follow from the model size.
+    coded: Option<f64>,
+    threads: usize,
+}
+
+/// A group ready to be written.
+struct Coded {
+    report: GroupReport,
+    payload: Vec<u8>,
+    frames: Vec<Frame>,
+    decoded: Vec<Frame>,
+}
+
+/// Says that a thread has ended, however it did.
+struct Ended(mpsc::Sender<usize>, usize);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        let _ = self.0.send(self.1);
+    }
+}
+
+/// Encodes everything `source` gives. Holds the frames of the groups that are fitted at once. Returns the report; whether the
+/// target was reached is for [`Report::check_target`] to say.
 pub fn encode(source: &mut dyn FrameSource, output: impl Write, options: &Options, observer: &mut (dyn Observer + Send)) -> Result<Report> {
     let info = *source.info();
     Limits::check("luma samples of a frame", info.width as u64 * info.height as u64, Limits::default().frame_samples)?;
@@ -155,67 +207,77 @@ pub fn encode(source: &mut dyn FrameSource, output: impl Write, options: &Option
         }
         (Target::Natural, _) => None,
     };
-    let pool = decoder::pool(options.threads)?;
     let mut writer = ContainerWriter::new(output, &SequenceHeader::new(&info)?)?;
+    // container bytes of a section, its groups' headers and its line in the index; the first also pays for header and index
+    let fixed = writer.offset() + PACKET_OVERHEAD + 8;
+    let coded_bytes = |index: usize, frames: usize| {
+        let overhead = PACKET_OVERHEAD + 40 + 5 + if index == 0 { fixed } else { 0 };
+        wanted_bpp.map(|b| b * (frames * info.width * info.height) as f64 / 8.0 - overhead as f64)
+    };
+    let threads = match options.threads {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        n => n,
+    };
+    let jobs = match (options.jobs, groups.count()) {
+        (0, Some(count)) if count > 1 => {
+            let (arch, _) = choose_size(&info, groups.size(0), coded_bytes(0, groups.size(0)), options)?;
+            fit::groups_at_once(&arch.lower(&info)?, options.batch, options.device, threads).min(count)
+        }
+        (0, _) => 1,
+        (n, _) => n,
+    };
     let mut scorer = Scorer::new(&info);
-    let (mut reports, mut first_frame) = (Vec::<GroupReport>::new(), 0usize);
-    loop {
-        let frames = read_group(source, groups.size(reports.len()), &|| observer.stop())?;
-        if frames.is_empty() {
-            break;
-        }
-        // container bytes of this section, its groups' headers and its line in the index
-        let overhead = PACKET_OVERHEAD + 40 + 5 + if first_frame == 0 { PACKET_OVERHEAD + 8 } else { 0 };
-        let pixels = ((first_frame + frames.len()) * info.width * info.height) as f64;
-        let coded = wanted_bpp.map(|b| b * pixels / 8.0 - writer.offset() as f64 - overhead as f64);
-        let (arch, target_bytes) = choose_size(&info, frames.len(), coded, options)?;
-        let graph = arch.lower(&info)?;
-        observer.start(reports.len(), groups.count(), frames.len(), graph.params());
-        let steps = options.steps.unwrap_or_else(|| options.preset.steps(frames.len(), options.batch));
-        let settings = Settings {
-            steps,
-            batch: options.batch,
-            learning_rate: options.learning_rate,
-            seed: options.seed.wrapping_add(reports.len() as u64),
-            loss: options.loss,
-            device: options.device,
+    let mut reports = Vec::<GroupReport>::new();
+    let (mut read, mut first_frame) = (0usize, 0usize);
+    let shared = Shared { observer: Mutex::new(observer), failed: AtomicBool::new(false) };
+    std::thread::scope(|scope| {
+        let (ended, next_end) = mpsc::channel();
+        let mut running = HashMap::new();
+        let mut waiting = BTreeMap::<usize, Coded>::new();
+        let mut more = true;
+        let result = loop {
+            // a slow group may hold back twice as many as are fitted at once
+            while more && running.len() < jobs && read < reports.len() + 2 * jobs {
+                let frames = match read_group(source, groups.size(read), &|| shared.stop()) {
+                    Ok(f) => f,
+                    Err(e) => return stop(&shared, e),
+                };
+                more = !frames.is_empty();
+                if more {
+                    let coded = coded_bytes(read, frames.len());
+                    let left = groups.count().map_or(jobs, |n| n.saturating_sub(read).max(1));
+                    let threads = threads.div_ceil(jobs.min(left));
+                    let work = Work { index: read, groups: groups.count(), first_frame, frames, coded, threads };
+                    first_frame += work.frames.len();
+                    let (ended, shared, info) = (Ended(ended.clone(), read), &shared, &info);
+                    running.insert(
+                        read,
+                        scope.spawn(move || {
+                            let _ended = ended;
+                            code_group(work, info, options, shared)
+                        }),
+                    );
+                    read += 1;
+                }
+            }
+            if running.is_empty() {
+                break Ok(());
+            }
+            let Some(thread) = next_end.recv().ok().and_then(|i| running.remove(&i)) else { break Ok(()) };
+            match thread.join() {
+                Ok(Ok(coded)) => waiting.insert(coded.report.index, coded),
+                Ok(Err(e)) => return stop(&shared, e),
+                Err(panic) => std::panic::resume_unwind(panic),
+            };
+            while let Some(c) = waiting.remove(&reports.len()) {
+                if let Err(e) = write_group(&c, &mut writer, &mut scorer, &shared) {
+                    return stop(&shared, e);
+                }
+                reports.push(c.report);
+            }
         };
-        let job = Job { info: &info, frames: &frames, arch: &arch, target_bytes, settings };
-        let fit_start = Instant::now();
-        let mut inner = FitObserver { inner: observer, group: reports.len() };
-        let mut fitted = pool.install(|| fit::fit(&job, &mut inner))?;
-        calibrate::refine_scales(&mut fitted.group, &graph, &info, &frames, &pool)?;
-        let fit_seconds = fit_start.elapsed().as_secs_f64();
-
-        let mut payload = Vec::new();
-        SectionHeader { first_frame: first_frame as u32, frames: frames.len() as u32, groups: 1 }.write(&mut payload);
-        let section_header = payload.len();
-        let bytes = fitted.group.write(&graph, &mut payload)?;
-        let decode_start = Instant::now();
-        let decoded = decode_back(&payload[section_header..], &info, &fitted, &pool)?;
-        let decode_fps = frames.len() as f64 / decode_start.elapsed().as_secs_f64();
-        writer.section(frames.len() as u32, &payload)?;
-        let report = GroupReport {
-            index: reports.len(),
-            first_frame: first_frame as u64,
-            frames: frames.len(),
-            params: graph.params(),
-            macs_per_pixel: graph.macs() as f64 / (info.width * info.height) as f64,
-            steps,
-            bytes,
-            float_psnr: fitted.float_psnr,
-            exact_psnr: weighted_psnr(&frames, &decoded, &info),
-            fit_seconds,
-            decode_fps,
-        };
-        for (a, b) in frames.iter().zip(&decoded) {
-            scorer.add(a, b)?;
-            observer.recon(b)?;
-        }
-        observer.done(&report);
-        reports.push(report);
-        first_frame += frames.len();
-    }
+        result
+    })?;
     if first_frame == 0 {
         return Err(Error::Parameter("the source has no frames".into()));
     }
@@ -230,6 +292,70 @@ pub fn encode(source: &mut dyn FrameSource, output: impl Write, options: &Option
         scores: scorer.finish()?,
         seconds: start.elapsed().as_secs_f64(),
     })
+}
+
+/// Ends the groups that are still fitted; what went wrong first is what is reported.
+fn stop(shared: &Shared<'_, '_>, e: Error) -> Result<()> {
+    shared.failed.store(true, Ordering::Relaxed);
+    Err(e)
+}
+
+/// Fits one group, codes it, decodes it again.
+fn code_group(work: Work, info: &VideoInfo, options: &Options, shared: &Shared<'_, '_>) -> Result<Coded> {
+    let Work { index, frames, .. } = work;
+    let (arch, target_bytes) = choose_size(info, frames.len(), work.coded, options)?;
+    let graph = arch.lower(info)?;
+    shared.observer().start(index, work.groups, frames.len(), graph.params());
+    let steps = options.steps.unwrap_or_else(|| options.preset.steps(frames.len(), options.batch));
+    let settings = Settings {
+        steps,
+        batch: options.batch,
+        learning_rate: options.learning_rate,
+        seed: options.seed.wrapping_add(index as u64),
+        loss: options.loss,
+        device: options.device,
+        precision: options.precision,
+    };
+    let pool = decoder::pool(work.threads)?;
+    let job = Job { info, frames: &frames, arch: &arch, target_bytes, settings };
+    let fit_start = Instant::now();
+    let mut observer = FitObserver { shared, group: index };
+    let mut fitted = pool.install(|| fit::fit(&job, &mut observer))?;
+    calibrate::refine_scales(&mut fitted.group, &graph, info, &frames, &pool)?;
+    let fit_seconds = fit_start.elapsed().as_secs_f64();
+
+    let mut payload = Vec::new();
+    SectionHeader { first_frame: work.first_frame as u32, frames: frames.len() as u32, groups: 1 }.write(&mut payload);
+    let section_header = payload.len();
+    let bytes = fitted.group.write(&graph, &mut payload)?;
+    let decode_start = Instant::now();
+    let decoded = decode_back(&payload[section_header..], info, &fitted, &pool)?;
+    let decode_fps = frames.len() as f64 / decode_start.elapsed().as_secs_f64();
+    let report = GroupReport {
+        index,
+        first_frame: work.first_frame as u64,
+        frames: frames.len(),
+        params: graph.params(),
+        macs_per_pixel: graph.macs() as f64 / (info.width * info.height) as f64,
+        steps,
+        bytes,
+        float_psnr: fitted.float_psnr,
+        exact_psnr: weighted_psnr(&frames, &decoded, info),
+        fit_seconds,
+        decode_fps,
+    };
+    Ok(Coded { report, payload, frames, decoded })
+}
+
+/// Writes a coded group and tells the observer.
+fn write_group(c: &Coded, writer: &mut ContainerWriter<impl Write>, scorer: &mut Scorer, shared: &Shared<'_, '_>) -> Result<()> {
+    writer.section(c.report.frames as u32, &c.payload)?;
+    for (a, b) in c.frames.iter().zip(&c.decoded) {
+        scorer.add(a, b)?;
+        shared.observer().recon(b)?;
+    }
+    shared.observer().done(&c.report);
+    Ok(())
 }
 
 impl Report {

@@ -231,6 +231,16 @@ pub enum LossArg {
     Fusion6,
 }
 
+/// Floating point of activations.
+#[cfg(feature = "encode")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum PrecisionArg {
+    /// 32 bits.
+    F32,
+    /// 16 bits; parameters, loss and optimiser keep 32. For GPUs: on a CPU it is slower.
+    F16,
+}
+
 /// Progress on stderr.
 #[cfg(feature = "encode")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -301,9 +311,15 @@ pub struct EncodeArgs {
     /// Where to fit: auto, cpu, cuda or cuda:N.
     #[arg(long, value_name = "DEVICE", default_value = "auto", help_heading = "Fitting")]
     pub device: String,
+    /// Floating point of the network's activations while it is fitted.
+    #[arg(long, value_enum, default_value_t = PrecisionArg::F32, help_heading = "Fitting")]
+    pub precision: PrecisionArg,
     /// Threads; 0 = one a processor. Does not change the file.
     #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Fitting")]
     pub threads: usize,
+    /// Groups fitted at once; 0 = as many as fill the machine. Does not change the file; each takes memory of its own.
+    #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Fitting")]
+    pub jobs: usize,
 
     /// Write the decoded frames here, as a decoder will give them.
     #[arg(long, value_name = "OUT", help_heading = "Reports")]

@@ -4,12 +4,12 @@ use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::args::{ArchArg, EncodeArgs, LossArg, PresetArg};
+use super::args::{ArchArg, EncodeArgs, LossArg, PrecisionArg, PresetArg};
 use super::progress::{Reporter, Stats};
 use super::{guard_distinct, guard_output, open_range, say};
 use crate::encoder::{self, Options, Report, Target};
 use crate::error::{Error, Result};
-use crate::fit::{Device, Loss};
+use crate::fit::{Device, Loss, Precision};
 use crate::frame::VideoInfo;
 use crate::io::{Output, open_sink};
 use crate::plan::Preset;
@@ -90,6 +90,9 @@ fn encode_options(a: &EncodeArgs, info: &VideoInfo, frames: Option<u64>) -> Resu
     if !(1..=64).contains(&a.batch) {
         return Err(Error::Parameter(format!("--batch is {} (allowed 1..=64)", a.batch)));
     }
+    if a.jobs > 256 {
+        return Err(Error::Parameter(format!("--jobs is {} (allowed 0..=256)", a.jobs)));
+    }
     let (ArchArg::Auto | ArchArg::Hnerv) = a.arch;
     Ok(Options {
         target,
@@ -115,6 +118,11 @@ fn encode_options(a: &EncodeArgs, info: &VideoInfo, frames: Option<u64>) -> Resu
         seed: a.seed,
         threads: a.threads,
         device: device(&a.device)?,
+        precision: match a.precision {
+            PrecisionArg::F32 => Precision::Full,
+            PrecisionArg::F16 => Precision::Half,
+        },
+        jobs: a.jobs,
     })
 }
 

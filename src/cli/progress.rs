@@ -1,5 +1,6 @@
 //! How an encode goes: a bar, lines or JSON on stderr, and the statistics file.
 
+use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,7 +13,7 @@ use super::args::{EncodeArgs, ProgressArg};
 use super::say;
 use crate::encoder::{GroupReport, Observer, Options, Report, Target};
 use crate::error::{Error, Result};
-use crate::fit::Progress;
+use crate::fit::{Precision, Progress};
 use crate::frame::{Frame, VideoInfo};
 use crate::io::{BoxedSink, Output};
 
@@ -50,7 +51,8 @@ impl Stats {
             "fps": [info.fps.num, info.fps.den], "frames": frames,
             "target": target, "model_size": o.model_size, "preset": format!("{:?}", o.preset).to_lowercase(),
             "steps": o.steps, "batch": o.batch, "lr": o.learning_rate, "loss": format!("{:?}", o.loss).to_lowercase(),
-            "seed": o.seed, "threads": o.threads, "device": o.device.resolve().to_string(),
+            "seed": o.seed, "threads": o.threads, "jobs": o.jobs, "device": o.device.resolve().to_string(),
+            "precision": match o.precision { Precision::Full => "f32", Precision::Half => "f16" },
         });
         self.line(&v)
     }
@@ -84,6 +86,12 @@ enum Show {
     Off,
 }
 
+struct Running {
+    start: Instant,
+    step: usize,
+    steps: usize,
+}
+
 /// Tells people and programs how the encode goes.
 pub struct Reporter<'a> {
     show: Show,
@@ -91,7 +99,8 @@ pub struct Reporter<'a> {
     recon: Option<BoxedSink>,
     interrupted: Arc<AtomicBool>,
     groups: Option<usize>,
-    group_start: Instant,
+    /// Groups being fitted: when each started, and how far it is.
+    running: BTreeMap<usize, Running>,
     last_line: Instant,
     /// A failed write of the statistics or the reconstruction, kept until it can be returned.
     failed: Option<Error>,
@@ -114,7 +123,7 @@ impl<'a> Reporter<'a> {
             }
         };
         let now = Instant::now();
-        Reporter { show, stats, recon, interrupted, groups: None, group_start: now, last_line: now, failed: None }
+        Reporter { show, stats, recon, interrupted, groups: None, running: BTreeMap::new(), last_line: now, failed: None }
     }
 
     /// The reconstruction sink, or what went wrong with it or the statistics.
@@ -132,6 +141,19 @@ impl<'a> Reporter<'a> {
         }
     }
 
+    /// The bar stands for all groups that are being fitted.
+    fn update_bar(&self, message: Option<String>) {
+        let Show::Bar(b) = &self.show else { return };
+        let numbers: Vec<String> = self.running.keys().map(|g| (g + 1).to_string()).collect();
+        let all = self.groups.map_or(String::new(), |n| format!("/{n}"));
+        b.set_prefix(format!("group {}{all}", numbers.join(",")));
+        b.set_length(self.running.values().map(|r| r.steps as u64).sum());
+        b.set_position(self.running.values().map(|r| r.step as u64).sum());
+        if let Some(m) = message {
+            b.set_message(m);
+        }
+    }
+
     fn stats_line(&mut self, v: &Value) {
         if let Err(e) = self.stats.line(v) {
             self.failed.get_or_insert(e);
@@ -142,12 +164,14 @@ impl<'a> Reporter<'a> {
 impl Observer for Reporter<'_> {
     fn start(&mut self, group: usize, groups: Option<usize>, frames: usize, params: u64) {
         self.groups = groups;
-        self.group_start = Instant::now();
+        self.running.insert(group, Running { start: Instant::now(), step: 0, steps: 0 });
         let name = self.group_name(group);
         match &self.show {
             Show::Bar(b) => {
-                b.reset();
-                b.set_prefix(name);
+                if self.running.len() == 1 {
+                    b.reset();
+                }
+                self.update_bar(None);
             }
             Show::Lines => say(&format!("{name}: {frames} frames, {params} parameters")),
             Show::Json | Show::Off => {}
@@ -159,16 +183,15 @@ impl Observer for Reporter<'_> {
             let bytes = p.bytes.map_or(String::new(), |b| format!(" {b:.0} B"));
             format!("{:.2} dB{bytes}", p.psnr)
         };
-        if let Show::Bar(b) = &self.show {
-            b.set_length(p.steps as u64);
-            b.set_position(p.step as u64);
-            b.set_message(message());
-        }
+        let now = Instant::now();
+        let running = self.running.entry(group).or_insert(Running { start: now, step: 0, steps: 0 });
+        (running.step, running.steps) = (p.step, p.steps);
+        let seconds = (now - running.start).as_secs_f64();
+        self.update_bar(Some(message()));
         if self.last_line.elapsed() < LINE_EVERY && p.step != p.steps {
             return;
         }
-        self.last_line = Instant::now();
-        let seconds = self.group_start.elapsed().as_secs_f64();
+        self.last_line = now;
         let eta = seconds / p.step as f64 * (p.steps - p.step) as f64;
         let v = json!({
             "type": "progress", "group": group, "groups": self.groups, "step": p.step, "steps": p.steps, "psnr": p.psnr,
@@ -187,6 +210,7 @@ impl Observer for Reporter<'_> {
     }
 
     fn done(&mut self, r: &GroupReport) {
+        self.running.remove(&r.index);
         let v = json!({
             "type": "group", "group": r.index, "first_frame": r.first_frame, "frames": r.frames, "params": r.params,
             "macs_per_pixel": r.macs_per_pixel, "steps": r.steps,

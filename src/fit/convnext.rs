@@ -53,6 +53,16 @@ impl<B: FastOps> ConvNext<B> {
         net
     }
 
+    /// All kernels, for the optimiser.
+    pub fn kernels_mut(&mut self) -> &mut [Param<Tensor<B, 4>>] {
+        &mut self.kernels
+    }
+
+    /// All vectors, likewise.
+    pub fn vectors_mut(&mut self) -> &mut [Param<Tensor<B, 1>>] {
+        &mut self.vectors
+    }
+
     /// `[batch, input, rows, columns]` to `[batch, channels, rows / strides, columns / strides]`.
     pub fn forward(&self, mut x: Tensor<B, 4>) -> Tensor<B, 4> {
         for (i, &stride) in self.strides.iter().enumerate() {

@@ -2,7 +2,10 @@
 //!
 //! Nothing of burn crosses this module's border: a [`Job`] goes in, the group's integers come out.
 
+mod adam;
+mod control;
 mod convnext;
+mod frames;
 pub mod kernels;
 mod muon;
 mod net;
@@ -14,6 +17,7 @@ mod train;
 use crate::error::{Error, Result};
 use crate::frame::{Frame, VideoInfo};
 use crate::group::{Arch, Group};
+use crate::network::Graph;
 
 /// What to compute on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -58,6 +62,16 @@ pub enum Loss {
     Fusion6,
 }
 
+/// Floating point of the network's activations while it is fitted. Parameters, loss and optimiser are 32-bit always.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Precision {
+    /// 32 bits.
+    #[default]
+    Full,
+    /// 16 bits, with a loss scale that follows the gradients' range. Faster on GPUs only.
+    Half,
+}
+
 /// How long and how to fit.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
@@ -73,7 +87,13 @@ pub struct Settings {
     pub loss: Loss,
     /// Where to compute.
     pub device: Device,
+    /// Floating point of the activations.
+    pub precision: Precision,
 }
+
+/// Bytes of frames kept on a device with memory of its own; frames beyond are sent there when they are needed.
+#[cfg(feature = "cuda")]
+const RESIDENT: usize = 4 << 30;
 
 /// One group to fit.
 #[derive(Clone, Copy)]
@@ -127,6 +147,24 @@ pub struct Fitted {
     pub float_psnr: f64,
 }
 
+/// Bytes that groups fitted at once may take together, by [`groups_at_once`]'s estimate.
+const AT_ONCE_BYTES: u64 = 4 << 30;
+
+/// How many groups of `graph` to fit at once so that `device` is filled: small networks leave most of a machine idle. One
+/// thread a group where there are groups enough is the best use of processors; on a GPU, steps that are too short to fill it.
+pub fn groups_at_once(graph: &Graph, batch: usize, device: Device, threads: usize) -> usize {
+    /// Multiply-accumulates of a step, forward, below which a large GPU waits for the host more than it computes.
+    const SHORT_STEP: u64 = 20_000_000_000;
+    let batch = batch as u64;
+    // activations before and after each nonlinearity, and gradients of about as many
+    let bytes = graph.activations().saturating_mul(batch * 4 * 2).max(1);
+    let most = match device.resolve() {
+        Device::Cuda(_) => 1 + SHORT_STEP / graph.macs().saturating_mul(batch).max(SHORT_STEP / 3),
+        _ => threads as u64,
+    };
+    most.min(AT_ONCE_BYTES / bytes).max(1) as usize
+}
+
 /// Fits one group.
 pub fn fit(job: &Job<'_>, observer: &mut dyn Observer) -> Result<Fitted> {
     type Cpu = burn::backend::Autodiff<burn::backend::Flex>;
@@ -137,11 +175,14 @@ pub fn fit(job: &Job<'_>, observer: &mut dyn Observer) -> Result<Fitted> {
                 return Err(Error::Device(format!("cuda:{index}: no CUDA driver on this machine")));
             }
             type Cuda = burn::backend::Autodiff<burn_cuda::Cuda>;
-            train::run::<Cuda>(job, &burn_cuda::CudaDevice::new(index), observer)
+            let memory = train::Memory { resident: RESIDENT, look_every: 32 };
+            train::run::<Cuda>(job, &burn_cuda::CudaDevice::new(index), memory, observer)
         }
         #[cfg(not(feature = "cuda"))]
         Device::Cuda(index) => Err(Error::Device(format!("cuda:{index}: this build has no CUDA support (cargo feature 'cuda')"))),
-        Device::Auto | Device::Cpu => train::run::<Cpu>(job, &Default::default(), observer),
+        Device::Auto | Device::Cpu => {
+            train::run::<Cpu>(job, &Default::default(), train::Memory { resident: 0, look_every: 1 }, observer)
+        }
     }
 }
 

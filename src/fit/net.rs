@@ -4,8 +4,9 @@
 //! so that what is trained is what will be coded (learned steps: Esser et al., "Learned Step Size Quantization", ICLR 2020).
 
 use burn::module::{Module, Param, ParamId};
-use burn::tensor::{Tensor, TensorData, backend::Backend};
+use burn::tensor::{DType, Tensor, TensorData, backend::Backend};
 
+use super::Precision;
 use super::ops::{self, FastOps};
 use crate::network::{Chain, Graph, Role};
 use crate::rng::Rng;
@@ -94,15 +95,29 @@ impl<B: FastOps> Net<B> {
         if quantise { self.quantised(b, self.weights.len() + i) } else { b }
     }
 
-    /// Runs the graph on `[batch, channels, rows, columns]` latents; returns the value of each node that ends a chain.
-    pub fn forward(&self, graph: &Graph, chains: &[Chain], latent: Tensor<B, 4>, quantise: bool) -> Vec<Option<Tensor<B, 4>>> {
+    /// Runs the graph on `[batch, channels, rows, columns]` latents; returns the value of each node that ends a chain. In half
+    /// precision hidden nodes are 16-bit floats and output nodes, like all parameters, 32-bit ones.
+    pub fn forward(
+        &self,
+        graph: &Graph,
+        chains: &[Chain],
+        latent: Tensor<B, 4>,
+        quantise: bool,
+        precision: Precision,
+    ) -> Vec<Option<Tensor<B, 4>>> {
+        let half = precision == Precision::Half;
         let mut values: Vec<Option<Tensor<B, 4>>> = vec![None; graph.nodes.len()];
-        values[0] = Some(latent);
+        values[0] = Some(if half { latent.cast(DType::F16) } else { latent });
         for (i, c) in chains.iter().enumerate() {
             let x = values[c.input].clone().expect("chains read ends of chains");
-            let y = ops::conv_same(x, self.weight(i, quantise));
-            let b = self.bias(i, quantise);
-            values[c.end] = Some(if c.gelu { ops::shuffle_gelu(y, b, c.factor) } else { ops::shuffle_linear(y, b, c.factor) });
+            let (mut w, mut b) = (self.weight(i, quantise), self.bias(i, quantise));
+            if half {
+                (w, b) = (w.cast(DType::F16), b.cast(DType::F16));
+            }
+            let y = ops::conv_same(x, w);
+            let y = if c.gelu { ops::shuffle_gelu(y, b, c.factor) } else { ops::shuffle_linear(y, b, c.factor) };
+            let output = half && graph.outputs.iter().any(|o| o.node == c.end);
+            values[c.end] = Some(if output { y.cast(DType::F32) } else { y });
         }
         values
     }

@@ -2,21 +2,24 @@
 //!
 //! First part: network and embedding encoder together, in float. Second part: the encoder retires, its latents become
 //! parameters of their own, and everything is quantised while it is trained. The loss is then distortion plus a
-//! multiplier times a smooth stand-in for the coded size; a controller measures the real coder at intervals, shifts all
-//! steps by what is missing and turns the multiplier. Last part: steps are frozen on the format's grid.
+//! multiplier times a smooth stand-in for the coded size; [`control`](super::control) keeps it near the wanted size. Last part:
+//! steps are frozen on the format's grid.
+//!
+//! A step reads nothing back from the device: what people and the checks need to know is read every few steps.
 
-use burn::module::{AutodiffModule, ParamId};
-use burn::optim::{Adam, AdamConfig, GradientsParams, Optimizer, adaptor::OptimizerAdaptor};
+use burn::module::AutodiffModule;
 use burn::tensor::backend::AutodiffBackend;
 use burn::tensor::{ElementConversion, Tensor};
 
+use super::adam::{Adam, Gradients};
 use super::convnext::ConvNext;
+use super::frames::Frames;
 use super::muon::Muon;
 use super::net::Net;
 use super::ops::FastOps;
 use super::quant::Params;
 use super::target::{self, Head};
-use super::{Fitted, Job, Observer, Progress};
+use super::{Fitted, Job, Loss, Observer, Precision, Progress};
 use crate::entropy::tensor::{Network, Step};
 use crate::error::{Error, Result};
 use crate::group::{Arch, Group};
@@ -34,36 +37,79 @@ const CONTROLS: usize = 40;
 /// Learning rates of latents and of log steps, relative to the network's.
 const LATENT_RATE: f64 = 4.0;
 const STEP_RATE: f64 = 1.0;
+/// Range of what the loss is multiplied by in half precision, and the clean looks after which it is doubled.
+const SCALES: std::ops::RangeInclusive<f32> = 1.0..=65536.0;
+const FIRST_SCALE: f32 = 4096.0;
+const PATIENCE: usize = 8;
+
+/// What of a device the training loop has to know.
+#[derive(Clone, Copy, Debug)]
+pub struct Memory {
+    /// Bytes of frames to keep on the device; 0 where it shares the host's memory.
+    pub resident: usize,
+    /// Steps between looks at the loss. A look waits for the device.
+    pub look_every: usize,
+}
 
 /// Runs `job` on `device`.
-pub fn run<B>(job: &Job<'_>, device: &B::Device, observer: &mut dyn Observer) -> Result<Fitted>
+pub fn run<B>(job: &Job<'_>, device: &B::Device, memory: Memory, observer: &mut dyn Observer) -> Result<Fitted>
 where
     B: AutodiffBackend + FastOps,
     B::InnerBackend: FastOps,
 {
     let graph = job.arch.lower(job.info)?;
     let chains = graph.chains().ok_or_else(|| Error::Unsupported("fitting a graph that is not made of chains".into()))?;
-    let mut t = Trainer::<B>::new(job, &graph, &chains, device);
-    t.train(observer)?;
+    let heads = target::heads(&graph, job.info);
+    let [_, h, w] = graph.latent_shape();
+    let Arch::Hnerv(a) = job.arch;
+    let padded = [h, w].map(|n| n * a.upsampling() as usize);
+    let frames = Frames::new(job.frames, job.info, &heads, padded, memory.resident, device);
+    let mut t = Trainer::<B>::new(job, &graph, &chains, &heads, frames, device);
+    t.train(memory.look_every, observer)?;
     t.finish()
 }
 
-type Opt<B, M> = OptimizerAdaptor<Adam, M, B>;
-
-struct Trainer<'a, B: AutodiffBackend> {
-    job: &'a Job<'a>,
-    graph: &'a Graph,
-    chains: &'a [Chain],
-    heads: Vec<Head>,
-    device: B::Device,
-    net: Net<B>,
-    encoder: Option<ConvNext<B>>,
+pub(super) struct Trainer<'a, B: AutodiffBackend> {
+    pub(super) job: &'a Job<'a>,
+    pub(super) graph: &'a Graph,
+    pub(super) chains: &'a [Chain],
+    pub(super) heads: &'a [Head],
+    pub(super) frames: Frames<'a, B>,
+    pub(super) device: B::Device,
+    pub(super) net: Net<B>,
+    pub(super) encoder: Option<ConvNext<B>>,
     rng: Rng,
     /// Weight of the rate, relative to the running distortion.
-    rho: f64,
-    /// Running mean of the squared error.
-    mse: f64,
-    bytes: Option<f64>,
+    pub(super) rho: f64,
+    /// Running mean of the squared error, `[1]`, on the device.
+    mse: Tensor<B::InnerBackend, 1>,
+    /// The real coder's size at the last measurement.
+    pub(super) bytes: Option<f64>,
+    scale: LossScale,
+}
+
+/// What the loss is multiplied by so that small gradients survive half precision (Micikevicius et al., "Mixed precision
+/// training", ICLR 2018).
+struct LossScale {
+    now: f32,
+    clean: usize,
+}
+
+impl LossScale {
+    fn new(precision: Precision) -> Self {
+        LossScale { now: if precision == Precision::Half { FIRST_SCALE } else { 1.0 }, clean: 0 }
+    }
+
+    /// After a look: halves where gradients overflowed, doubles when none did for long.
+    fn look(&mut self, overflowed: bool) {
+        self.clean = if overflowed { 0 } else { self.clean + 1 };
+        if overflowed {
+            self.now *= 0.5;
+        } else if self.clean == PATIENCE {
+            (self.now, self.clean) = (self.now * 2.0, 0);
+        }
+        self.now = self.now.clamp(*SCALES.start(), *SCALES.end());
+    }
 }
 
 /// Learning rate of `step`, relative to the peak: linear rise from a tenth, then half a cosine to zero.
@@ -77,16 +123,12 @@ fn hidden(c: &Chain) -> bool {
     c.gelu
 }
 
-fn scalar<B: FastOps>(t: Tensor<B, 1>) -> f64 {
-    t.into_scalar().elem::<f64>()
-}
-
 impl<'a, B> Trainer<'a, B>
 where
     B: AutodiffBackend + FastOps,
     B::InnerBackend: FastOps,
 {
-    fn new(job: &'a Job<'a>, graph: &'a Graph, chains: &'a [Chain], device: &B::Device) -> Self {
+    fn new(job: &'a Job<'a>, graph: &'a Graph, chains: &'a [Chain], heads: &'a [Head], frames: Frames<'a, B>, device: &B::Device) -> Self {
         let seed = job.settings.seed;
         let net = Net::new(graph, chains, &mut Rng::new(seed, 1), device);
         let Arch::Hnerv(h) = job.arch;
@@ -96,35 +138,27 @@ where
             job,
             graph,
             chains,
-            heads: target::heads(graph, job.info),
+            heads,
+            frames,
             device: device.clone(),
             net,
             encoder: Some(encoder),
             rng: Rng::new(seed, 3),
             rho: 0.2,
-            mse: 0.0,
+            mse: Tensor::zeros([1], device),
             bytes: None,
+            scale: LossScale::new(job.settings.precision),
         }
     }
 
-    fn encoder_input<C: FastOps>(&self, frame: usize, device: &C::Device) -> Tensor<C, 4> {
-        let [_, h, w] = self.graph.latent_shape();
-        let Arch::Hnerv(a) = self.job.arch;
-        let up = a.upsampling() as usize;
-        target::encoder_input(&self.job.frames[frame], self.job.info, h * up, w * up, device)
-    }
-
-    fn train(&mut self, observer: &mut dyn Observer) -> Result<()> {
+    fn train(&mut self, look_every: usize, observer: &mut dyn Observer) -> Result<()> {
         let s = self.job.settings;
-        let adam = || AdamConfig::new().with_epsilon(1e-8);
-        let mut network: Opt<B, Net<B>> = adam().init();
+        let mut adam = Adam::<B::InnerBackend>::new();
         let mut muon = Muon::<B::InnerBackend>::new(self.chains.len());
-        let mut latents: Opt<B, Net<B>> = adam().init();
-        let mut steps: Opt<B, Net<B>> = adam().init();
-        let mut encoder: Opt<B, ConvNext<B>> = adam().init();
         let (quantise_at, freeze_at) = ((s.steps as f64 * FLOAT_SHARE) as usize, (s.steps as f64 * FREEZE_SHARE) as usize);
         let interval = ((s.steps - quantise_at) / CONTROLS).max(1);
         let mut order: Vec<usize> = Vec::new();
+        let mut overflow: Option<Tensor<B::InnerBackend, 1>> = None;
         for step in 0..s.steps {
             if step == quantise_at {
                 self.start_quantising()?;
@@ -141,48 +175,28 @@ where
             }
             let batch = order.split_off(order.len() - s.batch.min(order.len()));
             let rate = s.learning_rate * schedule(step, s.steps);
-            let quantise = step >= quantise_at;
 
-            let (mse, mut grads) = self.gradients(&batch, quantise)?;
-            for (i, _) in self.chains.iter().enumerate().filter(|(_, c)| hidden(c)) {
-                let w = self.net.weights[i].val();
-                if let Some(g) = w.grad_remove(&mut grads) {
-                    let next = muon.step(i, w.inner(), g, rate);
-                    self.net.set_weight(i, Tensor::from_inner(next));
-                }
-            }
-            let heads = self.net.weights.iter().zip(self.chains).filter(|(_, c)| !hidden(c)).map(|(p, _)| p.id);
-            let ids: Vec<ParamId> = heads.chain(self.net.biases.iter().map(|p| p.id)).collect();
-            let g = GradientsParams::from_params(&mut grads, &self.net, &ids);
-            self.net = network.step(rate, self.net.clone(), g);
-            if let Some(e) = &self.encoder {
-                let g = GradientsParams::from_grads(grads, e);
-                self.encoder = Some(encoder.step(rate, e.clone(), g));
-            } else {
-                let ids: Vec<ParamId> = batch.iter().map(|&i| self.net.latents[i].id).collect();
-                let g = GradientsParams::from_params(&mut grads, &self.net, &ids);
-                self.net = latents.step(rate * LATENT_RATE, self.net.clone(), g);
-                if step < freeze_at {
-                    let ids: Vec<ParamId> = self.net.log_steps.iter().map(|p| p.id).collect();
-                    let g = GradientsParams::from_params(&mut grads, &self.net, &ids);
-                    self.net = steps.step(rate * STEP_RATE, self.net.clone(), g);
-                }
-            }
-            if !mse.is_finite() {
-                return Err(Error::Parameter(format!(
-                    "the fit diverged at step {step} (learning rate {}); try a lower one or another seed",
-                    s.learning_rate
-                )));
-            }
+            let (mse, mut grads) = self.gradients(&batch, step >= quantise_at)?;
+            self.update(&mut grads, &mut adam, &mut muon, &batch, rate, step < freeze_at);
+            overflow = match (overflow, grads.overflow()) {
+                (Some(a), Some(b)) => Some(a + b),
+                (a, b) => a.or(b),
+            };
             // about one pass over the group
             let keep = 1.0 - 1.0 / (1.0 + step.min(self.job.frames.len() / s.batch) as f64);
-            self.mse = keep * self.mse + (1.0 - keep) * mse;
-            observer.progress(&Progress {
-                step: step + 1,
-                steps: s.steps,
-                psnr: psnr(self.mse, self.job.info.format.bit_depth),
-                bytes: self.bytes,
-            });
+            self.mse = self.mse.clone() * keep + mse * (1.0 - keep);
+            if (step + 1) % look_every == 0 || step + 1 == s.steps {
+                self.scale.look(overflow.take().is_some_and(|o| scalar(o) > 0.0));
+                let mse = scalar(self.mse.clone());
+                if !mse.is_finite() {
+                    return Err(Error::Parameter(format!(
+                        "the fit diverged by step {step} (learning rate {}); try a lower one or another seed",
+                        s.learning_rate
+                    )));
+                }
+                let psnr = psnr(mse, self.job.info.format.bit_depth);
+                observer.progress(&Progress { step: step + 1, steps: s.steps, psnr, bytes: self.bytes });
+            }
             if observer.stop() {
                 return Err(Error::Interrupted);
             }
@@ -190,123 +204,68 @@ where
         Ok(())
     }
 
-    /// One forward and backward pass; the squared error and all gradients.
-    fn gradients(&self, batch: &[usize], quantise: bool) -> Result<(f64, B::Gradients)> {
+    /// Moves the parameters along their gradients. Quantisation steps move only while they are free.
+    fn update(
+        &mut self,
+        grads: &mut Gradients<B>,
+        adam: &mut Adam<B::InnerBackend>,
+        muon: &mut Muon<B::InnerBackend>,
+        batch: &[usize],
+        rate: f64,
+        free: bool,
+    ) {
+        for (i, c) in self.chains.iter().enumerate() {
+            if hidden(c) {
+                let w = self.net.weights[i].val();
+                if let Some(g) = grads.take(&w) {
+                    self.net.set_weight(i, Tensor::from_inner(muon.step(i, w.inner(), g, rate)));
+                }
+            } else {
+                adam.update(&mut self.net.weights[i], grads, rate);
+            }
+            adam.update(&mut self.net.biases[i], grads, rate);
+        }
+        if let Some(e) = &mut self.encoder {
+            e.kernels_mut().iter_mut().for_each(|p| adam.update(p, grads, rate));
+            e.vectors_mut().iter_mut().for_each(|p| adam.update(p, grads, rate));
+        } else {
+            batch.iter().for_each(|&i| adam.update(&mut self.net.latents[i], grads, rate * LATENT_RATE));
+            if free {
+                self.net.log_steps.iter_mut().for_each(|p| adam.update(p, grads, rate * STEP_RATE));
+            }
+        }
+    }
+
+    /// One forward and backward pass; the squared error, `[1]`, and all gradients.
+    fn gradients(&self, batch: &[usize], quantise: bool) -> Result<(Tensor<B::InnerBackend, 1>, Gradients<B>)> {
         let latent = match &self.encoder {
-            Some(e) => e.forward(Tensor::cat(batch.iter().map(|&i| self.encoder_input(i, &self.device)).collect(), 0)),
+            Some(e) => e.forward(self.frames.encoder_input(batch)),
             None => Tensor::cat(batch.iter().map(|&i| self.net.latents[i].val()).collect(), 0),
         };
         let coded = if quantise { self.net.quantised(latent.clone(), self.net.latent_step()) } else { latent.clone() };
-        let mut values = self.net.forward(self.graph, self.chains, coded, quantise);
-        let frames: Vec<_> = batch.iter().map(|&i| &self.job.frames[i]).collect();
+        let mut values = self.net.forward(self.graph, self.chains, coded, quantise, self.job.settings.precision);
         let chroma = self.job.info.format.chroma;
-        let (mut loss, mut mse) = (None, 0.0);
-        for head in &self.heads {
+        let (mut loss, mut mse) = (None, None);
+        let add = |sum: Option<Tensor<B, 1>>, t: Tensor<B, 1>| Some(sum.map_or(t.clone(), |s| s + t));
+        for (i, head) in self.heads.iter().enumerate() {
             let output = values[head.node].take().ok_or_else(|| Error::Unsupported("an output inside a chain".into()))?;
-            let goal = target::target(head, &frames, self.job.info, &self.device);
+            let goal = self.frames.target(i, batch);
             let d = target::distortion(self.job.settings.loss, head, output.clone(), goal.clone(), chroma);
-            mse += match self.job.settings.loss {
-                super::Loss::L2 => scalar(d.clone().inner()),
-                super::Loss::Fusion6 => scalar(target::squared_error(head, output.inner(), goal.inner(), chroma)),
+            let e = match self.job.settings.loss {
+                Loss::L2 => d.clone(),
+                Loss::Fusion6 => target::squared_error(head, output.detach(), goal, chroma),
             };
-            loss = Some(loss.map_or(d.clone(), |l: Tensor<B, 1>| l + d));
+            (loss, mse) = (add(loss, d), add(mse, e));
         }
-        let mut loss = loss.ok_or_else(|| Error::Unsupported("a network without outputs".into()))?;
+        let (Some(mut loss), Some(mse)) = (loss, mse) else {
+            return Err(Error::Unsupported("a network without outputs".into()));
+        };
         if quantise {
-            loss = loss.clone() + self.rate(latent) * (self.rho * scalar(loss.inner())) as f32;
+            loss = loss.clone() + self.rate(latent) * loss.detach() * self.rho as f32;
         }
-        Ok((mse, loss.backward()))
-    }
-
-    /// Smooth stand-in for the coded size, in bits a value: every tensor as a Laplacian of its own mean magnitude,
-    /// `log2(1 + 2 e mean|x| / step)`.
-    fn rate(&self, latent: Tensor<B, 4>) -> Tensor<B, 1> {
-        let bits = |mean: Tensor<B, 1>, step: usize, count: f64| {
-            let ratio = mean / self.net.log_steps[step].val().exp();
-            ratio.mul_scalar(2.0 * std::f64::consts::E).add_scalar(1.0).log().mul_scalar(count / std::f64::consts::LN_2)
-        };
-        let all = self.values() as f64;
-        let latents = (self.job.frames.len() * self.graph.latent_len()) as f64;
-        let mut sum = bits(latent.abs().mean(), self.net.latent_step(), latents / all);
-        let n = self.chains.len();
-        for (i, c) in self.chains.iter().enumerate() {
-            let count = |t: usize| self.graph.tensors[t].len() as f64 / all;
-            sum = sum + bits(self.net.weights[i].val().abs().mean(), i, count(c.weight));
-            sum = sum + bits(self.net.biases[i].val().abs().mean().add_scalar(1e-6), n + i, count(c.bias));
-        }
-        sum
-    }
-
-    /// Coded values: parameters and latents.
-    fn values(&self) -> usize {
-        self.graph.params() as usize + self.job.frames.len() * self.graph.latent_len()
-    }
-
-    /// The encoder retires; steps start at equal relative precision and are shifted to the wanted size.
-    fn start_quantising(&mut self) -> Result<()> {
-        self.retire_encoder();
-        let mut p = Params::read(&self.net, self.graph, self.chains)?;
-        let bits = (self.job.target_bytes * 8.0 / self.values() as f64).clamp(0.5, 12.0);
-        let start = |v: &[f32]| {
-            let mean = v.iter().map(|v| f64::from(v.abs())).sum::<f64>() / v.len().max(1) as f64;
-            (mean.max(1e-4) * 2.0 * std::f64::consts::E / bits.exp2()).ln()
-        };
-        for (i, t) in p.tensors.iter().enumerate() {
-            p.log_steps[i] = start(t);
-        }
-        // biases are few and reach every sample: start them finer
-        for c in self.chains {
-            p.log_steps[c.bias] = p.log_steps[c.weight] - 0.7;
-        }
-        p.log_steps[self.graph.tensors.len()] = start(&p.latents);
-        let shift = p.shift_for(self.graph, self.job.frames.len(), self.job.target_bytes)?;
-        self.write_steps(&p, |l| l + shift);
-        self.bytes = Some(self.job.target_bytes);
-        Ok(())
-    }
-
-    fn retire_encoder(&mut self) {
-        if let Some(e) = self.encoder.take() {
-            let e = e.valid();
-            let latents = (0..self.job.frames.len()).map(|i| {
-                let x = self.encoder_input::<B::InnerBackend>(i, &self.device);
-                Tensor::from_inner(e.forward(x))
-            });
-            self.net.set_latents(latents.collect());
-        }
-    }
-
-    fn write_steps(&mut self, p: &Params, f: impl Fn(f64) -> f64) {
-        let n = self.chains.len();
-        for (i, c) in self.chains.iter().enumerate() {
-            self.net.set_log_step(i, f(p.log_steps[c.weight]), &self.device);
-            self.net.set_log_step(n + i, f(p.log_steps[c.bias]), &self.device);
-        }
-        let latent = self.net.latent_step();
-        self.net.set_log_step(latent, f(p.log_steps[self.graph.tensors.len()]), &self.device);
-    }
-
-    /// Asks the real coder, shifts all steps to the wanted size, and turns the rate's weight the same way.
-    fn control(&mut self, last: bool) -> Result<()> {
-        let p = Params::read(&self.net, self.graph, self.chains)?;
-        let frames = self.job.frames.len();
-        let bytes = p.coded_bytes(self.graph, frames, 0.0)?;
-        self.bytes = Some(bytes);
-        self.rho = (self.rho * (bytes / self.job.target_bytes).powi(3).clamp(0.7, 1.4)).clamp(0.005, 5.0);
-        let shift = if last {
-            p.shift_for(self.graph, frames, self.job.target_bytes)?
-        } else {
-            ((bytes - self.job.target_bytes) * 8.0 / self.values() as f64 * std::f64::consts::LN_2).clamp(-0.3, 0.3)
-        };
-        self.write_steps(&p, |l| l + shift);
-        Ok(())
-    }
-
-    /// Puts the steps on the format's grid, where they stay.
-    fn freeze(&mut self) -> Result<()> {
-        let p = Params::read(&self.net, self.graph, self.chains)?;
-        self.write_steps(&p, |l| Step::nearest(l.exp()).value().ln());
-        Ok(())
+        let scale = self.scale.now;
+        let grads = if scale == 1.0 { loss.backward() } else { (loss * scale).backward() };
+        Ok((mse.inner(), Gradients::new(grads, scale)))
     }
 
     /// Integers of the trained network: a last shift onto the wanted size if it is off by more than 1 %, then scales.
@@ -326,8 +285,8 @@ where
             for (a, b) in peaks.iter_mut().zip(net.peaks(self.graph, self.chains, latent.clone())) {
                 *a = a.max(b);
             }
-            let mut values = net.forward(self.graph, self.chains, latent, true);
-            for head in &self.heads {
+            let mut values = net.forward(self.graph, self.chains, latent, true, Precision::Full);
+            for head in self.heads {
                 let output = values[head.node].take().ok_or_else(|| Error::Unsupported("an output inside a chain".into()))?;
                 error += target::sample_error(head, output, &self.job.frames[i], self.job.info)?;
             }
@@ -338,6 +297,10 @@ where
             float_psnr: psnr(error / frames as f64, self.job.info.format.bit_depth),
         })
     }
+}
+
+fn scalar<B: FastOps>(t: Tensor<B, 1>) -> f64 {
+    t.into_scalar().elem::<f64>()
 }
 
 /// PSNR of a squared error in units of the output's range -1..1, which is one code value wider than the samples'.

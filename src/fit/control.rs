@@ -1,0 +1,108 @@
+//! How many bits the fit may spend: the price of bits in the loss, and the steps that follow from the wanted size.
+//!
+//! A controller measures the real coder at intervals, shifts all steps by what is missing and turns the price.
+
+use burn::module::AutodiffModule;
+use burn::tensor::Tensor;
+use burn::tensor::backend::AutodiffBackend;
+
+use super::ops::FastOps;
+use super::quant::Params;
+use super::train::Trainer;
+use crate::entropy::tensor::Step;
+use crate::error::Result;
+
+impl<B> Trainer<'_, B>
+where
+    B: AutodiffBackend + FastOps,
+    B::InnerBackend: FastOps,
+{
+    /// Smooth stand-in for the coded size, in bits a value: every tensor as a Laplacian of its own mean magnitude,
+    /// `log2(1 + 2 e mean|x| / step)`.
+    pub(super) fn rate(&self, latent: Tensor<B, 4>) -> Tensor<B, 1> {
+        let bits = |mean: Tensor<B, 1>, step: usize, count: f64| {
+            let ratio = mean / self.net.log_steps[step].val().exp();
+            ratio.mul_scalar(2.0 * std::f64::consts::E).add_scalar(1.0).log().mul_scalar(count / std::f64::consts::LN_2)
+        };
+        let all = self.values() as f64;
+        let latents = (self.job.frames.len() * self.graph.latent_len()) as f64;
+        let mut sum = bits(latent.abs().mean(), self.net.latent_step(), latents / all);
+        let n = self.chains.len();
+        for (i, c) in self.chains.iter().enumerate() {
+            let count = |t: usize| self.graph.tensors[t].len() as f64 / all;
+            sum = sum + bits(self.net.weights[i].val().abs().mean(), i, count(c.weight));
+            sum = sum + bits(self.net.biases[i].val().abs().mean().add_scalar(1e-6), n + i, count(c.bias));
+        }
+        sum
+    }
+
+    /// Coded values: parameters and latents.
+    fn values(&self) -> usize {
+        self.graph.params() as usize + self.job.frames.len() * self.graph.latent_len()
+    }
+
+    /// The encoder retires; steps start at equal relative precision and are shifted to the wanted size.
+    pub(super) fn start_quantising(&mut self) -> Result<()> {
+        self.retire_encoder();
+        let mut p = Params::read(&self.net, self.graph, self.chains)?;
+        let bits = (self.job.target_bytes * 8.0 / self.values() as f64).clamp(0.5, 12.0);
+        let start = |v: &[f32]| {
+            let mean = v.iter().map(|v| f64::from(v.abs())).sum::<f64>() / v.len().max(1) as f64;
+            (mean.max(1e-4) * 2.0 * std::f64::consts::E / bits.exp2()).ln()
+        };
+        for (i, t) in p.tensors.iter().enumerate() {
+            p.log_steps[i] = start(t);
+        }
+        // biases are few and reach every sample: start them finer
+        for c in self.chains {
+            p.log_steps[c.bias] = p.log_steps[c.weight] - 0.7;
+        }
+        p.log_steps[self.graph.tensors.len()] = start(&p.latents);
+        let shift = p.shift_for(self.graph, self.job.frames.len(), self.job.target_bytes)?;
+        self.write_steps(&p, |l| l + shift);
+        self.bytes = Some(self.job.target_bytes);
+        Ok(())
+    }
+
+    fn retire_encoder(&mut self) {
+        if let Some(e) = self.encoder.take() {
+            let e = e.valid();
+            let latents = (0..self.job.frames.len()).map(|i| Tensor::from_inner(e.forward(self.frames.encoder_input(&[i]).inner())));
+            self.net.set_latents(latents.collect());
+            self.frames.drop_inputs();
+        }
+    }
+
+    pub(super) fn write_steps(&mut self, p: &Params, f: impl Fn(f64) -> f64) {
+        let n = self.chains.len();
+        for (i, c) in self.chains.iter().enumerate() {
+            self.net.set_log_step(i, f(p.log_steps[c.weight]), &self.device);
+            self.net.set_log_step(n + i, f(p.log_steps[c.bias]), &self.device);
+        }
+        let latent = self.net.latent_step();
+        self.net.set_log_step(latent, f(p.log_steps[self.graph.tensors.len()]), &self.device);
+    }
+
+    /// Asks the real coder, shifts all steps to the wanted size, and turns the rate's weight the same way.
+    pub(super) fn control(&mut self, last: bool) -> Result<()> {
+        let p = Params::read(&self.net, self.graph, self.chains)?;
+        let frames = self.job.frames.len();
+        let bytes = p.coded_bytes(self.graph, frames, 0.0)?;
+        self.bytes = Some(bytes);
+        self.rho = (self.rho * (bytes / self.job.target_bytes).powi(3).clamp(0.7, 1.4)).clamp(0.005, 5.0);
+        let shift = if last {
+            p.shift_for(self.graph, frames, self.job.target_bytes)?
+        } else {
+            ((bytes - self.job.target_bytes) * 8.0 / self.values() as f64 * std::f64::consts::LN_2).clamp(-0.3, 0.3)
+        };
+        self.write_steps(&p, |l| l + shift);
+        Ok(())
+    }
+
+    /// Puts the steps on the format's grid, where they stay.
+    pub(super) fn freeze(&mut self) -> Result<()> {
+        let p = Params::read(&self.net, self.graph, self.chains)?;
+        self.write_steps(&p, |l| Step::nearest(l.exp()).value().ln());
+        Ok(())
+    }
+}
