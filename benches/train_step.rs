@@ -135,8 +135,8 @@ fn parts(b: usize) {
             time(|| k::conv(&x, &w, s)),
             time(|| k::conv_dx(&y, &w, s)),
             time(|| k::conv_dw(&x, &y, s)),
-            time(|| k::shuffle_gelu(&y, &bias, d, r)),
-            time(|| k::shuffle_gelu_backward(&y, &bias, &y, d, r)),
+            time(|| k::shuffle_curve(&y, &bias, d, r, ops::Curve::Gelu)),
+            time(|| k::shuffle_curve_backward(&y, &bias, &y, d, r, ops::Curve::Gelu)),
         ];
         let rate = |t: f64| s.macs() as f64 / t * 1e-6;
         println!(

@@ -4,7 +4,7 @@
 use burn::backend::{Autodiff, Flex};
 use burn::tensor::{Tensor, TensorData};
 use nvc::fit::kernels::{self as k, ConvShape};
-use nvc::fit::ops::{self, plain};
+use nvc::fit::ops::{self, AdamStep, Curve, plain};
 
 type B = Autodiff<Flex>;
 /// Largest difference allowed, relative to the largest value.
@@ -95,14 +95,20 @@ fn depthwise_matches_burn() {
 
 #[test]
 fn activations_match_burn() {
+    type Op = fn(Tensor<B, 4>, Tensor<B, 1>, usize) -> Tensor<B, 4>;
+    let ops: [(&str, Op, Op); 3] = [
+        ("gelu", ops::shuffle_gelu, |x, b, r| plain::shuffle_curve(x, b, r, Curve::Gelu)),
+        ("swish", ops::shuffle_swish, |x, b, r| plain::shuffle_curve(x, b, r, Curve::Swish)),
+        ("linear", ops::shuffle_linear, plain::shuffle_linear),
+    ];
     for r in 1..=5 {
         for (b, c, h, w) in [(1, 2, 3, 5), (2, 3, 7, 33), (1, 1, 2, 300)] {
             let (d, n) = ([b, c * r * r, h, w], [c * r * r]);
-            for gelu in [true, false] {
-                let fast = run(d, n, |x, bias| if gelu { ops::shuffle_gelu(x, bias, r) } else { ops::shuffle_linear(x, bias, r) });
-                let want = run(d, n, |x, bias| if gelu { plain::shuffle_gelu(x, bias, r) } else { plain::shuffle_linear(x, bias, r) });
+            for (kind, fast, want) in ops {
+                let fast = run(d, n, |x, bias| fast(x, bias, r));
+                let want = run(d, n, |x, bias| want(x, bias, r));
                 for (i, name) in ["y", "dx", "db"].iter().enumerate() {
-                    assert_close(&format!("{name} r{r} {d:?} gelu={gelu}"), &fast[i], &want[i]);
+                    assert_close(&format!("{name} r{r} {d:?} {kind}"), &fast[i], &want[i]);
                 }
             }
         }
@@ -112,12 +118,115 @@ fn activations_match_burn() {
 /// The plain gradient is what other backends run.
 #[test]
 fn plain_activation_gradient_matches_autodiff() {
-    let (x, bias, g) = (t4([2, 8, 5, 6], 1), t1(8, 2), t4([2, 2, 10, 12], 3));
-    let (xr, br) = (x.clone().require_grad(), bias.clone().require_grad());
-    let grads = (plain::shuffle_gelu(xr.clone(), br.clone(), 2) * g.clone()).sum().backward();
-    let (dx, db) = plain::shuffle_gelu_backward(x.inner(), bias.inner(), g.inner(), 2);
-    assert_close("dx", &values(dx), &values(xr.grad(&grads).unwrap()));
-    assert_close("db", &values(db), &values(br.grad(&grads).unwrap()));
+    for curve in [Curve::Gelu, Curve::Swish] {
+        let (x, bias, g) = (t4([2, 8, 5, 6], 1), t1(8, 2), t4([2, 2, 10, 12], 3));
+        let (xr, br) = (x.clone().require_grad(), bias.clone().require_grad());
+        let grads = (plain::shuffle_curve(xr.clone(), br.clone(), 2, curve) * g.clone()).sum().backward();
+        let (dx, db) = plain::shuffle_curve_backward(x.inner(), bias.inner(), g.inner(), 2, curve);
+        assert_close("dx", &values(dx), &values(xr.grad(&grads).unwrap()));
+        assert_close("db", &values(db), &values(br.grad(&grads).unwrap()));
+    }
+}
+
+#[test]
+fn swish_matches_its_definition_in_double_precision() {
+    let x: Vec<f32> = (-900..=900).map(|i| i as f32 * 0.05).collect();
+    let d = [1, 1, 1, x.len()];
+    let y = k::shuffle_curve(&x, &[0.0], d, 1, Curve::Swish);
+    let (dx, _) = k::shuffle_curve_backward(&x, &[0.0], &vec![1.0; x.len()], d, 1, Curve::Swish);
+    for ((&x, &y), &dx) in x.iter().zip(&y).zip(&dx) {
+        let (x, y, dx) = (f64::from(x), f64::from(y), f64::from(dx));
+        let s = 1.0 / (1.0 + (-x).exp());
+        assert!((y - x * s).abs() <= 3e-7 * (x * s).abs() + 1e-30, "swish({x}) = {y}, not {}", x * s);
+        let slope = s * (1.0 + x * (1.0 - s));
+        assert!((dx - slope).abs() < 1e-6, "slope at {x} = {dx}, not {slope}");
+    }
+}
+
+#[test]
+fn bilinear_matches_its_definition_and_its_gradient_is_the_adjoint() {
+    for (b, c, h, w, f) in [(1, 1, 1, 1, 2), (2, 3, 4, 5, 2), (1, 2, 7, 1, 3), (1, 2, 3, 33, 5), (1, 1, 1, 17, 1), (1, 1, 5, 6, 4)] {
+        let x = t4([b, c, h, w], 1).require_grad();
+        let y = ops::bilinear(x.clone(), f);
+        let g = t4([b, c, h * f, w * f], 2);
+        let grads = (y.clone() * g.clone()).sum().backward();
+        let (x0, fast) = (values(x.clone().inner()), values(y.inner()));
+        assert_close("y plain", &fast, &values(plain::bilinear(x.clone().inner(), f)));
+        assert_close("dx plain", &values(x.grad(&grads).unwrap()), &values(plain::bilinear_backward(g.clone().inner(), f)));
+        // left and right neighbour, and the right one's share
+        let at = |o: usize, n: usize| {
+            let s = ((o as f64 + 0.5) / f as f64 - 0.5).max(0.0);
+            let i = s.floor() as usize;
+            [(i, 1.0 - s.fract()), ((i + 1).min(n - 1), s.fract())]
+        };
+        let g = values(g.inner());
+        let (mut want, mut dx) = (Vec::new(), vec![0f32; x0.len()]);
+        for plane in 0..b * c {
+            for oy in 0..h * f {
+                for ox in 0..w * f {
+                    let mut sum = 0.0;
+                    for (y, sy) in at(oy, h) {
+                        for (x, sx) in at(ox, w) {
+                            let i = (plane * h + y) * w + x;
+                            sum += f64::from(x0[i]) * sx * sy;
+                            dx[i] += (f64::from(g[want.len()]) * sx * sy) as f32;
+                        }
+                    }
+                    want.push(sum as f32);
+                }
+            }
+        }
+        assert_close("y", &fast, &want);
+        assert_close("dx", &values(x.grad(&grads).unwrap()), &dx);
+    }
+}
+
+#[test]
+fn adam_is_burns() {
+    use burn::module::{AutodiffModule, Module, Param};
+    use burn::optim::{AdamConfig, GradientsParams, Optimizer, adaptor::OptimizerAdaptor};
+    #[derive(Module, Debug)]
+    struct One<B: burn::tensor::backend::Backend> {
+        x: Param<Tensor<B, 1>>,
+    }
+    let n = 40_001;
+    let mut net = One::<B> { x: Param::from_tensor(t1(n, 1).require_grad()) };
+    let mut optimiser: OptimizerAdaptor<_, One<B>, B> = AdamConfig::new().with_epsilon(1e-8).init();
+    let (mut x, mut m, mut v) = (t1(n, 1).inner(), Tensor::zeros([n], &Default::default()), Tensor::zeros([n], &Default::default()));
+    let (mut xp, mut mp, mut vp) = (x.clone(), m.clone(), v.clone());
+    for t in 1..=4 {
+        let g = t1(n, 10 + t as u64);
+        let grads = (net.x.val() * g.clone()).sum().backward();
+        net = optimiser.step(0.01, net.clone(), GradientsParams::from_grads(grads, &net));
+        let step = AdamStep::new(0.01, 1e-8, t);
+        [x, m, v] = ops::adam(x, g.clone().inner(), m, v, step);
+        [xp, mp, vp] = plain::adam([xp, g.inner(), mp, vp], step);
+        assert_close("x", &values(x.clone()), &values(net.valid().x.val()));
+        for (what, a, b) in [("x", &x, &xp), ("m", &m, &mp), ("v", &v, &vp)] {
+            assert_close(&format!("plain {what}"), &values(a.clone()), &values(b.clone()));
+        }
+    }
+}
+
+#[test]
+fn orthogonal_matches_plain_products_and_orthogonalises() {
+    for [rows, columns] in [[1, 1], [5, 3], [24, 24], [33, 225], [297, 100], [112, 825]] {
+        let x = Tensor::<Flex, 2>::from_data(TensorData::new(noise(rows * columns, 3), [rows, columns]), &Default::default());
+        let fast = ops::orthogonal(x.clone());
+        // the iteration amplifies rounding of the small singular values
+        let (a, b) = (values(fast.clone()), values(plain::orthogonal(x)));
+        let worst = a.iter().zip(&b).fold(0f32, |m, (a, b)| m.max((a - b).abs()));
+        assert!(worst < 2e-4, "{rows}x{columns}: differs by {worst}");
+        if rows != columns {
+            let small = if rows < columns { fast.clone().matmul(fast.transpose()) } else { fast.clone().transpose().matmul(fast) };
+            let n = rows.min(columns);
+            for (i, v) in values(small).iter().enumerate() {
+                let diagonal = i % (n + 1) == 0;
+                // Muon's coefficients bring singular values to about 0.7..1.2, not to 1
+                assert!(if diagonal { (0.3..1.6).contains(v) } else { v.abs() < 0.5 }, "{rows}x{columns}: product {i} is {v}");
+            }
+        }
+    }
 }
 
 #[test]
@@ -169,8 +278,8 @@ fn phi(x: f64) -> f64 {
 fn gelu_is_the_exact_one_and_its_gradient_the_finite_difference() {
     let x: Vec<f32> = (-500..=500).map(|i| i as f32 * 0.01).collect();
     let d = [1, 1, 1, x.len()];
-    let y = k::shuffle_gelu(&x, &[0.0], d, 1);
-    let (dx, _) = k::shuffle_gelu_backward(&x, &[0.0], &vec![1.0; x.len()], d, 1);
+    let y = k::shuffle_curve(&x, &[0.0], d, 1, Curve::Gelu);
+    let (dx, _) = k::shuffle_curve_backward(&x, &[0.0], &vec![1.0; x.len()], d, 1, Curve::Gelu);
     let gelu = |x: f64| x * phi(x);
     for ((&x, &y), &dx) in x.iter().zip(&y).zip(&dx) {
         let x = f64::from(x);
@@ -179,7 +288,7 @@ fn gelu_is_the_exact_one_and_its_gradient_the_finite_difference() {
         let slope = (gelu(x + 1e-4) - gelu(x - 1e-4)) / 2e-4;
         assert!((dx - slope).abs() < 1e-6, "slope at {x} = {dx}, not {slope}");
     }
-    let far = k::shuffle_gelu(&[-1e4, 1e4, -40.0, 0.0], &[0.0], [1, 1, 1, 4], 1);
+    let far = k::shuffle_curve(&[-1e4, 1e4, -40.0, 0.0], &[0.0], [1, 1, 1, 4], 1, Curve::Gelu);
     assert!(far[0].abs() < 1e-30 && far[2].abs() < 1e-30 && far[1] == 1e4 && far[3] == 0.0, "{far:?}");
 }
 
@@ -201,8 +310,11 @@ fn any_thread_count_gives_the_same_bits() {
         out.extend([k::depthwise(&x, &w, s), k::depthwise_dx(&dy, &w, s), k::depthwise_dw(&x, &dy, s)]);
         let d = [2, 20, 48, 84];
         let bias = noise(20, 7);
-        let (dx, db) = k::shuffle_gelu_backward(&x, &bias, &dy, d, 2);
-        out.extend([k::shuffle_gelu(&x, &bias, d, 2), dx, db, k::channel_sums(&x, d), k::pixel_unshuffle(&x, d, 2)]);
+        let (dx, db) = k::shuffle_curve_backward(&x, &bias, &dy, d, 2, Curve::Swish);
+        out.extend([k::shuffle_curve(&x, &bias, d, 2, Curve::Gelu), dx, db, k::channel_sums(&x, d), k::pixel_unshuffle(&x, d, 2)]);
+        let mut turned = vec![0.0; 120 * 130];
+        k::orthogonal(&noise(120 * 130, 8), 120, 130, &mut turned);
+        out.push(turned);
         out
     };
     let with = |n| rayon::ThreadPoolBuilder::new().num_threads(n).build().unwrap().install(all);

@@ -9,6 +9,8 @@ pub mod plain;
 
 use burn::tensor::{Tensor, TensorPrimitive, backend::Backend, ops::FloatTensor};
 
+pub use super::kernels::{AdamStep, Curve};
+
 /// What the networks are made of, on primitives; call the functions of this module instead.
 ///
 /// Shapes: `x [b, cin, h, w]`, `dy` and `g` like the output. Weights are `[cout, cin, k, k]`, or `[c, 1, k, k]` when
@@ -28,18 +30,19 @@ pub trait FastOps: Backend {
         let options = plain::conv_options(tensor::<Self, 4>(w.clone()).dims(), depthwise);
         Self::conv2d_weight_backward(x, w, dy, options)
     }
-    /// `gelu(pixel_shuffle(x + bias, r))`, exact GELU, `bias [cin]`.
-    fn shuffle_gelu(x: FloatTensor<Self>, bias: FloatTensor<Self>, r: usize) -> FloatTensor<Self> {
-        prim(plain::shuffle_gelu(tensor::<Self, 4>(x), tensor(bias), r))
+    /// `curve(pixel_shuffle(x + bias, r))`, `bias [cin]`.
+    fn shuffle_curve(x: FloatTensor<Self>, bias: FloatTensor<Self>, r: usize, curve: Curve) -> FloatTensor<Self> {
+        prim(plain::shuffle_curve(tensor::<Self, 4>(x), tensor(bias), r, curve))
     }
-    /// Gradients of [`Self::shuffle_gelu`] for `x` and `bias`.
-    fn shuffle_gelu_backward(
+    /// Gradients of [`Self::shuffle_curve`] for `x` and `bias`.
+    fn shuffle_curve_backward(
         x: FloatTensor<Self>,
         bias: FloatTensor<Self>,
         g: FloatTensor<Self>,
         r: usize,
+        curve: Curve,
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
-        let (dx, db) = plain::shuffle_gelu_backward(tensor::<Self, 4>(x), tensor(bias), tensor(g), r);
+        let (dx, db) = plain::shuffle_curve_backward(tensor::<Self, 4>(x), tensor(bias), tensor(g), r, curve);
         (prim(dx), prim(db))
     }
     /// `pixel_shuffle(x + bias, r)`
@@ -74,6 +77,29 @@ pub trait FastOps: Backend {
     fn channel_norm_backward(x: FloatTensor<Self>, gain: FloatTensor<Self>, g: FloatTensor<Self>) -> [FloatTensor<Self>; 3] {
         let (dx, dgain, dbias) = plain::channel_norm_backward(tensor::<Self, 4>(x), tensor(gain), tensor(g));
         [prim(dx), prim(dgain), prim(dbias)]
+    }
+    /// Bilinear upsampling by `factor`, corners not aligned.
+    fn bilinear(x: FloatTensor<Self>, factor: usize) -> FloatTensor<Self> {
+        prim(plain::bilinear(tensor::<Self, 4>(x), factor))
+    }
+    /// Gradient of [`Self::bilinear`].
+    fn bilinear_backward(g: FloatTensor<Self>, factor: usize) -> FloatTensor<Self> {
+        prim(plain::bilinear_backward(tensor::<Self, 4>(g), factor))
+    }
+    /// New parameters, first and second moments from parameters `x`, gradient `g` and moments `m`, `v`, all `[n]`. Has no
+    /// gradient of its own.
+    fn adam(
+        x: FloatTensor<Self>,
+        g: FloatTensor<Self>,
+        m: FloatTensor<Self>,
+        v: FloatTensor<Self>,
+        step: AdamStep,
+    ) -> [FloatTensor<Self>; 3] {
+        plain::adam([x, g, m, v].map(|t| tensor::<Self, 1>(t)), step).map(prim)
+    }
+    /// Five Newton-Schulz steps of `x [rows, columns]`; has no gradient of its own.
+    fn orthogonal(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        prim(plain::orthogonal(tensor::<Self, 2>(x)))
     }
     /// Rounds to integers; the gradient passes unchanged.
     fn ste_round(x: FloatTensor<Self>) -> FloatTensor<Self> {
@@ -119,7 +145,16 @@ pub fn conv_same_depthwise<B: FastOps>(x: Tensor<B, 4>, w: Tensor<B, 4>) -> Tens
 /// If the channels are not a multiple of `r * r` or do not match the bias.
 pub fn shuffle_gelu<B: FastOps>(x: Tensor<B, 4>, bias: Tensor<B, 1>, r: usize) -> Tensor<B, 4> {
     check_shuffle(x.dims(), Some(bias.dims()[0]), r);
-    tensor(B::shuffle_gelu(prim(x), prim(bias), r))
+    tensor(B::shuffle_curve(prim(x), prim(bias), r, Curve::Gelu))
+}
+
+/// `swish(pixel_shuffle(x + bias, r))`, swish being `x * sigmoid(x)`; shapes as in [`shuffle_gelu`].
+///
+/// # Panics
+/// If the channels are not a multiple of `r * r` or do not match the bias.
+pub fn shuffle_swish<B: FastOps>(x: Tensor<B, 4>, bias: Tensor<B, 1>, r: usize) -> Tensor<B, 4> {
+    check_shuffle(x.dims(), Some(bias.dims()[0]), r);
+    tensor(B::shuffle_curve(prim(x), prim(bias), r, Curve::Swish))
 }
 
 /// `pixel_shuffle(x + bias, r)`: `x [b, c*r*r, h, w]`, `bias [c*r*r]` to `[b, c, h*r, w*r]`.
@@ -179,4 +214,40 @@ pub fn channel_norm<B: FastOps>(x: Tensor<B, 4>, gain: Tensor<B, 1>, bias: Tenso
     let c = x.dims()[1];
     assert!(gain.dims() == [c] && bias.dims() == [c], "{c} channels do not fit gain {:?} and bias {:?}", gain.dims(), bias.dims());
     tensor(B::channel_norm(prim(x), prim(gain), prim(bias)))
+}
+
+/// Bilinear upsampling of `x [b, c, h, w]` to `[b, c, h * factor, w * factor]`: output sample o reads the input at
+/// `(o + 0.5) / factor - 0.5`, edges repeated (`align_corners = false`).
+///
+/// # Panics
+/// If `factor` is 0.
+pub fn bilinear<B: FastOps>(x: Tensor<B, 4>, factor: usize) -> Tensor<B, 4> {
+    assert!(factor > 0, "upsampling by 0");
+    tensor(B::bilinear(prim(x), factor))
+}
+
+/// One step of Adam in one pass: new parameters, first and second moments from parameters `x`, their gradient `g` and the
+/// moments before it. Not differentiable.
+///
+/// # Panics
+/// If the shapes differ.
+pub fn adam<B: FastOps, const D: usize>(
+    x: Tensor<B, D>,
+    g: Tensor<B, D>,
+    m: Tensor<B, D>,
+    v: Tensor<B, D>,
+    step: AdamStep,
+) -> [Tensor<B, D>; 3] {
+    let shape = x.dims();
+    let all = [g.dims(), m.dims(), v.dims()];
+    assert!(all == [shape; 3], "adam: gradient and moments {all:?} do not fit parameters {shape:?}");
+    let n = shape.iter().product::<usize>();
+    let flat = |t: Tensor<B, D>| prim(t.reshape([n]));
+    B::adam(flat(x), flat(g), flat(m), flat(v), step).map(|t| tensor::<B, 1>(t).reshape(shape))
+}
+
+/// Five Newton-Schulz steps of `x [rows, columns]` towards the nearest matrix with orthonormal rows or columns: what Muon
+/// applies (Jordan et al., "Muon: an optimizer for hidden layers in neural networks", 2024). Not differentiable.
+pub fn orthogonal<B: FastOps>(x: Tensor<B, 2>) -> Tensor<B, 2> {
+    tensor(B::orthogonal(prim(x)))
 }

@@ -1,10 +1,10 @@
-//! Bias, pixel shuffle and GELU in one pass over memory, and back.
+//! Bias, pixel shuffle and activation in one pass over memory, and back.
 //!
 //! Pixel shuffle takes `[b, c*r*r, h, w]` to `[b, c, h*r, w*r]`: input channel `c*r*r + i*r + j` holds the pixels at row
 //! phase i and column phase j.
 
 use super::arch;
-use super::gelu::{gelu, gelu_slope};
+use super::gelu::{gelu, gelu_slope, swish, swish_slope};
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
@@ -13,17 +13,43 @@ const CHUNK: usize = 256;
 /// Values in a parallel piece, at least.
 const PIECE: usize = 16 * 1024;
 
-/// `gelu(pixel_shuffle(x + bias, r))`, `x [b, cin, h, w]`, `bias [cin]`, out `[b, cin/r/r, h*r, w*r]`.
-pub fn shuffle_gelu(x: &[f32], bias: &[f32], [b, cin, h, w]: [usize; 4], r: usize) -> Vec<f32> {
-    shuffle(x, Some(bias), [b, cin, h, w], r, true)
+/// A nonlinearity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Curve {
+    /// Exact GELU, `x * Phi(x)`.
+    Gelu,
+    /// `x * sigmoid(x)`
+    Swish,
 }
 
-/// `pixel_shuffle(x + bias, r)`, or without bias; shapes as in [`shuffle_gelu`].
+impl Curve {
+    #[inline(always)]
+    fn value<S: Simd>(self, simd: S, x: S::f32s) -> S::f32s {
+        match self {
+            Curve::Gelu => gelu(simd, x),
+            Curve::Swish => swish(simd, x),
+        }
+    }
+    #[inline(always)]
+    fn slope<S: Simd>(self, simd: S, x: S::f32s) -> S::f32s {
+        match self {
+            Curve::Gelu => gelu_slope(simd, x),
+            Curve::Swish => swish_slope(simd, x),
+        }
+    }
+}
+
+/// `curve(pixel_shuffle(x + bias, r))`, `x [b, cin, h, w]`, `bias [cin]`, out `[b, cin/r/r, h*r, w*r]`.
+pub fn shuffle_curve(x: &[f32], bias: &[f32], dims: [usize; 4], r: usize, curve: Curve) -> Vec<f32> {
+    shuffle(x, Some(bias), dims, r, Some(curve))
+}
+
+/// `pixel_shuffle(x + bias, r)`, or without bias; shapes as in [`shuffle_curve`].
 pub fn pixel_shuffle(x: &[f32], bias: Option<&[f32]>, dims: [usize; 4], r: usize) -> Vec<f32> {
-    shuffle(x, bias, dims, r, false)
+    shuffle(x, bias, dims, r, None)
 }
 
-fn shuffle(x: &[f32], bias: Option<&[f32]>, [b, cin, h, w]: [usize; 4], r: usize, curved: bool) -> Vec<f32> {
+fn shuffle(x: &[f32], bias: Option<&[f32]>, [b, cin, h, w]: [usize; 4], r: usize, curve: Option<Curve>) -> Vec<f32> {
     let mut out = vec![0.0; b * cin * h * w];
     if out.is_empty() {
         return out;
@@ -38,7 +64,7 @@ fn shuffle(x: &[f32], bias: Option<&[f32]>, [b, cin, h, w]: [usize; 4], r: usize
                 let channel = group * r * r + phase_row * r + j;
                 let from = &x[(channel * h + y) * w..][..w];
                 let bias = bias.map_or(0.0, |b| b[channel % cin]);
-                arch.dispatch(ShuffleRow { from, bias, out: &mut out[j..], r, curved });
+                arch.dispatch(ShuffleRow { from, bias, out: &mut out[j..], r, curve });
             }
         }
     });
@@ -51,7 +77,7 @@ struct ShuffleRow<'a> {
     /// every `r`th value is written
     out: &'a mut [f32],
     r: usize,
-    curved: bool,
+    curve: Option<Curve>,
 }
 
 impl WithSimd for ShuffleRow<'_> {
@@ -65,7 +91,7 @@ impl WithSimd for ShuffleRow<'_> {
             let (v, _) = S::as_mut_simd_f32s(&mut buf);
             for v in v.iter_mut().take(from.len().div_ceil(S::F32_LANES)) {
                 let x = simd.add_f32s(*v, bias);
-                *v = if self.curved { gelu(simd, x) } else { x };
+                *v = self.curve.map_or(x, |c| c.value(simd, x));
             }
             spread(&buf[..from.len()], out, self.r);
         }
@@ -74,7 +100,7 @@ impl WithSimd for ShuffleRow<'_> {
 
 /// `out[i * r] = from[i]`, with the usual factors known to the compiler.
 #[inline(always)]
-fn spread(from: &[f32], out: &mut [f32], r: usize) {
+pub(super) fn spread(from: &[f32], out: &mut [f32], r: usize) {
     #[inline(always)]
     fn fixed<const R: usize>(from: &[f32], out: &mut [f32]) {
         // the last group may be cut short by the phase, but its first value is there
@@ -94,7 +120,7 @@ fn spread(from: &[f32], out: &mut [f32], r: usize) {
 
 /// `out[i] = from[i * r]`, the inverse of [`spread`].
 #[inline(always)]
-fn collect(from: &[f32], out: &mut [f32], r: usize) {
+pub(super) fn collect(from: &[f32], out: &mut [f32], r: usize) {
     #[inline(always)]
     fn fixed<const R: usize>(from: &[f32], out: &mut [f32]) {
         for (v, o) in from.chunks(R).zip(out) {
@@ -111,8 +137,15 @@ fn collect(from: &[f32], out: &mut [f32], r: usize) {
     }
 }
 
-/// Gradients `(dx [b, cin, h, w], dbias [cin])` of [`shuffle_gelu`] for `g [b, cin/r/r, h*r, w*r]`.
-pub fn shuffle_gelu_backward(x: &[f32], bias: &[f32], g: &[f32], [b, cin, h, w]: [usize; 4], r: usize) -> (Vec<f32>, Vec<f32>) {
+/// Gradients `(dx [b, cin, h, w], dbias [cin])` of [`shuffle_curve`] for `g [b, cin/r/r, h*r, w*r]`.
+pub fn shuffle_curve_backward(
+    x: &[f32],
+    bias: &[f32],
+    g: &[f32],
+    [b, cin, h, w]: [usize; 4],
+    r: usize,
+    curve: Curve,
+) -> (Vec<f32>, Vec<f32>) {
     let mut dx = vec![0.0; b * cin * h * w];
     let mut sums = vec![0.0; b * cin];
     if dx.is_empty() {
@@ -121,7 +154,7 @@ pub fn shuffle_gelu_backward(x: &[f32], bias: &[f32], g: &[f32], [b, cin, h, w]:
     let arch = arch();
     dx.par_chunks_mut(h * w).zip(sums.par_iter_mut()).enumerate().with_min_len(1 + PIECE / (h * w)).for_each(|(plane, (dx, sum))| {
         let x = &x[plane * h * w..][..h * w];
-        *sum = arch.dispatch(Backward { x, bias: bias[plane % cin], g: phase(g, plane, h, w, r), dx, w, r });
+        *sum = arch.dispatch(Backward { x, bias: bias[plane % cin], g: phase(g, plane, h, w, r), dx, w, r, curve });
     });
     (dx, add_images(&sums, cin))
 }
@@ -145,6 +178,7 @@ struct Backward<'a> {
     dx: &'a mut [f32],
     w: usize,
     r: usize,
+    curve: Curve,
 }
 
 impl WithSimd for Backward<'_> {
@@ -165,7 +199,7 @@ impl WithSimd for Backward<'_> {
                 let (xv, _) = S::as_simd_f32s(&xs);
                 let (gv, _) = S::as_mut_simd_f32s(&mut gs);
                 for (x, g) in xv.iter().zip(gv).take(n.div_ceil(S::F32_LANES)) {
-                    *g = simd.mul_f32s(*g, gelu_slope(simd, simd.add_f32s(*x, bias)));
+                    *g = simd.mul_f32s(*g, self.curve.slope(simd, simd.add_f32s(*x, bias)));
                     total = simd.add_f32s(total, *g);
                 }
                 dx.copy_from_slice(&gs[..n]);

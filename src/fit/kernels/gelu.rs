@@ -1,4 +1,5 @@
-//! Exact GELU, `x * Phi(x)`, and its derivative on vectors: branch-free, one exponential and one division.
+//! Exact GELU, `x * Phi(x)`, swish, `x * sigmoid(x)`, and their derivatives on vectors: branch-free, one exponential and one
+//! division.
 
 use pulp::Simd;
 
@@ -53,4 +54,26 @@ pub(super) fn gelu<S: Simd>(s: S, x: S::f32s) -> S::f32s {
 pub(super) fn gelu_slope<S: Simd>(s: S, x: S::f32s) -> S::f32s {
     let (cdf, pdf) = normal(s, x);
     s.mul_add_e_f32s(x, pdf, cdf)
+}
+
+/// `1 / (1 + exp(-x))`, with full relative precision on both sides.
+#[inline(always)]
+fn sigmoid<S: Simd>(s: S, x: S::f32s) -> S::f32s {
+    let one = s.splat_f32s(1.0);
+    let e = exp_neg(s, s.neg_f32s(s.abs_f32s(x)));
+    let upper = s.select_f32s(s.less_than_f32s(x, s.splat_f32s(0.0)), e, one);
+    s.div_f32s(upper, s.add_f32s(one, e))
+}
+
+/// `x * sigmoid(x)`
+#[inline(always)]
+pub(super) fn swish<S: Simd>(s: S, x: S::f32s) -> S::f32s {
+    s.mul_f32s(x, sigmoid(s, x))
+}
+
+/// `sigmoid(x) * (1 + x * (1 - sigmoid(x)))`
+#[inline(always)]
+pub(super) fn swish_slope<S: Simd>(s: S, x: S::f32s) -> S::f32s {
+    let (one, p) = (s.splat_f32s(1.0), sigmoid(s, x));
+    s.mul_f32s(p, s.mul_add_e_f32s(x, s.sub_f32s(one, p), one))
 }

@@ -7,20 +7,25 @@
 //! Convolutions have stride 1, an odd square kernel and zero padding that keeps the size ("same").
 
 mod act;
+mod bilinear;
 mod conv;
 mod conv_dw;
 mod depthwise;
 mod gelu;
+mod gemm;
+mod optim;
 mod pointwise;
 mod scratch;
 
 use pulp::Arch;
 use std::sync::OnceLock;
 
-pub use act::{channel_sums, pixel_shuffle, pixel_unshuffle, shuffle_gelu, shuffle_gelu_backward};
+pub use act::{Curve, channel_sums, pixel_shuffle, pixel_unshuffle, shuffle_curve, shuffle_curve_backward};
+pub use bilinear::{bilinear, bilinear_backward};
 pub use conv::{conv, conv_dx};
 pub use conv_dw::conv_dw;
 pub use depthwise::{depthwise, depthwise_dw, depthwise_dx};
+pub use optim::{NEWTON_SCHULZ, NEWTON_SCHULZ_STEPS, adam, orthogonal};
 pub use pointwise::{channel_norm, channel_norm_backward, fake_quant, fake_quant_log_step};
 
 /// Geometry of a convolution: `x [b, cin, h, w]`, weights `[cout, cin, k, k]`, `y [b, cout, h, w]`.
@@ -46,6 +51,31 @@ impl ConvShape {
     /// Multiply-accumulates of one forward pass (padding included).
     pub fn macs(&self) -> usize {
         self.b * self.cin * self.cout * self.h * self.w * self.k * self.k
+    }
+}
+
+/// Constants of one step of Adam (Kingma and Ba, 2015).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct AdamStep {
+    /// Learning rate.
+    pub rate: f32,
+    /// Decay of the first moment.
+    pub beta1: f32,
+    /// Decay of the second moment.
+    pub beta2: f32,
+    /// Added to the root of the second moment.
+    pub epsilon: f32,
+    /// `1 - beta1^t` at step t, from 1.
+    pub correction1: f32,
+    /// `1 - beta2^t`
+    pub correction2: f32,
+}
+
+impl AdamStep {
+    /// Step number `t`, counted from 1, with the usual decays 0.9 and 0.999.
+    pub fn new(rate: f32, epsilon: f32, t: usize) -> Self {
+        let correction = |beta: f64| (1.0 - beta.powi(i32::try_from(t).unwrap_or(i32::MAX))) as f32;
+        AdamStep { rate, beta1: 0.9, beta2: 0.999, epsilon, correction1: correction(0.9), correction2: correction(0.999) }
     }
 }
 

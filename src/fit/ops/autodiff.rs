@@ -1,6 +1,6 @@
 //! Gradients of [`FastOps`] over any backend that has them.
 
-use super::FastOps;
+use super::{Curve, FastOps};
 use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::autodiff::{Autodiff, NodeId, grads::Gradients};
@@ -27,15 +27,15 @@ impl<B: FastOps> Backward<B, 2> for Conv {
 }
 
 #[derive(Debug)]
-struct ShuffleGelu;
-impl<B: FastOps> Backward<B, 2> for ShuffleGelu {
-    /// x, bias, r
-    type State = (NodeId, NodeId, usize);
+struct ShuffleCurve;
+impl<B: FastOps> Backward<B, 2> for ShuffleCurve {
+    /// x, bias, r, curve
+    type State = (NodeId, NodeId, usize, Curve);
     fn backward(self, ops: Ops<Self::State, 2>, grads: &mut Gradients, kept: &mut Checkpointer) {
         let [for_x, for_b] = ops.parents;
         let g = grads.consume::<B>(&ops.node);
-        let (x, bias, r) = ops.state;
-        let (dx, db) = B::shuffle_gelu_backward(kept.retrieve_node_output(x), kept.retrieve_node_output(bias), g, r);
+        let (x, bias, r, curve) = ops.state;
+        let (dx, db) = B::shuffle_curve_backward(kept.retrieve_node_output(x), kept.retrieve_node_output(bias), g, r, curve);
         if let Some(n) = for_x {
             grads.register::<B>(n.id, dx);
         }
@@ -100,6 +100,7 @@ impl<B: FastOps> Backward<B, 3> for ChannelNorm {
 enum Rearrange {
     Shuffle(usize),
     Unshuffle(usize),
+    Bilinear(usize),
     Round,
 }
 
@@ -108,6 +109,7 @@ impl Rearrange {
         match self {
             Rearrange::Shuffle(r) => B::pixel_shuffle(x, r),
             Rearrange::Unshuffle(r) => B::pixel_unshuffle(x, r),
+            Rearrange::Bilinear(r) => B::bilinear(x, r),
             Rearrange::Round => B::ste_round(x),
         }
     }
@@ -124,6 +126,7 @@ impl<B: FastOps> Backward<B, 1> for RearrangeOp {
             let dx = match ops.state {
                 Rearrange::Shuffle(r) => B::pixel_unshuffle(g, r),
                 Rearrange::Unshuffle(r) => B::pixel_shuffle(g, r),
+                Rearrange::Bilinear(r) => B::bilinear_backward(g, r),
                 Rearrange::Round => g,
             };
             grads.register::<B>(n.id, dx);
@@ -149,13 +152,13 @@ impl<B: FastOps, C: CheckpointStrategy> FastOps for Autodiff<B, C> {
         }
     }
 
-    fn shuffle_gelu(x: FloatTensor<Self>, bias: FloatTensor<Self>, r: usize) -> FloatTensor<Self> {
-        match Backward::<B, 2>::prepare::<C>(ShuffleGelu, [x.node.clone(), bias.node.clone()]).compute_bound().stateful() {
+    fn shuffle_curve(x: FloatTensor<Self>, bias: FloatTensor<Self>, r: usize, curve: Curve) -> FloatTensor<Self> {
+        match Backward::<B, 2>::prepare::<C>(ShuffleCurve, [x.node.clone(), bias.node.clone()]).compute_bound().stateful() {
             OpsKind::Tracked(mut p) => {
-                let state = (p.checkpoint(&x), p.checkpoint(&bias), r);
-                p.finish(state, B::shuffle_gelu(x.primitive, bias.primitive, r))
+                let state = (p.checkpoint(&x), p.checkpoint(&bias), r, curve);
+                p.finish(state, B::shuffle_curve(x.primitive, bias.primitive, r, curve))
             }
-            OpsKind::UnTracked(p) => p.finish(B::shuffle_gelu(x.primitive, bias.primitive, r)),
+            OpsKind::UnTracked(p) => p.finish(B::shuffle_curve(x.primitive, bias.primitive, r, curve)),
         }
     }
 
@@ -172,6 +175,10 @@ impl<B: FastOps, C: CheckpointStrategy> FastOps for Autodiff<B, C> {
 
     fn pixel_unshuffle(x: FloatTensor<Self>, r: usize) -> FloatTensor<Self> {
         rearrange::<B, C>(x, Rearrange::Unshuffle(r))
+    }
+
+    fn bilinear(x: FloatTensor<Self>, factor: usize) -> FloatTensor<Self> {
+        rearrange::<B, C>(x, Rearrange::Bilinear(factor))
     }
 
     fn ste_round(x: FloatTensor<Self>) -> FloatTensor<Self> {

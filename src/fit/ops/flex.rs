@@ -1,6 +1,6 @@
 //! Native kernels for the CPU backend. Tensors that are not f32 take the plain way.
 
-use super::{FastOps, plain, prim, tensor};
+use super::{AdamStep, Curve, FastOps, plain, prim, tensor};
 use crate::fit::kernels::{self as k, ConvShape};
 use burn::backend::Flex;
 use burn::tensor::{DType, TensorData, TensorMetadata};
@@ -60,23 +60,23 @@ impl FastOps for Flex {
         new(kernel(x.storage(), dy.storage(), s), &dims(&w))
     }
 
-    fn shuffle_gelu(x: FlexTensor, bias: FlexTensor, r: usize) -> FlexTensor {
+    fn shuffle_curve(x: FlexTensor, bias: FlexTensor, r: usize, curve: Curve) -> FlexTensor {
         if !native([&x, &bias]) {
-            return prim(plain::shuffle_gelu(tensor::<Self, 4>(x), tensor(bias), r));
+            return prim(plain::shuffle_curve(tensor::<Self, 4>(x), tensor(bias), r, curve));
         }
         let (x, bias) = (x.to_contiguous(), bias.to_contiguous());
         let d = dims(&x);
-        new(k::shuffle_gelu(x.storage(), bias.storage(), d, r), &shuffled(d, r))
+        new(k::shuffle_curve(x.storage(), bias.storage(), d, r, curve), &shuffled(d, r))
     }
 
-    fn shuffle_gelu_backward(x: FlexTensor, bias: FlexTensor, g: FlexTensor, r: usize) -> (FlexTensor, FlexTensor) {
+    fn shuffle_curve_backward(x: FlexTensor, bias: FlexTensor, g: FlexTensor, r: usize, curve: Curve) -> (FlexTensor, FlexTensor) {
         if !native([&x, &bias, &g]) {
-            let (dx, db) = plain::shuffle_gelu_backward(tensor::<Self, 4>(x), tensor(bias), tensor(g), r);
+            let (dx, db) = plain::shuffle_curve_backward(tensor::<Self, 4>(x), tensor(bias), tensor(g), r, curve);
             return (prim(dx), prim(db));
         }
         let (x, bias, g) = (x.to_contiguous(), bias.to_contiguous(), g.to_contiguous());
         let d = dims(&x);
-        let (dx, db) = k::shuffle_gelu_backward(x.storage(), bias.storage(), g.storage(), d, r);
+        let (dx, db) = k::shuffle_curve_backward(x.storage(), bias.storage(), g.storage(), d, r, curve);
         (new(dx, &d), new(db, &[d[1]]))
     }
 
@@ -149,5 +149,47 @@ impl FastOps for Flex {
         let d = dims(&x);
         let (dx, dgain, dbias) = k::channel_norm_backward(x.storage(), gain.storage(), g.storage(), d[2] * d[3], super::NORM_EPSILON);
         [new(dx, &d), new(dgain, &[d[1]]), new(dbias, &[d[1]])]
+    }
+
+    fn bilinear(x: FlexTensor, factor: usize) -> FlexTensor {
+        if !native([&x]) {
+            return prim(plain::bilinear(tensor::<Self, 4>(x), factor));
+        }
+        let (x, [b, c, h, w]) = (x.to_contiguous(), dims(&x));
+        let mut y = vec![0.0; b * c * h * w * factor * factor];
+        k::bilinear(x.storage(), h, w, factor, &mut y);
+        new(y, &[b, c, h * factor, w * factor])
+    }
+
+    fn bilinear_backward(g: FlexTensor, factor: usize) -> FlexTensor {
+        if !native([&g]) {
+            return prim(plain::bilinear_backward(tensor::<Self, 4>(g), factor));
+        }
+        let (g, [b, c, h, w]) = (g.to_contiguous(), dims(&g));
+        let (h, w) = (h / factor, w / factor);
+        let mut dx = vec![0.0; b * c * h * w];
+        k::bilinear_backward(g.storage(), h, w, factor, &mut dx);
+        new(dx, &[b, c, h, w])
+    }
+
+    fn adam(x: FlexTensor, g: FlexTensor, m: FlexTensor, v: FlexTensor, step: AdamStep) -> [FlexTensor; 3] {
+        if !native([&x, &g, &m, &v]) {
+            return plain::adam([x, g, m, v].map(|t| tensor::<Self, 1>(t)), step).map(prim);
+        }
+        let n = x.shape().dims::<1>();
+        let from = [x, g, m, v].map(|t| t.to_contiguous());
+        let mut out = [vec![0.0; n[0]], vec![0.0; n[0]], vec![0.0; n[0]]];
+        k::adam(from.each_ref().map(|t| t.storage()), step, out.each_mut().map(|v| v.as_mut_slice()));
+        out.map(|v| new(v, &n))
+    }
+
+    fn orthogonal(x: FlexTensor) -> FlexTensor {
+        if !native([&x]) {
+            return prim(plain::orthogonal(tensor::<Self, 2>(x)));
+        }
+        let (x, [rows, columns]) = (x.to_contiguous(), x.shape().dims());
+        let mut out = vec![0.0; rows * columns];
+        k::orthogonal(x.storage(), rows, columns, &mut out);
+        new(out, &[rows, columns])
     }
 }

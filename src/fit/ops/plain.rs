@@ -1,6 +1,9 @@
 //! The same operations from ordinary burn operations: what other backends run, and the reference for tests.
 
-use burn::tensor::{Tensor, backend::Backend, module::conv2d, ops::ConvOptions};
+use super::{AdamStep, Curve};
+use crate::fit::kernels::{NEWTON_SCHULZ, NEWTON_SCHULZ_STEPS};
+use burn::tensor::activation::sigmoid;
+use burn::tensor::{Tensor, TensorData, backend::Backend, module::conv2d, ops::ConvOptions};
 use std::f64::consts::{FRAC_1_SQRT_2, PI};
 
 pub(super) fn conv_options([c, _, kh, kw]: [usize; 4], depthwise: bool) -> ConvOptions<2> {
@@ -44,19 +47,90 @@ fn normal_cdf<B: Backend>(x: Tensor<B, 4>) -> Tensor<B, 4> {
     ((x * FRAC_1_SQRT_2).erf() + 1.0) * 0.5
 }
 
-/// See [`shuffle_gelu`](super::shuffle_gelu).
-pub fn shuffle_gelu<B: Backend>(x: Tensor<B, 4>, bias: Tensor<B, 1>, r: usize) -> Tensor<B, 4> {
+/// See [`shuffle_gelu`](super::shuffle_gelu) and [`shuffle_swish`](super::shuffle_swish).
+pub fn shuffle_curve<B: Backend>(x: Tensor<B, 4>, bias: Tensor<B, 1>, r: usize, curve: Curve) -> Tensor<B, 4> {
     let x = shuffle_linear(x, bias, r);
-    x.clone() * normal_cdf(x)
+    x.clone()
+        * match curve {
+            Curve::Gelu => normal_cdf(x),
+            Curve::Swish => sigmoid(x),
+        }
 }
 
-/// Gradients `(dx, dbias)` of [`shuffle_gelu`] for `g [b, c, h*r, w*r]`.
-pub fn shuffle_gelu_backward<B: Backend>(x: Tensor<B, 4>, bias: Tensor<B, 1>, g: Tensor<B, 4>, r: usize) -> (Tensor<B, 4>, Tensor<B, 1>) {
+/// Gradients `(dx, dbias)` of [`shuffle_curve`] for `g [b, c, h*r, w*r]`.
+pub fn shuffle_curve_backward<B: Backend>(
+    x: Tensor<B, 4>,
+    bias: Tensor<B, 1>,
+    g: Tensor<B, 4>,
+    r: usize,
+    curve: Curve,
+) -> (Tensor<B, 4>, Tensor<B, 1>) {
     let n = bias.dims()[0];
     let x = x + bias.reshape([1, n, 1, 1]);
-    let density = (x.clone() * x.clone() * -0.5).exp() * (1.0 / (2.0 * PI).sqrt());
-    let dx = pixel_unshuffle(g, r) * (normal_cdf(x.clone()) + x * density);
+    let slope = match curve {
+        Curve::Gelu => {
+            let density = (x.clone() * x.clone() * -0.5).exp() * (1.0 / (2.0 * PI).sqrt());
+            normal_cdf(x.clone()) + x * density
+        }
+        Curve::Swish => {
+            let s = sigmoid(x.clone());
+            s.clone() * (x * (s * -1.0 + 1.0) + 1.0)
+        }
+    };
+    let dx = pixel_unshuffle(g, r) * slope;
     (dx.clone(), channel_sums(dx))
+}
+
+/// `[n * factor, n]`: every output sample as a mean of input samples.
+fn interpolation<B: Backend>(n: usize, factor: usize, device: &B::Device) -> Tensor<B, 3> {
+    let mut rows = vec![0f32; n * factor * n];
+    for (o, row) in rows.chunks_exact_mut(n.max(1)).enumerate() {
+        let at = ((o as f64 + 0.5) / factor as f64 - 0.5).clamp(0.0, (n - 1) as f64);
+        let (left, share) = (at.floor() as usize, at.fract() as f32);
+        row[left] += 1.0 - share;
+        row[(left + 1).min(n - 1)] += share;
+    }
+    Tensor::from_data(TensorData::new(rows, [1, n * factor, n]), device)
+}
+
+/// See [`bilinear`](super::bilinear).
+pub fn bilinear<B: Backend>(x: Tensor<B, 4>, factor: usize) -> Tensor<B, 4> {
+    let ([b, c, h, w], device) = (x.dims(), x.device());
+    let y = interpolation::<B>(h, factor, &device).matmul(x.reshape([b * c, h, w]));
+    y.matmul(interpolation::<B>(w, factor, &device).transpose()).reshape([b, c, h * factor, w * factor])
+}
+
+/// Gradient of [`bilinear`].
+pub fn bilinear_backward<B: Backend>(g: Tensor<B, 4>, factor: usize) -> Tensor<B, 4> {
+    let ([b, c, h, w], device) = (g.dims(), g.device());
+    let dx = interpolation::<B>(h / factor, factor, &device).transpose().matmul(g.reshape([b * c, h, w]));
+    dx.matmul(interpolation::<B>(w / factor, factor, &device)).reshape([b, c, h / factor, w / factor])
+}
+
+/// See [`adam`](super::adam); parameters, gradient, first and second moment.
+pub fn adam<B: Backend, const D: usize>([x, g, m, v]: [Tensor<B, D>; 4], step: AdamStep) -> [Tensor<B, D>; 3] {
+    let AdamStep { rate, beta1, beta2, epsilon, correction1, correction2 } = step;
+    let m = m * beta1 + g.clone() * (1.0 - beta1);
+    let v = v * beta2 + g.clone() * g * (1.0 - beta2);
+    let shift = (m.clone() / correction1) / ((v.clone() / correction2).sqrt() + epsilon);
+    [x - shift * rate, m, v]
+}
+
+/// See [`orthogonal`](super::orthogonal).
+pub fn orthogonal<B: Backend>(x: Tensor<B, 2>) -> Tensor<B, 2> {
+    let [rows, columns] = x.dims();
+    let flip = rows > columns;
+    let mut x = if flip { x.transpose() } else { x };
+    let norm = (x.clone() * x.clone()).sum().sqrt().add_scalar(1e-7);
+    let n = x.dims();
+    x = x / norm.reshape([1, 1]).expand(n);
+    let [c1, c3, c5] = NEWTON_SCHULZ;
+    for _ in 0..NEWTON_SCHULZ_STEPS {
+        let a = x.clone().matmul(x.clone().transpose());
+        let b = a.clone() * c3 + a.clone().matmul(a) * c5;
+        x = x.clone() * c1 + b.matmul(x);
+    }
+    if flip { x.transpose() } else { x }
 }
 
 /// Sums over all but dimension 1: `[c]` from `[b, c, h, w]`.

@@ -1,0 +1,101 @@
+//! What optimisers need: one pass of Adam, and Muon's orthogonalisation.
+
+use super::gemm::{Product, Right};
+use super::scratch::Scratch;
+use super::{AdamStep, arch};
+use pulp::{Simd, WithSimd};
+use rayon::prelude::*;
+
+/// Values of one parallel piece.
+const PIECE: usize = 16 * 1024;
+
+/// One step of Adam: `out` becomes the new parameters, first and second moments from `x`, the gradient `g` and the moments
+/// `m`, `v` before it. All of one length.
+pub fn adam([x, g, m, v]: [&[f32]; 4], step: AdamStep, out: [&mut [f32]; 3]) {
+    let [x1, m1, v1] = out;
+    let arch = arch();
+    let from = x.par_chunks(PIECE).zip(g.par_chunks(PIECE)).zip(m.par_chunks(PIECE)).zip(v.par_chunks(PIECE));
+    let to = x1.par_chunks_mut(PIECE).zip(m1.par_chunks_mut(PIECE)).zip(v1.par_chunks_mut(PIECE));
+    from.zip(to).for_each(|((((x, g), m), v), ((x1, m1), v1))| {
+        arch.dispatch(Adam { from: [x, g, m, v], to: [x1, m1, v1], step });
+    });
+}
+
+struct Adam<'a> {
+    from: [&'a [f32]; 4],
+    to: [&'a mut [f32]; 3],
+    step: AdamStep,
+}
+
+impl WithSimd for Adam<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, s: S) {
+        let AdamStep { rate, beta1, beta2, epsilon, correction1, correction2 } = self.step;
+        let k = |v: f32| s.splat_f32s(v);
+        let update = |x: S::f32s, g: S::f32s, m: S::f32s, v: S::f32s| {
+            let m = s.mul_add_e_f32s(m, k(beta1), s.mul_f32s(g, k(1.0 - beta1)));
+            let v = s.mul_add_e_f32s(v, k(beta2), s.mul_f32s(s.mul_f32s(g, g), k(1.0 - beta2)));
+            let deviation = s.add_f32s(s.sqrt_f32s(s.div_f32s(v, k(correction2))), k(epsilon));
+            let shift = s.div_f32s(s.div_f32s(m, k(correction1)), deviation);
+            [s.mul_add_e_f32s(shift, k(-rate), x), m, v]
+        };
+        let [x, g, m, v] = self.from.map(|f| S::as_simd_f32s(f));
+        let [x1, m1, v1] = self.to.map(|t| S::as_mut_simd_f32s(t));
+        let from = x.0.iter().zip(g.0).zip(m.0).zip(v.0);
+        for ((((x, g), m), v), ((x1, m1), v1)) in from.zip(x1.0.iter_mut().zip(m1.0).zip(v1.0)) {
+            [*x1, *m1, *v1] = update(*x, *g, *m, *v);
+        }
+        let [x, g, m, v] = [x.1, g.1, m.1, v.1].map(|f| s.partial_load_f32s(f));
+        let last = update(x, g, m, v);
+        [x1.1, m1.1, v1.1].into_iter().zip(last).for_each(|(to, v)| s.partial_store_f32s(to, v));
+    }
+}
+
+/// Coefficients of one Newton-Schulz step, `3.4445 x + (2.0315 a - 4.775) a x` with `a = x x^T` (Jordan et al., "Muon", 2024).
+pub const NEWTON_SCHULZ: [f32; 3] = [3.4445, -4.775, 2.0315];
+/// Steps of [`orthogonal`].
+pub const NEWTON_SCHULZ_STEPS: usize = 5;
+
+/// Five Newton-Schulz steps from `x [rows, columns]` towards the nearest matrix with orthonormal rows or columns.
+pub fn orthogonal(x: &[f32], rows: usize, columns: usize, out: &mut [f32]) {
+    let (n, k) = (rows.min(columns), rows.max(columns));
+    if n == 0 {
+        return;
+    }
+    let norm = square_sum(x).sqrt() + 1e-7;
+    let mut now = Scratch::take(n * k);
+    turn(x, rows, columns, rows > columns, now.get_mut());
+    now.get_mut().iter_mut().for_each(|v| *v /= norm);
+    let (mut next, mut a, mut b) = (Scratch::take(n * k), Scratch::take(n * n), Scratch::take(n * n));
+    let [c1, c3, c5] = NEWTON_SCHULZ;
+    for _ in 0..NEWTON_SCHULZ_STEPS {
+        let x = now.get();
+        Product { a: x, b: Right::Columns(x), k, n, scale: 1.0, addend: None, symmetric: true }.run(a.get_mut());
+        let square = a.get();
+        Product { a: square, b: Right::Rows(square), k: n, n, scale: c5, addend: Some((c3, square)), symmetric: true }.run(b.get_mut());
+        Product { a: b.get(), b: Right::Rows(x), k: n, n: k, scale: 1.0, addend: Some((c1, x)), symmetric: false }.run(next.get_mut());
+        std::mem::swap(&mut now, &mut next);
+    }
+    turn(now.get(), n, k, rows > columns, out);
+}
+
+/// Copies `x [rows, columns]`, transposed if `flip`.
+fn turn(x: &[f32], rows: usize, columns: usize, flip: bool, out: &mut [f32]) {
+    if flip {
+        for (i, x) in x.chunks_exact(columns).enumerate() {
+            out.iter_mut().skip(i).step_by(rows).zip(x).for_each(|(to, &x)| *to = x);
+        }
+    } else {
+        out.copy_from_slice(x);
+    }
+}
+
+/// Sum of squares in a fixed order.
+fn square_sum(x: &[f32]) -> f32 {
+    let mut sums = [0f32; 16];
+    for x in x.chunks(16) {
+        sums.iter_mut().zip(x).for_each(|(s, v)| *s += v * v);
+    }
+    sums.iter().sum()
+}
