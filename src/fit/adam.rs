@@ -8,15 +8,13 @@ use burn::tensor::{DType, Tensor};
 
 use super::ops::{self, AdamStep, FastOps};
 
-const BETA1: f64 = 0.9;
-const BETA2: f64 = 0.999;
 const EPSILON: f32 = 1e-8;
 
 /// Moments of one tensor, flat, and the number of updates.
 struct State<B: Backend> {
     first: Tensor<B, 1>,
     second: Tensor<B, 1>,
-    updates: i32,
+    updates: usize,
 }
 
 /// Moments of all parameters that were ever updated, by parameter id.
@@ -48,14 +46,7 @@ impl<B: FastOps> Adam<B> {
         let rest = || Tensor::zeros([n], &device);
         let s = self.state.remove(&id).unwrap_or_else(|| State { first: rest(), second: rest(), updates: 0 });
         let updates = s.updates + 1;
-        let step = AdamStep {
-            rate: rate as f32,
-            beta1: BETA1 as f32,
-            beta2: BETA2 as f32,
-            epsilon: EPSILON,
-            correction1: (1.0 - BETA1.powi(updates)) as f32,
-            correction2: (1.0 - BETA2.powi(updates)) as f32,
-        };
+        let step = AdamStep::new(rate as f32, EPSILON, updates);
         let [x, first, second] = ops::adam(x.reshape([n]), g.reshape([n]), s.first, s.second, step);
         self.state.insert(id, State { first, second, updates });
         x.reshape(shape)

@@ -4,6 +4,8 @@
 
 use burn::tensor::{Tensor, backend::Backend};
 
+use super::ops::{self, FastOps};
+
 const MOMENTUM: f32 = 0.95;
 /// Root mean square of an update, relative to the learning rate: that of Adam (Liu et al., "Muon is scalable for LLM
 /// training", 2025).
@@ -18,7 +20,7 @@ pub struct Muon<B: Backend> {
     momentum: Vec<Option<Tensor<B, 2>>>,
 }
 
-impl<B: Backend> Muon<B> {
+impl<B: FastOps> Muon<B> {
     /// Momentum for `n` kernels, all at rest.
     pub fn new(n: usize) -> Self {
         Muon { momentum: (0..n).map(|_| None).collect() }
@@ -33,25 +35,9 @@ impl<B: Backend> Muon<B> {
             Some(m) => m * MOMENTUM + g.clone(),
             None => g.clone(),
         };
-        let update = orthogonal(m.clone() * MOMENTUM + g);
+        let update = ops::orthogonal(m.clone() * MOMENTUM + g);
         self.momentum[i] = Some(m);
         let scale = rate as f32 * RMS * (rows.max(columns) as f32).sqrt();
         w * (1.0 - rate as f32 * DECAY) - (update * scale).reshape(shape)
     }
-}
-
-/// Five Newton-Schulz steps towards the nearest matrix with orthonormal rows or columns.
-fn orthogonal<B: Backend>(g: Tensor<B, 2>) -> Tensor<B, 2> {
-    let [rows, columns] = g.dims();
-    let flip = rows > columns;
-    let mut x = if flip { g.transpose() } else { g };
-    let norm = (x.clone() * x.clone()).sum().sqrt().add_scalar(1e-7);
-    let n = x.dims();
-    x = x / norm.reshape([1, 1]).expand(n);
-    for _ in 0..5 {
-        let a = x.clone().matmul(x.clone().transpose());
-        let b = a.clone() * -4.775 + a.clone().matmul(a) * 2.0315;
-        x = x.clone() * 3.4445 + b.matmul(x);
-    }
-    if flip { x.transpose() } else { x }
 }
