@@ -34,8 +34,8 @@ impl<'a, B: FastOps> Frames<'a, B> {
         device: &B::Device,
     ) -> Self {
         let mut f = Frames { frames, info, heads, padded, device: device.clone(), targets: Vec::new(), inputs: Vec::new() };
-        let samples = heads.iter().map(|h| h.planes.len() * h.size.0 * h.size.1).sum::<usize>()
-            + info.format.chroma.planes() * padded[0] * padded[1];
+        let samples =
+            heads.iter().map(|h| h.planes.len() * h.size.0 * h.size.1).sum::<usize>() + info.format.chroma.planes() * padded[0] * padded[1];
         let count = (resident / (4 * samples).max(1)).min(frames.len());
         f.targets = (0..count).map(|i| heads.iter().map(|h| f.convert(h, i)).collect()).collect();
         f.inputs = (0..count).map(|i| f.convert_input(i)).collect();

@@ -12,6 +12,8 @@ mod net;
 pub mod ops;
 mod quant;
 mod target;
+#[cfg(test)]
+mod tests;
 mod train;
 
 use crate::error::{Error, Result};
@@ -180,9 +182,7 @@ pub fn fit(job: &Job<'_>, observer: &mut dyn Observer) -> Result<Fitted> {
         }
         #[cfg(not(feature = "cuda"))]
         Device::Cuda(index) => Err(Error::Device(format!("cuda:{index}: this build has no CUDA support (cargo feature 'cuda')"))),
-        Device::Auto | Device::Cpu => {
-            train::run::<Cpu>(job, &Default::default(), train::Memory { resident: 0, look_every: 1 }, observer)
-        }
+        Device::Auto | Device::Cpu => train::run::<Cpu>(job, &Default::default(), train::Memory { resident: 0, look_every: 1 }, observer),
     }
 }
 

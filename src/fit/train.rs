@@ -90,18 +90,18 @@ pub(super) struct Trainer<'a, B: AutodiffBackend> {
 
 /// What the loss is multiplied by so that small gradients survive half precision (Micikevicius et al., "Mixed precision
 /// training", ICLR 2018).
-struct LossScale {
-    now: f32,
+pub(super) struct LossScale {
+    pub(super) now: f32,
     clean: usize,
 }
 
 impl LossScale {
-    fn new(precision: Precision) -> Self {
+    pub(super) fn new(precision: Precision) -> Self {
         LossScale { now: if precision == Precision::Half { FIRST_SCALE } else { 1.0 }, clean: 0 }
     }
 
     /// After a look: halves where gradients overflowed, doubles when none did for long.
-    fn look(&mut self, overflowed: bool) {
+    pub(super) fn look(&mut self, overflowed: bool) {
         self.clean = if overflowed { 0 } else { self.clean + 1 };
         if overflowed {
             self.now *= 0.5;
@@ -128,7 +128,14 @@ where
     B: AutodiffBackend + FastOps,
     B::InnerBackend: FastOps,
 {
-    fn new(job: &'a Job<'a>, graph: &'a Graph, chains: &'a [Chain], heads: &'a [Head], frames: Frames<'a, B>, device: &B::Device) -> Self {
+    pub(super) fn new(
+        job: &'a Job<'a>,
+        graph: &'a Graph,
+        chains: &'a [Chain],
+        heads: &'a [Head],
+        frames: Frames<'a, B>,
+        device: &B::Device,
+    ) -> Self {
         let seed = job.settings.seed;
         let net = Net::new(graph, chains, &mut Rng::new(seed, 1), device);
         let Arch::Hnerv(h) = job.arch;
@@ -237,7 +244,7 @@ where
     }
 
     /// One forward and backward pass; the squared error, `[1]`, and all gradients.
-    fn gradients(&self, batch: &[usize], quantise: bool) -> Result<(Tensor<B::InnerBackend, 1>, Gradients<B>)> {
+    pub(super) fn gradients(&self, batch: &[usize], quantise: bool) -> Result<(Tensor<B::InnerBackend, 1>, Gradients<B>)> {
         let latent = match &self.encoder {
             Some(e) => e.forward(self.frames.encoder_input(batch)),
             None => Tensor::cat(batch.iter().map(|&i| self.net.latents[i].val()).collect(), 0),

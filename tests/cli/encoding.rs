@@ -64,7 +64,7 @@ fn statistics_follow_their_schema() {
     assert_eq!(types.iter().filter(|t| **t == "group").count(), 2);
     assert_eq!(types.last(), Some(&"done"));
     let keys = |v: &Value, names: &str| names.split(' ').for_each(|k| assert!(!v[k].is_null(), "no {k} in {v}"));
-    keys(&stats[0], "schema version input output width height pix_fmt fps frames target preset steps batch lr loss seed threads");
+    keys(&stats[0], "schema version input output width height pix_fmt fps frames target preset steps batch lr loss seed threads jobs device precision");
     assert_eq!((stats[0]["schema"].as_u64(), stats[0]["target"]["bpp"].as_f64()), (Some(1), Some(4.0)));
     let mut frames = 0;
     for l in &stats {
@@ -105,7 +105,7 @@ fn recon_is_what_decoders_give() {
 }
 
 #[test]
-fn same_seed_same_bytes_whatever_the_threads() {
+fn same_seed_same_bytes_whatever_the_threads_and_jobs() {
     let s = sample();
     let bytes = |options: &str| {
         let dir = temp();
@@ -117,6 +117,8 @@ fn same_seed_same_bytes_whatever_the_threads() {
     assert!(bytes("") == first, "encoding again gives another file");
     assert!(bytes("--threads 1") == first, "one thread gives another file");
     assert!(bytes("--threads 2") == first, "two threads give another file");
+    assert!(bytes("--threads 2 --jobs 1") == first, "one group after the other gives another file");
+    assert!(bytes("--threads 1 --jobs 2") == first, "two groups at once give another file");
     assert!(bytes("--seed 1") != first, "the seed changes nothing");
 }
 
