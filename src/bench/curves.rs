@@ -111,6 +111,9 @@ fn mean(rows: &[&Row]) -> Row {
         psnr_v: option(&|r| r.psnr_v),
         enc_s: of(&|r| r.enc_s),
         dec_s: of(&|r| r.dec_s),
+        enc_cpu_s: option(&|r| r.enc_cpu_s),
+        enc_mb: option(&|r| r.enc_mb),
+        dec_mb: option(&|r| r.dec_mb),
         enc_device: same(&|r| r.enc_device.clone()),
         dec_device: same(&|r| r.dec_device.clone()),
         ..Row::default()

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::anchor::Seen;
 use super::jobs::At;
 use super::plan::CodecPlan;
-use super::process;
+use super::process::{self, Usage};
 use super::row::{Bytes, Progress};
 use crate::decoder::{Options, StreamDecoder};
 use crate::error::{Error, Result};
@@ -21,6 +21,8 @@ use crate::metrics::{Scorer, Scores};
 pub struct Encoded {
     /// Wall-clock seconds of `nvc encode`.
     pub seconds: f64,
+    /// What `nvc encode` took.
+    pub usage: Usage,
     /// Where it was encoded.
     pub device: String,
     /// Said of the target, if it was missed.
@@ -37,6 +39,8 @@ pub struct Decoded {
     pub scores: Scores,
     /// Wall-clock seconds of `nvc decode`.
     pub seconds: f64,
+    /// What `nvc decode` took.
+    pub usage: Usage,
     /// Bytes by part.
     pub parts: Bytes,
     /// Parameters of all networks.
@@ -117,7 +121,7 @@ impl Run<'_> {
             "cpu" => format!("cpu x{}", self.threads),
             other => other.into(),
         };
-        Ok(Encoded { seconds: encoded.seconds, device, note, progress: progress(&stats) })
+        Ok(Encoded { seconds: encoded.seconds, usage: encoded.usage, device, note, progress: progress(&stats) })
     }
 
     /// Decodes `file`, and scores it against `reference`, whose description is `source`: the file that codecs read may hold
@@ -151,7 +155,7 @@ impl Run<'_> {
             return Err(Error::Mismatch(format!("the file has fewer frames than the source ({})", decoder.frames_read())));
         }
         let scores = scorer.finish()?;
-        Ok(Decoded { bytes: decoder.bytes_read(), scores, seconds: decoded.seconds, parts, params, macs_per_pixel })
+        Ok(Decoded { bytes: decoder.bytes_read(), scores, seconds: decoded.seconds, usage: decoded.usage, parts, params, macs_per_pixel })
     }
 }
 

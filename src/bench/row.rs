@@ -66,6 +66,15 @@ pub struct Row {
     pub enc_s: f64,
     /// Wall-clock seconds of decoding.
     pub dec_s: f64,
+    /// Seconds of all processors together while encoding; of nvc, on systems that tell.
+    #[serde(default)]
+    pub enc_cpu_s: Option<f64>,
+    /// Most memory of the encoder, in MB of 10^6 bytes; likewise.
+    #[serde(default)]
+    pub enc_mb: Option<f64>,
+    /// Most memory of the decoder; likewise.
+    #[serde(default)]
+    pub dec_mb: Option<f64>,
     /// Where it was encoded: `cpu x2` (two threads), `cuda:0`.
     pub enc_device: String,
     /// Where it was decoded.

@@ -9,6 +9,7 @@ use super::anchor;
 use super::jobs::{At, Found, Identities, Job, Records, file_digest, jobs};
 use super::nvc;
 use super::plan::{CodecPlan, Plan};
+use super::process::Usage;
 use super::row::{Point, Row};
 use super::sequence::Sequence;
 use crate::datasets::Store;
@@ -276,7 +277,13 @@ impl Worker<'_> {
             _ => (run.encoded_file(), None),
         };
         let encoded = match before {
-            Some(p) => nvc::Encoded { seconds: p.row.enc_s, device: p.row.enc_device, note: p.encode_note, progress: p.progress },
+            Some(p) => nvc::Encoded {
+                seconds: p.row.enc_s,
+                usage: Usage { cpu_seconds: p.row.enc_cpu_s, peak_bytes: p.row.enc_mb.map(|mb| (mb * 1e6) as u64) },
+                device: p.row.enc_device,
+                note: p.encode_note,
+                progress: p.progress,
+            },
             None => run.encode(codec, job.at)?,
         };
         let mut measure = anchor::Perceptual::start(self.plan, &sequence.info)?;
@@ -292,6 +299,8 @@ impl Worker<'_> {
         row.bytes = decoded.bytes;
         row.set_scores(&decoded.scores);
         (row.enc_s, row.dec_s) = (encoded.seconds, decoded.seconds);
+        let mb = |u: Usage| u.peak_bytes.map(|b| b as f64 / 1e6);
+        (row.enc_cpu_s, row.enc_mb, row.dec_mb) = (encoded.usage.cpu_seconds, mb(encoded.usage), mb(decoded.usage));
         (row.enc_device, row.dec_device) = (encoded.device, format!("cpu x{}", self.plan.threads));
         (row.params, row.macs_per_pixel) = (Some(decoded.params), Some(decoded.macs_per_pixel));
         row.note = encoded.note.clone();

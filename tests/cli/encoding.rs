@@ -64,7 +64,10 @@ fn statistics_follow_their_schema() {
     assert_eq!(types.iter().filter(|t| **t == "group").count(), 2);
     assert_eq!(types.last(), Some(&"done"));
     let keys = |v: &Value, names: &str| names.split(' ').for_each(|k| assert!(!v[k].is_null(), "no {k} in {v}"));
-    keys(&stats[0], "schema version input output width height pix_fmt fps frames target preset steps batch lr loss seed threads jobs device precision");
+    keys(
+        &stats[0],
+        "schema version input output width height pix_fmt fps frames target preset steps batch lr loss seed threads jobs device precision",
+    );
     assert_eq!((stats[0]["schema"].as_u64(), stats[0]["target"]["bpp"].as_f64()), (Some(1), Some(4.0)));
     let mut frames = 0;
     for l in &stats {
