@@ -270,6 +270,21 @@ mod tests {
     "#;
 
     #[test]
+    fn the_plans_that_come_with_nvc_are_plans() {
+        let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/rd");
+        let mut names = Vec::new();
+        for entry in std::fs::read_dir(dir).unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_some_and(|e| e == "toml") {
+                let plan = Plan::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+                plan.metrics().and_then(|_| plan.method()).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+                names.push(path.file_stem().unwrap().to_string_lossy().into_owned());
+            }
+        }
+        assert!(names.iter().any(|n| n == "quick") && names.len() > 4, "{names:?}");
+    }
+
+    #[test]
     fn a_plan_and_its_defaults() {
         let p = Plan::parse(GOOD).unwrap();
         assert_eq!((p.anchor.as_str(), p.threads, p.jobs), ("x265 medium", 1, None));
