@@ -3,12 +3,14 @@
 
 use burn::backend::{Autodiff, Flex};
 use burn::tensor::{Tensor, TensorData};
-use nvc::fit::kernels::{self as k, ConvShape};
+use nvc::fit::kernels::{self as k, ConvShape, Method, Pass};
 use nvc::fit::ops::{self, AdamStep, Curve, plain};
 
 type B = Autodiff<Flex>;
 /// Largest difference allowed, relative to the largest value.
 const TOLERANCE: f32 = 1e-5;
+/// Largest error of Winograd convolutions, relative to the root mean square: their transforms cancel.
+const WINOGRAD_TOLERANCE: f64 = 1e-4;
 
 /// Reproducible values in (-1, 1).
 fn noise(n: usize, seed: u64) -> Vec<f32> {
@@ -55,9 +57,15 @@ fn check_conv(b: usize, cin: usize, cout: usize, h: usize, w: usize, kk: usize, 
     let ws = [cout, if depthwise { 1 } else { cin }, kk, kk];
     let fast = run([b, cin, h, w], ws, |x, w| if depthwise { ops::conv_same_depthwise(x, w) } else { ops::conv_same(x, w) });
     let want = run([b, cin, h, w], ws, |x, w| plain::conv_same(x, w, depthwise));
-    for (i, name) in ["y", "dx", "dw"].iter().enumerate() {
+    let s = ConvShape { b, cin, cout, h, w, k: kk };
+    for (i, (name, pass)) in [("y", Pass::Forward), ("dx", Pass::Dx), ("dw", Pass::Dw)].into_iter().enumerate() {
         let what = format!("{name} b{b} {cin}->{cout} {h}x{w} k{kk} depthwise={depthwise}");
-        assert_close(&what, &fast[i], &want[i]);
+        if !depthwise && k::method(s, pass) == Method::Winograd {
+            let (largest, _) = errors(&fast[i], &want[i].iter().map(|v| f64::from(*v)).collect::<Vec<_>>());
+            assert!(largest < WINOGRAD_TOLERANCE, "{what}: error {largest:e} of the root mean square");
+        } else {
+            assert_close(&what, &fast[i], &want[i]);
+        }
     }
 }
 
@@ -81,6 +89,83 @@ fn conv_matches_burn() {
         (1, 6, 4, 70, 1, 3),
     ] {
         check_conv(b, cin, cout, h, w, kk, false);
+    }
+}
+
+/// Output and both gradients by `method`. Buffers hold rubbish before.
+fn passes(x: &[f32], w: &[f32], dy: &[f32], s: ConvShape, method: Method) -> [Vec<f32>; 3] {
+    let mut out = [vec![f32::NAN; dy.len()], vec![f32::NAN; x.len()], vec![f32::NAN; w.len()]];
+    k::conv(x, w, s, method, &mut out[0]);
+    k::conv_dx(dy, w, s, method, &mut out[1]);
+    k::conv_dw(x, dy, s, method, &mut out[2]);
+    out
+}
+
+/// The definition in double precision: output, gradient of the input, gradient of the weights.
+fn definition(x: &[f32], w: &[f32], dy: &[f32], s: ConvShape) -> [Vec<f64>; 3] {
+    let ConvShape { b, cin, cout, h, w: width, k } = s;
+    let mut out = [vec![0.0; dy.len()], vec![0.0; x.len()], vec![0.0; w.len()]];
+    for image in 0..b {
+        for co in 0..cout {
+            for ci in 0..cin {
+                for t in 0..k * k {
+                    let (ky, kx) = (t / k, t % k);
+                    let wi = (co * cin + ci) * k * k + t;
+                    for y in 0..h {
+                        let Some(sy) = (y + ky).checked_sub(k / 2).filter(|&v| v < h) else { continue };
+                        for xx in 0..width {
+                            let Some(sx) = (xx + kx).checked_sub(k / 2).filter(|&v| v < width) else { continue };
+                            let (xi, yi) = (((image * cin + ci) * h + sy) * width + sx, ((image * cout + co) * h + y) * width + xx);
+                            out[0][yi] += f64::from(x[xi]) * f64::from(w[wi]);
+                            out[1][xi] += f64::from(dy[yi]) * f64::from(w[wi]);
+                            out[2][wi] += f64::from(dy[yi]) * f64::from(x[xi]);
+                        }
+                    }
+                }
+            }
+        }
+    }
+    out
+}
+
+/// Largest and root mean square difference, relative to the root mean square of `want`.
+fn errors(got: &[f32], want: &[f64]) -> (f64, f64) {
+    assert_eq!(got.len(), want.len());
+    let rms = (want.iter().map(|v| v * v).sum::<f64>() / want.len() as f64).sqrt().max(1e-30);
+    let difference = |(a, b): (&f32, &f64)| if a.is_nan() { f64::INFINITY } else { (f64::from(*a) - b).abs() };
+    let largest = got.iter().zip(want).map(difference).fold(0.0, f64::max);
+    let square = got.iter().zip(want).map(|p| difference(p).powi(2)).sum::<f64>() / want.len() as f64;
+    (largest / rms, square.sqrt() / rms)
+}
+
+/// Every method against the definition: sides that are no multiple of a tile or smaller than one, channels that are no
+/// multiple of a vector, one to three outputs.
+#[test]
+fn both_methods_match_the_definition_in_double_precision() {
+    for (b, cin, cout, h, w, kk) in [
+        (1, 1, 1, 1, 1, 3),
+        (1, 3, 2, 2, 9, 5),
+        (2, 4, 1, 13, 7, 3),
+        (1, 5, 3, 25, 31, 3),
+        (1, 2, 2, 3, 4, 7),
+        (2, 3, 9, 17, 22, 7),
+        (1, 19, 23, 20, 35, 3),
+        (2, 17, 50, 24, 36, 3),
+        (1, 33, 20, 28, 33, 5),
+        (2, 9, 100, 16, 50, 5),
+        (1, 24, 8, 61, 120, 5),
+        (1, 40, 33, 6, 300, 3),
+    ] {
+        let s = ConvShape { b, cin, cout, h, w, k: kk };
+        let (x, dy, wt) = (noise(b * cin * h * w, 1), noise(b * cout * h * w, 2), noise(cin * cout * kk * kk, 3));
+        let want = definition(&x, &wt, &dy, s);
+        for (method, most) in [(Method::Direct, 1e-5), (Method::Winograd, WINOGRAD_TOLERANCE)] {
+            for ((pass, got), want) in [Pass::Forward, Pass::Dx, Pass::Dw].into_iter().zip(passes(&x, &wt, &dy, s, method)).zip(&want) {
+                let (largest, rms) = errors(&got, want);
+                println!("{method:?} {pass:?} {s:?}: largest error {largest:.1e}, rms {rms:.1e}");
+                assert!(largest < most, "{method:?} {pass:?} {s:?}: error {largest:e} of the root mean square");
+            }
+        }
     }
 }
 
@@ -300,10 +385,15 @@ fn any_thread_count_gives_the_same_bits() {
             ConvShape { b: 2, cin: 9, cout: 21, h: 37, w: 70, k: 5 },
             ConvShape { b: 1, cin: 23, cout: 3, h: 60, w: 101, k: 3 },
             ConvShape { b: 3, cin: 48, cout: 200, h: 4, w: 7, k: 1 },
+            ConvShape { b: 1, cin: 17, cout: 150, h: 20, w: 35, k: 3 },
+            ConvShape { b: 2, cin: 8, cout: 33, h: 60, w: 105, k: 5 },
         ] {
             let (x, dy) = (noise(s.b * s.cin * s.h * s.w, 1), noise(s.b * s.cout * s.h * s.w, 2));
             let w = noise(s.cin * s.cout * s.k * s.k, 3);
-            out.extend([k::conv(&x, &w, s), k::conv_dx(&dy, &w, s), k::conv_dw(&x, &dy, s)]);
+            out.extend(passes(&x, &w, &dy, s, Method::Direct));
+            if s.k > 1 {
+                out.extend(passes(&x, &w, &dy, s, Method::Winograd));
+            }
         }
         let s = ConvShape { b: 2, cin: 20, cout: 20, h: 48, w: 84, k: 7 };
         let (x, dy, w) = (noise(2 * 20 * 48 * 84, 4), noise(2 * 20 * 48 * 84, 5), noise(20 * 49, 6));

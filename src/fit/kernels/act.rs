@@ -133,6 +133,7 @@ pub(super) fn collect(from: &[f32], out: &mut [f32], r: usize) {
         3 => fixed::<3>(from, out),
         4 => fixed::<4>(from, out),
         5 => fixed::<5>(from, out),
+        6 => fixed::<6>(from, out),
         _ => from.iter().step_by(r).zip(out).for_each(|(v, o)| *o = *v),
     }
 }

@@ -176,3 +176,56 @@ impl WithSimd for RowBlock<'_> {
         }
     }
 }
+
+/// `sums[r][c] += sum over i of a[r][i] * b[i][c]` for the first `columns` columns, rounded up to whole vectors.
+/// `a [rows][PANEL]`, `sums [rows][PANEL]` (at most [`ROWS`] rows), `b [k][PANEL]` with k at most [`PANEL`].
+#[inline(always)]
+pub(super) fn tile_outer<S: Simd>(simd: S, columns: usize, a: &[f32], b: &[f32], sums: &mut [f32]) {
+    match a.len() / PANEL {
+        1 => outer_columns::<S, 1>(simd, columns, a, b, sums),
+        2 => outer_columns::<S, 2>(simd, columns, a, b, sums),
+        3 => outer_columns::<S, 3>(simd, columns, a, b, sums),
+        4 => outer_columns::<S, 4>(simd, columns, a, b, sums),
+        5 => outer_columns::<S, 5>(simd, columns, a, b, sums),
+        6 => outer_columns::<S, 6>(simd, columns, a, b, sums),
+        7 => outer_columns::<S, 7>(simd, columns, a, b, sums),
+        _ => outer_columns::<S, 8>(simd, columns, a, b, sums),
+    }
+}
+
+#[inline(always)]
+fn outer_columns<S: Simd, const R: usize>(simd: S, columns: usize, a: &[f32], b: &[f32], sums: &mut [f32]) {
+    let end = columns.div_ceil(S::F32_LANES);
+    let mut at = 0;
+    while at < end {
+        match end - at {
+            1 => add_outer::<S, R, 1>(simd, at, a, b, sums),
+            2 => add_outer::<S, R, 2>(simd, at, a, b, sums),
+            _ => add_outer::<S, R, 3>(simd, at, a, b, sums),
+        }
+        at += 3;
+    }
+}
+
+#[inline(always)]
+fn add_outer<S: Simd, const R: usize, const V: usize>(simd: S, at: usize, a: &[f32], b: &[f32], sums: &mut [f32]) {
+    let (a, _) = pulp::as_arrays::<PANEL, f32>(a);
+    let a: [&[f32; PANEL]; R] = std::array::from_fn(|r| &a[r]);
+    let mut acc = [[simd.splat_f32s(0.0); V]; R];
+    for (acc, sums) in acc.iter_mut().zip(sums.chunks_exact(PANEL)) {
+        acc.copy_from_slice(&S::as_simd_f32s(sums).0[at..at + V]);
+    }
+    for (i, b) in b.chunks_exact(PANEL).take(PANEL).enumerate() {
+        let mut v = [simd.splat_f32s(0.0); V];
+        v.copy_from_slice(&S::as_simd_f32s(b).0[at..at + V]);
+        for r in 0..R {
+            let w = simd.splat_f32s(a[r][i]);
+            for j in 0..V {
+                acc[r][j] = simd.mul_add_e_f32s(w, v[j], acc[r][j]);
+            }
+        }
+    }
+    for (acc, sums) in acc.iter().zip(sums.chunks_exact_mut(PANEL)) {
+        S::as_mut_simd_f32s(sums).0[at..at + V].copy_from_slice(acc);
+    }
+}

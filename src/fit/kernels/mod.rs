@@ -9,21 +9,22 @@
 mod act;
 mod bilinear;
 mod conv;
-mod conv_dw;
 mod depthwise;
+mod direct;
+mod direct_dw;
 mod gelu;
 mod gemm;
 mod optim;
 mod pointwise;
 mod scratch;
+mod winograd;
 
 use pulp::Arch;
 use std::sync::OnceLock;
 
 pub use act::{Curve, channel_sums, pixel_shuffle, pixel_unshuffle, shuffle_curve, shuffle_curve_backward};
 pub use bilinear::{bilinear, bilinear_backward};
-pub use conv::{conv, conv_dx};
-pub use conv_dw::conv_dw;
+pub use conv::{Method, Pass, conv, conv_dw, conv_dx, method, products};
 pub use depthwise::{depthwise, depthwise_dw, depthwise_dx};
 pub use optim::{NEWTON_SCHULZ, NEWTON_SCHULZ_STEPS, adam, orthogonal};
 pub use pointwise::{channel_norm, channel_norm_backward, fake_quant, fake_quant_log_step};

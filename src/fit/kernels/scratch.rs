@@ -5,9 +5,9 @@ use std::sync::Mutex;
 
 /// Buffers of ended operations. The count is bounded: a training step holds at most a few at once.
 static POOL: Mutex<Vec<Vec<f32>>> = Mutex::new(Vec::new());
-const POOL_MAX: usize = 8;
+const POOL_MAX: usize = 24;
 /// Floats in a cache line; plane starts are aligned to it.
-const LINE: usize = 16;
+pub(super) const LINE: usize = 16;
 /// Rows of zeros below the image that kernels computing several rows at once may read.
 const SPARE_ROWS: usize = 8;
 /// Floats after a plane that the widest vector tile may read.

@@ -34,8 +34,12 @@ impl FastOps for Flex {
         }
         let s = conv_shape(dims(&x), dims(&w));
         let (x, w) = (x.to_contiguous(), w.to_contiguous());
-        let kernel = if depthwise { k::depthwise } else { k::conv };
-        new(kernel(x.storage(), w.storage(), s), &[s.b, s.cout, s.h, s.w])
+        if depthwise {
+            return new(k::depthwise(x.storage(), w.storage(), s), &[s.b, s.cout, s.h, s.w]);
+        }
+        let mut y = vec![0.0; s.b * s.cout * s.h * s.w];
+        k::conv(x.storage(), w.storage(), s, k::method(s, k::Pass::Forward), &mut y);
+        new(y, &[s.b, s.cout, s.h, s.w])
     }
 
     fn conv_same_dx(x: FlexTensor, w: FlexTensor, dy: FlexTensor, depthwise: bool) -> FlexTensor {
@@ -45,8 +49,12 @@ impl FastOps for Flex {
         }
         let s = conv_shape(dims(&x), dims(&w));
         let (w, dy) = (w.to_contiguous(), dy.to_contiguous());
-        let kernel = if depthwise { k::depthwise_dx } else { k::conv_dx };
-        new(kernel(dy.storage(), w.storage(), s), &[s.b, s.cin, s.h, s.w])
+        if depthwise {
+            return new(k::depthwise_dx(dy.storage(), w.storage(), s), &[s.b, s.cin, s.h, s.w]);
+        }
+        let mut dx = vec![0.0; s.b * s.cin * s.h * s.w];
+        k::conv_dx(dy.storage(), w.storage(), s, k::method(s, k::Pass::Dx), &mut dx);
+        new(dx, &[s.b, s.cin, s.h, s.w])
     }
 
     fn conv_same_dw(x: FlexTensor, w: FlexTensor, dy: FlexTensor, depthwise: bool) -> FlexTensor {
@@ -56,8 +64,12 @@ impl FastOps for Flex {
         }
         let s = conv_shape(dims(&x), dims(&w));
         let (x, dy) = (x.to_contiguous(), dy.to_contiguous());
-        let kernel = if depthwise { k::depthwise_dw } else { k::conv_dw };
-        new(kernel(x.storage(), dy.storage(), s), &dims(&w))
+        if depthwise {
+            return new(k::depthwise_dw(x.storage(), dy.storage(), s), &dims(&w));
+        }
+        let mut dw = vec![0.0; s.cout * s.cin * s.k * s.k];
+        k::conv_dw(x.storage(), dy.storage(), s, k::method(s, k::Pass::Dw), &mut dw);
+        new(dw, &dims(&w))
     }
 
     fn shuffle_curve(x: FlexTensor, bias: FlexTensor, r: usize, curve: Curve) -> FlexTensor {

@@ -16,12 +16,11 @@ const TAPS: usize = 48;
 const CHUNK: usize = 1536;
 
 /// `dw [cout, cin, k, k]` from `x [b, cin, h, w]` and `dy [b, cout, h, w]`.
-pub fn conv_dw(x: &[f32], dy: &[f32], s: ConvShape) -> Vec<f32> {
+pub(super) fn conv_dw(x: &[f32], dy: &[f32], s: ConvShape, dw: &mut [f32]) {
     let ConvShape { b, cin, cout, h, w, k } = s;
     let taps = cin * k * k;
-    let mut dw = vec![0.0; cout * taps];
     if dw.is_empty() || b * h * w == 0 {
-        return dw;
+        return dw.fill(0.0);
     }
     let (xp, dyp) = (Padded::new(x, b * cin, h, w, k / 2), Padded::new(dy, b * cout, h, w, k / 2));
     let offsets = xp.taps(cin, k);
@@ -39,7 +38,6 @@ pub fn conv_dw(x: &[f32], dy: &[f32], s: ConvShape) -> Vec<f32> {
         let n = out.first().map_or(0, |o| o.len());
         arch.dispatch(Task { x: &xp, dy: &dyp, offsets: &offsets[tap..tap + n], co, out: &mut out, s });
     });
-    dw
 }
 
 struct Task<'a, 'b> {

@@ -1,0 +1,266 @@
+//! Weight gradient: at every point the sum over tiles of output gradient times input, then the transposed kernel transform.
+//!
+//! Tiles of x lie in rows as in the forward pass; output gradients have their channels in vector lanes, so that a product's
+//! row of sums is whole vectors.
+
+use super::super::gemm::{PANEL, tile_outer, tile_rows};
+use super::super::scratch::{LINE, Scratch};
+use super::super::{ConvShape, arch};
+use super::tiles::{Grid, Phases, point_step, points_len};
+use super::transform::{PRODUCTS, SCALE, SIDE, combine, evaluate};
+use pulp::{Simd, WithSimd};
+use rayon::prelude::*;
+
+/// Most partial sums, and their most floats together. The partition must not depend on the machine.
+const PARTS: usize = 8;
+const PARTS_FLOATS: usize = 16 << 20;
+/// Panels of tiles that a part has at least.
+const PART_PANELS: usize = 4;
+
+/// `dw [cout, cin, k, k]` from `x [b, cin, h, w]` and `dy [b, cout, h, w]`; k is 3, 5 or 7.
+pub(in super::super) fn conv_dw(x: &[f32], dy: &[f32], s: ConvShape, dw: &mut [f32]) {
+    match s.k {
+        3 => run::<6, 3>(x, dy, s, dw),
+        5 => run::<4, 5>(x, dy, s, dw),
+        _ => run::<2, 7>(x, dy, s, dw),
+    }
+}
+
+/// Output channels of one panel, in groups of [`LINE`].
+fn panel_groups(panel: usize, groups: usize) -> std::ops::Range<usize> {
+    let panels = groups.div_ceil(PANEL / LINE);
+    panel * groups / panels..(panel + 1) * groups / panels
+}
+
+fn run<const M: usize, const K: usize>(x: &[f32], dy: &[f32], s: ConvShape, dw: &mut [f32]) {
+    let ConvShape { b, cin, cout, .. } = s;
+    let (arch, grid) = (arch(), Grid::new(s));
+    let groups = cout.div_ceil(LINE);
+    let panels = groups.div_ceil(PANEL / LINE);
+    let units = b * grid.flats().div_ceil(PANEL);
+    let size = PRODUCTS * cin * PANEL;
+    let parts = (units / PART_PANELS).min(PARTS_FLOATS / (size * panels)).clamp(1, PARTS);
+    // few parts: panels of channels are summed by different tasks, each of which transforms x for itself
+    let shares = (PARTS / parts).clamp(1, panels);
+
+    let phases = Phases::new(x, b * cin, s, grid);
+    let lined = channels_last(dy, s, grid);
+    let mut sums = Scratch::take(parts * panels * size);
+    let mut tasks = Vec::with_capacity(parts * shares);
+    let mut rest = sums.get_mut();
+    for part in 0..parts {
+        for share in 0..shares {
+            let own = share * panels / shares..(share + 1) * panels / shares;
+            let (out, tail) = std::mem::take(&mut rest).split_at_mut(own.len() * size);
+            rest = tail;
+            tasks.push((part * units / parts..(part + 1) * units / parts, own, out));
+        }
+    }
+    tasks.into_par_iter().for_each(|(units, panels, sums)| {
+        arch.dispatch(Part::<M> { phases: &phases, dy: lined.get(), units, panels, groups, sums, s, grid });
+    });
+    let sums = sums.get();
+    dw.par_chunks_mut(LINE * cin * K * K).enumerate().for_each(|(group, dw)| {
+        let panel = (0..panels).find(|&p| panel_groups(p, groups).contains(&group)).unwrap_or(0);
+        let lane = (group - panel_groups(panel, groups).start) * LINE;
+        arch.dispatch(Finish::<K> { sums: &sums[panel * size..], part_step: panels * size, parts, lane, cin, dw });
+    });
+}
+
+/// `dy` as `[b][groups][rows * m][columns * m][LINE channels]`, zeros beyond the image and the last channel.
+fn channels_last(dy: &[f32], s: ConvShape, grid: Grid) -> Scratch {
+    let ConvShape { b, cout, h, w, .. } = s;
+    let groups = cout.div_ceil(LINE);
+    let width = grid.columns * grid.m;
+    let mut out = Scratch::take(b * groups * grid.rows * grid.m * width * LINE);
+    let arch = arch();
+    out.get_mut().par_chunks_mut(grid.m * width * LINE).enumerate().for_each(|(i, to)| {
+        let (image, group, ty) = (i / grid.rows / groups, i / grid.rows % groups, i % grid.rows);
+        let first = image * cout + group * LINE;
+        let channels = LINE.min(cout - group * LINE);
+        for (row, to) in to.chunks_exact_mut(width * LINE).enumerate() {
+            let y = ty * grid.m + row;
+            if y >= h {
+                to.fill(0.0);
+                continue;
+            }
+            let rows: [&[f32]; LINE] = std::array::from_fn(|c| if c < channels { &dy[((first + c) * h + y) * w..][..w] } else { &[][..] });
+            arch.dispatch(Transpose { rows, channels, to });
+        }
+    });
+    out
+}
+
+struct Transpose<'a> {
+    rows: [&'a [f32]; LINE],
+    channels: usize,
+    to: &'a mut [f32],
+}
+
+impl WithSimd for Transpose<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let (to, _) = pulp::as_arrays_mut::<LINE, f32>(self.to);
+        let w = self.rows[0].len();
+        let (body, tail) = to.split_at_mut(w);
+        if self.channels < LINE {
+            body.iter_mut().for_each(|t| t[self.channels..].fill(0.0));
+        }
+        tail.iter_mut().for_each(|t| t.fill(0.0));
+        let whole = w / LINE * LINE;
+        if self.channels == LINE {
+            for x in (0..whole).step_by(LINE) {
+                let mut block = [[0f32; LINE]; LINE];
+                for c in 0..LINE {
+                    block[c].copy_from_slice(&self.rows[c][x..x + LINE]);
+                }
+                for (i, to) in body[x..x + LINE].iter_mut().enumerate() {
+                    for c in 0..LINE {
+                        to[c] = block[c][i];
+                    }
+                }
+            }
+        }
+        let done = if self.channels == LINE { whole } else { 0 };
+        for (c, row) in self.rows.iter().enumerate().take(self.channels) {
+            for (to, v) in body[done..].iter_mut().zip(&row[done..]) {
+                to[c] = *v;
+            }
+        }
+    }
+}
+
+/// Sums over some panels of tiles, for some panels of output channels: `sums [panels][PRODUCTS][cin][PANEL]`.
+struct Part<'a, const M: usize> {
+    phases: &'a Phases,
+    dy: &'a [f32],
+    /// Panels of tiles, counted through all images.
+    units: std::ops::Range<usize>,
+    panels: std::ops::Range<usize>,
+    groups: usize,
+    sums: &'a mut [f32],
+    s: ConvShape,
+    grid: Grid,
+}
+
+impl<const M: usize> WithSimd for Part<'_, M> {
+    type Output = ();
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Part { phases, dy, units, panels, groups, sums, s: ConvShape { cin, .. }, grid } = self;
+        let per_image = grid.flats().div_ceil(PANEL);
+        let step = point_step(cin * PANEL);
+        let (mut v, mut e) = (Scratch::take(points_len(step)), Scratch::take(PRODUCTS * PANEL * PANEL));
+        let rows = tile_rows();
+        sums.fill(0.0);
+        for unit in units {
+            let (image, first) = (unit / per_image, unit % per_image * PANEL);
+            let columns = PANEL.min(grid.flats() - first);
+            for ci in 0..cin {
+                phases.points::<S, M>(simd, image * cin + ci, first, columns, &mut v.get_mut()[ci * PANEL..], step);
+            }
+            for (panel, sums) in panels.clone().zip(sums.chunks_exact_mut(PRODUCTS * cin * PANEL)) {
+                let channels = panel_groups(panel, groups);
+                let width = channels.len() * LINE;
+                for (at, group) in channels.enumerate() {
+                    let plane = grid.rows * M * grid.columns * M * LINE;
+                    let dy = &dy[(image * groups + group) * plane..][..plane];
+                    gradients::<S, M>(simd, dy, first, columns, &mut e.get_mut()[at * LINE..], grid);
+                }
+                for (point, sums) in sums.chunks_exact_mut(cin * PANEL).enumerate() {
+                    let (v, e) = (&v.get()[point * step..][..cin * PANEL], &e.get()[point * PANEL * PANEL..][..columns * PANEL]);
+                    for (v, sums) in v.chunks(rows * PANEL).zip(sums.chunks_mut(rows * PANEL)) {
+                        tile_outer(simd, width, v, e, sums);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Points of the output gradients of one group of channels: `to[(point * PANEL + column) * PANEL + channel]`.
+#[inline(always)]
+fn gradients<S: Simd, const M: usize>(simd: S, dy: &[f32], first: usize, columns: usize, to: &mut [f32], grid: Grid) {
+    let lanes = S::F32_LANES;
+    let width = grid.columns * M;
+    for column in 0..columns {
+        let (ty, tx) = ((first + column) / grid.stride, (first + column) % grid.stride);
+        if tx >= grid.columns {
+            for point in 0..PRODUCTS {
+                to[(point * PANEL + column) * PANEL..][..LINE].fill(0.0);
+            }
+            continue;
+        }
+        for lane in (0..LINE).step_by(lanes) {
+            let mut half = [[simd.splat_f32s(0.0); M]; SIDE];
+            for j in 0..M {
+                let pixels = std::array::from_fn(|i| {
+                    let at = ((ty * M + i) * width + tx * M + j) * LINE + lane;
+                    S::as_simd_f32s(&dy[at..at + lanes]).0[0]
+                });
+                let points = evaluate::<S, M>(simd, pixels);
+                for i in 0..SIDE {
+                    half[i][j] = points[i];
+                }
+            }
+            for i in 0..SIDE {
+                for (j, v) in evaluate::<S, M>(simd, half[i]).into_iter().enumerate() {
+                    S::as_mut_simd_f32s(&mut to[((i * SIDE + j) * PANEL + column) * PANEL + lane..][..lanes]).0[0] = v;
+                }
+            }
+        }
+    }
+}
+
+/// Kernel gradients of one group of channels from the sums of all parts.
+struct Finish<'a, const K: usize> {
+    /// From the group's panel of the first part.
+    sums: &'a [f32],
+    part_step: usize,
+    parts: usize,
+    /// Where the group begins in its panel.
+    lane: usize,
+    cin: usize,
+    /// `[channels][cin][K][K]`
+    dw: &'a mut [f32],
+}
+
+impl<const K: usize> WithSimd for Finish<'_, K> {
+    type Output = ();
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Finish { sums, part_step, parts, lane, cin, dw } = self;
+        let lanes = S::F32_LANES;
+        for ci in 0..cin {
+            let mut taps = [[[0f32; LINE]; K]; K];
+            for from in (0..LINE).step_by(lanes) {
+                let mut half = [[simd.splat_f32s(0.0); SIDE]; K];
+                for j in 0..SIDE {
+                    let points: [S::f32s; SIDE] = std::array::from_fn(|i| {
+                        let at = ((i * SIDE + j) * cin + ci) * PANEL + lane + from;
+                        let mut sum = S::as_simd_f32s(&sums[at..at + lanes]).0[0];
+                        for part in 1..parts {
+                            sum = simd.add_f32s(sum, S::as_simd_f32s(&sums[part * part_step + at..][..lanes]).0[0]);
+                        }
+                        simd.mul_f32s(sum, simd.splat_f32s(SCALE[i] * SCALE[j]))
+                    });
+                    let column = combine::<S, K>(simd, points);
+                    for i in 0..K {
+                        half[i][j] = column[i];
+                    }
+                }
+                for i in 0..K {
+                    for (j, v) in combine::<S, K>(simd, half[i]).into_iter().enumerate() {
+                        S::as_mut_simd_f32s(&mut taps[i][j][from..][..lanes]).0[0] = v;
+                    }
+                }
+            }
+            for (channel, dw) in dw.chunks_exact_mut(cin * K * K).enumerate() {
+                for (t, to) in dw[ci * K * K..][..K * K].iter_mut().enumerate() {
+                    *to = taps[t / K][t % K][channel];
+                }
+            }
+        }
+    }
+}
