@@ -101,6 +101,15 @@ pub trait FastOps: Backend {
     fn orthogonal(x: FloatTensor<Self>) -> FloatTensor<Self> {
         prim(plain::orthogonal(tensor::<Self, 2>(x)))
     }
+    /// `[1]`: sum over channels of `shares[c]` times the mean squared difference of `target [b, c, h, w]` and the top left
+    /// part of `x [b, c, rows, columns]`.
+    fn squared_error(x: FloatTensor<Self>, target: FloatTensor<Self>, shares: &[f32]) -> FloatTensor<Self> {
+        prim(plain::squared_error(tensor::<Self, 4>(x), tensor(target), shares))
+    }
+    /// Gradient of [`Self::squared_error`] for `x`; `g [1]`.
+    fn squared_error_backward(x: FloatTensor<Self>, target: FloatTensor<Self>, shares: &[f32], g: FloatTensor<Self>) -> FloatTensor<Self> {
+        prim(plain::squared_error_backward(tensor::<Self, 4>(x), tensor(target), shares, tensor(g)))
+    }
     /// Rounds to integers; the gradient passes unchanged.
     fn ste_round(x: FloatTensor<Self>) -> FloatTensor<Self> {
         Self::float_round(x)
@@ -244,6 +253,18 @@ pub fn adam<B: FastOps, const D: usize>(
     let n = shape.iter().product::<usize>();
     let flat = |t: Tensor<B, D>| prim(t.reshape([n]));
     B::adam(flat(x), flat(g), flat(m), flat(v), step).map(|t| tensor::<B, 1>(t).reshape(shape))
+}
+
+/// `[1]`: sum over channels of `shares[c]` times the mean squared difference of `target [b, c, h, w]` and the top left part of
+/// `x [b, c, rows, columns]`. The target is a constant: it gets no gradient.
+///
+/// # Panics
+/// If batches or channels differ, or the target is the larger.
+pub fn squared_error<B: FastOps>(x: Tensor<B, 4>, target: Tensor<B, 4>, shares: &[f32]) -> Tensor<B, 1> {
+    let ([b, c, rows, columns], [tb, tc, h, w]) = (x.dims(), target.dims());
+    let fits = b == tb && c == tc && c == shares.len() && h <= rows && w <= columns;
+    assert!(fits, "squared_error: {:?} and {} shares do not fit {:?}", target.dims(), shares.len(), x.dims());
+    tensor(B::squared_error(prim(x), prim(target), shares))
 }
 
 /// Five Newton-Schulz steps of `x [rows, columns]` towards the nearest matrix with orthonormal rows or columns: what Muon

@@ -76,8 +76,8 @@ pub fn encoder_input<B: FastOps>(frame: &Frame, info: &VideoInfo, rows: usize, c
 
 /// Weighted mean squared error of one head against its target, in units of the output's range -1..1.
 pub fn squared_error<B: FastOps>(head: &Head, output: Tensor<B, 4>, target: Tensor<B, 4>, chroma: Chroma) -> Tensor<B, 1> {
-    let e = difference(head, output, target);
-    weighted(head, e.clone() * e, chroma)
+    let shares: Vec<f32> = head.planes.iter().map(|&p| weight(chroma, p)).collect();
+    ops::squared_error(output, target, &shares)
 }
 
 /// Weighted mean squared error of one head's output after rounding to samples, in units of the output's range -1..1: what a
@@ -115,10 +115,6 @@ pub fn distortion<B: FastOps>(loss: Loss, head: &Head, output: Tensor<B, 4>, tar
 fn crop<B: FastOps>(head: &Head, output: Tensor<B, 4>) -> Tensor<B, 4> {
     let [b, c, h, w] = output.dims();
     if (w, h) == head.size { output } else { output.slice([0..b, 0..c, 0..head.size.1, 0..head.size.0]) }
-}
-
-fn difference<B: FastOps>(head: &Head, output: Tensor<B, 4>, target: Tensor<B, 4>) -> Tensor<B, 4> {
-    crop(head, output) - target
 }
 
 /// Mean over each plane, weighted by the plane's share.

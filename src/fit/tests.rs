@@ -1,14 +1,15 @@
 //! What the trainer's parts promise each other.
 
 use burn::backend::{Autodiff, Flex};
-use burn::tensor::Tensor;
+use burn::tensor::{Tensor, TensorData};
 
 use super::frames::Frames;
 use super::train::{Memory, Trainer};
-use super::{Job, Loss, Observer, Precision, Progress, Settings, target};
+use super::{Job, Loss, Observer, Precision, Progress, Settings, ops, target};
 use crate::frame::{Chroma, ColorInfo, Frame, PixelFormat, Ratio, VideoInfo};
 use crate::group::Arch;
 use crate::network::size;
+use crate::rng::Rng;
 
 type B = Autodiff<Flex>;
 
@@ -34,8 +35,8 @@ fn clip(count: usize) -> Vec<Frame> {
         .collect()
 }
 
-fn settings(precision: Precision, steps: usize) -> Settings {
-    Settings { steps, batch: 2, learning_rate: 0.015, seed: 3, loss: Loss::L2, device: super::Device::Cpu, precision }
+fn settings(precision: Precision, steps: usize, seed: u64) -> Settings {
+    Settings { steps, batch: 2, learning_rate: 0.015, seed, loss: Loss::L2, device: super::Device::Cpu, precision }
 }
 
 struct Quiet(Vec<f64>);
@@ -47,10 +48,10 @@ impl Observer for Quiet {
 }
 
 /// The fit of a clip on burn-flex; PSNR of the float network, and PSNR at each look.
-fn fit(precision: Precision, steps: usize, memory: Memory) -> (super::Fitted, Vec<f64>) {
+fn fit(precision: Precision, steps: usize, seed: u64, memory: Memory) -> (super::Fitted, Vec<f64>) {
     let (info, frames) = (info(), clip(6));
     let arch = Arch::Hnerv(size::for_params(&info, frames.len(), 9000.0).unwrap());
-    let job = Job { info: &info, frames: &frames, arch: &arch, target_bytes: 7000.0, settings: settings(precision, steps) };
+    let job = Job { info: &info, frames: &frames, arch: &arch, target_bytes: 7000.0, settings: settings(precision, steps, seed) };
     let mut looks = Quiet(Vec::new());
     let fitted = super::train::run::<B>(&job, &Default::default(), memory, &mut looks).unwrap();
     (fitted, looks.0)
@@ -80,8 +81,8 @@ fn frames_on_the_device_are_those_of_the_host() {
 
 #[test]
 fn a_device_of_its_own_changes_no_bit() {
-    let (host, looks) = fit(Precision::Full, 60, HOST);
-    let (device, few) = fit(Precision::Full, 60, Memory { resident: 40_000, look_every: 16 });
+    let (host, looks) = fit(Precision::Full, 60, 3, HOST);
+    let (device, few) = fit(Precision::Full, 60, 3, Memory { resident: 40_000, look_every: 16 });
     assert_eq!(host.group, device.group);
     assert_eq!(looks.len(), 60);
     assert_eq!(few, [looks[15], looks[31], looks[47], looks[59]]);
@@ -91,7 +92,7 @@ fn a_device_of_its_own_changes_no_bit() {
 fn first_gradient(precision: Precision, shrink: f32) -> Vec<f32> {
     let (info, frames) = (info(), clip(4));
     let arch = Arch::Hnerv(size::for_params(&info, 4, 3000.0).unwrap());
-    let job = Job { info: &info, frames: &frames, arch: &arch, target_bytes: 2000.0, settings: settings(precision, 100) };
+    let job = Job { info: &info, frames: &frames, arch: &arch, target_bytes: 2000.0, settings: settings(precision, 100, 3) };
     let graph = arch.lower(&info).unwrap();
     let chains = graph.chains().unwrap();
     let heads = target::heads(&graph, &info);
@@ -124,14 +125,14 @@ fn half_precision_has_the_same_gradients() {
     }
 }
 
+/// Fits this small end a decibel apart for nothing, so the mean of a few is taken, and gains are no fault.
 #[test]
 fn half_precision_fits_as_well() {
-    let (full, _) = fit(Precision::Full, 400, HOST);
-    let (half, _) = fit(Precision::Half, 400, HOST);
-    let gap = full.float_psnr - half.float_psnr;
-    println!("full precision {:.3} dB, half {:.3} dB", full.float_psnr, half.float_psnr);
-    assert!(full.float_psnr > 25.0, "{} dB: nothing was learnt", full.float_psnr);
-    assert!(gap.abs() < 1.0, "full precision {} dB, half {} dB", full.float_psnr, half.float_psnr);
+    let mean = |precision| [3, 4, 5].map(|seed| fit(precision, 250, seed, HOST).0.float_psnr).iter().sum::<f64>() / 3.0;
+    let (full, half) = (mean(Precision::Full), mean(Precision::Half));
+    println!("full precision {full:.3} dB, half {half:.3} dB");
+    assert!(full > 20.0, "{full} dB: nothing was learnt");
+    assert!(full - half < 0.7, "full precision {full} dB, half {half} dB");
 }
 
 #[test]
@@ -146,4 +147,30 @@ fn the_loss_scale_follows_overflow() {
     assert_eq!(s.now, 1.0);
     // a scale of 1 switches nothing on
     assert_eq!(super::train::LossScale::new(Precision::Full).now, 1.0);
+}
+
+#[test]
+fn squared_error_is_the_plain_one_with_its_gradient() {
+    let mut rng = Rng::new(9, 9);
+    let mut noise = |d: [usize; 4]| {
+        let v: Vec<f32> = (0..d.iter().product()).map(|_| rng.uniform(-1.0, 1.0)).collect();
+        Tensor::<B, 4>::from_data(TensorData::new(v, d), &Default::default())
+    };
+    for (x, t, shares) in [
+        ([1, 1, 40, 56], [1, 1, 36, 50], &[0.5][..]),
+        ([2, 3, 70, 33], [2, 3, 70, 33], &[0.2, 0.7, 0.1]),
+        ([3, 2, 5, 20], [3, 2, 1, 17], &[1.0, 0.0]),
+    ] {
+        let (x, t) = (noise(x).require_grad(), noise(t));
+        let fast = ops::squared_error(x.clone(), t.clone(), shares) * 3.0;
+        let want = ops::plain::squared_error(x.clone().inner(), t.clone().inner(), shares).into_scalar() * 3.0;
+        let got = fast.clone().inner().into_scalar();
+        assert!((got - want).abs() < 1e-6 * want, "{got}, plainly {want}");
+        let dx: Vec<f32> = x.grad(&fast.backward()).unwrap().into_data().to_vec().unwrap();
+        let three = Tensor::<Flex, 1>::full([1], 3.0, &Default::default());
+        let plain = ops::plain::squared_error_backward(x.inner(), t.inner(), shares, three);
+        let plain: Vec<f32> = plain.into_data().to_vec().unwrap();
+        let largest = plain.iter().fold(0f32, |m, v| m.max(v.abs()));
+        assert!(largest > 0.0 && dx.iter().zip(&plain).all(|(a, b)| (a - b).abs() <= 1e-6 * largest));
+    }
 }

@@ -14,6 +14,7 @@ mod direct;
 mod direct_dw;
 mod gelu;
 mod gemm;
+mod loss;
 mod optim;
 mod pointwise;
 mod scratch;
@@ -26,6 +27,7 @@ pub use act::{Curve, channel_sums, pixel_shuffle, pixel_unshuffle, shuffle_curve
 pub use bilinear::{bilinear, bilinear_backward};
 pub use conv::{Method, Pass, conv, conv_dw, conv_dx, method, products};
 pub use depthwise::{depthwise, depthwise_dw, depthwise_dx};
+pub use loss::{ErrorShape, squared_error, squared_error_backward};
 pub use optim::{NEWTON_SCHULZ, NEWTON_SCHULZ_STEPS, adam, orthogonal};
 pub use pointwise::{channel_norm, channel_norm_backward, fake_quant, fake_quant_log_step};
 

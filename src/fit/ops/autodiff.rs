@@ -95,6 +95,21 @@ impl<B: FastOps> Backward<B, 3> for ChannelNorm {
     }
 }
 
+#[derive(Debug)]
+struct SquaredError;
+impl<B: FastOps> Backward<B, 1> for SquaredError {
+    /// x, target, shares
+    type State = (NodeId, FloatTensor<B>, Vec<f32>);
+    fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, kept: &mut Checkpointer) {
+        let [for_x] = ops.parents;
+        let g = grads.consume::<B>(&ops.node);
+        let (x, target, shares) = ops.state;
+        if let Some(n) = for_x {
+            grads.register::<B>(n.id, B::squared_error_backward(kept.retrieve_node_output(x), target, &shares, g));
+        }
+    }
+}
+
 /// The operations whose gradient needs nothing but the gradient.
 #[derive(Debug, Clone, Copy)]
 enum Rearrange {
@@ -192,6 +207,16 @@ impl<B: FastOps, C: CheckpointStrategy> FastOps for Autodiff<B, C> {
                 p.finish(state, B::fake_quant(x.primitive, log_step.primitive))
             }
             OpsKind::UnTracked(p) => p.finish(B::fake_quant(x.primitive, log_step.primitive)),
+        }
+    }
+
+    fn squared_error(x: FloatTensor<Self>, target: FloatTensor<Self>, shares: &[f32]) -> FloatTensor<Self> {
+        match Backward::<B, 1>::prepare::<C>(SquaredError, [x.node.clone()]).compute_bound().stateful() {
+            OpsKind::Tracked(mut p) => {
+                let state = (p.checkpoint(&x), target.primitive.clone(), shares.to_vec());
+                p.finish(state, B::squared_error(x.primitive, target.primitive, shares))
+            }
+            OpsKind::UnTracked(p) => p.finish(B::squared_error(x.primitive, target.primitive, shares)),
         }
     }
 

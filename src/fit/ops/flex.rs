@@ -204,4 +204,28 @@ impl FastOps for Flex {
         k::orthogonal(x.storage(), rows, columns, &mut out);
         new(out, &[rows, columns])
     }
+
+    fn squared_error(x: FlexTensor, target: FlexTensor, shares: &[f32]) -> FlexTensor {
+        if !native([&x, &target]) {
+            return prim(plain::squared_error(tensor::<Self, 4>(x), tensor(target), shares));
+        }
+        let (x, target) = (x.to_contiguous(), target.to_contiguous());
+        let s = error_shape(dims(&x), dims(&target));
+        new(vec![k::squared_error(x.storage(), target.storage(), shares, s)], &[1])
+    }
+
+    fn squared_error_backward(x: FlexTensor, target: FlexTensor, shares: &[f32], g: FlexTensor) -> FlexTensor {
+        if !native([&x, &target, &g]) {
+            return prim(plain::squared_error_backward(tensor::<Self, 4>(x), tensor(target), shares, tensor(g)));
+        }
+        let (x, target, g) = (x.to_contiguous(), target.to_contiguous(), g.to_contiguous());
+        let (d, g) = (dims(&x), g.storage::<f32>()[0]);
+        let mut dx = vec![0f32; d.iter().product()];
+        k::squared_error_backward(x.storage(), target.storage(), shares, g, error_shape(d, dims(&target)), &mut dx);
+        new(dx, &d)
+    }
+}
+
+fn error_shape([b, channels, rows, columns]: [usize; 4], [_, _, height, width]: [usize; 4]) -> k::ErrorShape {
+    k::ErrorShape { planes: b * channels, channels, rows, columns, height, width }
 }

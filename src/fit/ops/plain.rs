@@ -178,3 +178,25 @@ pub fn channel_norm_backward<B: Backend>(
     let dx = (g.clone() - g.clone().mean_dim(1) - normal.clone() * (g * normal).mean_dim(1)) * inverse;
     (dx, dgain, dbias)
 }
+
+/// See [`squared_error`](super::squared_error).
+pub fn squared_error<B: Backend>(x: Tensor<B, 4>, target: Tensor<B, 4>, shares: &[f32]) -> Tensor<B, 1> {
+    let [b, c, h, w] = target.dims();
+    let e = x.slice([0..b, 0..c, 0..h, 0..w]) - target;
+    let shares = shares_of(shares, &e);
+    (e.clone() * e * shares).mean() * c as f32
+}
+
+/// Gradient of [`squared_error`] for `x`.
+pub fn squared_error_backward<B: Backend>(x: Tensor<B, 4>, target: Tensor<B, 4>, shares: &[f32], g: Tensor<B, 1>) -> Tensor<B, 4> {
+    let [b, c, h, w] = target.dims();
+    let part = [0..b, 0..c, 0..h, 0..w];
+    let e = x.clone().slice(part.clone()) - target;
+    let shares = shares_of(shares, &e) * (2.0 / (b * h * w) as f32) * g.reshape([1, 1, 1, 1]);
+    x.zeros_like().slice_assign(part, e * shares)
+}
+
+/// `shares` as `[1, c, 1, 1]`.
+fn shares_of<B: Backend>(shares: &[f32], like: &Tensor<B, 4>) -> Tensor<B, 4> {
+    Tensor::<B, 1>::from_floats(shares, &like.device()).reshape([1, shares.len(), 1, 1])
+}
