@@ -4,12 +4,14 @@
 //! ordinary burn operations. `Autodiff` over any of them has hand-written gradients.
 
 mod autodiff;
+mod buffers;
 mod flex;
 pub mod plain;
 
 use burn::tensor::{Tensor, TensorPrimitive, backend::Backend, ops::FloatTensor};
 
 pub use super::kernels::{AdamStep, Curve};
+pub use buffers::release;
 
 /// What the networks are made of, on primitives; call the functions of this module instead.
 ///
@@ -100,6 +102,19 @@ pub trait FastOps: Backend {
     /// Five Newton-Schulz steps of `x [rows, columns]`; has no gradient of its own.
     fn orthogonal(x: FloatTensor<Self>) -> FloatTensor<Self> {
         prim(plain::orthogonal(tensor::<Self, 2>(x)))
+    }
+    /// Mean of `weights[channel] * (x - target)^2`, `[1]`; `weights [c]`.
+    fn squared_error(x: FloatTensor<Self>, target: FloatTensor<Self>, weights: FloatTensor<Self>) -> FloatTensor<Self> {
+        prim(plain::squared_error(tensor::<Self, 4>(x), tensor(target), tensor(weights)))
+    }
+    /// Gradient of [`Self::squared_error`] for `x`; `g [1]`.
+    fn squared_error_backward(
+        x: FloatTensor<Self>,
+        target: FloatTensor<Self>,
+        weights: FloatTensor<Self>,
+        g: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        prim(plain::squared_error_backward(tensor::<Self, 4>(x), tensor(target), tensor(weights), tensor(g)))
     }
     /// Rounds to integers; the gradient passes unchanged.
     fn ste_round(x: FloatTensor<Self>) -> FloatTensor<Self> {
@@ -250,4 +265,15 @@ pub fn adam<B: FastOps, const D: usize>(
 /// applies (Jordan et al., "Muon: an optimizer for hidden layers in neural networks", 2024). Not differentiable.
 pub fn orthogonal<B: FastOps>(x: Tensor<B, 2>) -> Tensor<B, 2> {
     tensor(B::orthogonal(prim(x)))
+}
+
+/// Mean over all values of `weights[channel] * (x - target)^2`, in one pass: `x`, `target [b, c, h, w]`, `weights [c]` to
+/// `[1]`. The target and the weights get no gradient.
+///
+/// # Panics
+/// If the shapes do not fit.
+pub fn squared_error<B: FastOps>(x: Tensor<B, 4>, target: Tensor<B, 4>, weights: Tensor<B, 1>) -> Tensor<B, 1> {
+    let (d, t, w) = (x.dims(), target.dims(), weights.dims());
+    assert!(d == t && [d[1]] == w, "squared_error: {d:?}, target {t:?} and weights {w:?} do not fit");
+    tensor(B::squared_error(prim(x), prim(target), prim(weights)))
 }

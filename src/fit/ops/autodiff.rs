@@ -95,6 +95,22 @@ impl<B: FastOps> Backward<B, 3> for ChannelNorm {
     }
 }
 
+#[derive(Debug)]
+struct SquaredError;
+impl<B: FastOps> Backward<B, 1> for SquaredError {
+    /// x, then target and weights
+    type State = (NodeId, FloatTensor<B>, FloatTensor<B>);
+    fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, kept: &mut Checkpointer) {
+        let [for_x] = ops.parents;
+        let g = grads.consume::<B>(&ops.node);
+        let (x, target, weights) = ops.state;
+        let x = kept.retrieve_node_output(x);
+        if let Some(n) = for_x {
+            grads.register::<B>(n.id, B::squared_error_backward(x, target, weights, g));
+        }
+    }
+}
+
 /// The operations whose gradient needs nothing but the gradient.
 #[derive(Debug, Clone, Copy)]
 enum Rearrange {
@@ -175,6 +191,16 @@ impl<B: FastOps, C: CheckpointStrategy> FastOps for Autodiff<B, C> {
 
     fn pixel_unshuffle(x: FloatTensor<Self>, r: usize) -> FloatTensor<Self> {
         rearrange::<B, C>(x, Rearrange::Unshuffle(r))
+    }
+
+    fn squared_error(x: FloatTensor<Self>, target: FloatTensor<Self>, weights: FloatTensor<Self>) -> FloatTensor<Self> {
+        match Backward::<B, 1>::prepare::<C>(SquaredError, [x.node.clone()]).compute_bound().stateful() {
+            OpsKind::Tracked(mut p) => {
+                let state = (p.checkpoint(&x), target.primitive.clone(), weights.primitive.clone());
+                p.finish(state, B::squared_error(x.primitive, target.primitive, weights.primitive))
+            }
+            OpsKind::UnTracked(p) => p.finish(B::squared_error(x.primitive, target.primitive, weights.primitive)),
+        }
     }
 
     fn bilinear(x: FloatTensor<Self>, factor: usize) -> FloatTensor<Self> {

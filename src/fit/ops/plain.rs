@@ -178,3 +178,15 @@ pub fn channel_norm_backward<B: Backend>(
     let dx = (g.clone() - g.clone().mean_dim(1) - normal.clone() * (g * normal).mean_dim(1)) * inverse;
     (dx, dgain, dbias)
 }
+
+/// See [`squared_error`](super::squared_error).
+pub fn squared_error<B: Backend>(x: Tensor<B, 4>, target: Tensor<B, 4>, weights: Tensor<B, 1>) -> Tensor<B, 1> {
+    let (n, e) = (weights.dims()[0], x - target);
+    (e.clone() * e * weights.reshape([1, n, 1, 1])).mean()
+}
+
+/// Gradient of [`squared_error`](super::squared_error) for `x`.
+pub fn squared_error_backward<B: Backend>(x: Tensor<B, 4>, target: Tensor<B, 4>, weights: Tensor<B, 1>, g: Tensor<B, 1>) -> Tensor<B, 4> {
+    let (n, share) = (weights.dims()[0], 2.0 / x.shape().num_elements() as f64);
+    (x - target) * (weights * g * share).reshape([1, n, 1, 1])
+}
