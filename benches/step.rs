@@ -1,6 +1,6 @@
 //! Time of whole training steps (forward, backward, Adam) of three decoders, and of their convolutions alone.
 //!
-//! `cargo bench --bench step -- [NETWORK...] [--batch N] [--threads N] [--steps N] [--parts]`
+//! `cargo bench --bench step -- [NETWORK...] [--batch N] [--threads N] [--steps N] [--parts [--layer N]]`
 //!
 //! Networks: `hnerv-0.1m` (416x240 4:2:0), `hnerv-0.75m` (1280x640 RGB), `nervpp-s` (1280x720 RGB). Without arguments: the first
 //! two at batch 1 and 2, two threads. One line a configuration:
@@ -10,7 +10,7 @@
 use burn::backend::{Autodiff, Flex};
 use burn::tensor::{Distribution, Tensor, backend::Backend};
 use nvc::fit::kernels::{self as k, ConvShape, Method, Pass};
-use nvc::fit::ops::{self, AdamStep};
+use nvc::fit::ops::{self, AdamStep, Curve};
 use nvc::frame::{Chroma, ColorInfo, PixelFormat, Ratio, VideoInfo};
 use nvc::network::{Chain, Graph, size};
 use std::hint::black_box;
@@ -177,8 +177,8 @@ fn train(net: &Network, batch: usize, steps: usize) -> Vec<f64> {
             targets = outputs.iter().map(|o| Tensor::random(o.dims(), Distribution::Uniform(0.0, 1.0), &d)).collect();
         }
         let losses = outputs.into_iter().zip(&targets).map(|(o, t)| {
-            let e = o - t.clone();
-            (e.clone() * e).mean()
+            let planes = t.dims()[1];
+            ops::squared_error(o, t.clone(), &vec![1.0 / planes as f32; planes])
         });
         let loss = losses.reduce(|a, b| a + b).expect("an output");
         let mut grads = loss.backward();
@@ -255,20 +255,21 @@ const PASSES: [Pass; 3] = [Pass::Forward, Pass::Dx, Pass::Dw];
 
 /// Milliseconds of the convolutions of one step and the multiplications (direct, done); with `show` a line a layer, both
 /// methods and the activations beside.
-fn convolutions(net: &Network, batch: usize, show: bool) -> (f64, f64, f64) {
+fn convolutions(net: &Network, batch: usize, show: bool, only: Option<usize>) -> (f64, f64, f64) {
     let noise = |n: usize| (0..n).map(|i| ((i * 2654435761) % 1000) as f32 / 500.0 - 1.0).collect::<Vec<f32>>();
     let (mut total, mut direct, mut done) = (0.0, 0.0, 0.0);
     let mut act_total = [0.0; 2];
-    for (i, layer) in net.layers().into_iter().enumerate() {
+    for (i, layer) in net.layers().into_iter().enumerate().filter(|(i, _)| only.is_none_or(|o| o == *i)) {
         let s = ConvShape { b: batch, ..layer.s };
         let (x, y) = (noise(s.b * s.cin * s.h * s.w), noise(s.b * s.cout * s.h * s.w));
         let runs = if s.macs() > 4_000_000_000 { 1 } else { 5 };
         if layer.depthwise {
             let w = noise(s.cout * s.k * s.k);
+            let (mut out, mut dw) = (vec![0.0; x.len()], vec![0.0; w.len()]);
             let t = [
-                time(runs, || k::depthwise(&x, &w, s)),
-                time(runs, || k::depthwise_dx(&y, &w, s)),
-                time(runs, || k::depthwise_dw(&x, &y, s)),
+                time(runs, || k::depthwise(&x, &w, s, &mut out)),
+                time(runs, || k::depthwise_dx(&y, &w, s, &mut out)),
+                time(runs, || k::depthwise_dw(&x, &y, s, &mut dw)),
             ];
             let macs = 3.0 * s.macs() as f64 / s.cin as f64;
             (total, direct, done) = (total + t.iter().sum::<f64>(), direct + macs, done + macs);
@@ -304,10 +305,12 @@ fn convolutions(net: &Network, batch: usize, show: bool) -> (f64, f64, f64) {
         }
         if show {
             println!("{line}");
-            let (bias, d) = (noise(s.cout), [s.b, s.cout, s.h, s.w]);
+            let (bias, mut db, d) = (noise(s.cout), noise(s.cout), [s.b, s.cout, s.h, s.w]);
             if layer.curved {
-                act_total[0] += time(runs, || k::shuffle_curve(&y, &bias, d, layer.factor, ops::Curve::Gelu));
-                act_total[1] += time(runs, || k::shuffle_curve_backward(&y, &bias, &y, d, layer.factor, ops::Curve::Gelu));
+                act_total[0] += time(runs, || k::shuffle_curve(&y, &bias, d, layer.factor, Curve::Gelu, &mut out[0]));
+                act_total[1] += time(runs, || {
+                    k::shuffle_curve_backward([&y, &bias, &y], d, layer.factor, Curve::Gelu, &mut out[0], &mut db);
+                });
             }
         }
     }
@@ -333,7 +336,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         for &batch in &batches {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
             let show = args.iter().any(|a| a == "--parts");
-            let (conv, direct, done) = pool.install(|| convolutions(&net, batch, show));
+            let (conv, direct, done) = pool.install(|| convolutions(&net, batch, show, get("--layer")));
             if show {
                 continue;
             }

@@ -213,12 +213,26 @@ fn plain_activation_gradient_matches_autodiff() {
     }
 }
 
+/// Buffers of rubbish for a kernel to fill.
+fn filled<const N: usize>(lengths: [usize; N], f: impl FnOnce([&mut [f32]; N])) -> [Vec<f32>; N] {
+    let mut out = lengths.map(|n| vec![f32::NAN; n]);
+    f(out.each_mut().map(|v| v.as_mut_slice()));
+    out
+}
+
+fn value_and_slope(x: &[f32], curve: Curve) -> (Vec<f32>, Vec<f32>) {
+    let (d, ones) = ([1, 1, 1, x.len()], vec![1.0; x.len()]);
+    let [y, dx, _] = filled([x.len(), x.len(), 1], |[y, dx, db]| {
+        k::shuffle_curve(x, &[0.0], d, 1, curve, y);
+        k::shuffle_curve_backward([x, &[0.0], &ones], d, 1, curve, dx, db);
+    });
+    (y, dx)
+}
+
 #[test]
 fn swish_matches_its_definition_in_double_precision() {
     let x: Vec<f32> = (-900..=900).map(|i| i as f32 * 0.05).collect();
-    let d = [1, 1, 1, x.len()];
-    let y = k::shuffle_curve(&x, &[0.0], d, 1, Curve::Swish);
-    let (dx, _) = k::shuffle_curve_backward(&x, &[0.0], &vec![1.0; x.len()], d, 1, Curve::Swish);
+    let (y, dx) = value_and_slope(&x, Curve::Swish);
     for ((&x, &y), &dx) in x.iter().zip(&y).zip(&dx) {
         let (x, y, dx) = (f64::from(x), f64::from(y), f64::from(dx));
         let s = 1.0 / (1.0 + (-x).exp());
@@ -362,9 +376,7 @@ fn phi(x: f64) -> f64 {
 #[test]
 fn gelu_is_the_exact_one_and_its_gradient_the_finite_difference() {
     let x: Vec<f32> = (-500..=500).map(|i| i as f32 * 0.01).collect();
-    let d = [1, 1, 1, x.len()];
-    let y = k::shuffle_curve(&x, &[0.0], d, 1, Curve::Gelu);
-    let (dx, _) = k::shuffle_curve_backward(&x, &[0.0], &vec![1.0; x.len()], d, 1, Curve::Gelu);
+    let (y, dx) = value_and_slope(&x, Curve::Gelu);
     let gelu = |x: f64| x * phi(x);
     for ((&x, &y), &dx) in x.iter().zip(&y).zip(&dx) {
         let x = f64::from(x);
@@ -373,7 +385,7 @@ fn gelu_is_the_exact_one_and_its_gradient_the_finite_difference() {
         let slope = (gelu(x + 1e-4) - gelu(x - 1e-4)) / 2e-4;
         assert!((dx - slope).abs() < 1e-6, "slope at {x} = {dx}, not {slope}");
     }
-    let far = k::shuffle_curve(&[-1e4, 1e4, -40.0, 0.0], &[0.0], [1, 1, 1, 4], 1, Curve::Gelu);
+    let (far, _) = value_and_slope(&[-1e4, 1e4, -40.0, 0.0], Curve::Gelu);
     assert!(far[0].abs() < 1e-30 && far[2].abs() < 1e-30 && far[1] == 1e4 && far[3] == 0.0, "{far:?}");
 }
 
@@ -397,14 +409,26 @@ fn any_thread_count_gives_the_same_bits() {
         }
         let s = ConvShape { b: 2, cin: 20, cout: 20, h: 48, w: 84, k: 7 };
         let (x, dy, w) = (noise(2 * 20 * 48 * 84, 4), noise(2 * 20 * 48 * 84, 5), noise(20 * 49, 6));
-        out.extend([k::depthwise(&x, &w, s), k::depthwise_dx(&dy, &w, s), k::depthwise_dw(&x, &dy, s)]);
+        let n = x.len();
+        out.extend(filled([n, n, w.len()], |[y, dx, dw]| {
+            k::depthwise(&x, &w, s, y);
+            k::depthwise_dx(&dy, &w, s, dx);
+            k::depthwise_dw(&x, &dy, s, dw);
+        }));
         let d = [2, 20, 48, 84];
         let bias = noise(20, 7);
-        let (dx, db) = k::shuffle_curve_backward(&x, &bias, &dy, d, 2, Curve::Swish);
-        out.extend([k::shuffle_curve(&x, &bias, d, 2, Curve::Gelu), dx, db, k::channel_sums(&x, d), k::pixel_unshuffle(&x, d, 2)]);
-        let mut turned = vec![0.0; 120 * 130];
-        k::orthogonal(&noise(120 * 130, 8), 120, 130, &mut turned);
-        out.push(turned);
+        out.extend(filled([n, n, 20, 20, n, n, 4 * n, n], |[y, dx, db, sums, down, norm, up, back]| {
+            k::shuffle_curve(&x, &bias, d, 2, Curve::Gelu, y);
+            k::shuffle_curve_backward([&x, &bias, &dy], d, 2, Curve::Swish, dx, db);
+            k::channel_sums(&x, d, sums);
+            k::pixel_unshuffle(&x, d, 2, down);
+            k::channel_norm(&x, &bias, &bias, 48 * 84, 1e-6, norm);
+            k::bilinear(&x, 48, 84, 2, up);
+            k::bilinear_backward(&x, 24, 42, 2, &mut back[..n / 4]);
+        }));
+        let s = k::ErrorShape { planes: 40, channels: 1, rows: 48, columns: 84, height: 47, width: 80 };
+        out.push(vec![k::squared_error(&x, &dy, &[1.0], s)]);
+        out.extend(filled([120 * 130], |[turned]| k::orthogonal(&noise(120 * 130, 8), 120, 130, turned)));
         out
     };
     let with = |n| rayon::ThreadPoolBuilder::new().num_threads(n).build().unwrap().install(all);

@@ -4,12 +4,14 @@
 //! ordinary burn operations. `Autodiff` over any of them has hand-written gradients.
 
 mod autodiff;
+mod buffers;
 mod flex;
 pub mod plain;
 
 use burn::tensor::{Tensor, TensorPrimitive, backend::Backend, ops::FloatTensor};
 
 pub use super::kernels::{AdamStep, Curve};
+pub use buffers::release;
 
 /// What the networks are made of, on primitives; call the functions of this module instead.
 ///

@@ -40,19 +40,18 @@ impl Curve {
 }
 
 /// `curve(pixel_shuffle(x + bias, r))`, `x [b, cin, h, w]`, `bias [cin]`, out `[b, cin/r/r, h*r, w*r]`.
-pub fn shuffle_curve(x: &[f32], bias: &[f32], dims: [usize; 4], r: usize, curve: Curve) -> Vec<f32> {
-    shuffle(x, Some(bias), dims, r, Some(curve))
+pub fn shuffle_curve(x: &[f32], bias: &[f32], dims: [usize; 4], r: usize, curve: Curve, y: &mut [f32]) {
+    shuffle(x, Some(bias), dims, r, Some(curve), y);
 }
 
 /// `pixel_shuffle(x + bias, r)`, or without bias; shapes as in [`shuffle_curve`].
-pub fn pixel_shuffle(x: &[f32], bias: Option<&[f32]>, dims: [usize; 4], r: usize) -> Vec<f32> {
-    shuffle(x, bias, dims, r, None)
+pub fn pixel_shuffle(x: &[f32], bias: Option<&[f32]>, dims: [usize; 4], r: usize, y: &mut [f32]) {
+    shuffle(x, bias, dims, r, None, y);
 }
 
-fn shuffle(x: &[f32], bias: Option<&[f32]>, [b, cin, h, w]: [usize; 4], r: usize, curve: Option<Curve>) -> Vec<f32> {
-    let mut out = vec![0.0; b * cin * h * w];
+fn shuffle(x: &[f32], bias: Option<&[f32]>, [_, cin, h, w]: [usize; 4], r: usize, curve: Option<Curve>, out: &mut [f32]) {
     if out.is_empty() {
-        return out;
+        return;
     }
     let row = r * r * w;
     let arch = arch();
@@ -68,7 +67,6 @@ fn shuffle(x: &[f32], bias: Option<&[f32]>, [b, cin, h, w]: [usize; 4], r: usize
             }
         }
     });
-    out
 }
 
 struct ShuffleRow<'a> {
@@ -138,26 +136,24 @@ pub(super) fn collect(from: &[f32], out: &mut [f32], r: usize) {
     }
 }
 
-/// Gradients `(dx [b, cin, h, w], dbias [cin])` of [`shuffle_curve`] for `g [b, cin/r/r, h*r, w*r]`.
+/// Gradients `dx [b, cin, h, w]` and `dbias [cin]` of [`shuffle_curve`] for `g [b, cin/r/r, h*r, w*r]`.
 pub fn shuffle_curve_backward(
-    x: &[f32],
-    bias: &[f32],
-    g: &[f32],
+    [x, bias, g]: [&[f32]; 3],
     [b, cin, h, w]: [usize; 4],
     r: usize,
     curve: Curve,
-) -> (Vec<f32>, Vec<f32>) {
-    let mut dx = vec![0.0; b * cin * h * w];
+    dx: &mut [f32],
+    dbias: &mut [f32],
+) {
     let mut sums = vec![0.0; b * cin];
-    if dx.is_empty() {
-        return (dx, vec![0.0; cin]);
-    }
     let arch = arch();
-    dx.par_chunks_mut(h * w).zip(sums.par_iter_mut()).enumerate().with_min_len(1 + PIECE / (h * w)).for_each(|(plane, (dx, sum))| {
-        let x = &x[plane * h * w..][..h * w];
-        *sum = arch.dispatch(Backward { x, bias: bias[plane % cin], g: phase(g, plane, h, w, r), dx, w, r, curve });
-    });
-    (dx, add_images(&sums, cin))
+    if !dx.is_empty() {
+        dx.par_chunks_mut(h * w).zip(sums.par_iter_mut()).enumerate().with_min_len(1 + PIECE / (h * w)).for_each(|(plane, (dx, sum))| {
+            let x = &x[plane * h * w..][..h * w];
+            *sum = arch.dispatch(Backward { x, bias: bias[plane % cin], g: phase(g, plane, h, w, r), dx, w, r, curve });
+        });
+    }
+    add_images(&sums, dbias);
 }
 
 /// From the first pixel of `g` that belongs to shuffled plane `plane`.
@@ -166,10 +162,9 @@ fn phase(g: &[f32], plane: usize, h: usize, w: usize, r: usize) -> &[f32] {
     &g[group * r * r * h * w + i * r * w + j..]
 }
 
-fn add_images(sums: &[f32], c: usize) -> Vec<f32> {
-    let mut total = vec![0.0; c];
-    sums.chunks(c.max(1)).for_each(|s| total.iter_mut().zip(s).for_each(|(t, s)| *t += s));
-    total
+fn add_images(sums: &[f32], total: &mut [f32]) {
+    total.fill(0.0);
+    sums.chunks(total.len().max(1)).for_each(|s| total.iter_mut().zip(s).for_each(|(t, s)| *t += s));
 }
 
 struct Backward<'a> {
@@ -211,21 +206,19 @@ impl WithSimd for Backward<'_> {
 }
 
 /// Inverse of [`pixel_shuffle`]: `x [b, c, h*r, w*r]` to `[b, c*r*r, h, w]`; `dims` are those of the **result**.
-pub fn pixel_unshuffle(x: &[f32], [b, cout, h, w]: [usize; 4], r: usize) -> Vec<f32> {
-    let mut out = vec![0.0; b * cout * h * w];
+pub fn pixel_unshuffle(x: &[f32], [_, _, h, w]: [usize; 4], r: usize, out: &mut [f32]) {
     if out.is_empty() {
-        return out;
+        return;
     }
     out.par_chunks_mut(h * w).enumerate().with_min_len(1 + PIECE / (h * w)).for_each(|(plane, out)| {
         for (out, x) in out.chunks_mut(w).zip(phase(x, plane, h, w, r).chunks(r * r * w)) {
             collect(x, out, r);
         }
     });
-    out
 }
 
 /// Sums over batch and pixels: `[c]` from `x [b, c, h, w]`, the gradient of a bias.
-pub fn channel_sums(x: &[f32], [b, c, h, w]: [usize; 4]) -> Vec<f32> {
+pub fn channel_sums(x: &[f32], [b, c, h, w]: [usize; 4], sums: &mut [f32]) {
     struct Sum<'a>(&'a [f32]);
     impl WithSimd for Sum<'_> {
         type Output = f32;
@@ -242,9 +235,9 @@ pub fn channel_sums(x: &[f32], [b, c, h, w]: [usize; 4]) -> Vec<f32> {
         }
     }
     if b * c * h * w == 0 {
-        return vec![0.0; c];
+        return sums.fill(0.0);
     }
     let arch = arch();
-    let sums: Vec<f32> = x.par_chunks(h * w).with_min_len(1 + PIECE / (h * w)).map(|x| arch.dispatch(Sum(x))).collect();
-    add_images(&sums, c)
+    let planes: Vec<f32> = x.par_chunks(h * w).with_min_len(1 + PIECE / (h * w)).map(|x| arch.dispatch(Sum(x))).collect();
+    add_images(&planes, sums);
 }

@@ -6,20 +6,19 @@ use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 /// `y [b, c, h, w]` from `x [b, c, h, w]` and `wt [c, 1, k, k]`, c = `s.cin` = `s.cout`.
-pub fn depthwise(x: &[f32], wt: &[f32], s: ConvShape) -> Vec<f32> {
-    run(x, s, |c, t| wt[c * s.k * s.k + t])
+pub fn depthwise(x: &[f32], wt: &[f32], s: ConvShape, y: &mut [f32]) {
+    run(x, s, y, |c, t| wt[c * s.k * s.k + t]);
 }
 
 /// `dx [b, c, h, w]` from `dy [b, c, h, w]` and `wt [c, 1, k, k]`.
-pub fn depthwise_dx(dy: &[f32], wt: &[f32], s: ConvShape) -> Vec<f32> {
-    run(dy, s, |c, t| wt[c * s.k * s.k + s.k * s.k - 1 - t])
+pub fn depthwise_dx(dy: &[f32], wt: &[f32], s: ConvShape, dx: &mut [f32]) {
+    run(dy, s, dx, |c, t| wt[c * s.k * s.k + s.k * s.k - 1 - t]);
 }
 
-fn run(x: &[f32], s: ConvShape, weight: impl Fn(usize, usize) -> f32 + Sync) -> Vec<f32> {
+fn run(x: &[f32], s: ConvShape, y: &mut [f32], weight: impl Fn(usize, usize) -> f32 + Sync) {
     let ConvShape { b, cout: c, h, w, k, .. } = s;
-    let mut y = vec![0.0; b * c * h * w];
     if y.is_empty() {
-        return y;
+        return;
     }
     let xp = Padded::new(x, b * c, h, w, k / 2);
     let arch = arch();
@@ -27,7 +26,6 @@ fn run(x: &[f32], s: ConvShape, weight: impl Fn(usize, usize) -> f32 + Sync) -> 
         let wt: Vec<f32> = (0..k * k).map(|t| weight(plane % c, t)).collect();
         arch.dispatch(Forward { x: &xp, plane, wt: &wt, out, s });
     });
-    y
 }
 
 struct Forward<'a> {
@@ -114,18 +112,16 @@ fn store<S: Simd>(simd: S, out: &mut [f32], v: S::f32s) {
 }
 
 /// `dw [c, 1, k, k]` from `x [b, c, h, w]` and `dy [b, c, h, w]`.
-pub fn depthwise_dw(x: &[f32], dy: &[f32], s: ConvShape) -> Vec<f32> {
+pub fn depthwise_dw(x: &[f32], dy: &[f32], s: ConvShape, dw: &mut [f32]) {
     let ConvShape { b, cout: c, h, w, k, .. } = s;
-    let mut dw = vec![0.0; c * k * k];
     if dw.is_empty() || b * h * w == 0 {
-        return dw;
+        return dw.fill(0.0);
     }
     let (xp, dyp) = (Padded::new(x, b * c, h, w, k / 2), Padded::new(dy, b * c, h, w, k / 2));
     let arch = arch();
     dw.par_chunks_mut(k * k).enumerate().with_min_len(1 + 4096 / (h * w)).for_each(|(channel, out)| {
         arch.dispatch(Weights { x: &xp, dy: &dyp, channel, out, s });
     });
-    dw
 }
 
 struct Weights<'a> {

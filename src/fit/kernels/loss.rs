@@ -1,6 +1,9 @@
 //! Weighted squared error of pictures, in one pass each way.
 
+use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
+
+use super::arch;
 
 /// Rows summed by one piece of work: the partition depends on the shapes alone.
 const ROWS: usize = 32;
@@ -41,20 +44,32 @@ pub fn squared_error(output: &[f32], target: &[f32], shares: &[f32], s: ErrorSha
             for y in first..(first + ROWS).min(s.height) {
                 let o = &output[(plane * s.rows + y) * s.columns..][..s.width];
                 let t = &target[(plane * s.height + y) * s.width..][..s.width];
-                let mut lanes = [0f32; 16];
-                let (o16, t16) = (o.chunks_exact(16), t.chunks_exact(16));
-                let rest: f32 = o16.remainder().iter().zip(t16.remainder()).map(|(o, t)| (o - t) * (o - t)).sum();
-                for (o, t) in o16.zip(t16) {
-                    for ((l, o), t) in lanes.iter_mut().zip(o).zip(t) {
-                        *l += (o - t) * (o - t);
-                    }
-                }
-                sum += f64::from(lanes.iter().sum::<f32>() + rest);
+                sum += f64::from(arch().dispatch(SquareSum(o, t)));
             }
             sum * s.weight(shares, plane)
         })
         .collect();
     sums.iter().sum::<f64>() as f32
+}
+
+/// Sum of squared differences.
+struct SquareSum<'a>(&'a [f32], &'a [f32]);
+
+impl WithSimd for SquareSum<'_> {
+    type Output = f32;
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, s: S) -> f32 {
+        let ((x, x_rest), (t, t_rest)) = (S::as_simd_f32s(self.0), S::as_simd_f32s(self.1));
+        let mut sums = [s.splat_f32s(0.0); 4];
+        for (x, t) in x.chunks(4).zip(t.chunks(4)) {
+            for ((sum, x), t) in sums.iter_mut().zip(x).zip(t) {
+                let d = s.sub_f32s(*x, *t);
+                *sum = s.mul_add_e_f32s(d, d, *sum);
+            }
+        }
+        let rest: f32 = x_rest.iter().zip(t_rest).map(|(x, t)| (x - t) * (x - t)).sum();
+        s.reduce_sum_f32s(s.add_f32s(s.add_f32s(sums[0], sums[1]), s.add_f32s(sums[2], sums[3]))) + rest
+    }
 }
 
 /// Gradient of [`squared_error`] for the output, times `g`; 0 where nothing is compared. Writes all of `dx`.

@@ -1,10 +1,18 @@
 //! Quantisation with a scalar step, and normalisation over channels. Burn's broadcasting walks such tensors element by
 //! element through strides; these walk rows.
 
+/// The nearest integer, halves to even; magnitudes from 2^22 on, which no quantised value has, stay as they are. The library's
+/// function is a call for each value where the build may not assume SSE 4.1.
+#[inline(always)]
+fn round(v: f32) -> f32 {
+    const MAGIC: f32 = 12_582_912.0;
+    if v.abs() < 4_194_304.0 { (v + MAGIC) - MAGIC } else { v }
+}
+
 /// `step * round(x / step)`, halves to even.
-pub fn fake_quant(x: &[f32], step: f32) -> Vec<f32> {
+pub fn fake_quant(x: &[f32], step: f32, out: &mut [f32]) {
     let inverse = 1.0 / step;
-    x.iter().map(|&v| (v * inverse).round_ties_even() * step).collect()
+    out.iter_mut().zip(x).for_each(|(o, &v)| *o = round(v * inverse) * step);
 }
 
 /// Gradient of [`fake_quant`] for the logarithm of the step: `step * sum(g * (round(x / step) - x / step))`.
@@ -15,7 +23,7 @@ pub fn fake_quant_log_step(x: &[f32], g: &[f32], step: f32) -> f32 {
     for (x, g) in x.chunks(16).zip(g.chunks(16)) {
         for ((s, &x), &g) in sums.iter_mut().zip(x).zip(g) {
             let v = x * inverse;
-            *s += g * (v.round_ties_even() - v);
+            *s += g * (round(v) - v);
         }
     }
     step * sums.iter().sum::<f32>()
@@ -38,9 +46,8 @@ fn moments(x: &[f32], c: usize, n: usize, epsilon: f32) -> (Vec<f32>, Vec<f32>) 
 }
 
 /// `gain * (x - mean) / deviation + bias` over the channels of `x [b, c, n]`.
-pub fn channel_norm(x: &[f32], gain: &[f32], bias: &[f32], n: usize, epsilon: f32) -> Vec<f32> {
+pub fn channel_norm(x: &[f32], gain: &[f32], bias: &[f32], n: usize, epsilon: f32, y: &mut [f32]) {
     let c = gain.len();
-    let mut y = vec![0f32; x.len()];
     for (x, y) in x.chunks_exact(c * n).zip(y.chunks_exact_mut(c * n)) {
         let (mean, inverse) = moments(x, c, n, epsilon);
         for (ch, (x, y)) in x.chunks_exact(n).zip(y.chunks_exact_mut(n)).enumerate() {
@@ -49,13 +56,13 @@ pub fn channel_norm(x: &[f32], gain: &[f32], bias: &[f32], n: usize, epsilon: f3
             }
         }
     }
-    y
 }
 
 /// Gradients of [`channel_norm`] for x, gain and bias.
-pub fn channel_norm_backward(x: &[f32], gain: &[f32], g: &[f32], n: usize, epsilon: f32) -> (Vec<f32>, Vec<f32>, Vec<f32>) {
+pub fn channel_norm_backward([x, gain, g]: [&[f32]; 3], n: usize, epsilon: f32, [dx, dgain, dbias]: [&mut [f32]; 3]) {
     let c = gain.len();
-    let (mut dx, mut dgain, mut dbias) = (vec![0f32; x.len()], vec![0f32; c], vec![0f32; c]);
+    dgain.fill(0.0);
+    dbias.fill(0.0);
     for ((x, g), dx) in x.chunks_exact(c * n).zip(g.chunks_exact(c * n)).zip(dx.chunks_exact_mut(c * n)) {
         let (mean, inverse) = moments(x, c, n, epsilon);
         let (mut sum, mut product) = (vec![0f32; n], vec![0f32; n]);
@@ -79,5 +86,4 @@ pub fn channel_norm_backward(x: &[f32], gain: &[f32], g: &[f32], n: usize, epsil
             }
         }
     }
-    (dx, dgain, dbias)
 }

@@ -53,6 +53,11 @@ impl Drop for Scratch {
     }
 }
 
+/// Frees all buffers that are not in use.
+pub fn release() {
+    POOL.lock().unwrap_or_else(|e| e.into_inner()).clear();
+}
+
 /// Zero-padded copy of `[planes, h, w]`, each plane one flat run of memory.
 ///
 /// Rows lie `stride = w + p` apart: the zeros right of one row are the zeros left of the next. So the value of a tap for

@@ -15,7 +15,7 @@ pub(super) use gradient::conv_dw;
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 use tiles::{Grid, Phases, point_step, points_len};
-use transform::{PRODUCTS, SCALE, SIDE, combine, evaluate};
+use transform::{PRODUCTS, SCALE, SIDE, combine, evaluate, load, store};
 
 /// Blocks of output channels that one visit of the transformed input serves.
 const GROUP: usize = 4;
@@ -110,6 +110,7 @@ impl<const K: usize> WithSimd for Weights<'_, K> {
         let Weights { kernel: Kernel { w, mirrored }, s: ConvShape { cin, cout, .. }, first, count, to } = self;
         let (lanes, values) = (S::F32_LANES, cin * count);
         let mut taps = [[[0f32; LANES_MAX]; K]; K];
+        let mut half = [[simd.splat_f32s(0.0); K]; SIDE];
         for at in (0..values).step_by(lanes) {
             let used = lanes.min(values - at);
             for lane in 0..used {
@@ -120,16 +121,20 @@ impl<const K: usize> WithSimd for Weights<'_, K> {
                     taps[t / K][t % K][lane] = *v;
                 }
             }
-            let mut half = [[simd.splat_f32s(0.0); K]; SIDE];
             for j in 0..K {
-                let column = evaluate::<S, K>(simd, std::array::from_fn(|i| S::as_simd_f32s(&taps[i][j][..lanes]).0[0]));
+                let mut column = [simd.splat_f32s(0.0); K];
+                for i in 0..K {
+                    column[i] = load(simd, &taps[i][j]);
+                }
+                let column = evaluate::<S, K>(simd, &column);
                 for i in 0..SIDE {
                     half[i][j] = column[i];
                 }
             }
             for i in 0..SIDE {
-                for (j, v) in evaluate::<S, K>(simd, half[i]).into_iter().enumerate() {
-                    let v = simd.mul_f32s(v, simd.splat_f32s(SCALE[i] * SCALE[j]));
+                let row = evaluate::<S, K>(simd, &half[i]);
+                for j in 0..SIDE {
+                    let v = simd.mul_f32s(row[j], simd.splat_f32s(SCALE[i] * SCALE[j]));
                     let to = &mut to[(i * SIDE + j) * values + at..][..used];
                     match S::as_mut_simd_f32s(to) {
                         ([to], _) => *to = v,
@@ -165,6 +170,7 @@ impl<const M: usize> WithSimd for Band<'_, '_, M> {
         let product_step = point_step(most * PANEL);
         let mut products = Scratch::take(points_len(product_step));
         let first_channel = starts(task.blocks.start);
+        let mut pixels = [[[0f32; PANEL]; M]; M];
         for first in (0..end).step_by(PANEL) {
             let columns = PANEL.min(end - first);
             for ci in 0..cin {
@@ -185,7 +191,7 @@ impl<const M: usize> WithSimd for Band<'_, '_, M> {
                 }
                 for co in base..starts(group.end) {
                     let from = &products.get()[(co - base) * PANEL..];
-                    outputs::<S, M>(simd, from, product_step, first, columns, &mut *task.out[co - first_channel], w, grid);
+                    outputs::<S, M>(simd, from, product_step, first, columns, &mut *task.out[co - first_channel], w, grid, &mut pixels);
                 }
             }
         }
@@ -204,21 +210,25 @@ fn outputs<S: Simd, const M: usize>(
     out: &mut [f32],
     w: usize,
     grid: Grid,
+    pixels: &mut [[[f32; PANEL]; M]; M],
 ) {
     let lanes = S::F32_LANES;
-    let mut pixels = [[[0f32; PANEL]; M]; M];
+    let mut half = [[simd.splat_f32s(0.0); SIDE]; M];
     for at in (0..columns).step_by(lanes) {
-        let mut half = [[simd.splat_f32s(0.0); SIDE]; M];
         for j in 0..SIDE {
-            let m = std::array::from_fn(|i| S::as_simd_f32s(&from[(i * SIDE + j) * step + at..][..lanes]).0[0]);
-            let column = combine::<S, M>(simd, m);
+            let mut m = [simd.splat_f32s(0.0); SIDE];
+            for i in 0..SIDE {
+                m[i] = load(simd, &from[(i * SIDE + j) * step + at..]);
+            }
+            let column = combine::<S, M>(simd, &m);
             for i in 0..M {
                 half[i][j] = column[i];
             }
         }
         for i in 0..M {
-            for (j, v) in combine::<S, M>(simd, half[i]).into_iter().enumerate() {
-                S::as_mut_simd_f32s(&mut pixels[i][j][at..][..lanes]).0[0] = v;
+            let row = combine::<S, M>(simd, &half[i]);
+            for j in 0..M {
+                store(simd, &mut pixels[i][j][at..], row[j]);
             }
         }
     }
@@ -242,14 +252,16 @@ fn outputs<S: Simd, const M: usize>(
 fn interleave<const M: usize>(from: &[[f32; PANEL]; M], at: usize, to: &mut [f32]) {
     let (whole, part) = pulp::as_arrays_mut::<M, f32>(to);
     let n = whole.len();
-    let from = from.each_ref().map(|f| &f[at..]);
-    let runs = from.map(|f| &f[..n]);
+    let mut runs = [&[][..]; M];
+    for j in 0..M {
+        runs[j] = &from[j][at..at + n];
+    }
     for (t, to) in whole.iter_mut().enumerate() {
         for j in 0..M {
             to[j] = runs[j][t];
         }
     }
-    part.iter_mut().zip(from).for_each(|(to, from)| *to = from[n]);
+    part.iter_mut().zip(from).for_each(|(to, from)| *to = from[at + n]);
 }
 
 /// Multiplications of one pass, those of junk tiles included.

@@ -1,17 +1,14 @@
 //! Native kernels for the CPU backend. Tensors that are not f32 take the plain way.
 
+use super::buffers::{all_filled, filled};
 use super::{AdamStep, Curve, FastOps, plain, prim, tensor};
 use crate::fit::kernels::{self as k, ConvShape};
 use burn::backend::Flex;
-use burn::tensor::{DType, TensorData, TensorMetadata};
+use burn::tensor::{DType, TensorMetadata};
 use burn_flex::FlexTensor;
 
 fn dims(t: &FlexTensor) -> [usize; 4] {
     t.shape().dims()
-}
-
-fn new(v: Vec<f32>, shape: &[usize]) -> FlexTensor {
-    FlexTensor::from_data(TensorData::new(v, shape.to_vec()))
 }
 
 fn native<const N: usize>(t: [&FlexTensor; N]) -> bool {
@@ -35,11 +32,9 @@ impl FastOps for Flex {
         let s = conv_shape(dims(&x), dims(&w));
         let (x, w) = (x.to_contiguous(), w.to_contiguous());
         if depthwise {
-            return new(k::depthwise(x.storage(), w.storage(), s), &[s.b, s.cout, s.h, s.w]);
+            return filled(&[s.b, s.cout, s.h, s.w], |y| k::depthwise(x.storage(), w.storage(), s, y));
         }
-        let mut y = vec![0.0; s.b * s.cout * s.h * s.w];
-        k::conv(x.storage(), w.storage(), s, k::method(s, k::Pass::Forward), &mut y);
-        new(y, &[s.b, s.cout, s.h, s.w])
+        filled(&[s.b, s.cout, s.h, s.w], |y| k::conv(x.storage(), w.storage(), s, k::method(s, k::Pass::Forward), y))
     }
 
     fn conv_same_dx(x: FlexTensor, w: FlexTensor, dy: FlexTensor, depthwise: bool) -> FlexTensor {
@@ -50,11 +45,9 @@ impl FastOps for Flex {
         let s = conv_shape(dims(&x), dims(&w));
         let (w, dy) = (w.to_contiguous(), dy.to_contiguous());
         if depthwise {
-            return new(k::depthwise_dx(dy.storage(), w.storage(), s), &[s.b, s.cin, s.h, s.w]);
+            return filled(&[s.b, s.cin, s.h, s.w], |dx| k::depthwise_dx(dy.storage(), w.storage(), s, dx));
         }
-        let mut dx = vec![0.0; s.b * s.cin * s.h * s.w];
-        k::conv_dx(dy.storage(), w.storage(), s, k::method(s, k::Pass::Dx), &mut dx);
-        new(dx, &[s.b, s.cin, s.h, s.w])
+        filled(&[s.b, s.cin, s.h, s.w], |dx| k::conv_dx(dy.storage(), w.storage(), s, k::method(s, k::Pass::Dx), dx))
     }
 
     fn conv_same_dw(x: FlexTensor, w: FlexTensor, dy: FlexTensor, depthwise: bool) -> FlexTensor {
@@ -65,11 +58,9 @@ impl FastOps for Flex {
         let s = conv_shape(dims(&x), dims(&w));
         let (x, dy) = (x.to_contiguous(), dy.to_contiguous());
         if depthwise {
-            return new(k::depthwise_dw(x.storage(), dy.storage(), s), &dims(&w));
+            return filled(&dims(&w), |dw| k::depthwise_dw(x.storage(), dy.storage(), s, dw));
         }
-        let mut dw = vec![0.0; s.cout * s.cin * s.k * s.k];
-        k::conv_dw(x.storage(), dy.storage(), s, k::method(s, k::Pass::Dw), &mut dw);
-        new(dw, &dims(&w))
+        filled(&dims(&w), |dw| k::conv_dw(x.storage(), dy.storage(), s, k::method(s, k::Pass::Dw), dw))
     }
 
     fn shuffle_curve(x: FlexTensor, bias: FlexTensor, r: usize, curve: Curve) -> FlexTensor {
@@ -78,7 +69,7 @@ impl FastOps for Flex {
         }
         let (x, bias) = (x.to_contiguous(), bias.to_contiguous());
         let d = dims(&x);
-        new(k::shuffle_curve(x.storage(), bias.storage(), d, r, curve), &shuffled(d, r))
+        filled(&shuffled(d, r), |y| k::shuffle_curve(x.storage(), bias.storage(), d, r, curve, y))
     }
 
     fn shuffle_curve_backward(x: FlexTensor, bias: FlexTensor, g: FlexTensor, r: usize, curve: Curve) -> (FlexTensor, FlexTensor) {
@@ -88,8 +79,9 @@ impl FastOps for Flex {
         }
         let (x, bias, g) = (x.to_contiguous(), bias.to_contiguous(), g.to_contiguous());
         let d = dims(&x);
-        let (dx, db) = k::shuffle_curve_backward(x.storage(), bias.storage(), g.storage(), d, r, curve);
-        (new(dx, &d), new(db, &[d[1]]))
+        let from = [x.storage(), bias.storage(), g.storage()];
+        let [dx, db] = all_filled([&d, &[d[1]]], |[dx, db]| k::shuffle_curve_backward(from, d, r, curve, dx, db));
+        (dx, db)
     }
 
     fn shuffle_linear(x: FlexTensor, bias: FlexTensor, r: usize) -> FlexTensor {
@@ -98,7 +90,7 @@ impl FastOps for Flex {
         }
         let (x, bias) = (x.to_contiguous(), bias.to_contiguous());
         let d = dims(&x);
-        new(k::pixel_shuffle(x.storage(), Some(bias.storage()), d, r), &shuffled(d, r))
+        filled(&shuffled(d, r), |y| k::pixel_shuffle(x.storage(), Some(bias.storage()), d, r, y))
     }
 
     fn pixel_shuffle(x: FlexTensor, r: usize) -> FlexTensor {
@@ -106,7 +98,7 @@ impl FastOps for Flex {
             return prim(plain::pixel_shuffle(tensor::<Self, 4>(x), r));
         }
         let (x, d) = (x.to_contiguous(), dims(&x));
-        new(k::pixel_shuffle(x.storage(), None, d, r), &shuffled(d, r))
+        filled(&shuffled(d, r), |y| k::pixel_shuffle(x.storage(), None, d, r, y))
     }
 
     fn pixel_unshuffle(x: FlexTensor, r: usize) -> FlexTensor {
@@ -115,7 +107,7 @@ impl FastOps for Flex {
         }
         let (x, [b, c, h, w]) = (x.to_contiguous(), dims(&x));
         let d = [b, c * r * r, h / r, w / r];
-        new(k::pixel_unshuffle(x.storage(), d, r), &d)
+        filled(&d, |y| k::pixel_unshuffle(x.storage(), d, r, y))
     }
 
     fn channel_sums(x: FlexTensor) -> FlexTensor {
@@ -123,7 +115,7 @@ impl FastOps for Flex {
             return prim(plain::channel_sums(tensor::<Self, 4>(x)));
         }
         let (x, d) = (x.to_contiguous(), dims(&x));
-        new(k::channel_sums(x.storage(), d), &[d[1]])
+        filled(&[d[1]], |sums| k::channel_sums(x.storage(), d, sums))
     }
 
     fn fake_quant(x: FlexTensor, log_step: FlexTensor) -> FlexTensor {
@@ -132,7 +124,7 @@ impl FastOps for Flex {
         }
         let (x, step) = (x.to_contiguous(), log_step.to_contiguous());
         let n = x.shape().dims::<1>();
-        new(k::fake_quant(x.storage(), step.storage::<f32>()[0].exp()), &n)
+        filled(&n, |y| k::fake_quant(x.storage(), step.storage::<f32>()[0].exp(), y))
     }
 
     fn fake_quant_log_step(x: FlexTensor, log_step: FlexTensor, g: FlexTensor) -> FlexTensor {
@@ -140,7 +132,7 @@ impl FastOps for Flex {
             return prim(plain::fake_quant_log_step(tensor::<Self, 1>(x), tensor(log_step), tensor(g)));
         }
         let (x, step, g) = (x.to_contiguous(), log_step.to_contiguous(), g.to_contiguous());
-        new(vec![k::fake_quant_log_step(x.storage(), g.storage(), step.storage::<f32>()[0].exp())], &[1])
+        filled(&[1], |y| y.fill(k::fake_quant_log_step(x.storage(), g.storage(), step.storage::<f32>()[0].exp())))
     }
 
     fn channel_norm(x: FlexTensor, gain: FlexTensor, bias: FlexTensor) -> FlexTensor {
@@ -149,7 +141,7 @@ impl FastOps for Flex {
         }
         let (x, gain, bias) = (x.to_contiguous(), gain.to_contiguous(), bias.to_contiguous());
         let d = dims(&x);
-        new(k::channel_norm(x.storage(), gain.storage(), bias.storage(), d[2] * d[3], super::NORM_EPSILON), &d)
+        filled(&d, |y| k::channel_norm(x.storage(), gain.storage(), bias.storage(), d[2] * d[3], super::NORM_EPSILON, y))
     }
 
     fn channel_norm_backward(x: FlexTensor, gain: FlexTensor, g: FlexTensor) -> [FlexTensor; 3] {
@@ -159,8 +151,8 @@ impl FastOps for Flex {
         }
         let (x, gain, g) = (x.to_contiguous(), gain.to_contiguous(), g.to_contiguous());
         let d = dims(&x);
-        let (dx, dgain, dbias) = k::channel_norm_backward(x.storage(), gain.storage(), g.storage(), d[2] * d[3], super::NORM_EPSILON);
-        [new(dx, &d), new(dgain, &[d[1]]), new(dbias, &[d[1]])]
+        let from = [x.storage(), gain.storage(), g.storage()];
+        all_filled([&d, &[d[1]], &[d[1]]], |out| k::channel_norm_backward(from, d[2] * d[3], super::NORM_EPSILON, out))
     }
 
     fn bilinear(x: FlexTensor, factor: usize) -> FlexTensor {
@@ -168,9 +160,7 @@ impl FastOps for Flex {
             return prim(plain::bilinear(tensor::<Self, 4>(x), factor));
         }
         let (x, [b, c, h, w]) = (x.to_contiguous(), dims(&x));
-        let mut y = vec![0.0; b * c * h * w * factor * factor];
-        k::bilinear(x.storage(), h, w, factor, &mut y);
-        new(y, &[b, c, h * factor, w * factor])
+        filled(&[b, c, h * factor, w * factor], |y| k::bilinear(x.storage(), h, w, factor, y))
     }
 
     fn bilinear_backward(g: FlexTensor, factor: usize) -> FlexTensor {
@@ -179,9 +169,7 @@ impl FastOps for Flex {
         }
         let (g, [b, c, h, w]) = (g.to_contiguous(), dims(&g));
         let (h, w) = (h / factor, w / factor);
-        let mut dx = vec![0.0; b * c * h * w];
-        k::bilinear_backward(g.storage(), h, w, factor, &mut dx);
-        new(dx, &[b, c, h, w])
+        filled(&[b, c, h, w], |dx| k::bilinear_backward(g.storage(), h, w, factor, dx))
     }
 
     fn adam(x: FlexTensor, g: FlexTensor, m: FlexTensor, v: FlexTensor, step: AdamStep) -> [FlexTensor; 3] {
@@ -190,9 +178,7 @@ impl FastOps for Flex {
         }
         let n = x.shape().dims::<1>();
         let from = [x, g, m, v].map(|t| t.to_contiguous());
-        let mut out = [vec![0.0; n[0]], vec![0.0; n[0]], vec![0.0; n[0]]];
-        k::adam(from.each_ref().map(|t| t.storage()), step, out.each_mut().map(|v| v.as_mut_slice()));
-        out.map(|v| new(v, &n))
+        all_filled([&n; 3], |out| k::adam(from.each_ref().map(|t| t.storage()), step, out))
     }
 
     fn orthogonal(x: FlexTensor) -> FlexTensor {
@@ -200,9 +186,7 @@ impl FastOps for Flex {
             return prim(plain::orthogonal(tensor::<Self, 2>(x)));
         }
         let (x, [rows, columns]) = (x.to_contiguous(), x.shape().dims());
-        let mut out = vec![0.0; rows * columns];
-        k::orthogonal(x.storage(), rows, columns, &mut out);
-        new(out, &[rows, columns])
+        filled(&[rows, columns], |out| k::orthogonal(x.storage(), rows, columns, out))
     }
 
     fn squared_error(x: FlexTensor, target: FlexTensor, shares: &[f32]) -> FlexTensor {
@@ -211,7 +195,7 @@ impl FastOps for Flex {
         }
         let (x, target) = (x.to_contiguous(), target.to_contiguous());
         let s = error_shape(dims(&x), dims(&target));
-        new(vec![k::squared_error(x.storage(), target.storage(), shares, s)], &[1])
+        filled(&[1], |y| y.fill(k::squared_error(x.storage(), target.storage(), shares, s)))
     }
 
     fn squared_error_backward(x: FlexTensor, target: FlexTensor, shares: &[f32], g: FlexTensor) -> FlexTensor {
@@ -220,9 +204,8 @@ impl FastOps for Flex {
         }
         let (x, target, g) = (x.to_contiguous(), target.to_contiguous(), g.to_contiguous());
         let (d, g) = (dims(&x), g.storage::<f32>()[0]);
-        let mut dx = vec![0f32; d.iter().product()];
-        k::squared_error_backward(x.storage(), target.storage(), shares, g, error_shape(d, dims(&target)), &mut dx);
-        new(dx, &d)
+        let s = error_shape(d, dims(&target));
+        filled(&d, |dx| k::squared_error_backward(x.storage(), target.storage(), shares, g, s, dx))
     }
 }
 

@@ -7,7 +7,7 @@ use super::super::gemm::{PANEL, tile_outer, tile_rows};
 use super::super::scratch::{LINE, Scratch};
 use super::super::{ConvShape, arch};
 use super::tiles::{Grid, Phases, point_step, points_len};
-use super::transform::{PRODUCTS, SCALE, SIDE, combine, evaluate};
+use super::transform::{PRODUCTS, SCALE, SIDE, combine, evaluate, load, store};
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
@@ -184,6 +184,7 @@ impl<const M: usize> WithSimd for Part<'_, M> {
 fn gradients<S: Simd, const M: usize>(simd: S, dy: &[f32], first: usize, columns: usize, to: &mut [f32], grid: Grid) {
     let lanes = S::F32_LANES;
     let width = grid.columns * M;
+    let mut half = [[simd.splat_f32s(0.0); M]; SIDE];
     for column in 0..columns {
         let (ty, tx) = ((first + column) / grid.stride, (first + column) % grid.stride);
         if tx >= grid.columns {
@@ -193,20 +194,20 @@ fn gradients<S: Simd, const M: usize>(simd: S, dy: &[f32], first: usize, columns
             continue;
         }
         for lane in (0..LINE).step_by(lanes) {
-            let mut half = [[simd.splat_f32s(0.0); M]; SIDE];
             for j in 0..M {
-                let pixels = std::array::from_fn(|i| {
-                    let at = ((ty * M + i) * width + tx * M + j) * LINE + lane;
-                    S::as_simd_f32s(&dy[at..at + lanes]).0[0]
-                });
-                let points = evaluate::<S, M>(simd, pixels);
+                let mut pixels = [simd.splat_f32s(0.0); M];
+                for i in 0..M {
+                    pixels[i] = load(simd, &dy[((ty * M + i) * width + tx * M + j) * LINE + lane..]);
+                }
+                let points = evaluate::<S, M>(simd, &pixels);
                 for i in 0..SIDE {
                     half[i][j] = points[i];
                 }
             }
             for i in 0..SIDE {
-                for (j, v) in evaluate::<S, M>(simd, half[i]).into_iter().enumerate() {
-                    S::as_mut_simd_f32s(&mut to[((i * SIDE + j) * PANEL + column) * PANEL + lane..][..lanes]).0[0] = v;
+                let row = evaluate::<S, M>(simd, &half[i]);
+                for j in 0..SIDE {
+                    store(simd, &mut to[((i * SIDE + j) * PANEL + column) * PANEL + lane..], row[j]);
                 }
             }
         }
@@ -232,27 +233,29 @@ impl<const K: usize> WithSimd for Finish<'_, K> {
     fn with_simd<S: Simd>(self, simd: S) {
         let Finish { sums, part_step, parts, lane, cin, dw } = self;
         let lanes = S::F32_LANES;
+        let mut taps = [[[0f32; LINE]; K]; K];
+        let mut half = [[simd.splat_f32s(0.0); SIDE]; K];
         for ci in 0..cin {
-            let mut taps = [[[0f32; LINE]; K]; K];
             for from in (0..LINE).step_by(lanes) {
-                let mut half = [[simd.splat_f32s(0.0); SIDE]; K];
                 for j in 0..SIDE {
-                    let points: [S::f32s; SIDE] = std::array::from_fn(|i| {
+                    let mut points = [simd.splat_f32s(0.0); SIDE];
+                    for i in 0..SIDE {
                         let at = ((i * SIDE + j) * cin + ci) * PANEL + lane + from;
-                        let mut sum = S::as_simd_f32s(&sums[at..at + lanes]).0[0];
+                        let mut sum = load(simd, &sums[at..]);
                         for part in 1..parts {
-                            sum = simd.add_f32s(sum, S::as_simd_f32s(&sums[part * part_step + at..][..lanes]).0[0]);
+                            sum = simd.add_f32s(sum, load(simd, &sums[part * part_step + at..]));
                         }
-                        simd.mul_f32s(sum, simd.splat_f32s(SCALE[i] * SCALE[j]))
-                    });
-                    let column = combine::<S, K>(simd, points);
+                        points[i] = simd.mul_f32s(sum, simd.splat_f32s(SCALE[i] * SCALE[j]));
+                    }
+                    let column = combine::<S, K>(simd, &points);
                     for i in 0..K {
                         half[i][j] = column[i];
                     }
                 }
                 for i in 0..K {
-                    for (j, v) in combine::<S, K>(simd, half[i]).into_iter().enumerate() {
-                        S::as_mut_simd_f32s(&mut taps[i][j][from..][..lanes]).0[0] = v;
+                    let row = combine::<S, K>(simd, &half[i]);
+                    for j in 0..K {
+                        store(simd, &mut taps[i][j][from..], row[j]);
                     }
                 }
             }

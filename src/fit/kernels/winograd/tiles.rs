@@ -2,7 +2,7 @@
 
 use super::super::scratch::{LINE, Scratch};
 use super::super::{ConvShape, act::collect, arch};
-use super::transform::{PRODUCTS, SIDE, input};
+use super::transform::{PRODUCTS, SIDE, input, load, store};
 use crate::fit::kernels::gemm::PANEL;
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
@@ -59,21 +59,23 @@ impl Phases {
         let lanes = S::F32_LANES;
         let (stride, run) = (self.grid.stride, self.run);
         let data = &self.data.get()[plane * M * M * run..][..M * M * run];
+        let mut half = [[simd.splat_f32s(0.0); SIDE]; SIDE];
         for at in (0..columns).step_by(lanes) {
-            let mut half = [[simd.splat_f32s(0.0); SIDE]; SIDE];
             for j in 0..SIDE {
-                let d: [S::f32s; SIDE] = std::array::from_fn(|i| {
+                let mut d = [simd.splat_f32s(0.0); SIDE];
+                for (i, d) in d.iter_mut().enumerate() {
                     let phase = i % M * M + j % M;
-                    S::as_simd_f32s(&data[phase * run + first + at + i / M * stride + j / M..][..lanes]).0[0]
-                });
-                let d = input(simd, d);
+                    *d = load(simd, &data[phase * run + first + at + i / M * stride + j / M..]);
+                }
+                let d = input(simd, &d);
                 for i in 0..SIDE {
                     half[i][j] = d[i];
                 }
             }
-            for i in 0..SIDE {
-                for (j, v) in input(simd, half[i]).into_iter().enumerate() {
-                    S::as_mut_simd_f32s(&mut to[(i * SIDE + j) * step + at..][..lanes]).0[0] = v;
+            for (i, half) in half.iter().enumerate() {
+                let d = input(simd, half);
+                for j in 0..SIDE {
+                    store(simd, &mut to[(i * SIDE + j) * step + at..], d[j]);
                 }
             }
         }

@@ -14,7 +14,7 @@ pub(super) const SCALE: [f32; SIDE] = [1.0, -2.0 / 9.0, -2.0 / 9.0, 1.0 / 90.0, 
 
 /// 8 samples to 8 points (`B^T d`).
 #[inline(always)]
-pub(super) fn input<S: Simd>(s: S, d: [S::f32s; SIDE]) -> [S::f32s; SIDE] {
+pub(super) fn input<S: Simd>(s: S, d: &[S::f32s; SIDE]) -> [S::f32s; SIDE] {
     let k = |v: f32| s.splat_f32s(v);
     let fma = |a, b, c| s.mul_add_e_f32s(a, b, c);
     let (add, sub) = (|a, b| s.add_f32s(a, b), |a, b| s.sub_f32s(a, b));
@@ -38,7 +38,7 @@ pub(super) fn input<S: Simd>(s: S, d: [S::f32s; SIDE]) -> [S::f32s; SIDE] {
 
 /// Values at the points of the polynomial with coefficients `e`: kernels to points, and output gradients to points.
 #[inline(always)]
-pub(super) fn evaluate<S: Simd, const N: usize>(s: S, e: [S::f32s; N]) -> [S::f32s; SIDE] {
+pub(super) fn evaluate<S: Simd, const N: usize>(s: S, e: &[S::f32s; N]) -> [S::f32s; SIDE] {
     let k = |v: f32| s.splat_f32s(v);
     // sum over i = first, first + 2, ... of square^((i - first) / 2) * e[i]
     let half = |first: usize, square: f32| {
@@ -67,19 +67,28 @@ pub(super) fn evaluate<S: Simd, const N: usize>(s: S, e: [S::f32s; N]) -> [S::f3
 
 /// The transpose of [`evaluate`]: products to outputs, and to gradients of kernels.
 #[inline(always)]
-pub(super) fn combine<S: Simd, const N: usize>(s: S, m: [S::f32s; SIDE]) -> [S::f32s; N] {
+pub(super) fn combine<S: Simd, const N: usize>(s: S, m: &[S::f32s; SIDE]) -> [S::f32s; N] {
     let pair = |i: usize| (s.add_f32s(m[i], m[i + 1]), s.sub_f32s(m[i], m[i + 1]));
     let ((even1, odd1), (even2, odd2), (even3, odd3)) = (pair(1), pair(3), pair(5));
-    std::array::from_fn(|i| {
+    let mut y = [even1; N];
+    for i in 0..N {
         let power = (1u32 << i) as f32;
         let (a, b, c) = if i % 2 == 0 { (even1, even2, even3) } else { (odd1, odd2, odd3) };
-        let sum = s.mul_add_e_f32s(c, s.splat_f32s(1.0 / power), s.mul_add_e_f32s(b, s.splat_f32s(power), a));
-        if i == 0 {
-            s.add_f32s(sum, m[0])
-        } else if i == N - 1 {
-            s.add_f32s(sum, m[7])
-        } else {
-            sum
-        }
-    })
+        y[i] = s.mul_add_e_f32s(c, s.splat_f32s(1.0 / power), s.mul_add_e_f32s(b, s.splat_f32s(power), a));
+    }
+    y[0] = s.add_f32s(y[0], m[0]);
+    y[N - 1] = s.add_f32s(y[N - 1], m[7]);
+    y
+}
+
+/// One vector from the start of `x`.
+#[inline(always)]
+pub(super) fn load<S: Simd>(_: S, x: &[f32]) -> S::f32s {
+    S::as_simd_f32s(&x[..S::F32_LANES]).0[0]
+}
+
+/// One vector to the start of `x`.
+#[inline(always)]
+pub(super) fn store<S: Simd>(_: S, x: &mut [f32], v: S::f32s) {
+    S::as_mut_simd_f32s(&mut x[..S::F32_LANES]).0[0] = v;
 }
