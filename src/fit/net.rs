@@ -133,11 +133,14 @@ impl<B: FastOps> Net<B> {
             let x = values[c.input].clone().expect("chains read ends of chains");
             let y = ops::shuffle_linear(ops::conv_same(x, self.weight(i, true)), self.bias(i, true), c.factor);
             peaks[c.conv] = peak(&y);
-            let y = if c.gelu { burn::tensor::activation::gelu(y) } else { y };
-            if c.gelu {
+            values[c.end] = Some(if c.gelu {
+                let none = Tensor::zeros([y.dims()[1]], &y.device());
+                let y = ops::shuffle_gelu(y, none, 1);
                 peaks[c.end] = peak(&y);
-            }
-            values[c.end] = Some(y);
+                y
+            } else {
+                y
+            });
         }
         peaks
     }
