@@ -64,7 +64,13 @@ pub fn main() {
             }
             let (s, top) = (median(times), ceiling::gmacs(level, threads));
             let rate = graph.macs() as f64 / s / 1e9;
-            println!("| {name} | {} | {:.2} | {:.1} | {rate:.1} | {top:.1} | {:.0} % |", level.name(), s * 1e3, 1.0 / s, 100.0 * rate / top);
+            println!(
+                "| {name} | {} | {:.2} | {:.1} | {rate:.1} | {top:.1} | {:.0} % |",
+                level.name(),
+                s * 1e3,
+                1.0 / s,
+                100.0 * rate / top
+            );
         }
     }
 }

@@ -5,20 +5,18 @@
 use rayon::prelude::*;
 
 use super::finish::Finish;
-use super::kernel::{self, Row};
-use super::layer::{self, Layer};
+use super::kernel::{self, Rows};
+use super::layer::{self, Layer, Paired};
 use super::level::Level;
 use super::math::{Requant, gelu_table, latent_shift, latent_value, sample};
 use super::node_scales;
+use super::paired;
 use super::ring::{Geometry, Ring};
 use super::schedule::{Flow, Flows, Schedule, Step as Do};
 use crate::entropy::tensor::{Network, Step};
 use crate::error::Result;
 use crate::frame::{Frame, Plane, VideoInfo};
 use crate::network::Graph;
-
-/// Largest kernel.
-const MAX_KERNEL: usize = 15;
 
 /// Where a plane comes from.
 #[derive(Clone, Copy, Debug)]
@@ -68,6 +66,12 @@ impl Fast {
             let slots = layer::slots(c.factor, &to);
             let block = layer::block(slots.len());
             let bias = slots.iter().flat_map(|s| layer::channels(s, c.factor, &to)).map(|c| c.map_or(0, |c| requant.bias[c])).collect();
+            let narrow = layer::is_narrow(&weights.values, shape[1] * shape[2] * shape[3]);
+            let pair = |(values, rows): (Vec<i16>, [usize; 4])| Paired {
+                weights: layer::pack(&values, rows, &slots, c.factor, &to, block),
+                rows: rows[2],
+                sources: paired::sources(shape[2]),
+            };
             layers.push(Layer {
                 input,
                 kernel: shape[2],
@@ -76,7 +80,8 @@ impl Fast {
                 to,
                 block,
                 weights: layer::pack(&weights.values, shape, &slots, c.factor, &to, block),
-                narrow: layer::is_narrow(&weights.values, shape[1] * shape[2] * shape[3]),
+                paired: (narrow && shape[2] > 1).then(|| paired::weights(&weights.values, shape)).flatten().map(pair),
+                narrow,
                 finish: Finish::new(Requant { bias, ..requant }, c.gelu.then(|| gelu_table(scales[c.conv], scales[c.end]))),
                 slots,
             });
@@ -90,15 +95,21 @@ impl Fast {
 
     /// Buffers for pictures computed in `count` strips at once.
     pub fn strips(&self, count: usize) -> Strips {
-        let layers: Vec<Flow> =
-            self.layers.iter().map(|l| Flow { input: l.input, reach: l.kernel / 2, factor: l.factor }).collect();
+        let layers: Vec<Flow> = self
+            .layers
+            .iter()
+            .map(|l| Flow { input: l.input, reach: l.kernel / 2, factor: l.factor, step: 1 + usize::from(l.paired.is_some()) })
+            .collect();
         let heights: Vec<usize> = self.buffers.iter().map(|g| g.height).collect();
         let height = |p: usize| self.info.format.plane_size(p, self.info.width, self.info.height).1;
         let planes: Vec<(usize, usize)> = self.outputs.iter().enumerate().map(|(p, o)| (o.buffer, height(p))).collect();
         let flows = Flows { layers: &layers, heights: &heights, planes: &planes };
         let strip = |i: usize| {
             let schedule = flows.schedule(i, count);
-            let rings = self.buffers.iter().zip(&schedule.rows).map(|(&g, &rows)| Ring::new(g, rows)).collect();
+            let differences =
+                |b: usize| self.layers.iter().filter(|l| l.input == b && l.paired.is_some()).map(|l| l.kernel - 1).max().unwrap_or(0);
+            let ring = |(b, &g)| Ring::new(g, schedule.rows[b], differences(b));
+            let rings = self.buffers.iter().enumerate().map(ring).collect();
             Strip { schedule, rings }
         };
         Strips((0..count).map(strip).collect())
@@ -132,7 +143,7 @@ impl Fast {
         self.dequantise(latent, &mut rings[0]);
         for step in &schedule.steps {
             match *step {
-                Do::Row { layer, y } => self.row(layer, y, rings),
+                Do::Rows { layer, y, count } => self.rows(layer, y, count, rings),
                 Do::Emit { plane, y } => {
                     let o = self.outputs[plane];
                     let depth = u32::from(self.info.format.bit_depth);
@@ -150,21 +161,19 @@ impl Fast {
         for (c, plane) in latent.chunks_exact(g.height * g.width).enumerate() {
             for (y, row) in plane.chunks_exact(g.width).enumerate() {
                 let at = ring.at(y) + c / 2 * g.stride() + g.pad;
-                ring.lanes[at..][..g.width].iter_mut().zip(row).for_each(|(o, &q)| o[c % 2] = latent_value(q, self.latent.0, self.latent.1));
+                ring.lanes[at..][..g.width]
+                    .iter_mut()
+                    .zip(row)
+                    .for_each(|(o, &q)| o[c % 2] = latent_value(q, self.latent.0, self.latent.1));
             }
         }
     }
 
-    fn row(&self, layer: usize, y: usize, rings: &mut [Ring]) {
-        let l = &self.layers[layer];
+    fn rows(&self, layer: usize, y: usize, count: usize, rings: &mut [Ring]) {
+        let layer_ = &self.layers[layer];
         let (head, tail) = rings.split_at_mut(layer + 1);
-        let (input, output) = (&head[l.input], &mut tail[0]);
-        let reach = l.kernel / 2;
-        let (from, end) = (y.saturating_sub(reach), (y + reach + 1).min(l.from.height));
-        let mut rows = [0; MAX_KERNEL];
-        rows.iter_mut().zip(from..end).for_each(|(at, r)| *at = input.at(r));
-        let at = output.at(y * l.factor);
-        let output = &mut output.lanes[at..][..l.factor * l.to.row()];
-        kernel::run(self.level, Row { layer: l, input: &input.lanes, rows: &rows[..end - from], first: from + reach - y, output });
+        let (input, output) = (&mut head[layer_.input], &mut tail[0]);
+        let top = y as isize - (layer_.kernel / 2) as isize;
+        kernel::run(self.level, Rows { layer: layer_, input, top, output, y, count });
     }
 }

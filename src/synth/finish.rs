@@ -3,16 +3,11 @@
 //! Plain code on short arrays, inlined into the row kernel of each level, which vectorises it.
 
 use super::lanes::Lane;
+use super::layer::Layer;
 use super::math::{Requant, saturate};
 
 /// Columns finished at once.
 pub const CHUNK: usize = 16;
-
-/// Takes finished activations.
-pub trait Put {
-    /// Columns from `x` on.
-    fn put(&mut self, x: usize, lanes: &[Lane]);
-}
 
 /// Requantisation of one output channel in 32 bits, see [`Finish::new`].
 #[derive(Clone, Copy, Debug, Default)]
@@ -46,42 +41,110 @@ impl Finish {
         Finish { requant, short: short.flatten(), table: table.and_then(|t| t.into_boxed_slice().try_into().ok()) }
     }
 
-    /// Columns of the two channels from slot `slot`, `first` being the first, from their sums in 32 bits.
+    /// Activations of one chunk of columns of the channel in slot `slot`.
     #[inline(always)]
-    pub fn pair(&self, slot: usize, sums: [&[i32]; 2], first: usize, to: &mut impl Put) {
-        let len = sums[0].len();
-        for x in (0..len).step_by(CHUNK) {
-            let n = CHUNK.min(len - x);
-            let mut v = [[0i32; CHUNK]; 2];
-            for half in 0..2 {
-                let mut s = [0i32; CHUNK];
-                match sums[half][x..].first_chunk() {
-                    Some(c) => s = *c,
-                    None => s[..n].copy_from_slice(&sums[half][x..]),
+    fn chunk(&self, slot: usize, sums: &[i32; CHUNK]) -> [i16; CHUNK] {
+        let mut out = [0i16; CHUNK];
+        match &self.short {
+            Some(short) => {
+                let v = short[slot].apply(*sums, self.requant.mantissa as i32, self.requant.shift);
+                for i in 0..CHUNK {
+                    out[i] = v[i] as i16;
                 }
-                v[half] = match &self.short {
-                    Some(short) => short[slot + half].apply(s, self.requant.mantissa as i32, self.requant.shift),
-                    None => s.map(|s| self.requant.apply(s.into(), slot + half).into()),
-                };
             }
-            let mut lanes = [[0i16; 2]; CHUNK];
-            match &self.table {
-                Some(t) => (0..CHUNK).for_each(|i| lanes[i] = [t[usize::from(v[0][i] as u16)], t[usize::from(v[1][i] as u16)]]),
-                None => (0..CHUNK).for_each(|i| lanes[i] = [v[0][i] as i16, v[1][i] as i16]),
+            None => {
+                for i in 0..CHUNK {
+                    out[i] = self.requant.apply(sums[i].into(), slot);
+                }
             }
-            to.put(first + x, &lanes[..n]);
+        }
+        if let Some(t) = &self.table {
+            for v in &mut out {
+                *v = t[usize::from(*v as u16)];
+            }
+        }
+        out
+    }
+}
+
+/// Finishes a tile: sums of the slots from `first` on, a whole number of chunks each, `valid` of whose columns belong to the
+/// picture, from column `x` on. `output` is the layer's output rows.
+#[inline(always)]
+pub fn tile(layer: &Layer, first: usize, sums: &[i32], slots: usize, x: usize, valid: usize, output: &mut [Lane]) {
+    let columns = sums.len() / slots;
+    let mut slot = 0;
+    while slot < slots {
+        let left = (slots - slot) / 2;
+        let row = |i: usize| &sums[(slot + i) * columns..][..columns];
+        let to = Place::new(layer, first + slot, output);
+        slot += match layer.factor {
+            4 if left >= 4 && to.dx == 0 => group::<4>(layer, first + slot, row, x, valid, to),
+            2 | 4 if left >= 2 && to.dx % 2 == 0 => group::<2>(layer, first + slot, row, x, valid, to),
+            _ => group::<1>(layer, first + slot, row, x, valid, to),
+        };
+    }
+}
+
+/// Where the pixel shuffle puts a channel pair.
+struct Place<'a> {
+    /// The output's row, from its first column.
+    row: &'a mut [Lane],
+    /// Column within the square.
+    dx: usize,
+}
+
+impl<'a> Place<'a> {
+    #[inline(always)]
+    fn new(layer: &Layer, slot: usize, output: &'a mut [Lane]) -> Self {
+        let s = layer.slots[slot / 2];
+        let at = s.dy * layer.to.row() + s.pair * layer.to.stride() + layer.to.pad;
+        Place { row: &mut output[at..][..layer.to.width], dx: s.dx }
+    }
+}
+
+/// `G` pairs of slots whose lanes lie next to each other; returns the number of slots.
+#[inline(always)]
+fn group<'a, const G: usize>(
+    layer: &Layer,
+    slot: usize,
+    sums: impl Fn(usize) -> &'a [i32],
+    x: usize,
+    valid: usize,
+    to: Place<'_>,
+) -> usize {
+    let r = layer.factor;
+    let out = &mut to.row[x * r..(x + valid) * r];
+    for (chunk, out) in out.chunks_mut(CHUNK * r).enumerate() {
+        let mut lanes = [[[0i16; 2]; G]; CHUNK];
+        for g in 0..G {
+            for half in 0..2 {
+                let Some(s) = sums(2 * g + half)[chunk * CHUNK..].first_chunk() else { continue };
+                let v = layer.finish.chunk(slot + 2 * g + half, s);
+                for i in 0..CHUNK {
+                    lanes[i][g][half] = v[i];
+                }
+            }
+        }
+        if r == G {
+            let n = out.len();
+            out.copy_from_slice(&lanes.as_flattened()[..n]);
+        } else {
+            for (o, v) in out.chunks_exact_mut(r).zip(&lanes) {
+                o[to.dx..to.dx + G].copy_from_slice(v);
+            }
         }
     }
+    2 * G
+}
 
-    /// [`Finish::pair`] from sums in 64 bits.
-    pub fn pair_wide(&self, slot: usize, sums: [&[i64]; 2], to: &mut impl Put) {
-        for x in 0..sums[0].len() {
-            let lane = [0, 1].map(|half| {
-                let v = self.requant.apply(sums[half][x], slot + half);
-                self.table.as_ref().map_or(v, |t| t[usize::from(v as u16)])
-            });
-            to.put(x, &[lane]);
-        }
+/// Finishes a row of two slots from sums in 64 bits.
+pub fn wide(layer: &Layer, slot: usize, sums: [&[i64]; 2], output: &mut [Lane]) {
+    let to = Place::new(layer, slot, output);
+    for (x, out) in to.row.chunks_exact_mut(layer.factor).enumerate() {
+        out[to.dx] = [0, 1].map(|half| {
+            let v = layer.finish.requant.apply(sums[half][x], slot + half);
+            layer.finish.table.as_ref().map_or(v, |t| t[usize::from(v as u16)])
+        });
     }
 }
 

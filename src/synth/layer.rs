@@ -3,6 +3,7 @@
 use super::finish::Finish;
 use super::lanes::Lane;
 use super::math::MAX_ACTIVATION;
+use super::paired::{self, Source};
 use super::ring::Geometry;
 
 /// Where two output channels of the convolution go: the two channels of `pair`, shuffled to row `dy`, column `dx` of each
@@ -33,12 +34,24 @@ pub struct Layer {
     pub block: usize,
     /// `[block][kernel row][input pair][kernel column][channel of the block]`.
     pub weights: Vec<Lane>,
+    /// The kernel in the form that computes two rows at once, where that pays.
+    pub paired: Option<Paired>,
     /// Whether no sum can leave 32 bits.
     pub narrow: bool,
     /// Two output channels each, in the order of `weights`.
     pub slots: Vec<Slots>,
     /// From sums to activations.
     pub finish: Finish,
+}
+
+/// See [`paired`](super::paired).
+pub struct Paired {
+    /// As [`Layer::weights`], with the kernel rows of all sums one after another.
+    pub weights: Vec<Lane>,
+    /// Number of those rows.
+    pub rows: usize,
+    /// The input of each.
+    pub sources: [Vec<Source>; paired::SUMS],
 }
 
 /// The convolution's channel in each half of a pair of slots; `None` for the companion of an odd last channel.

@@ -9,6 +9,7 @@ pub mod lanes;
 mod layer;
 mod level;
 pub mod math;
+mod paired;
 pub mod reference;
 mod ring;
 mod schedule;

@@ -41,14 +41,17 @@ pub struct Ring {
     pub geometry: Geometry,
     /// Rows held.
     pub rows: usize,
-    /// The rows, see [`Geometry`].
+    /// The rows, see [`Geometry`]; after them, room for differences of rows.
     pub lanes: Vec<Lane>,
+    /// Where differences do not fit 16 bits: not 0, for each [`COLUMNS`] lanes of a row.
+    pub clipped: Vec<i16>,
 }
 
 impl Ring {
-    /// All zeros; borders stay so.
-    pub fn new(geometry: Geometry, rows: usize) -> Self {
-        Ring { geometry, rows, lanes: vec![[0; 2]; rows * geometry.row()] }
+    /// `rows` rows of zeros, whose borders stay so, and room for `differences` rows.
+    pub fn new(geometry: Geometry, rows: usize, differences: usize) -> Self {
+        let lanes = vec![[0; 2]; (rows + differences) * geometry.row()];
+        Ring { geometry, rows, lanes, clipped: vec![0; geometry.stride().div_ceil(COLUMNS)] }
     }
 
     /// Index of the first lane of row `y`, its left border.
