@@ -41,7 +41,7 @@ impl Finish {
         Finish { requant, short: short.flatten(), table: table.and_then(|t| t.into_boxed_slice().try_into().ok()) }
     }
 
-    /// Activations of one chunk of columns of the channel in slot `slot`.
+    /// Requantised sums of one chunk of columns of the channel in slot `slot`.
     #[inline(always)]
     fn chunk(&self, slot: usize, sums: &[i32; CHUNK]) -> [i16; CHUNK] {
         let mut out = [0i16; CHUNK];
@@ -56,11 +56,6 @@ impl Finish {
                 for i in 0..CHUNK {
                     out[i] = self.requant.apply(sums[i].into(), slot);
                 }
-            }
-        }
-        if let Some(t) = &self.table {
-            for v in &mut out {
-                *v = t[usize::from(*v as u16)];
             }
         }
         out
@@ -115,26 +110,42 @@ fn group<'a, const G: usize>(
     let r = layer.factor;
     let out = &mut to.row[x * r..(x + valid) * r];
     for (chunk, out) in out.chunks_mut(CHUNK * r).enumerate() {
-        let mut lanes = [[[0i16; 2]; G]; CHUNK];
+        let mut v = [[[0i16; CHUNK]; 2]; G];
         for g in 0..G {
             for half in 0..2 {
-                let Some(s) = sums(2 * g + half)[chunk * CHUNK..].first_chunk() else { continue };
-                let v = layer.finish.chunk(slot + 2 * g + half, s);
-                for i in 0..CHUNK {
-                    lanes[i][g][half] = v[i];
+                if let Some(s) = sums(2 * g + half)[chunk * CHUNK..].first_chunk() {
+                    v[g][half] = layer.finish.chunk(slot + 2 * g + half, s);
                 }
             }
         }
-        if r == G {
-            let n = out.len();
-            out.copy_from_slice(&lanes.as_flattened()[..n]);
-        } else {
-            for (o, v) in out.chunks_exact_mut(r).zip(&lanes) {
-                o[to.dx..to.dx + G].copy_from_slice(v);
+        match &layer.finish.table {
+            Some(t) => {
+                // through memory: taking indices out of vectors one by one costs more than loading them
+                let v = std::hint::black_box(&v);
+                place::<G>(out, r, to.dx, |i, g| [t[usize::from(v[g][0][i] as u16)], t[usize::from(v[g][1][i] as u16)]]);
             }
+            None => place::<G>(out, r, to.dx, |i, g| [v[g][0][i], v[g][1][i]]),
         }
     }
     2 * G
+}
+
+/// Writes `lane(column, g)` to `G` columns from `dx` of each square.
+#[inline(always)]
+fn place<const G: usize>(out: &mut [Lane], r: usize, dx: usize, lane: impl Fn(usize, usize) -> Lane) {
+    if r == G {
+        for (i, o) in out.as_chunks_mut::<G>().0.iter_mut().enumerate().take(CHUNK) {
+            for g in 0..G {
+                o[g] = lane(i, g);
+            }
+        }
+    } else {
+        for (i, o) in out.chunks_exact_mut(r).enumerate().take(CHUNK) {
+            for g in 0..G {
+                o[dx + g] = lane(i, g);
+            }
+        }
+    }
 }
 
 /// Finishes a row of two slots from sums in 64 bits.

@@ -131,7 +131,8 @@ impl<'a> Job<'a> {
             }
         }
         let inside = count == 2 && top >= 0 && top + kernel as isize + 1 <= height;
-        let paired = layer.paired.as_ref().filter(|_| inside).map(|p| {
+        let mut pair = None;
+        if let Some(p) = layer.paired.as_ref().filter(|_| inside) {
             let at = |i: usize| rows.input.rows * layer.from.row() + (i - 1) * layer.from.row();
             rows.input.clipped.fill(0);
             for i in 1..kernel {
@@ -153,11 +154,11 @@ impl<'a> Job<'a> {
                     };
                 }
             }
-            sums
-        });
+            pair = Some(sums);
+        }
         let out = [0, 1].map(|t| rows.output.at((rows.y + t) * layer.factor));
         let (input, clipped) = (&rows.input.lanes[..], &rows.input.clipped[..]);
-        Job { layer, input, output: &mut rows.output.lanes, out, direct, count, paired: paired.map(|s| (s, clipped)) }
+        Job { layer, input, output: &mut rows.output.lanes, out, direct, count, paired: pair.map(|s| (s, clipped)) }
     }
 }
 
