@@ -63,6 +63,11 @@ impl Synth {
         Ok(Synth { info: *info, exec })
     }
 
+    /// What the pictures are.
+    pub fn info(&self) -> &VideoInfo {
+        &self.info
+    }
+
     /// Buffers for one worker.
     pub fn workspace(&self) -> Workspace {
         self.workspace_in_strips(1)
