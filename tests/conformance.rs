@@ -177,8 +177,8 @@ fn changed_vectors_under_right_crcs_never_panic() {
         for i in 0..60 {
             let b = mutated(&bytes, &mut rng);
             let level = Level::available().nth(i % Level::available().count()).unwrap();
-            let result =
-                StreamDecoder::new(std::io::Cursor::new(b), Options { limits, level, threads: 1 }).and_then(|mut d| d.decode(0..20, &mut |_, _| Ok(())));
+            let result = StreamDecoder::new(std::io::Cursor::new(b), Options { limits, level, threads: 1 })
+                .and_then(|mut d| d.decode(0..20, &mut |_, _| Ok(())));
             if let Err(e) = result {
                 assert!([4, 5].contains(&e.exit_code()), "{name}: {e}");
                 refused += 1;
