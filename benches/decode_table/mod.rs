@@ -5,9 +5,10 @@ mod ceiling;
 use std::time::Instant;
 
 use nvc::decoder;
+use nvc::entropy::tensor::Step;
 use nvc::frame::{Chroma, VideoInfo};
 use nvc::group::{Arch, Group};
-use nvc::network::Graph;
+use nvc::network::{Graph, Role};
 use nvc::synth::{Level, Synth};
 
 use crate::common;
@@ -21,6 +22,9 @@ fn networks() -> [(&'static str, VideoInfo, f64, usize); 2] {
     ]
 }
 
+/// Factor on the weights of the tests' networks.
+const GAIN: f64 = 0.6;
+
 /// The word after `name`.
 fn word(name: &str) -> Option<String> {
     let args: Vec<String> = std::env::args().collect();
@@ -29,6 +33,18 @@ fn word(name: &str) -> Option<String> {
 
 fn number(name: &str, default: usize) -> usize {
     word(name).map_or(default, |v| v.parse().unwrap_or_else(|e| panic!("{name} {v}: {e}")))
+}
+
+/// A network whose activations keep their spread from layer to layer, as fitted ones do; the tests' grow until they saturate.
+fn group(info: &VideoInfo, frames: usize, params: f64) -> Group {
+    let mut g = common::random_group(info, frames, params, 1);
+    let graph = g.arch.lower(info).expect("a graph");
+    for (t, spec) in g.network.tensors.iter_mut().zip(&graph.tensors) {
+        if spec.role == Role::Weight {
+            t.step = Step::nearest(t.step.value() * GAIN);
+        }
+    }
+    g
 }
 
 /// As `torch_decode.py` reads it.
@@ -74,7 +90,7 @@ pub fn main() {
         if only_net.as_ref().is_some_and(|n| n != name) {
             continue;
         }
-        let group = common::random_group(&info, frames, params, 1);
+        let group = group(&info, frames, params);
         let graph = group.arch.lower(&info).expect("a graph");
         if shapes {
             println!("{name} {}", shape(&group.arch, &info));
