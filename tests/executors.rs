@@ -178,8 +178,10 @@ fn threads_do_not_show() {
             assert!(got == expected[..count], "{count} frames on {threads} threads");
             // from one of the pool's own threads, as a caller may
             let mut inside = 0;
-            pool.install(|| decoder::frames(&pool, &synth, &g.latents, graph.latent_len(), count, &mut |_, _| Ok(())).map(|()| inside += 1))
-                .unwrap();
+            pool.install(|| {
+                decoder::frames(&pool, &synth, &g.latents, graph.latent_len(), count, &mut |_, _| Ok(())).map(|()| inside += 1)
+            })
+            .unwrap();
             assert_eq!(inside, 1);
         }
     }
