@@ -278,14 +278,16 @@ fn frames_come_out_before_the_next_section_arrives() {
     let (send, pipe) = pipe();
     send.send(bytes[..ends[1]].to_vec()).unwrap();
     let mut d = StreamDecoder::new(pipe, Options::default()).unwrap();
-    let mut seen = 0;
+    let (mut seen, mut send) = (0, Some(send));
     d.decode(0..u64::MAX, &mut |i, _| {
         seen += 1;
         // only now that its last frame is here does the next section come
         if i % 2 == 1 {
             let section = 1 + i as usize / 2;
+            // with the last one also the file's end
             let end = if section == 3 { bytes.len() } else { ends[section + 1] };
-            send.send(bytes[ends[section]..end].to_vec()).unwrap();
+            send.as_ref().unwrap().send(bytes[ends[section]..end].to_vec()).unwrap();
+            send.take_if(|_| section == 3);
         }
         Ok(())
     })
