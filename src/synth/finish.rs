@@ -74,7 +74,7 @@ pub fn tile(layer: &Layer, first: usize, sums: &[i32], slots: usize, x: usize, v
         let to = Place::new(layer, first + slot, output);
         slot += match layer.factor {
             4 if left >= 4 && to.dx == 0 => group::<4>(layer, first + slot, row, x, valid, to),
-            2 | 4 if left >= 2 && to.dx % 2 == 0 => group::<2>(layer, first + slot, row, x, valid, to),
+            2 | 4 if left >= 2 && to.dx.is_multiple_of(2) => group::<2>(layer, first + slot, row, x, valid, to),
             _ => group::<1>(layer, first + slot, row, x, valid, to),
         };
     }
@@ -111,11 +111,9 @@ fn group<'a, const G: usize>(
     let out = &mut to.row[x * r..(x + valid) * r];
     for (chunk, out) in out.chunks_mut(CHUNK * r).enumerate() {
         let mut v = [[[0i16; CHUNK]; 2]; G];
-        for g in 0..G {
-            for half in 0..2 {
-                if let Some(s) = sums(2 * g + half)[chunk * CHUNK..].first_chunk() {
-                    v[g][half] = layer.finish.chunk(slot + 2 * g + half, s);
-                }
+        for (i, v) in v.as_flattened_mut().iter_mut().enumerate() {
+            if let Some(s) = sums(i)[chunk * CHUNK..].first_chunk() {
+                *v = layer.finish.chunk(slot + i, s);
             }
         }
         match &layer.finish.table {
@@ -135,15 +133,11 @@ fn group<'a, const G: usize>(
 fn place<const G: usize>(out: &mut [Lane], r: usize, dx: usize, lane: impl Fn(usize, usize) -> Lane) {
     if r == G {
         for (i, o) in out.as_chunks_mut::<G>().0.iter_mut().enumerate().take(CHUNK) {
-            for g in 0..G {
-                o[g] = lane(i, g);
-            }
+            o.iter_mut().enumerate().for_each(|(g, o)| *o = lane(i, g));
         }
     } else {
         for (i, o) in out.chunks_exact_mut(r).enumerate().take(CHUNK) {
-            for g in 0..G {
-                o[dx + g] = lane(i, g);
-            }
+            o[dx..dx + G].iter_mut().enumerate().for_each(|(g, o)| *o = lane(i, g));
         }
     }
 }

@@ -130,7 +130,7 @@ impl<'a> Job<'a> {
                 }
             }
         }
-        let inside = count == 2 && top >= 0 && top + kernel as isize + 1 <= height;
+        let inside = count == 2 && top >= 0 && top + (kernel as isize) < height;
         let mut pair = None;
         if let Some(p) = layer.paired.as_ref().filter(|_| inside) {
             let at = |i: usize| rows.input.rows * layer.from.row() + (i - 1) * layer.from.row();
@@ -217,9 +217,9 @@ fn columns<L: Lanes, const M: usize, const C: usize>(l: L, job: &mut Job<'_>, x:
                 }
                 both.copy_from_slice(c);
             }
-            for t in 0..job.count {
-                let output = &mut job.output[job.out[t]..][..layer.factor * layer.to.row()];
-                finish::tile(layer, first, &sums[t][..used * stride], used, x, valid, output);
+            for (sums, &out) in sums.iter().zip(&job.out).take(job.count) {
+                let output = &mut job.output[out..][..layer.factor * layer.to.row()];
+                finish::tile(layer, first, &sums[..used * stride], used, x, valid, output);
             }
         }
     }
