@@ -1,9 +1,12 @@
 //! Decoding: pictures of one network at each instruction level, and entropy decoding of its weights.
+//!
+//! `cargo bench --bench decode -- table [--threads N] [--rounds N]` prints the table of docs instead of criterion's report.
 
 #[path = "../tests/common/mod.rs"]
 mod common;
+mod decode_table;
 
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{Criterion, Throughput};
 use nvc::entropy::tensor::{blank_network, code_network};
 use nvc::entropy::{Decoder, Encoder};
 use nvc::frame::Chroma;
@@ -16,7 +19,7 @@ fn pictures(c: &mut Criterion) {
     let mut group = c.benchmark_group("picture 416x240, 120k parameters");
     // multiply-accumulates as "elements": the report reads as MAC/s
     group.throughput(Throughput::Elements(graph.macs())).sample_size(20);
-    for level in [Level::Scalar, Level::Avx2] {
+    for level in Level::available().filter(|l| *l != Level::Reference) {
         let synth = Synth::new(&graph, &g.network, &info, level).expect("a network");
         let mut ws = synth.workspace();
         group.bench_function(level.name(), |b| b.iter(|| synth.frame(&g.latents, &mut ws)));
@@ -38,5 +41,12 @@ fn weights(c: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, pictures, weights);
-criterion_main!(benches);
+fn main() {
+    if std::env::args().any(|a| a == "table") {
+        return decode_table::main();
+    }
+    let mut c = Criterion::default().configure_from_args();
+    pictures(&mut c);
+    weights(&mut c);
+    c.final_summary();
+}

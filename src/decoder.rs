@@ -6,8 +6,8 @@
 //! ([`synth`](crate::synth)). Nothing but integers is involved.
 
 use std::io::Read;
-
-use rayon::prelude::*;
+use std::ops::Range;
+use std::sync::mpsc::{self, SyncSender};
 
 use crate::bitstream::container::{Packet, PacketReader, parse_index, tag};
 use crate::bitstream::header::{FORMAT_VERSION, IndexEntry, SectionHeader, SequenceHeader};
@@ -15,7 +15,7 @@ use crate::bitstream::limits::Limits;
 use crate::error::{Error, Result};
 use crate::frame::{Frame, VideoInfo};
 use crate::group::{Group, GroupLayout, at};
-use crate::synth::{Level, Synth};
+use crate::synth::{Level, Synth, Workspace};
 
 /// How to decode; the samples do not depend on it.
 #[derive(Clone, Copy, Debug)]
@@ -84,70 +84,36 @@ impl Section {
 
 /// Reads a file section by section, from a pipe too; holds one section at a time.
 pub struct StreamDecoder<R> {
-    packets: PacketReader<R>,
+    /// `None` once a decode was broken off: its reading goes on without us.
+    sections: Option<Sections<R>>,
     options: Options,
+    info: VideoInfo,
+}
+
+/// The packets of a file after its header.
+struct Sections<R> {
+    packets: PacketReader<R>,
+    limits: Limits,
     info: VideoInfo,
     index: Vec<IndexEntry>,
     next_frame: u64,
     ended: bool,
 }
 
-impl<R: Read> StreamDecoder<R> {
-    /// Reads the header.
-    pub fn new(input: R, options: Options) -> Result<Self> {
-        let mut packets = PacketReader::new(input, options.limits)?;
-        let at = packets.offset();
-        let packet = packets.next_packet()?.ok_or_else(|| Error::format(at, "file ends before its header"))?;
-        if packet.tag != tag::HEADER {
-            return Err(Error::format(at, format!("first packet is '{}' (expected 'H')", packet.tag.escape_ascii())));
-        }
-        packet.check()?;
-        // of a version not known, nothing after this byte means anything
-        if let Some(&version) = packet.payload.first().filter(|v| u32::from(**v) > FORMAT_VERSION) {
-            return Err(Error::Unsupported(format!("format version {version} (this decoder reads {FORMAT_VERSION})")));
-        }
-        let header = SequenceHeader::read(&mut packet.reader())?;
-        let info = header.info(packet.offset + 5)?;
-        Limits::check("luma samples of a frame", info.width as u64 * info.height as u64, options.limits.frame_samples)?;
-        // fields may be added at the header's end; decoders of this version skip them
-        Ok(StreamDecoder { packets, options, info, index: Vec::new(), next_frame: 0, ended: false })
+impl<R: Read> Sections<R> {
+    fn parse(&mut self, packet: Packet) -> Result<Section> {
+        let bytes = packet.bytes() as u32;
+        let section = Section::parse(packet, self.next_frame, &self.info, &self.limits)?;
+        self.next_frame += u64::from(section.header.frames);
+        self.index.push(IndexEntry { frames: section.header.frames, bytes });
+        Ok(section)
     }
 
-    /// Geometry, format, rate and colour.
-    pub fn info(&self) -> &VideoInfo {
-        &self.info
-    }
-
-    /// Bytes read so far; after the last section, the size of the file.
-    pub fn bytes_read(&self) -> u64 {
-        self.packets.offset()
-    }
-
-    /// Frames of all sections read so far.
-    pub fn frames_read(&self) -> u64 {
-        self.next_frame
-    }
-
-    /// The next section, or `None` after the index. A wrong CRC is an error here; `nvc info` looks with
-    /// [`StreamDecoder::next_section_unchecked`].
-    pub fn next_section(&mut self) -> Result<Option<Section>> {
+    fn next_section(&mut self) -> Result<Option<Section>> {
         match self.next_packet()? {
             Some(p) => p.check().and_then(|()| self.parse(p)).map(Some),
             None => Ok(None),
         }
-    }
-
-    /// [`StreamDecoder::next_section`] whatever the CRC says.
-    pub fn next_section_unchecked(&mut self) -> Result<Option<Section>> {
-        self.next_packet()?.map(|p| self.parse(p)).transpose()
-    }
-
-    fn parse(&mut self, packet: Packet) -> Result<Section> {
-        let bytes = packet.bytes() as u32;
-        let section = Section::parse(packet, self.next_frame, &self.info, &self.options.limits)?;
-        self.next_frame += u64::from(section.header.frames);
-        self.index.push(IndexEntry { frames: section.header.frames, bytes });
-        Ok(section)
     }
 
     /// The next section packet; checks the index and that nothing follows it.
@@ -178,19 +144,20 @@ impl<R: Read> StreamDecoder<R> {
         Ok(None)
     }
 
-    /// Decodes frames `range` (half open, display order) to `sink`. Groups outside are skipped, not computed.
-    pub fn decode(&mut self, range: std::ops::Range<u64>, sink: &mut dyn FnMut(u64, Frame) -> Result<()>) -> Result<()> {
-        let pool = pool(self.options.threads)?;
+    /// Makes the groups that hold frames of `range` ready, one ahead of who takes them. Ends early if nobody does.
+    fn groups(&mut self, range: &Range<u64>, level: Level, out: &SyncSender<Result<Ready>>) -> Result<()> {
         while let Some(section) = self.next_section()? {
             for (first, layout) in &section.groups {
                 let (first, end) = (*first, first + u64::from(layout.header.frames));
                 let (from, to) = (range.start.max(first), range.end.min(end));
                 if from < to {
-                    let group = section.group(layout)?;
-                    let synth =
-                        Synth::new(&layout.graph, &group.network, &self.info, self.options.level).map_err(|e| at(e, layout.offset))?;
-                    let latents = &group.latents[(from - first) as usize * layout.graph.latent_len()..];
-                    frames(&pool, &synth, latents, layout.graph.latent_len(), (to - from) as usize, &mut |i, f| sink(from + i, f))?;
+                    let Group { network, latents, .. } = section.group(layout)?;
+                    let synth = Synth::new(&layout.graph, &network, &self.info, level).map_err(|e| at(e, layout.offset))?;
+                    let latent_len = layout.graph.latent_len();
+                    let skip = (from - first) as usize * latent_len;
+                    if out.send(Ok(Ready { synth, latents, skip, latent_len, frames: from..to })).is_err() {
+                        return Ok(());
+                    }
                 }
             }
         }
@@ -198,12 +165,126 @@ impl<R: Read> StreamDecoder<R> {
     }
 }
 
+/// A group decoded, its pictures not yet computed.
+struct Ready {
+    synth: Synth,
+    latents: Vec<i16>,
+    /// Values of latents before the first frame wanted.
+    skip: usize,
+    latent_len: usize,
+    frames: Range<u64>,
+}
+
+impl<R: Read> StreamDecoder<R> {
+    /// Reads the header.
+    pub fn new(input: R, options: Options) -> Result<Self> {
+        let mut packets = PacketReader::new(input, options.limits)?;
+        let at = packets.offset();
+        let packet = packets.next_packet()?.ok_or_else(|| Error::format(at, "file ends before its header"))?;
+        if packet.tag != tag::HEADER {
+            return Err(Error::format(at, format!("first packet is '{}' (expected 'H')", packet.tag.escape_ascii())));
+        }
+        packet.check()?;
+        // of a version not known, nothing after this byte means anything
+        if let Some(&version) = packet.payload.first().filter(|v| u32::from(**v) > FORMAT_VERSION) {
+            return Err(Error::Unsupported(format!("format version {version} (this decoder reads {FORMAT_VERSION})")));
+        }
+        let header = SequenceHeader::read(&mut packet.reader())?;
+        let info = header.info(packet.offset + 5)?;
+        Limits::check("luma samples of a frame", info.width as u64 * info.height as u64, options.limits.frame_samples)?;
+        // fields may be added at the header's end; decoders of this version skip them
+        let sections = Sections { packets, limits: options.limits, info, index: Vec::new(), next_frame: 0, ended: false };
+        Ok(StreamDecoder { sections: Some(sections), options, info })
+    }
+
+    /// Geometry, format, rate and colour.
+    pub fn info(&self) -> &VideoInfo {
+        &self.info
+    }
+
+    /// Bytes read so far; after the last section, the size of the file. 0 after a decode that its sink broke off.
+    pub fn bytes_read(&self) -> u64 {
+        self.sections.as_ref().map_or(0, |s| s.packets.offset())
+    }
+
+    /// Frames of all sections read so far. 0 after a decode that its sink broke off.
+    pub fn frames_read(&self) -> u64 {
+        self.sections.as_ref().map_or(0, |s| s.next_frame)
+    }
+
+    fn sections(&mut self) -> Result<&mut Sections<R>> {
+        self.sections.as_mut().ok_or_else(broken_off)
+    }
+
+    /// The next section, or `None` after the index. A wrong CRC is an error here; `nvc info` looks with
+    /// [`StreamDecoder::next_section_unchecked`].
+    pub fn next_section(&mut self) -> Result<Option<Section>> {
+        self.sections()?.next_section()
+    }
+
+    /// [`StreamDecoder::next_section`] whatever the CRC says.
+    pub fn next_section_unchecked(&mut self) -> Result<Option<Section>> {
+        let sections = self.sections()?;
+        sections.next_packet()?.map(|p| sections.parse(p)).transpose()
+    }
+
+    /// Decodes frames `range` (half open, display order) to `sink`. Groups outside are skipped, not computed.
+    ///
+    /// Another thread reads and makes the next group ready while this one's pictures are computed. If `sink` fails, that
+    /// thread may wait in a read that never returns; it is left alone, and with it the reader, so nothing more can be read.
+    pub fn decode(&mut self, range: Range<u64>, sink: &mut dyn FnMut(u64, Frame) -> Result<()>) -> Result<()>
+    where
+        R: Send + 'static,
+    {
+        let pool = pool(self.options.threads)?;
+        let level = self.options.level;
+        let mut sections = self.sections.take().ok_or_else(broken_off)?;
+        let (send, receive) = mpsc::sync_channel(0);
+        let reading = move || {
+            if let Err(e) = sections.groups(&range, level, &send) {
+                // whoever is gone needs no error
+                let _ = send.send(Err(e));
+            }
+            sections
+        };
+        let thread = std::thread::Builder::new().name("nvc-read".into()).spawn(reading);
+        let thread = thread.map_err(|e| Error::io("starting threads", e))?;
+        let mut failed = None;
+        for ready in receive {
+            let g = match ready {
+                Ok(g) => g,
+                Err(e) => {
+                    failed = Some(e);
+                    continue;
+                }
+            };
+            let count = (g.frames.end - g.frames.start) as usize;
+            let mut sink = |i, f| sink(g.frames.start + i, f);
+            frames(&pool, &g.synth, &g.latents[g.skip..], g.latent_len, count, &mut sink)?;
+        }
+        // nothing comes any more, so the thread is at its end
+        match thread.join() {
+            Ok(sections) => self.sections = Some(sections),
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+        failed.map_or(Ok(()), Err)
+    }
+}
+
+fn broken_off() -> Error {
+    Error::Parameter("decoding was broken off; open the file again".into())
+}
+
+/// Strips of a picture are not cut thinner than this: their neighbours' rows are computed twice.
+const MIN_STRIP_ROWS: usize = 32;
+
 /// A pool of `threads` workers, 0 = one a processor.
 pub fn pool(threads: usize) -> Result<rayon::ThreadPool> {
     rayon::ThreadPoolBuilder::new().num_threads(threads).build().map_err(|e| Error::io("starting threads", std::io::Error::other(e)))
 }
 
-/// Computes `count` pictures of consecutive `latents`, as many at once as the pool has threads, and gives them out in order.
+/// Computes `count` pictures of consecutive `latents`, as many at once as the pool has threads, and gives them out in order on
+/// this thread, while the next ones are computed.
 pub fn frames(
     pool: &rayon::ThreadPool,
     synth: &Synth,
@@ -212,15 +293,37 @@ pub fn frames(
     count: usize,
     sink: &mut dyn FnMut(u64, Frame) -> Result<()>,
 ) -> Result<()> {
-    let mut workers: Vec<_> = (0..pool.current_num_threads().min(count)).map(|_| synth.workspace()).collect();
-    let mut done = 0;
-    while done < count {
-        let batch: Vec<&[i16]> = latents.chunks_exact(latent_len).take(count).skip(done).take(workers.len()).collect();
-        let pictures: Vec<Frame> = pool.install(|| batch.par_iter().zip(&mut workers).map(|(l, ws)| synth.frame(l, ws)).collect());
-        for f in pictures {
-            sink(done as u64, f)?;
-            done += 1;
+    let threads = pool.current_num_threads();
+    let mut workers: Vec<Workspace> = Vec::new();
+    let (mut taken, mut given) = (0, 0);
+    let mut ready = Vec::new();
+    loop {
+        let batch: Vec<&[i16]> = latents.chunks_exact(latent_len).take(count).skip(taken).take(threads).collect();
+        taken += batch.len();
+        if workers.is_empty() || batch.len() < workers.len() {
+            // fewer pictures than threads are cut into strips
+            let strips = (threads / batch.len().max(1)).min(synth.info().height / MIN_STRIP_ROWS).max(1);
+            workers = batch.iter().map(|_| synth.workspace_in_strips(strips)).collect();
+        }
+        let mut pictures: Vec<Option<Frame>> = batch.iter().map(|_| None).collect();
+        let mut result = Ok(());
+        // the pictures of the batch before are given out meanwhile
+        pool.in_place_scope(|scope| {
+            for ((latent, ws), out) in batch.iter().zip(&mut workers).zip(&mut pictures) {
+                scope.spawn(move |_| *out = Some(synth.frame(latent, ws)));
+            }
+            for f in ready.drain(..) {
+                result = sink(given, f);
+                if result.is_err() {
+                    break;
+                }
+                given += 1;
+            }
+        });
+        result?;
+        ready = pictures.into_iter().flatten().collect();
+        if ready.is_empty() {
+            return Ok(());
         }
     }
-    Ok(())
 }

@@ -2,6 +2,11 @@
 
 mod common;
 
+use std::io::Read;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, mpsc};
+use std::time::{Duration, Instant};
+
 use common::{file, info, random_group};
 use nvc::decoder::{Options, StreamDecoder};
 use nvc::frame::{Chroma, Frame, VideoInfo};
@@ -15,8 +20,13 @@ fn pictures(g: &Group, info: &VideoInfo, level: Level) -> Vec<Frame> {
     g.latents.chunks(graph.latent_len()).map(|l| synth.frame(l, &mut ws)).collect()
 }
 
+/// A reader of a copy, which a decoder's thread may keep.
+fn reader(bytes: &[u8]) -> std::io::Cursor<Vec<u8>> {
+    std::io::Cursor::new(bytes.to_vec())
+}
+
 fn decode(bytes: &[u8], options: Options) -> nvc::Result<Vec<Frame>> {
-    let mut d = StreamDecoder::new(bytes, options)?;
+    let mut d = StreamDecoder::new(reader(bytes), options)?;
     let mut out = Vec::new();
     d.decode(0..u64::MAX, &mut |i, f| {
         assert_eq!(i, out.len() as u64);
@@ -42,7 +52,7 @@ fn every_level_gives_the_same_samples() {
         let reference = pictures(&g, &info, Level::Reference);
         let distinct: std::collections::HashSet<u16> = reference[0].planes[0].data.iter().copied().collect();
         assert!(w * h < 100 || distinct.len() > 20, "{w}x{h}: the test picture is flat ({} values)", distinct.len());
-        for level in [Level::Scalar, Level::Avx2] {
+        for level in Level::available() {
             assert!(pictures(&g, &info, level) == reference, "{w}x{h} {chroma:?} differs at {level:?}");
         }
     }
@@ -58,8 +68,10 @@ fn sums_that_need_64_bits_are_exact() {
             *v = if *v < 0 { -32767 } else { 32767 };
         }
     }
-    assert!(pictures(&g, &info, Level::Scalar) == pictures(&g, &info, Level::Reference));
-    assert!(pictures(&g, &info, Level::Avx2) == pictures(&g, &info, Level::Reference));
+    let reference = pictures(&g, &info, Level::Reference);
+    for level in Level::available() {
+        assert!(pictures(&g, &info, level) == reference, "{level:?}");
+    }
 }
 
 #[test]
@@ -80,7 +92,7 @@ fn a_file_gives_back_its_groups_and_its_frames() {
     for threads in [1, 2, 3] {
         assert!(decode(&bytes, Options { threads, ..Options::default() }).unwrap() == expected);
     }
-    let mut d = StreamDecoder::new(&bytes[..], Options::default()).unwrap();
+    let mut d = StreamDecoder::new(reader(&bytes), Options::default()).unwrap();
     let mut some = Vec::new();
     d.decode(1..6, &mut |i, f| {
         some.push((i, f));
@@ -211,4 +223,134 @@ fn unknown_lower_case_packets_are_skipped_and_upper_case_refused() {
             assert_eq!(first.err().unwrap().exit_code(), 5);
         }
     }
+}
+
+/// Where each packet of a file ends.
+fn packet_ends(bytes: &[u8]) -> Vec<usize> {
+    let mut ends = vec![8];
+    while let Some(&at) = ends.last().filter(|&&at| at < bytes.len()) {
+        ends.push(at + 9 + u32::from_le_bytes(bytes[at + 1..at + 5].try_into().unwrap()) as usize);
+    }
+    ends.remove(0);
+    ends
+}
+
+/// A pipe: gives what it is sent, and waits for more.
+struct Pipe {
+    parts: mpsc::Receiver<Vec<u8>>,
+    part: Vec<u8>,
+    /// Bytes taken so far.
+    taken: Arc<AtomicUsize>,
+}
+
+impl Read for Pipe {
+    fn read(&mut self, buf: &mut [u8]) -> std::io::Result<usize> {
+        if self.part.is_empty() {
+            match self.parts.recv_timeout(Duration::from_secs(60)) {
+                Ok(p) => self.part = p,
+                Err(mpsc::RecvTimeoutError::Disconnected) => return Ok(0),
+                Err(e) => return Err(std::io::Error::other(e)),
+            }
+        }
+        let n = buf.len().min(self.part.len());
+        buf[..n].copy_from_slice(&self.part[..n]);
+        self.part.drain(..n);
+        self.taken.fetch_add(n, Ordering::SeqCst);
+        Ok(n)
+    }
+}
+
+fn pipe() -> (mpsc::Sender<Vec<u8>>, Pipe) {
+    let (send, parts) = mpsc::channel();
+    (send, Pipe { parts, part: Vec::new(), taken: Arc::default() })
+}
+
+fn sections(count: usize, frames: usize) -> (Vec<u8>, Vec<usize>) {
+    let info = info(16, 8, Chroma::Yuv420, 8);
+    let bytes = file(&info, &(0..count).map(|i| vec![random_group(&info, frames, 1_500.0, i as u64)]).collect::<Vec<_>>());
+    let ends = packet_ends(&bytes);
+    (bytes, ends)
+}
+
+#[test]
+fn frames_come_out_before_the_next_section_arrives() {
+    let (bytes, ends) = sections(3, 2);
+    let (send, pipe) = pipe();
+    send.send(bytes[..ends[1]].to_vec()).unwrap();
+    let mut d = StreamDecoder::new(pipe, Options::default()).unwrap();
+    let (mut seen, mut send) = (0, Some(send));
+    d.decode(0..u64::MAX, &mut |i, _| {
+        seen += 1;
+        // only now that its last frame is here does the next section come
+        if i % 2 == 1 {
+            let section = 1 + i as usize / 2;
+            // with the last one also the file's end
+            let end = if section == 3 { bytes.len() } else { ends[section + 1] };
+            send.as_ref().unwrap().send(bytes[ends[section]..end].to_vec()).unwrap();
+            send.take_if(|_| section == 3);
+        }
+        Ok(())
+    })
+    .unwrap();
+    assert_eq!((seen, d.frames_read(), d.bytes_read()), (6, 6, bytes.len() as u64));
+}
+
+#[test]
+fn a_failing_sink_ends_decoding_though_the_pipe_is_silent() {
+    let (bytes, ends) = sections(2, 3);
+    let (send, pipe) = pipe();
+    send.send(bytes[..ends[1]].to_vec()).unwrap();
+    let mut d = StreamDecoder::new(pipe, Options::default()).unwrap();
+    let start = Instant::now();
+    let mut seen = 0;
+    let e = d
+        .decode(0..u64::MAX, &mut |_, _| {
+            seen += 1;
+            Err(nvc::Error::Interrupted)
+        })
+        .unwrap_err();
+    assert_eq!((e.exit_code(), seen), (130, 1));
+    assert!(start.elapsed() < Duration::from_secs(30), "waited {:?} for a pipe that says nothing", start.elapsed());
+    assert_eq!(d.next_section().err().unwrap().exit_code(), 2);
+    assert_eq!(d.decode(0..1, &mut |_, _| Ok(())).unwrap_err().exit_code(), 2);
+    drop(send);
+}
+
+#[test]
+fn frames_before_a_damaged_section_are_given_out_first() {
+    let (mut bytes, ends) = sections(3, 2);
+    bytes[ends[1] + 40] ^= 1;
+    for threads in [1, 4] {
+        let mut seen = 0;
+        let mut d = StreamDecoder::new(reader(&bytes), Options { threads, ..Options::default() }).unwrap();
+        let e = d
+            .decode(0..u64::MAX, &mut |_, _| {
+                seen += 1;
+                Ok(())
+            })
+            .unwrap_err();
+        assert_eq!(seen, 2, "{e}");
+        assert!(e.exit_code() == 4 && e.to_string().contains(&format!("byte {}", ends[1])), "{e}");
+    }
+}
+
+#[test]
+fn reading_keeps_one_group_ahead_of_rendering() {
+    let (bytes, ends) = sections(12, 1);
+    let (send, pipe) = pipe();
+    let taken = pipe.taken.clone();
+    send.send(bytes.clone()).unwrap();
+    drop(send);
+    let mut d = StreamDecoder::new(pipe, Options { threads: 1, ..Options::default() }).unwrap();
+    let mut ahead = Vec::new();
+    d.decode(0..u64::MAX, &mut |i, _| {
+        std::thread::sleep(Duration::from_millis(20));
+        let read = taken.load(Ordering::SeqCst);
+        let sections = ends[1..].iter().filter(|&&e| e <= read).count();
+        ahead.push(sections as i64 - 1 - i as i64);
+        Ok(())
+    })
+    .unwrap();
+    assert!(ahead.iter().all(|&a| a <= 1), "sections read ahead: {ahead:?}");
+    assert!(ahead[..10].contains(&1), "nothing is read while pictures are computed: {ahead:?}");
 }

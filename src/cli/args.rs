@@ -95,6 +95,14 @@ pub enum Simd {
     Auto,
     /// Portable code.
     Off,
+    /// SSE2.
+    Sse2,
+    /// AVX2.
+    Avx2,
+    /// AVX-512 with its 16-bit instructions.
+    Avx512,
+    /// AVX-512 VNNI.
+    Vnni,
     /// The specification's arithmetic, op by op; slow.
     Reference,
 }

@@ -32,7 +32,7 @@ pub fn run(a: &DecodeArgs, score: Option<&ScoreArgs>) -> Result<()> {
     if score.is_some_and(|s| s.json) && a.output == "-" {
         return Err(Error::Parameter("--json and frames cannot both go to stdout; use -o null: or a file".into()));
     }
-    let mut decoder = StreamDecoder::new(open_stream(&a.input)?, options(a.threads, a.simd))?;
+    let mut decoder = StreamDecoder::new(open_stream(&a.input)?, options(a.threads, a.simd)?)?;
     let info = *decoder.info();
     let range = a.frames.clone().unwrap_or(0..u64::MAX);
     let mut scoring = match score.and_then(|s| s.score.as_deref().map(|p| (s, p))) {

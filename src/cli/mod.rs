@@ -116,13 +116,21 @@ pub fn parse_format(text: &str) -> std::result::Result<PixelFormat, String> {
     PixelFormat::from_name(text).map_err(|e| e.to_string())
 }
 
-fn options(threads: usize, simd: args::Simd) -> Options {
+fn options(threads: usize, simd: args::Simd) -> Result<Options> {
     let level = match simd {
         args::Simd::Auto => Level::detect(),
         args::Simd::Off => Level::Scalar,
+        args::Simd::Sse2 => Level::Sse2,
+        args::Simd::Avx2 => Level::Avx2,
+        args::Simd::Avx512 => Level::Avx512,
+        args::Simd::Vnni => Level::Vnni,
         args::Simd::Reference => Level::Reference,
     };
-    Options { limits: Limits::default(), level, threads }
+    if !level.is_available() {
+        let has: Vec<&str> = Level::available().map(Level::name).collect();
+        return Err(Error::Parameter(format!("--simd {}: this processor has none (it has {})", level.name(), has.join(", "))));
+    }
+    Ok(Options { limits: Limits::default(), level, threads })
 }
 
 fn open(input: &args::SourceArgs, path: &str) -> Result<BoxedSource> {
@@ -157,9 +165,9 @@ fn open_range(input: &args::SourceArgs, path: &str, frames: Option<&Range<u64>>)
 }
 
 /// The compressed input: a file or stdin.
-fn open_stream(path: &str) -> Result<Box<dyn std::io::Read>> {
+fn open_stream(path: &str) -> Result<Box<dyn std::io::Read + Send>> {
     if path == "-" {
-        return Ok(Box::new(std::io::stdin().lock()));
+        return Ok(Box::new(std::io::stdin()));
     }
     let f = std::fs::File::open(path).map_err(|e| Error::io(format!("opening {path}"), e))?;
     if f.metadata().is_ok_and(|m| m.is_dir()) {

@@ -8,7 +8,7 @@ use crate::io::{FrameSink, Md5Sink};
 
 /// Decodes everything and prints what was checked.
 pub fn run(a: &VerifyArgs) -> Result<()> {
-    let mut d = StreamDecoder::new(open_stream(&a.input)?, options(a.threads, Simd::Auto))?;
+    let mut d = StreamDecoder::new(open_stream(&a.input)?, options(a.threads, Simd::Auto)?)?;
     let mut md5 = Md5Sink::new(None, d.info());
     d.decode(0..u64::MAX, &mut |_, f| md5.write(&f))?;
     let line = md5.finish()?.unwrap_or_default();

@@ -3,42 +3,24 @@
 //! [`reference`] follows the specification op by op; [`fast`] fuses and vectorises and gives the same bits.
 
 pub mod fast;
+mod finish;
+mod kernel;
+pub mod lanes;
+mod layer;
+mod level;
 pub mod math;
+mod paired;
 pub mod reference;
-pub mod simd;
+mod ring;
+mod schedule;
 pub mod tables;
+
+pub use level::Level;
 
 use crate::entropy::tensor::Network;
 use crate::error::Result;
 use crate::frame::{Frame, VideoInfo};
 use crate::network::{Graph, Op};
-
-/// Which instructions the executor may use. Every level gives the same samples.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Level {
-    /// The plain reference, op by op.
-    Reference,
-    /// Fused, portable code.
-    Scalar,
-    /// AVX2.
-    Avx2,
-}
-
-impl Level {
-    /// The best this processor has.
-    pub fn detect() -> Level {
-        if simd::has_avx2() { Level::Avx2 } else { Level::Scalar }
-    }
-
-    /// Name for people.
-    pub fn name(self) -> &'static str {
-        match self {
-            Level::Reference => "reference",
-            Level::Scalar => "scalar",
-            Level::Avx2 => "avx2",
-        }
-    }
-}
 
 /// Fraction bits of every node: its own, or for a pixel shuffle those of its input.
 pub fn node_scales(graph: &Graph, net: &Network) -> Vec<u32> {
@@ -65,7 +47,7 @@ enum Exec {
 }
 
 /// Buffers of one worker, reused from frame to frame.
-pub struct Workspace(Option<fast::Buffers>);
+pub struct Workspace(Option<fast::Strips>);
 
 impl Synth {
     /// Prepares `net` for pictures of `info`. Fails if its steps and scales contradict each other.
@@ -73,7 +55,7 @@ impl Synth {
         let exec = match level {
             Level::Reference => Exec::Reference(reference::Reference::new(graph, net)?),
             // a graph the fused executor has no pattern for runs on the reference
-            level => match fast::Fast::new(graph, net, level)? {
+            level => match fast::Fast::new(graph, net, info, level)? {
                 Some(f) => Exec::Fast(f),
                 None => Exec::Reference(reference::Reference::new(graph, net)?),
             },
@@ -81,10 +63,21 @@ impl Synth {
         Ok(Synth { info: *info, exec })
     }
 
+    /// What the pictures are.
+    pub fn info(&self) -> &VideoInfo {
+        &self.info
+    }
+
     /// Buffers for one worker.
     pub fn workspace(&self) -> Workspace {
+        self.workspace_in_strips(1)
+    }
+
+    /// Buffers for pictures of which `strips` strips are computed at once, by the threads of the pool that
+    /// [`Synth::frame`] is called in.
+    pub fn workspace_in_strips(&self, strips: usize) -> Workspace {
         Workspace(match &self.exec {
-            Exec::Fast(f) => Some(f.buffers()),
+            Exec::Fast(f) => Some(f.strips(strips.clamp(1, self.info.height))),
             Exec::Reference(_) => None,
         })
     }
@@ -92,8 +85,8 @@ impl Synth {
     /// Computes the picture of one latent.
     pub fn frame(&self, latent: &[i16], ws: &mut Workspace) -> Frame {
         match (&self.exec, &mut ws.0) {
-            (Exec::Fast(f), Some(buffers)) => f.frame(latent, buffers, &self.info),
-            (Exec::Fast(f), none) => f.frame(latent, none.insert(f.buffers()), &self.info),
+            (Exec::Fast(f), Some(strips)) => f.frame(latent, strips),
+            (Exec::Fast(f), none) => f.frame(latent, none.insert(f.strips(1))),
             (Exec::Reference(r), _) => r.frame(latent, &self.info),
         }
     }

@@ -86,7 +86,7 @@ pub fn example(bytes: &[u8]) -> String {
         }
     }
     let mut frame = None;
-    StreamDecoder::new(bytes, Options::default())
+    StreamDecoder::new(std::io::Cursor::new(bytes.to_vec()), Options::default())
         .unwrap()
         .decode(0..1, &mut |_, f| {
             frame = Some(f);

@@ -1,0 +1,120 @@
+//! The table of decoding speeds.
+
+mod ceiling;
+
+use std::time::Instant;
+
+use nvc::decoder;
+use nvc::entropy::tensor::Step;
+use nvc::frame::{Chroma, VideoInfo};
+use nvc::group::{Arch, Group};
+use nvc::network::{Graph, Role};
+use nvc::synth::{Level, Synth};
+
+use crate::common;
+
+/// Names, pictures, and the size and frames that give the network.
+fn networks() -> [(&'static str, VideoInfo, f64, usize); 2] {
+    [
+        ("hnerv-0.1m", common::info(416, 240, Chroma::Yuv420, 8), 100_000.0, 1),
+        // with 132 frames the published sizes
+        ("hnerv-1.5m", common::info(1280, 640, Chroma::Rgb, 8), 1.5e6, 132),
+    ]
+}
+
+/// Factor on the weights of the tests' networks.
+const GAIN: f64 = 0.5;
+
+/// The word after `name`.
+fn word(name: &str) -> Option<String> {
+    let args: Vec<String> = std::env::args().collect();
+    args.iter().position(|a| a == name).and_then(|i| args.get(i + 1).cloned())
+}
+
+fn number(name: &str, default: usize) -> usize {
+    word(name).map_or(default, |v| v.parse().unwrap_or_else(|e| panic!("{name} {v}: {e}")))
+}
+
+/// A network whose activations keep their spread from layer to layer, as fitted ones do; the tests' grow until they saturate.
+fn group(info: &VideoInfo, frames: usize, params: f64) -> Group {
+    let mut g = common::random_group(info, frames, params, 1);
+    let graph = g.arch.lower(info).expect("a graph");
+    for (t, spec) in g.network.tensors.iter_mut().zip(&graph.tensors) {
+        if spec.role == Role::Weight {
+            t.step = Step::nearest(t.step.value() * GAIN);
+        }
+    }
+    g
+}
+
+/// As `torch_decode.py` reads it.
+fn shape(arch: &Arch, info: &VideoInfo) -> String {
+    let Arch::Hnerv(h) = arch;
+    let stages: Vec<String> = h.stages.iter().map(|s| format!("{}:{}:{}", s.stride, s.kernel, s.channels)).collect();
+    let sub = u8::from(info.format.chroma == Chroma::Yuv420);
+    let g = &h.header;
+    format!("{},{},{},{},{sub},{}", g.latent_channels, g.latent_height, g.latent_width, g.stem_channels, stages.join(","))
+}
+
+/// Seconds a picture of each round.
+fn measure(group: &Group, graph: &Graph, info: &VideoInfo, level: Level, threads: usize, rounds: usize) -> Vec<f64> {
+    let pool = decoder::pool(threads).expect("threads");
+    let synth = Synth::new(graph, &group.network, info, level).expect("a network");
+    let count = if graph.macs() > 5_000_000_000 { threads } else { 8 * threads };
+    let latents = group.latents[..graph.latent_len()].repeat(count);
+    let mut times = Vec::new();
+    for round in 0..=rounds {
+        let start = Instant::now();
+        decoder::frames(&pool, &synth, &latents, graph.latent_len(), count, &mut |_, _| Ok(())).expect("frames");
+        // the first finds cold caches and sleeping threads
+        if round > 0 {
+            times.push(start.elapsed().as_secs_f64() / count as f64);
+        }
+    }
+    times.sort_by(f64::total_cmp);
+    times
+}
+
+/// Prints milliseconds a picture and what share of the processor's multiply-adds they would take one by one.
+pub fn main() {
+    let (threads, rounds) = (number("--threads", 2), number("--rounds", 7));
+    let (only_level, only_net) = (word("--level"), word("--net"));
+    let flag = |name: &str| std::env::args().any(|a| a == name);
+    let (shapes, brief) = (flag("--shapes"), flag("--brief"));
+    if !shapes && !brief {
+        println!("{threads} threads, {rounds} rounds");
+        println!("| network | level | ms/frame best, median | fps | GMAC/s | ceiling GMAC/s | share |");
+        println!("|---|---|---|---|---|---|---|");
+    }
+    for (name, info, params, frames) in networks() {
+        if only_net.as_ref().is_some_and(|n| n != name) {
+            continue;
+        }
+        let group = group(&info, frames, params);
+        let graph = group.arch.lower(&info).expect("a graph");
+        if shapes {
+            println!("{name} {}", shape(&group.arch, &info));
+            continue;
+        }
+        for level in Level::available().filter(|l| *l != Level::Reference) {
+            let wanted = |n: &str| n == level.name() || n == "best" && level == Level::detect();
+            if only_level.as_deref().is_some_and(|n| !wanted(n)) {
+                continue;
+            }
+            let times = measure(&group, &graph, &info, level, threads, rounds);
+            let (best, median) = (times[0], times[times.len() / 2]);
+            if brief {
+                println!("nvc {name} {threads} {:.2} {:.2}", best * 1e3, median * 1e3);
+                continue;
+            }
+            let (top, rate) = (ceiling::gmacs(level, threads), graph.macs() as f64 / median / 1e9);
+            let (share, fps) = (100.0 * rate / top, 1.0 / median);
+            println!(
+                "| {name} | {} | {:.2}, {:.2} | {fps:.1} | {rate:.1} | {top:.1} | {share:.0} % |",
+                level.name(),
+                best * 1e3,
+                median * 1e3
+            );
+        }
+    }
+}

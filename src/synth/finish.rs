@@ -1,0 +1,188 @@
+//! From sums to activations: requantisation, GELU, and the place that the pixel shuffle gives them.
+//!
+//! Plain code on short arrays, inlined into the row kernel of each level, which vectorises it.
+
+use super::lanes::Lane;
+use super::layer::Layer;
+use super::math::{Requant, saturate};
+
+/// Columns finished at once.
+pub const CHUNK: usize = 16;
+
+/// Requantisation of one output channel in 32 bits, see [`Finish::new`].
+#[derive(Clone, Copy, Debug, Default)]
+struct Short {
+    /// Smallest and largest sum that give another activation than the ones beyond.
+    range: [i32; 2],
+    /// Bias and rounding, without their last 8 bits.
+    high: i32,
+    /// Their last 8 bits.
+    low: i32,
+}
+
+/// How a layer's sums become activations.
+pub struct Finish {
+    requant: Requant,
+    /// For each slot, if all of them can be done in 32 bits.
+    short: Option<Vec<Short>>,
+    /// GELU of every activation, if the layer ends in one.
+    table: Option<Box<[i16; 1 << 16]>>,
+}
+
+impl Finish {
+    /// `requant` with its channels in the order of the layer's slots.
+    ///
+    /// 32 bits suffice where the shift `s` is 8 to 23. With `x = sum * mantissa + bias + rounding`, the activation is
+    /// `x >> s`, saturated. Splitting `sum = 256 a + b` and `bias + rounding = 256 c + d`, `x >> 8` is
+    /// `a * mantissa + c + ((b * mantissa + d) >> 8)`. Clamping the sum to where the activation still changes keeps `x >> 8`
+    /// below `2^(s + 7)` and makes saturation needless, as one more in the sum adds at most one to the activation.
+    pub fn new(requant: Requant, table: Option<Vec<i16>>) -> Self {
+        let short = (8..=23).contains(&requant.shift).then(|| requant.bias.iter().map(|&b| Short::new(&requant, b)).collect());
+        Finish { requant, short: short.flatten(), table: table.and_then(|t| t.into_boxed_slice().try_into().ok()) }
+    }
+
+    /// Requantised sums of one chunk of columns of the channel in slot `slot`.
+    #[inline(always)]
+    fn chunk(&self, slot: usize, sums: &[i32; CHUNK]) -> [i16; CHUNK] {
+        let mut out = [0i16; CHUNK];
+        match &self.short {
+            Some(short) => {
+                let v = short[slot].apply(*sums, self.requant.mantissa as i32, self.requant.shift);
+                for i in 0..CHUNK {
+                    out[i] = v[i] as i16;
+                }
+            }
+            None => {
+                for i in 0..CHUNK {
+                    out[i] = self.requant.apply(sums[i].into(), slot);
+                }
+            }
+        }
+        out
+    }
+}
+
+/// Finishes a tile: sums of the slots from `first` on, a whole number of chunks each, `valid` of whose columns belong to the
+/// picture, from column `x` on. `output` is the layer's output rows.
+#[inline(always)]
+pub fn tile(layer: &Layer, first: usize, sums: &[i32], slots: usize, x: usize, valid: usize, output: &mut [Lane]) {
+    let columns = sums.len() / slots;
+    let mut slot = 0;
+    while slot < slots {
+        let left = (slots - slot) / 2;
+        let row = |i: usize| &sums[(slot + i) * columns..][..columns];
+        let to = Place::new(layer, first + slot, output);
+        slot += match layer.factor {
+            4 if left >= 4 && to.dx == 0 => group::<4>(layer, first + slot, row, x, valid, to),
+            2 | 4 if left >= 2 && to.dx.is_multiple_of(2) => group::<2>(layer, first + slot, row, x, valid, to),
+            _ => group::<1>(layer, first + slot, row, x, valid, to),
+        };
+    }
+}
+
+/// Where the pixel shuffle puts a channel pair.
+struct Place<'a> {
+    /// The output's row, from its first column.
+    row: &'a mut [Lane],
+    /// Column within the square.
+    dx: usize,
+}
+
+impl<'a> Place<'a> {
+    #[inline(always)]
+    fn new(layer: &Layer, slot: usize, output: &'a mut [Lane]) -> Self {
+        let s = layer.slots[slot / 2];
+        let at = s.dy * layer.to.row() + s.pair * layer.to.stride() + layer.to.pad;
+        Place { row: &mut output[at..][..layer.to.width], dx: s.dx }
+    }
+}
+
+/// `G` pairs of slots whose lanes lie next to each other; returns the number of slots.
+#[inline(always)]
+fn group<'a, const G: usize>(
+    layer: &Layer,
+    slot: usize,
+    sums: impl Fn(usize) -> &'a [i32],
+    x: usize,
+    valid: usize,
+    to: Place<'_>,
+) -> usize {
+    let r = layer.factor;
+    let out = &mut to.row[x * r..(x + valid) * r];
+    for (chunk, out) in out.chunks_mut(CHUNK * r).enumerate() {
+        let mut v = [[[0i16; CHUNK]; 2]; G];
+        for (i, v) in v.as_flattened_mut().iter_mut().enumerate() {
+            if let Some(s) = sums(i)[chunk * CHUNK..].first_chunk() {
+                *v = layer.finish.chunk(slot + i, s);
+            }
+        }
+        match &layer.finish.table {
+            Some(t) => {
+                // through memory: taking indices out of vectors one by one costs more than loading them
+                let v = std::hint::black_box(&v);
+                place::<G>(out, r, to.dx, |i, g| [t[usize::from(v[g][0][i] as u16)], t[usize::from(v[g][1][i] as u16)]]);
+            }
+            None => place::<G>(out, r, to.dx, |i, g| [v[g][0][i], v[g][1][i]]),
+        }
+    }
+    2 * G
+}
+
+/// Writes `lane(column, g)` to `G` columns from `dx` of each square.
+#[inline(always)]
+fn place<const G: usize>(out: &mut [Lane], r: usize, dx: usize, lane: impl Fn(usize, usize) -> Lane) {
+    if r == G {
+        for (i, o) in out.as_chunks_mut::<G>().0.iter_mut().enumerate().take(CHUNK) {
+            o.iter_mut().enumerate().for_each(|(g, o)| *o = lane(i, g));
+        }
+    } else {
+        for (i, o) in out.chunks_exact_mut(r).enumerate().take(CHUNK) {
+            o[dx..dx + G].iter_mut().enumerate().for_each(|(g, o)| *o = lane(i, g));
+        }
+    }
+}
+
+/// Finishes a row of two slots from sums in 64 bits.
+pub fn wide(layer: &Layer, slot: usize, sums: [&[i64]; 2], output: &mut [Lane]) {
+    let to = Place::new(layer, slot, output);
+    for (x, out) in to.row.chunks_exact_mut(layer.factor).enumerate() {
+        out[to.dx] = [0, 1].map(|half| {
+            let v = layer.finish.requant.apply(sums[half][x], slot + half);
+            layer.finish.table.as_ref().map_or(v, |t| t[usize::from(v as u16)])
+        });
+    }
+}
+
+impl Short {
+    /// `None` if a sum of 32 bits might not do.
+    fn new(requant: &Requant, bias: i64) -> Option<Short> {
+        let total = bias + (1i64 << (requant.shift - 1));
+        let value = |sum: i64| (sum * requant.mantissa + total) >> requant.shift;
+        // the largest sum whose activation is at most -32767, and the smallest whose is at least 32767
+        let bound = |v: i64| ((v << requant.shift) - total).div_euclid(requant.mantissa);
+        let low = bound(-32766) - i64::from(((-32766i64 << requant.shift) - total).rem_euclid(requant.mantissa) == 0);
+        let exact = ((32767i64 << requant.shift) - total).rem_euclid(requant.mantissa) == 0;
+        let high = bound(32767) + i64::from(!exact);
+        let (min, max) = (i64::from(i32::MIN), i64::from(i32::MAX));
+        if low > max || high < min {
+            return None;
+        }
+        let range = [low.max(min), high.min(max)];
+        debug_assert!(range.iter().all(|&s| (-32767..=32767).contains(&value(s))));
+        debug_assert!(saturate(value(low)) == -32767 && saturate(value(low + 1)) > -32767);
+        debug_assert!(saturate(value(high)) == 32767 && saturate(value(high - 1)) < 32767);
+        Some(Short { range: range.map(|v| v as i32), high: (total >> 8) as i32, low: (total & 255) as i32 })
+    }
+
+    #[inline(always)]
+    fn apply(&self, mut s: [i32; CHUNK], mantissa: i32, shift: u32) -> [i32; CHUNK] {
+        let shift = shift - 8;
+        for v in &mut s {
+            let sum = (*v).max(self.range[0]).min(self.range[1]);
+            let low = ((sum & 255) * mantissa + self.low) >> 8;
+            // the parts may leave 32 bits, their sum does not
+            *v = (sum >> 8).wrapping_mul(mantissa).wrapping_add(self.high).wrapping_add(low) >> (shift & 31);
+        }
+        s
+    }
+}

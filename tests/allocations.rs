@@ -1,0 +1,71 @@
+//! Decoding allocates by the tensor and by the plane, never by the symbol or the sample.
+
+mod common;
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use common::{info, random_group};
+use nvc::entropy::latent::code_latents;
+use nvc::entropy::tensor::{blank_network, code_network};
+use nvc::entropy::{Decoder, Encoder};
+use nvc::frame::Chroma;
+use nvc::synth::{Level, Synth};
+
+struct Counting;
+
+static COUNT: AtomicUsize = AtomicUsize::new(0);
+
+// SAFETY: passes everything on to the system's allocator
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        COUNT.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: the caller keeps to the contract, which is the same
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
+        // SAFETY: as above
+        unsafe { System.dealloc(at, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+fn counted<T>(f: impl FnOnce() -> T) -> (usize, T) {
+    let before = COUNT.load(Ordering::Relaxed);
+    let out = f();
+    (COUNT.load(Ordering::Relaxed) - before, out)
+}
+
+/// Alone in its process: nothing else allocates while it counts.
+#[test]
+fn allocations_do_not_grow_with_symbols_or_samples() {
+    let mut counts = Vec::new();
+    for (scale, params) in [(1, 15_000.0), (3, 150_000.0)] {
+        let info = info(208 * scale, 120 * scale, Chroma::Yuv420, 8);
+        let g = random_group(&info, 4, params, 1);
+        let graph = g.arch.lower(&info).unwrap();
+        let mut e = Encoder::default();
+        code_network(&mut e, &graph, &g.network).unwrap();
+        let weights = e.finish();
+        let blank = blank_network(&graph);
+        let (network, _) = counted(|| code_network(&mut Decoder::new(&weights, 0).unwrap(), &graph, &blank).unwrap());
+        assert!(network < 8 + 3 * graph.tensors.len(), "{network} allocations for {} tensors", graph.tensors.len());
+
+        let mut e = Encoder::default();
+        let mut values = g.latents.clone();
+        code_latents(&mut e, graph.latent_shape(), 4, false, &mut values).unwrap();
+        let coded = e.finish();
+        let (latents, _) = counted(|| code_latents(&mut Decoder::new(&coded, 0).unwrap(), graph.latent_shape(), 4, false, &mut values));
+
+        let synth = Synth::new(&graph, &g.network, &info, Level::detect()).unwrap();
+        let mut ws = synth.workspace();
+        let (frame, _) = counted(|| synth.frame(&g.latents[..graph.latent_len()], &mut ws));
+        assert!(frame < 16, "{frame} allocations for a picture of three planes");
+        counts.push((latents, frame, graph.params()));
+    }
+    assert!(counts[1].2 > 4 * counts[0].2, "the second network is not much larger: {counts:?}");
+    assert_eq!((counts[0].0, counts[0].1), (counts[1].0, counts[1].1), "{counts:?}");
+}
