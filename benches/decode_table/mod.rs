@@ -23,7 +23,7 @@ fn networks() -> [(&'static str, VideoInfo, f64, usize); 2] {
 }
 
 /// Factor on the weights of the tests' networks.
-const GAIN: f64 = 0.5;
+const GAIN: f64 = 0.4;
 
 /// The word after `name`.
 fn word(name: &str) -> Option<String> {
