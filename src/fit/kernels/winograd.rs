@@ -9,6 +9,7 @@ mod tiles;
 mod transform;
 
 use super::gemm::{PANEL, tile, tile_rows};
+use super::interleave::interleave_by;
 use super::scratch::Scratch;
 use super::{ConvShape, arch};
 pub(super) use gradient::conv_dw;
@@ -36,6 +37,12 @@ pub(super) fn conv(x: &[f32], kernel: Kernel<'_>, s: ConvShape, y: &mut [f32]) {
         5 => run::<4, 5>(x, kernel, s, y),
         _ => run::<2, 7>(x, kernel, s, y),
     }
+}
+
+/// Tiles that go through at once: fewer when there are many channels, so that their points stay in the second-level cache.
+fn panel_width(cin: usize) -> usize {
+    const POINTS: usize = 160 * 1024;
+    (POINTS / (PRODUCTS * cin) / LANES_MAX * LANES_MAX).clamp(LANES_MAX, PANEL)
 }
 
 /// Some output channels of some rows of tiles of one image.
@@ -100,6 +107,8 @@ struct Weights<'a, const K: usize> {
     to: &'a mut [f32],
 }
 
+/// Pixels of a row of a panel of the largest tiles.
+const ROW_MAX: usize = PANEL * 6;
 /// Floats of the widest vector.
 const LANES_MAX: usize = 16;
 
@@ -171,8 +180,9 @@ impl<const M: usize> WithSimd for Band<'_, '_, M> {
         let mut products = Scratch::take(points_len(product_step));
         let first_channel = starts(task.blocks.start);
         let mut pixels = [[[0f32; PANEL]; M]; M];
-        for first in (0..end).step_by(PANEL) {
-            let columns = PANEL.min(end - first);
+        let width = panel_width(cin);
+        for first in (0..end).step_by(width) {
+            let columns = width.min(end - first);
             for ci in 0..cin {
                 let flat = task.first_row * grid.stride + first;
                 phases.points::<S, M>(simd, task.image * cin + ci, flat, columns, &mut v.get_mut()[ci * PANEL..], step);
@@ -232,36 +242,24 @@ fn outputs<S: Simd, const M: usize>(
             }
         }
     }
-    // runs of tiles within a row of tiles
+    let mut rows = [[0f32; ROW_MAX]; M];
+    for i in 0..M {
+        // all columns at once, so that the compiler knows the count
+        interleave_by::<M>(pixels[i].as_flattened(), PANEL, &mut rows[i][..PANEL * M]);
+    }
+    // runs of tiles within a row
     let mut at = 0;
     while at < columns {
         let (ty, tx) = ((first + at) / grid.stride, (first + at) % grid.stride);
         let n = (grid.stride - tx).min(columns - at);
         let left = (tx * M).min(w);
         let right = ((tx + n) * M).min(w);
-        for (i, pixels) in pixels.iter().enumerate() {
-            let Some(row) = out.chunks_exact_mut(w).nth(ty * M + i) else { break };
-            interleave(pixels, at, &mut row[left..right]);
+        for (i, row) in rows.iter().enumerate() {
+            let Some(out) = out.chunks_exact_mut(w).nth(ty * M + i) else { break };
+            out[left..right].copy_from_slice(&row[at * M..][..right - left]);
         }
         at += n;
     }
-}
-
-/// `to[t * M + j] = from[j][at + t]`
-#[inline(always)]
-fn interleave<const M: usize>(from: &[[f32; PANEL]; M], at: usize, to: &mut [f32]) {
-    let (whole, part) = pulp::as_arrays_mut::<M, f32>(to);
-    let n = whole.len();
-    let mut runs = [&[][..]; M];
-    for j in 0..M {
-        runs[j] = &from[j][at..at + n];
-    }
-    for (t, to) in whole.iter_mut().enumerate() {
-        for j in 0..M {
-            to[j] = runs[j][t];
-        }
-    }
-    part.iter_mut().zip(from).for_each(|(to, from)| *to = from[at + n]);
 }
 
 /// Multiplications of one pass, those of junk tiles included.

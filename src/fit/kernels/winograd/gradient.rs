@@ -4,6 +4,7 @@
 //! row of sums is whole vectors.
 
 use super::super::gemm::{PANEL, tile_outer, tile_rows};
+use super::super::interleave::interleave_by;
 use super::super::scratch::{LINE, Scratch};
 use super::super::{ConvShape, arch};
 use super::tiles::{Grid, Phases, point_step, points_len};
@@ -84,16 +85,21 @@ fn channels_last(dy: &[f32], s: ConvShape, grid: Grid) -> Scratch {
                 to.fill(0.0);
                 continue;
             }
-            let rows: [&[f32]; LINE] = std::array::from_fn(|c| if c < channels { &dy[((first + c) * h + y) * w..][..w] } else { &[][..] });
-            arch.dispatch(Transpose { rows, channels, to });
+            arch.dispatch(Transpose { rows: &dy[(first * h + y) * w..], plane: h * w, channels, w, to });
         }
     });
     out
 }
 
+/// Rows of up to [`LINE`] channels to pixels of [`LINE`] channels.
 struct Transpose<'a> {
-    rows: [&'a [f32]; LINE],
+    /// Row of the first channel.
+    rows: &'a [f32],
+    /// Distance of the channels.
+    plane: usize,
     channels: usize,
+    w: usize,
+    /// `[at least w][LINE]`
     to: &'a mut [f32],
 }
 
@@ -101,32 +107,29 @@ impl WithSimd for Transpose<'_> {
     type Output = ();
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
-        let (to, _) = pulp::as_arrays_mut::<LINE, f32>(self.to);
-        let w = self.rows[0].len();
-        let (body, tail) = to.split_at_mut(w);
-        if self.channels < LINE {
-            body.iter_mut().for_each(|t| t[self.channels..].fill(0.0));
-        }
-        tail.iter_mut().for_each(|t| t.fill(0.0));
-        let whole = w / LINE * LINE;
-        if self.channels == LINE {
-            for x in (0..whole).step_by(LINE) {
-                let mut block = [[0f32; LINE]; LINE];
-                for c in 0..LINE {
-                    block[c].copy_from_slice(&self.rows[c][x..x + LINE]);
-                }
-                for (i, to) in body[x..x + LINE].iter_mut().enumerate() {
-                    for c in 0..LINE {
-                        to[c] = block[c][i];
-                    }
+        let Transpose { rows, plane, channels, w, to } = self;
+        let mut block = [[0f32; LINE]; LINE];
+        let mut quads = [0f32; 4 * LINE];
+        let mut pixels = [[0f32; LINE]; LINE];
+        for (x, to) in to.chunks_mut(LINE * LINE).enumerate() {
+            let x = x * LINE;
+            let n = w.saturating_sub(x).min(LINE);
+            for (c, block) in block.iter_mut().enumerate().take(channels) {
+                if n == LINE {
+                    block.copy_from_slice(&rows[c * plane + x..][..LINE]);
+                } else {
+                    block.fill(0.0);
+                    block[..n].copy_from_slice(&rows[c * plane + x.min(w)..][..n]);
                 }
             }
-        }
-        let done = if self.channels == LINE { whole } else { 0 };
-        for (c, row) in self.rows.iter().enumerate().take(self.channels) {
-            for (to, v) in body[done..].iter_mut().zip(&row[done..]) {
-                to[c] = *v;
+            // by fours: a transpose in one go would become scattered stores
+            for c in (0..LINE).step_by(4) {
+                interleave_by::<4>(block[c..c + 4].as_flattened(), LINE, &mut quads);
+                for (pixel, quad) in pixels.iter_mut().zip(quads.chunks_exact(4)) {
+                    pixel[c..c + 4].copy_from_slice(quad);
+                }
             }
+            to.copy_from_slice(&pixels.as_flattened()[..to.len()]);
         }
     }
 }

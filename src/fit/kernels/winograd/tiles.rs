@@ -1,7 +1,7 @@
 //! Where the tiles of a plane lie, and the image rearranged so that one value of many tiles is one run of memory.
 
 use super::super::scratch::{LINE, Scratch};
-use super::super::{ConvShape, act::collect, arch};
+use super::super::{ConvShape, arch, interleave::deinterleave};
 use super::transform::{PRODUCTS, SIDE, input, load, store};
 use crate::fit::kernels::gemm::PANEL;
 use pulp::{Simd, WithSimd};
@@ -97,16 +97,17 @@ impl WithSimd for Split<'_> {
     fn with_simd<S: Simd>(self, _: S) {
         let Split { x, to, run, rows, s, grid } = self;
         let (m, pad) = (grid.m, s.k / 2);
-        let mut line = vec![0.0; (grid.stride + 1) * m];
+        let mut line = vec![0.0; grid.stride * m];
         for q in 0..m {
             for ty in 0..rows {
                 let y = (ty * m + q).wrapping_sub(pad);
-                if let Some(x) = x.chunks_exact(s.w).nth(y) {
-                    line[pad..pad + s.w].copy_from_slice(x);
-                }
-                for p in 0..m {
-                    let out = &mut to[(q * m + p) * run + ty * grid.stride..][..grid.stride];
-                    if y < s.h { collect(&line[p..], out, m) } else { out.fill(0.0) }
+                let out = &mut to[q * m * run + ty * grid.stride..];
+                match x.chunks_exact(s.w).nth(y) {
+                    Some(x) => {
+                        line[pad..pad + s.w].copy_from_slice(x);
+                        deinterleave(&line, out, run, m);
+                    }
+                    None => (0..m).for_each(|p| out[p * run..][..grid.stride].fill(0.0)),
                 }
             }
             for p in 0..m {
