@@ -1,6 +1,9 @@
 //! Every r-th value of a row: the inner loop of pixel shuffles, tiles and upsampling. All r phases go at once, so that the
 //! compiler can make vector permutations of the copies.
 
+/// Values of a phase that are taken out at once.
+const BLOCK: usize = 16;
+
 /// `to[t * r + j] = from[j * step + t]` for the whole of `to`.
 #[inline(always)]
 pub(super) fn interleave(from: &[f32], step: usize, to: &mut [f32], r: usize) {
@@ -53,10 +56,22 @@ pub(super) fn deinterleave(from: &[f32], to: &mut [f32], step: usize, r: usize) 
 #[inline(always)]
 fn deinterleave_by<const R: usize>(from: &[f32], to: &mut [f32], step: usize) {
     let (whole, rest) = pulp::as_arrays::<R, f32>(from);
-    for j in 0..R {
-        let to = &mut to[j * step..][..whole.len()];
-        for (to, from) in to.iter_mut().zip(whole) {
-            *to = from[j];
+    let blocks = whole.len() / BLOCK;
+    for (at, block) in whole.chunks_exact(BLOCK).enumerate() {
+        // through a local array, of which the compiler knows that it overlaps nothing: else it makes gathers of this
+        let mut out = [[0f32; BLOCK]; R];
+        for t in 0..BLOCK {
+            for j in 0..R {
+                out[j][t] = block[t][j];
+            }
+        }
+        for j in 0..R {
+            to[j * step + at * BLOCK..][..BLOCK].copy_from_slice(&out[j]);
+        }
+    }
+    for (t, from) in whole.iter().enumerate().skip(blocks * BLOCK) {
+        for j in 0..R {
+            to[j * step + t] = from[j];
         }
     }
     for (j, from) in rest.iter().enumerate() {

@@ -15,7 +15,7 @@ use super::{ConvShape, arch};
 pub(super) use gradient::conv_dw;
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
-use tiles::{Grid, Phases, point_step, points_len};
+use tiles::{Grid, LANES, Panel, point_step, points, points_len};
 use transform::{PRODUCTS, SCALE, SIDE, combine, evaluate, load, store};
 
 /// Blocks of output channels that one visit of the transformed input serves.
@@ -42,7 +42,7 @@ pub(super) fn conv(x: &[f32], kernel: Kernel<'_>, s: ConvShape, y: &mut [f32]) {
 /// Tiles that go through at once: fewer when there are many channels, so that their points stay in the second-level cache.
 fn panel_width(cin: usize) -> usize {
     const POINTS: usize = 160 * 1024;
-    (POINTS / (PRODUCTS * cin) / LANES_MAX * LANES_MAX).clamp(LANES_MAX, PANEL)
+    (POINTS / (PRODUCTS * cin) / LANES * LANES).clamp(LANES, PANEL)
 }
 
 /// Some output channels of some rows of tiles of one image.
@@ -72,8 +72,6 @@ fn run<const M: usize, const K: usize>(x: &[f32], kernel: Kernel<'_>, s: ConvSha
     pieces.into_par_iter().enumerate().for_each(|(i, to)| {
         arch.dispatch(Weights::<K> { kernel, s, first: start(i), count: start(i + 1) - start(i), to });
     });
-    let phases = Phases::new(x, b * cin, s, grid);
-
     let rows = (BAND / grid.stride).clamp(1, grid.rows);
     let bands = grid.rows.div_ceil(rows);
     // few bands: several tasks share one and transform its input each for themselves
@@ -94,7 +92,7 @@ fn run<const M: usize, const K: usize>(x: &[f32], kernel: Kernel<'_>, s: ConvSha
     }
     let points = points.get();
     tasks.into_par_iter().for_each(|mut task| {
-        arch.dispatch(Band::<M> { phases: &phases, points, starts: &start, task: &mut task, s, grid });
+        arch.dispatch(Band::<M> { x, weights: points, starts: &start, task: &mut task, s, grid });
     });
 }
 
@@ -109,8 +107,6 @@ struct Weights<'a, const K: usize> {
 
 /// Pixels of a row of a panel of the largest tiles.
 const ROW_MAX: usize = PANEL * 6;
-/// Floats of the widest vector.
-const LANES_MAX: usize = 16;
 
 impl<const K: usize> WithSimd for Weights<'_, K> {
     type Output = ();
@@ -118,7 +114,7 @@ impl<const K: usize> WithSimd for Weights<'_, K> {
     fn with_simd<S: Simd>(self, simd: S) {
         let Weights { kernel: Kernel { w, mirrored }, s: ConvShape { cin, cout, .. }, first, count, to } = self;
         let (lanes, values) = (S::F32_LANES, cin * count);
-        let mut taps = [[[0f32; LANES_MAX]; K]; K];
+        let mut taps = [[[0f32; LANES]; K]; K];
         let mut half = [[simd.splat_f32s(0.0); K]; SIDE];
         for at in (0..values).step_by(lanes) {
             let used = lanes.min(values - at);
@@ -156,8 +152,9 @@ impl<const K: usize> WithSimd for Weights<'_, K> {
 }
 
 struct Band<'a, 'b, const M: usize> {
-    phases: &'a Phases,
-    points: &'a [f32],
+    x: &'a [f32],
+    /// Points of the weights.
+    weights: &'a [f32],
     /// First channel of a block.
     starts: &'a dyn Fn(usize) -> usize,
     task: &'a mut Task<'b>,
@@ -169,9 +166,11 @@ impl<const M: usize> WithSimd for Band<'_, '_, M> {
     type Output = ();
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Band { phases, points, starts, task, s: ConvShape { cin, w, .. }, grid } = self;
+        let Band { x, weights, starts, task, s, grid } = self;
+        let ConvShape { cin, h, w, .. } = s;
         let Some(height) = task.out.first().map(|o| o.len() / w) else { return };
-        let end = height.div_ceil(M) * grid.stride;
+        let rows = height.div_ceil(M);
+        let mut cells = Scratch::take(grid.cells_len());
         let step = point_step(cin * PANEL);
         let mut v = Scratch::take(points_len(step));
         let most =
@@ -181,11 +180,12 @@ impl<const M: usize> WithSimd for Band<'_, '_, M> {
         let first_channel = starts(task.blocks.start);
         let mut pixels = [[[0f32; PANEL]; M]; M];
         let width = panel_width(cin);
-        for first in (0..end).step_by(width) {
-            let columns = width.min(end - first);
+        for i in 0..grid.panels(rows, width) {
+            let panel = grid.panel(i, rows, width);
+            let below = Panel { row: panel.row + task.first_row, ..panel };
             for ci in 0..cin {
-                let flat = task.first_row * grid.stride + first;
-                phases.points::<S, M>(simd, task.image * cin + ci, flat, columns, &mut v.get_mut()[ci * PANEL..], step);
+                let x = &x[(task.image * cin + ci) * h * w..][..h * w];
+                points::<S, M>(simd, x, s, grid, below, cells.get_mut(), &mut v.get_mut()[ci * PANEL..], step);
             }
             for group in task.blocks.clone().step_by(GROUP) {
                 let group = group..(group + GROUP).min(task.blocks.end);
@@ -194,14 +194,14 @@ impl<const M: usize> WithSimd for Band<'_, '_, M> {
                     let v = &v.get()[point * step..][..cin * PANEL];
                     for block in group.clone() {
                         let (at, count) = (starts(block), starts(block + 1) - starts(block));
-                        let u = &points[PRODUCTS * cin * at + point * cin * count..][..cin * count];
+                        let u = &weights[PRODUCTS * cin * at + point * cin * count..][..cin * count];
                         let to = &mut products.get_mut()[point * product_step + (at - base) * PANEL..][..count * PANEL];
-                        tile(simd, count, columns, u, v, to);
+                        tile(simd, count, panel.count, u, v, to);
                     }
                 }
                 for co in base..starts(group.end) {
                     let from = &products.get()[(co - base) * PANEL..];
-                    outputs::<S, M>(simd, from, product_step, first, columns, &mut *task.out[co - first_channel], w, grid, &mut pixels);
+                    outputs::<S, M>(simd, from, product_step, panel, &mut *task.out[co - first_channel], w, grid, &mut pixels);
                 }
             }
         }
@@ -215,8 +215,7 @@ fn outputs<S: Simd, const M: usize>(
     simd: S,
     from: &[f32],
     step: usize,
-    first: usize,
-    columns: usize,
+    panel: Panel,
     out: &mut [f32],
     w: usize,
     grid: Grid,
@@ -224,7 +223,7 @@ fn outputs<S: Simd, const M: usize>(
 ) {
     let lanes = S::F32_LANES;
     let mut half = [[simd.splat_f32s(0.0); SIDE]; M];
-    for at in (0..columns).step_by(lanes) {
+    for at in (0..panel.count).step_by(lanes) {
         for j in 0..SIDE {
             let mut m = [simd.splat_f32s(0.0); SIDE];
             for i in 0..SIDE {
@@ -249,9 +248,9 @@ fn outputs<S: Simd, const M: usize>(
     }
     // runs of tiles within a row
     let mut at = 0;
-    while at < columns {
-        let (ty, tx) = ((first + at) / grid.stride, (first + at) % grid.stride);
-        let n = (grid.stride - tx).min(columns - at);
+    while at < panel.count {
+        let (ty, tx) = (panel.row + (panel.column + at) / grid.stride, (panel.column + at) % grid.stride);
+        let n = (grid.stride - tx).min(panel.count - at);
         let left = (tx * M).min(w);
         let right = ((tx + n) * M).min(w);
         for (i, row) in rows.iter().enumerate() {
@@ -264,8 +263,8 @@ fn outputs<S: Simd, const M: usize>(
 
 /// Multiplications of one pass, those of junk tiles included.
 pub(super) fn products(s: ConvShape, gradient: bool) -> usize {
-    let flats = Grid::new(s).flats();
-    let flats = if gradient { flats } else { flats.next_multiple_of(LANES_MAX) };
-    let cout = if gradient { s.cout.next_multiple_of(LANES_MAX) } else { s.cout };
-    s.b * PRODUCTS * s.cin * cout * flats
+    let grid = Grid::new(s);
+    let tiles = grid.computed(grid.rows, if gradient { 1 } else { LANES });
+    let cout = if gradient { s.cout.next_multiple_of(LANES) } else { s.cout };
+    s.b * PRODUCTS * s.cin * cout * tiles
 }

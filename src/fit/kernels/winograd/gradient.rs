@@ -7,7 +7,7 @@ use super::super::gemm::{PANEL, tile_outer, tile_rows};
 use super::super::interleave::interleave_by;
 use super::super::scratch::{LINE, Scratch};
 use super::super::{ConvShape, arch};
-use super::tiles::{Grid, Phases, point_step, points_len};
+use super::tiles::{Grid, Panel, point_step, points, points_len};
 use super::transform::{PRODUCTS, SCALE, SIDE, combine, evaluate, load, store};
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
@@ -38,13 +38,12 @@ fn run<const M: usize, const K: usize>(x: &[f32], dy: &[f32], s: ConvShape, dw: 
     let (arch, grid) = (arch(), Grid::new(s));
     let groups = cout.div_ceil(LINE);
     let panels = groups.div_ceil(PANEL / LINE);
-    let units = b * grid.flats().div_ceil(PANEL);
+    let units = b * grid.panels(grid.rows, PANEL);
     let size = PRODUCTS * cin * PANEL;
     let parts = (units / PART_PANELS).min(PARTS_FLOATS / (size * panels)).clamp(1, PARTS);
     // few parts: panels of channels are summed by different tasks, each of which transforms x for itself
     let shares = (PARTS / parts).clamp(1, panels);
 
-    let phases = Phases::new(x, b * cin, s, grid);
     let lined = channels_last(dy, s, grid);
     let mut sums = Scratch::take(parts * panels * size);
     let mut tasks = Vec::with_capacity(parts * shares);
@@ -58,7 +57,7 @@ fn run<const M: usize, const K: usize>(x: &[f32], dy: &[f32], s: ConvShape, dw: 
         }
     }
     tasks.into_par_iter().for_each(|(units, panels, sums)| {
-        arch.dispatch(Part::<M> { phases: &phases, dy: lined.get(), units, panels, groups, sums, s, grid });
+        arch.dispatch(Part::<M> { x, dy: lined.get(), units, panels, groups, sums, s, grid });
     });
     let sums = sums.get();
     dw.par_chunks_mut(LINE * cin * K * K).enumerate().for_each(|(group, dw)| {
@@ -136,7 +135,7 @@ impl WithSimd for Transpose<'_> {
 
 /// Sums over some panels of tiles, for some panels of output channels: `sums [panels][PRODUCTS][cin][PANEL]`.
 struct Part<'a, const M: usize> {
-    phases: &'a Phases,
+    x: &'a [f32],
     dy: &'a [f32],
     /// Panels of tiles, counted through all images.
     units: std::ops::Range<usize>,
@@ -151,17 +150,19 @@ impl<const M: usize> WithSimd for Part<'_, M> {
     type Output = ();
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Part { phases, dy, units, panels, groups, sums, s: ConvShape { cin, .. }, grid } = self;
-        let per_image = grid.flats().div_ceil(PANEL);
+        let Part { x, dy, units, panels, groups, sums, s, grid } = self;
+        let ConvShape { cin, h, w, .. } = s;
+        let per_image = grid.panels(grid.rows, PANEL);
+        let mut cells = Scratch::take(grid.cells_len());
         let step = point_step(cin * PANEL);
         let (mut v, mut e) = (Scratch::take(points_len(step)), Scratch::take(PRODUCTS * PANEL * PANEL));
         let rows = tile_rows();
         sums.fill(0.0);
         for unit in units {
-            let (image, first) = (unit / per_image, unit % per_image * PANEL);
-            let columns = PANEL.min(grid.flats() - first);
+            let (image, tiles) = (unit / per_image, grid.panel(unit % per_image, grid.rows, PANEL));
             for ci in 0..cin {
-                phases.points::<S, M>(simd, image * cin + ci, first, columns, &mut v.get_mut()[ci * PANEL..], step);
+                let x = &x[(image * cin + ci) * h * w..][..h * w];
+                points::<S, M>(simd, x, s, grid, tiles, cells.get_mut(), &mut v.get_mut()[ci * PANEL..], step);
             }
             for (panel, sums) in panels.clone().zip(sums.chunks_exact_mut(PRODUCTS * cin * PANEL)) {
                 let channels = panel_groups(panel, groups);
@@ -169,10 +170,10 @@ impl<const M: usize> WithSimd for Part<'_, M> {
                 for (at, group) in channels.enumerate() {
                     let plane = grid.rows * M * grid.columns * M * LINE;
                     let dy = &dy[(image * groups + group) * plane..][..plane];
-                    gradients::<S, M>(simd, dy, first, columns, &mut e.get_mut()[at * LINE..], grid);
+                    gradients::<S, M>(simd, dy, tiles, &mut e.get_mut()[at * LINE..], grid);
                 }
                 for (point, sums) in sums.chunks_exact_mut(cin * PANEL).enumerate() {
-                    let (v, e) = (&v.get()[point * step..][..cin * PANEL], &e.get()[point * PANEL * PANEL..][..columns * PANEL]);
+                    let (v, e) = (&v.get()[point * step..][..cin * PANEL], &e.get()[point * PANEL * PANEL..][..tiles.count * PANEL]);
                     for (v, sums) in v.chunks(rows * PANEL).zip(sums.chunks_mut(rows * PANEL)) {
                         tile_outer(simd, width, v, e, sums);
                     }
@@ -184,12 +185,12 @@ impl<const M: usize> WithSimd for Part<'_, M> {
 
 /// Points of the output gradients of one group of channels: `to[(point * PANEL + column) * PANEL + channel]`.
 #[inline(always)]
-fn gradients<S: Simd, const M: usize>(simd: S, dy: &[f32], first: usize, columns: usize, to: &mut [f32], grid: Grid) {
+fn gradients<S: Simd, const M: usize>(simd: S, dy: &[f32], tiles: Panel, to: &mut [f32], grid: Grid) {
     let lanes = S::F32_LANES;
     let width = grid.columns * M;
     let mut half = [[simd.splat_f32s(0.0); M]; SIDE];
-    for column in 0..columns {
-        let (ty, tx) = ((first + column) / grid.stride, (first + column) % grid.stride);
+    for column in 0..tiles.count {
+        let (ty, tx) = (tiles.row + (tiles.column + column) / grid.stride, (tiles.column + column) % grid.stride);
         if tx >= grid.columns {
             for point in 0..PRODUCTS {
                 to[(point * PANEL + column) * PANEL..][..LINE].fill(0.0);
