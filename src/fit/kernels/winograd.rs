@@ -11,7 +11,7 @@ mod transform;
 use super::gemm::{PANEL, tile, tile_rows};
 use super::interleave::interleave_by;
 use super::scratch::Scratch;
-use super::{ConvShape, arch};
+use super::{ConvShape, Pass, arch};
 pub(super) use gradient::conv_dw;
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
@@ -261,10 +261,18 @@ fn outputs<S: Simd, const M: usize>(
     }
 }
 
-/// Multiplications of one pass, those of junk tiles included.
-pub(super) fn products(s: ConvShape, gradient: bool) -> usize {
+/// Tiles of one image, junk and unused lanes included.
+pub(super) fn tiles(s: ConvShape) -> usize {
     let grid = Grid::new(s);
-    let tiles = grid.computed(grid.rows, if gradient { 1 } else { LANES });
-    let cout = if gradient { s.cout.next_multiple_of(LANES) } else { s.cout };
-    s.b * PRODUCTS * s.cin * cout * tiles
+    grid.computed(grid.rows, LANES)
+}
+
+/// Multiplications of one pass, those of junk tiles included.
+pub(super) fn products(s: ConvShape, pass: Pass) -> usize {
+    let grid = Grid::new(s);
+    let (tiles, channels) = match pass {
+        Pass::Forward | Pass::Dx => (grid.computed(grid.rows, LANES), s.cin * s.cout),
+        Pass::Dw => (grid.computed(grid.rows, 1), s.cin * s.cout.next_multiple_of(LANES)),
+    };
+    s.b * PRODUCTS * channels * tiles
 }
