@@ -114,7 +114,10 @@ impl Network {
                 let mut values: Vec<Option<Tensor<A<C>, 4>>> = vec![None; graph.nodes.len()];
                 values[0] = Some(x);
                 for (i, c) in chains.iter().enumerate() {
-                    let y = ops::conv_same(values[c.input].clone().expect("an earlier chain"), w[i].clone());
+                    // what no later chain reads is let go
+                    let read_later = chains[i + 1..].iter().any(|l| l.input == c.input);
+                    let x = if read_later { values[c.input].clone() } else { values[c.input].take() };
+                    let y = ops::conv_same(x.expect("an earlier chain"), w[i].clone());
                     let act = if c.gelu { ops::shuffle_gelu } else { ops::shuffle_linear };
                     values[c.end] = Some(act(y, b[i].clone(), c.factor));
                 }

@@ -121,9 +121,8 @@ impl<const K: usize> WithSimd for Weights<'_, K> {
             for lane in 0..used {
                 let (ci, co) = ((at + lane) / count, first + (at + lane) % count);
                 let from = &w[(if mirrored { ci * cout + co } else { co * cin + ci }) * K * K..][..K * K];
-                for (t, v) in from.iter().enumerate() {
-                    let t = if mirrored { K * K - 1 - t } else { t };
-                    taps[t / K][t % K][lane] = *v;
+                for (t, taps) in taps.as_flattened_mut().iter_mut().enumerate() {
+                    taps[lane] = from[if mirrored { K * K - 1 - t } else { t }];
                 }
             }
             for j in 0..K {
