@@ -14,12 +14,13 @@ if ! "$python" -c 'import torch' 2>/dev/null; then
 fi
 out=$(mktemp)
 trap 'rm -f "$out"' EXIT
-cargo bench -q --bench step --no-run
+step=$(cargo bench --bench step --no-run --message-format=json 2>/dev/null | grep -o '"executable":"[^"]*/step-[^"]*"' | tail -1 | cut -d'"' -f4)
+[[ -x $step ]] || { echo "cargo bench --bench step --no-run gave no program" >&2; exit 1; }
 for ((i = 0; i < rounds; i++)); do
     for network in "${networks[@]}"; do
         for batch in $batches; do
             args=("$network" --batch "$batch" --threads "$threads" --steps "$steps")
-            cargo bench -q --bench step -- "${args[@]}" | grep '^nvc'
+            "$step" "${args[@]}" | grep '^nvc'
             for layout in nchw nhwc; do "$python" benches/torch_step.py "${args[@]}" --layout $layout; done
         done
     done

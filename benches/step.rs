@@ -2,11 +2,13 @@
 //!
 //! `cargo bench --bench step -- [NETWORK...] [--batch N] [--threads N] [--steps N] [--parts [--layer N]]`
 //!
-//! Networks: `hnerv-0.1m` (416x240 4:2:0), `hnerv-0.75m` (1280x640 RGB), `nervpp-s` (1280x720 RGB). Without arguments: the first
-//! two at batch 1 and 2, two threads. One line a configuration:
+//! Networks: `hnerv-0.1m` (416x240 4:2:0), `hnerv-0.75m` (1280x640 RGB), `hnerv-1080p` (3M, 1920x1088 4:2:0), `nervpp-s` (1280x720
+//! RGB). Without arguments: the first two at batch 1 and 2, two threads. `--recompute` keeps no output of activations;
+//! `--no-parts` leaves the convolutions alone out. One line a configuration:
 //! `nvc NETWORK batch threads min_ms median_ms`, then rates after a `#`. GMAC/s count the multiplications of a direct
 //! convolution; `done` are those really computed.
 
+use burn::backend::autodiff::checkpoint::strategy::{BalancedCheckpointing, CheckpointStrategy, NoCheckpointing};
 use burn::backend::{Autodiff, Flex};
 use burn::tensor::{Distribution, Tensor, backend::Backend};
 use nvc::fit::kernels::{self as k, ConvShape, Method, Pass};
@@ -19,8 +21,7 @@ use std::time::Instant;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-type A = Autodiff<Flex>;
-type Device = <A as burn::tensor::backend::BackendTypes>::Device;
+type A<C> = Autodiff<Flex, C>;
 
 /// One convolution of a network: its geometry at batch 1, whether depthwise, and the shuffle after it.
 #[derive(Clone, Copy)]
@@ -59,8 +60,9 @@ fn network(name: &str) -> Result<Network, Box<dyn std::error::Error>> {
     match name {
         "hnerv-0.1m" => hnerv(video(416, 240, Chroma::Yuv420), None, 1e5),
         "hnerv-0.75m" => hnerv(video(1280, 640, Chroma::Rgb), Some(48), 0.0),
+        "hnerv-1080p" => hnerv(video(1920, 1088, Chroma::Yuv420), None, 3e6),
         "nervpp-s" => Ok(Network::NervPp),
-        _ => Err(format!("no network {name} (there are hnerv-0.1m, hnerv-0.75m, nervpp-s)").into()),
+        _ => Err(format!("no network {name} (there are hnerv-0.1m, hnerv-0.75m, hnerv-1080p, nervpp-s)").into()),
     }
 }
 
@@ -106,13 +108,16 @@ impl Network {
         }
     }
 
-    fn forward(&self, x: Tensor<A, 4>, w: &[Tensor<A, 4>], b: &[Tensor<A, 1>]) -> Vec<Tensor<A, 4>> {
+    fn forward<C: CheckpointStrategy>(&self, x: Tensor<A<C>, 4>, w: &[Tensor<A<C>, 4>], b: &[Tensor<A<C>, 1>]) -> Vec<Tensor<A<C>, 4>> {
         match self {
             Network::Hnerv(graph, chains) => {
-                let mut values: Vec<Option<Tensor<A, 4>>> = vec![None; graph.nodes.len()];
+                let mut values: Vec<Option<Tensor<A<C>, 4>>> = vec![None; graph.nodes.len()];
                 values[0] = Some(x);
                 for (i, c) in chains.iter().enumerate() {
-                    let y = ops::conv_same(values[c.input].clone().expect("an earlier chain"), w[i].clone());
+                    // what no later chain reads is let go
+                    let read_later = chains[i + 1..].iter().any(|l| l.input == c.input);
+                    let x = if read_later { values[c.input].clone() } else { values[c.input].take() };
+                    let y = ops::conv_same(x.expect("an earlier chain"), w[i].clone());
                     let act = if c.gelu { ops::shuffle_gelu } else { ops::shuffle_linear };
                     values[c.end] = Some(act(y, b[i].clone(), c.factor));
                 }
@@ -126,9 +131,9 @@ impl Network {
                     at += 1;
                     (w[at - 1].clone(), b[at - 1].clone())
                 };
-                let swish = |x, (w, b): (Tensor<A, 4>, Tensor<A, 1>), r| ops::shuffle_swish(ops::conv_same(x, w), b, r);
-                let linear = |x, (w, b): (Tensor<A, 4>, Tensor<A, 1>)| ops::shuffle_linear(ops::conv_same(x, w), b, 1);
-                let scrb = |x: Tensor<A, 4>, depthwise: (Tensor<A, 4>, Tensor<A, 1>), mix| {
+                let swish = |x, (w, b): (Tensor<A<C>, 4>, Tensor<A<C>, 1>), r| ops::shuffle_swish(ops::conv_same(x, w), b, r);
+                let linear = |x, (w, b): (Tensor<A<C>, 4>, Tensor<A<C>, 1>)| ops::shuffle_linear(ops::conv_same(x, w), b, 1);
+                let scrb = |x: Tensor<A<C>, 4>, depthwise: (Tensor<A<C>, 4>, Tensor<A<C>, 1>), mix| {
                     let y = ops::shuffle_swish(ops::conv_same_depthwise(x.clone(), depthwise.0), depthwise.1, 1);
                     x + linear(y, mix)
                 };
@@ -148,14 +153,14 @@ impl Network {
 }
 
 /// Milliseconds of each step after the first two.
-fn train(net: &Network, batch: usize, steps: usize) -> Vec<f64> {
-    let d = Device::default();
-    A::seed(&d, 1);
-    let normal = |s: [usize; 4], std: f64| Tensor::<A, 4>::random(s, Distribution::Normal(0.0, std), &d);
+fn train<C: CheckpointStrategy>(net: &Network, batch: usize, steps: usize) -> Vec<f64> {
+    let d = Default::default();
+    A::<C>::seed(&d, 1);
+    let normal = |s: [usize; 4], std: f64| Tensor::<A<C>, 4>::random(s, Distribution::Normal(0.0, std), &d);
     let layers = net.layers();
     let [c, h, w] = net.latent();
     // the latent is the last of the kernels
-    let mut kernels: Vec<Tensor<A, 4>> = layers
+    let mut kernels: Vec<Tensor<A<C>, 4>> = layers
         .iter()
         .map(|l| {
             let cin = if l.depthwise { 1 } else { l.s.cin };
@@ -163,10 +168,10 @@ fn train(net: &Network, batch: usize, steps: usize) -> Vec<f64> {
         })
         .collect();
     kernels.push(normal([batch, c, h, w], 1.0));
-    let mut biases: Vec<Tensor<A, 1>> = layers.iter().map(|l| Tensor::zeros([l.s.cout], &d)).collect();
+    let mut biases: Vec<Tensor<A<C>, 1>> = layers.iter().map(|l| Tensor::zeros([l.s.cout], &d)).collect();
     let mut moments: Vec<_> = kernels.iter().map(|t| [t.clone().inner().zeros_like(), t.clone().inner().zeros_like()]).collect();
     let mut bias_moments: Vec<_> = biases.iter().map(|t| [t.clone().inner().zeros_like(), t.clone().inner().zeros_like()]).collect();
-    let mut targets: Vec<Tensor<A, 4>> = Vec::new();
+    let mut targets: Vec<Tensor<A<C>, 4>> = Vec::new();
     let mut times = Vec::new();
     for i in 0..steps + 2 {
         let start = Instant::now();
@@ -197,10 +202,10 @@ fn train(net: &Network, batch: usize, steps: usize) -> Vec<f64> {
     times
 }
 
-fn update<const D: usize>(
-    t: &mut Tensor<A, D>,
+fn update<C: CheckpointStrategy, const D: usize>(
+    t: &mut Tensor<A<C>, D>,
     moments: &mut [Tensor<Flex, D>; 2],
-    grads: &mut <A as burn::tensor::backend::AutodiffBackend>::Gradients,
+    grads: &mut <A<C> as burn::tensor::backend::AutodiffBackend>::Gradients,
     step: AdamStep,
 ) {
     if let Some(g) = t.grad_remove(grads) {
@@ -249,6 +254,13 @@ fn peak() -> f64 {
         }
     }
     (0..3).map(|_| pulp::Arch::new().dispatch(Fma)).fold(0.0, f64::max)
+}
+
+/// Most resident memory of this process so far, in MB; 0 where the system does not tell.
+fn peak_memory() -> f64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let kib = status.lines().find_map(|l| l.strip_prefix("VmHWM:")?.trim().strip_suffix("kB")?.trim().parse::<f64>().ok());
+    kib.unwrap_or(0.0) / 1024.0
 }
 
 const PASSES: [Pass; 3] = [Pass::Forward, Pass::Dx, Pass::Dw];
@@ -323,8 +335,12 @@ fn convolutions(net: &Network, batch: usize, show: bool, only: Option<usize>) ->
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let get = |name: &str| args.iter().position(|a| a == name).and_then(|i| args.get(i + 1)).and_then(|v| v.parse::<usize>().ok());
-    let mut names: Vec<&str> =
-        args.iter().map(String::as_str).filter(|a| a.contains("-s") || a.contains("-0")).filter(|a| !a.starts_with("--")).collect();
+    let mut names: Vec<&str> = args
+        .iter()
+        .map(String::as_str)
+        .filter(|a| a.contains("-s") || a.contains("-0") || a.contains("-1"))
+        .filter(|a| !a.starts_with("--"))
+        .collect();
     if names.is_empty() {
         names = vec!["hnerv-0.1m", "hnerv-0.75m"];
     }
@@ -336,20 +352,28 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         for &batch in &batches {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
             let show = args.iter().any(|a| a == "--parts");
-            let (conv, direct, done) = pool.install(|| convolutions(&net, batch, show, get("--layer")));
+            ops::release();
+            let only = if args.iter().any(|a| a == "--no-parts") { Some(usize::MAX) } else { get("--layer") };
+            let (conv, direct, done) = pool.install(|| convolutions(&net, batch, show, only));
             if show {
                 continue;
             }
-            let (min, median) = min_median(pool.install(|| train(&net, batch, get("--steps").unwrap_or(12))));
+            let steps = get("--steps").unwrap_or(12);
+            let recompute = args.iter().any(|a| a == "--recompute");
+            let times = pool.install(|| {
+                if recompute { train::<BalancedCheckpointing>(&net, batch, steps) } else { train::<NoCheckpointing>(&net, batch, steps) }
+            });
+            let (min, median) = min_median(times);
             println!(
                 "nvc {name} {batch} {threads} {min:.1} {median:.1}  # convolutions {conv:.1} ms; ceiling {ceiling:.0} GMAC/s; \
-                 convolutions {:.0} GMAC/s ({:.0} %), done {:.0} ({:.0} %); step {:.0} GMAC/s ({:.0} %)",
+                 convolutions {:.0} GMAC/s ({:.0} %), done {:.0} ({:.0} %); step {:.0} GMAC/s ({:.0} %); peak memory {:.0} MB",
                 direct / conv,
                 100.0 * direct / conv / ceiling,
                 done / conv,
                 100.0 * done / conv / ceiling,
                 direct / min,
-                100.0 * direct / min / ceiling
+                100.0 * direct / min / ceiling,
+                peak_memory()
             );
         }
     }

@@ -281,6 +281,26 @@ fn bilinear_matches_its_definition_and_its_gradient_is_the_adjoint() {
 }
 
 #[test]
+fn recomputed_activations_give_the_same_gradients() {
+    use burn::backend::autodiff::checkpoint::strategy::{BalancedCheckpointing, CheckpointStrategy, NoCheckpointing};
+    fn gradients<C: CheckpointStrategy>() -> Vec<Vec<f32>> {
+        type A<C> = Autodiff<Flex, C>;
+        let d = Default::default();
+        let t = |shape: [usize; 4], seed| {
+            Tensor::<A<C>, 4>::from_data(TensorData::new(noise(shape.iter().product(), seed), shape), &d).require_grad()
+        };
+        let bias = |n: usize, seed| Tensor::<A<C>, 1>::from_data(TensorData::new(noise(n, seed), [n]), &d).require_grad();
+        let (x, w, b) = (t([2, 4, 6, 7], 1), [t([12, 4, 3, 3], 2), t([8, 3, 3, 3], 3), t([3, 2, 3, 3], 4)], [bias(12, 5), bias(8, 6)]);
+        let y = ops::shuffle_gelu(ops::conv_same(x.clone(), w[0].clone()), b[0].clone(), 2);
+        let y = ops::shuffle_swish(ops::conv_same(y, w[1].clone()), b[1].clone(), 2);
+        let g = ops::conv_same(y, w[2].clone()).powi_scalar(2).sum().backward();
+        let kernels = w.iter().chain([&x]).map(|t| values(t.grad(&g).unwrap()));
+        kernels.chain(b.iter().map(|t| values(t.grad(&g).unwrap()))).collect()
+    }
+    assert!(gradients::<BalancedCheckpointing>() == gradients::<NoCheckpointing>());
+}
+
+#[test]
 fn adam_is_burns() {
     use burn::module::{AutodiffModule, Module, Param};
     use burn::optim::{AdamConfig, GradientsParams, Optimizer, adaptor::OptimizerAdaptor};

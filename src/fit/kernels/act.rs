@@ -5,11 +5,14 @@
 
 use super::arch;
 use super::gelu::{gelu, gelu_slope, swish, swish_slope};
+use super::interleave::{deinterleave, interleave};
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 /// Values handled between gather and scatter: a multiple of every vector length.
 const CHUNK: usize = 256;
+/// Largest factor with fast paths.
+const PHASES: usize = 6;
 /// Values in a parallel piece, at least.
 const PIECE: usize = 16 * 1024;
 
@@ -59,20 +62,19 @@ fn shuffle(x: &[f32], bias: Option<&[f32]>, [_, cin, h, w]: [usize; 4], r: usize
     out.par_chunks_mut(row).enumerate().with_min_len(1 + PIECE / row).for_each(|(at, out)| {
         let (group, y) = (at / h, at % h);
         for (phase_row, out) in out.chunks_mut(r * w).enumerate() {
-            for j in 0..r {
-                let channel = group * r * r + phase_row * r + j;
-                let from = &x[(channel * h + y) * w..][..w];
-                let bias = bias.map_or(0.0, |b| b[channel % cin]);
-                arch.dispatch(ShuffleRow { from, bias, out: &mut out[j..], r, curve });
-            }
+            let channel = (group * r + phase_row) * r;
+            let bias = bias.map_or(&[][..], |b| &b[channel % cin..][..r]);
+            arch.dispatch(ShuffleRow { from: &x[(channel * h + y) * w..], step: h * w, bias, out, r, curve });
         }
     });
 }
 
 struct ShuffleRow<'a> {
+    /// Row of the first of r channels, which are `step` apart.
     from: &'a [f32],
-    bias: f32,
-    /// every `r`th value is written
+    step: usize,
+    /// Of the r channels, or empty.
+    bias: &'a [f32],
     out: &'a mut [f32],
     r: usize,
     curve: Option<Curve>,
@@ -82,57 +84,42 @@ impl WithSimd for ShuffleRow<'_> {
     type Output = ();
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let bias = simd.splat_f32s(self.bias);
-        let mut buf = [0.0f32; CHUNK];
-        for (from, out) in self.from.chunks(CHUNK).zip(self.out.chunks_mut(CHUNK * self.r)) {
-            buf[..from.len()].copy_from_slice(from);
-            let (v, _) = S::as_mut_simd_f32s(&mut buf);
-            for v in v.iter_mut().take(from.len().div_ceil(S::F32_LANES)) {
-                let x = simd.add_f32s(*v, bias);
-                *v = self.curve.map_or(x, |c| c.value(simd, x));
+        let ShuffleRow { from, step, bias, out, r, curve } = self;
+        let mut buf = [0.0f32; PHASES * CHUNK];
+        if r > PHASES {
+            // no format's network has such strides
+            for (i, out) in out.iter_mut().enumerate() {
+                buf[0] = from[i % r * step + i / r];
+                activate(simd, &mut buf[..CHUNK], 1, bias.get(i % r).copied(), curve);
+                *out = buf[0];
             }
-            spread(&buf[..from.len()], out, self.r);
+            return;
+        }
+        for (at, out) in out.chunks_mut(CHUNK * r).enumerate() {
+            let n = out.len() / r;
+            for (j, buf) in buf.chunks_exact_mut(CHUNK).enumerate().take(r) {
+                buf[..n].copy_from_slice(&from[j * step + at * CHUNK..][..n]);
+                activate(simd, buf, n, bias.get(j).copied(), curve);
+            }
+            interleave(&buf, CHUNK, out, r);
         }
     }
 }
 
-/// `out[i * r] = from[i]`, with the usual factors known to the compiler.
+/// Adds the bias to the first `n` values, rounded up to whole vectors, and bends them.
 #[inline(always)]
-pub(super) fn spread(from: &[f32], out: &mut [f32], r: usize) {
-    #[inline(always)]
-    fn fixed<const R: usize>(from: &[f32], out: &mut [f32]) {
-        // the last group may be cut short by the phase, but its first value is there
-        for (o, v) in out.chunks_mut(R).zip(from) {
-            o[0] = *v;
+fn activate<S: Simd>(simd: S, buf: &mut [f32], n: usize, bias: Option<f32>, curve: Option<Curve>) {
+    let Some(bias) = bias else { return };
+    let bias = simd.splat_f32s(bias);
+    let (v, _) = S::as_mut_simd_f32s(buf);
+    let v = &mut v[..n.div_ceil(S::F32_LANES)];
+    match curve {
+        None => v.iter_mut().for_each(|v| *v = simd.add_f32s(*v, bias)),
+        Some(curve) => {
+            for v in v {
+                *v = curve.value(simd, simd.add_f32s(*v, bias));
+            }
         }
-    }
-    match r {
-        1 => out[..from.len()].copy_from_slice(from),
-        2 => fixed::<2>(from, out),
-        3 => fixed::<3>(from, out),
-        4 => fixed::<4>(from, out),
-        5 => fixed::<5>(from, out),
-        _ => out.iter_mut().step_by(r).zip(from).for_each(|(o, v)| *o = *v),
-    }
-}
-
-/// `out[i] = from[i * r]`, the inverse of [`spread`].
-#[inline(always)]
-pub(super) fn collect(from: &[f32], out: &mut [f32], r: usize) {
-    #[inline(always)]
-    fn fixed<const R: usize>(from: &[f32], out: &mut [f32]) {
-        for (v, o) in from.chunks(R).zip(out) {
-            *o = v[0];
-        }
-    }
-    match r {
-        1 => out.copy_from_slice(&from[..out.len()]),
-        2 => fixed::<2>(from, out),
-        3 => fixed::<3>(from, out),
-        4 => fixed::<4>(from, out),
-        5 => fixed::<5>(from, out),
-        6 => fixed::<6>(from, out),
-        _ => from.iter().step_by(r).zip(out).for_each(|(v, o)| *o = *v),
     }
 }
 
@@ -148,18 +135,16 @@ pub fn shuffle_curve_backward(
     let mut sums = vec![0.0; b * cin];
     let arch = arch();
     if !dx.is_empty() {
-        dx.par_chunks_mut(h * w).zip(sums.par_iter_mut()).enumerate().with_min_len(1 + PIECE / (h * w)).for_each(|(plane, (dx, sum))| {
-            let x = &x[plane * h * w..][..h * w];
-            *sum = arch.dispatch(Backward { x, bias: bias[plane % cin], g: phase(g, plane, h, w, r), dx, w, r, curve });
+        // one piece: the r channels whose pixels share rows of g
+        let pieces = dx.par_chunks_mut(r * h * w).zip(sums.par_chunks_mut(r)).enumerate();
+        pieces.with_min_len(1 + PIECE / (r * h * w)).for_each(|(at, (dx, sums))| {
+            let (group, phase_row) = (at / r, at % r);
+            let g = &g[group * r * r * h * w + phase_row * r * w..];
+            let bias = &bias[at * r % cin..][..r];
+            arch.dispatch(Backward { x: &x[at * r * h * w..][..r * h * w], bias, g, dx, sums, w, r, curve });
         });
     }
     add_images(&sums, dbias);
-}
-
-/// From the first pixel of `g` that belongs to shuffled plane `plane`.
-fn phase(g: &[f32], plane: usize, h: usize, w: usize, r: usize) -> &[f32] {
-    let (group, i, j) = (plane / (r * r), plane / r % r, plane % r);
-    &g[group * r * r * h * w + i * r * w + j..]
 }
 
 fn add_images(sums: &[f32], total: &mut [f32]) {
@@ -168,40 +153,49 @@ fn add_images(sums: &[f32], total: &mut [f32]) {
 }
 
 struct Backward<'a> {
+    /// `[r, h, w]`
     x: &'a [f32],
-    bias: f32,
+    bias: &'a [f32],
+    /// Rows of `r * w`, each `r` rows after the other.
     g: &'a [f32],
     dx: &'a mut [f32],
+    sums: &'a mut [f32],
     w: usize,
     r: usize,
     curve: Curve,
 }
 
 impl WithSimd for Backward<'_> {
-    type Output = f32;
+    type Output = ();
     #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) -> f32 {
-        let Backward { w, r, .. } = self;
-        let bias = simd.splat_f32s(self.bias);
-        let mut total = simd.splat_f32s(0.0);
-        let (mut xs, mut gs) = ([0.0f32; CHUNK], [0.0f32; CHUNK]);
-        for ((x, dx), g) in self.x.chunks(w).zip(self.dx.chunks_mut(w)).zip(self.g.chunks(r * r * w)) {
-            for ((x, dx), g) in x.chunks(CHUNK).zip(dx.chunks_mut(CHUNK)).zip(g.chunks(CHUNK * r)) {
-                let n = x.len();
-                xs[..n].copy_from_slice(x);
-                // the lanes after the last pixel must not count in the sum
-                gs[n..n.next_multiple_of(S::F32_LANES)].fill(0.0);
-                collect(g, &mut gs[..n], r);
-                let (xv, _) = S::as_simd_f32s(&xs);
-                let (gv, _) = S::as_mut_simd_f32s(&mut gs);
-                for (x, g) in xv.iter().zip(gv).take(n.div_ceil(S::F32_LANES)) {
-                    *g = simd.mul_f32s(*g, self.curve.slope(simd, simd.add_f32s(*x, bias)));
-                    total = simd.add_f32s(total, *g);
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Backward { x, bias, g, dx, sums, w, r, curve } = self;
+        let plane = x.len() / r;
+        let mut total = vec![simd.splat_f32s(0.0); r];
+        let mut gs = vec![0.0f32; r * CHUNK];
+        let mut xs = [0.0f32; CHUNK];
+        for (y, g) in g.chunks(r * r * w).enumerate().take(plane / w) {
+            for (at, g) in g[..r * w].chunks(CHUNK * r).enumerate() {
+                let n = g.len() / r;
+                deinterleave(g, &mut gs, CHUNK, r);
+                for (j, gs) in gs.chunks_exact_mut(CHUNK).enumerate() {
+                    let from = j * plane + y * w + at * CHUNK;
+                    xs[..n].copy_from_slice(&x[from..from + n]);
+                    // the lanes after the last pixel must not count in the sum
+                    gs[n..n.next_multiple_of(S::F32_LANES)].fill(0.0);
+                    let (bias, mut sum) = (simd.splat_f32s(bias[j]), total[j]);
+                    let ((xv, _), (gv, _)) = (S::as_simd_f32s(&xs), S::as_mut_simd_f32s(gs));
+                    let vectors = n.div_ceil(S::F32_LANES);
+                    for (x, g) in xv[..vectors].iter().zip(&mut gv[..vectors]) {
+                        *g = simd.mul_f32s(*g, curve.slope(simd, simd.add_f32s(*x, bias)));
+                        sum = simd.add_f32s(sum, *g);
+                    }
+                    total[j] = sum;
+                    dx[from..from + n].copy_from_slice(&gs[..n]);
                 }
-                dx.copy_from_slice(&gs[..n]);
             }
         }
-        simd.reduce_sum_f32s(total)
+        sums.iter_mut().zip(total).for_each(|(s, t)| *s = simd.reduce_sum_f32s(t));
     }
 }
 
@@ -210,11 +204,32 @@ pub fn pixel_unshuffle(x: &[f32], [_, _, h, w]: [usize; 4], r: usize, out: &mut 
     if out.is_empty() {
         return;
     }
-    out.par_chunks_mut(h * w).enumerate().with_min_len(1 + PIECE / (h * w)).for_each(|(plane, out)| {
-        for (out, x) in out.chunks_mut(w).zip(phase(x, plane, h, w, r).chunks(r * r * w)) {
-            collect(x, out, r);
-        }
+    let arch = arch();
+    out.par_chunks_mut(r * h * w).enumerate().with_min_len(1 + PIECE / (r * h * w)).for_each(|(at, out)| {
+        let (group, phase_row) = (at / r, at % r);
+        arch.dispatch(Unshuffle { x: &x[group * r * r * h * w + phase_row * r * w..], out, w, r });
     });
+}
+
+struct Unshuffle<'a> {
+    /// Rows of `r * w`, each `r` rows after the other.
+    x: &'a [f32],
+    /// `[r, h, w]`
+    out: &'a mut [f32],
+    w: usize,
+    r: usize,
+}
+
+impl WithSimd for Unshuffle<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let Unshuffle { x, out, w, r } = self;
+        let plane = out.len() / r;
+        for (y, x) in x.chunks(r * r * w).enumerate().take(plane / w) {
+            deinterleave(&x[..r * w], &mut out[y * w..], plane, r);
+        }
+    }
 }
 
 /// Sums over batch and pixels: `[c]` from `x [b, c, h, w]`, the gradient of a bias.

@@ -1,8 +1,8 @@
 //! Bilinear upsampling by an integer factor, `align_corners = false`: output sample o reads the input at
 //! `(o + 0.5) / factor - 0.5`, edges repeated.
 
-use super::act::{collect, spread};
 use super::arch;
+use super::interleave::{deinterleave, interleave};
 use super::scratch::Scratch;
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
@@ -27,17 +27,17 @@ pub fn bilinear(x: &[f32], h: usize, w: usize, factor: usize, y: &mut [f32]) {
     }
     let arch = arch();
     y.par_chunks_mut(h * w * factor * factor).zip(x.par_chunks(h * w)).for_each(|(y, x)| {
-        let mut scratch = Scratch::take(2 * w + 2);
-        let (blend, line) = scratch.get_mut().split_at_mut(w + 2);
+        let mut scratch = Scratch::take((factor + 1) * w + 2);
+        let (blend, lines) = scratch.get_mut().split_at_mut(w + 2);
         for (at, y) in y.chunks_exact_mut(w * factor).enumerate() {
             let (above, below, share) = rows(at, h, factor);
             arch.dispatch(Mix { a: &x[above * w..][..w], b: &x[below * w..][..w], share, out: &mut blend[1..=w] });
             (blend[0], blend[w + 1]) = (blend[1], blend[w]);
             for p in 0..factor {
                 let (offset, share) = phase(p, factor);
-                arch.dispatch(Mix { a: &blend[offset..][..w], b: &blend[offset + 1..][..w], share, out: line });
-                spread(line, &mut y[p..], factor);
+                arch.dispatch(Mix { a: &blend[offset..][..w], b: &blend[offset + 1..][..w], share, out: &mut lines[p * w..][..w] });
             }
+            arch.dispatch(Weave { lines, y, w, factor });
         }
     });
 }
@@ -50,13 +50,13 @@ pub fn bilinear_backward(g: &[f32], h: usize, w: usize, factor: usize, dx: &mut 
     let arch = arch();
     dx.par_chunks_mut(h * w).zip(g.par_chunks(h * w * factor * factor)).for_each(|(dx, g)| {
         dx.fill(0.0);
-        let mut scratch = Scratch::take(2 * w + 2);
-        let (blend, line) = scratch.get_mut().split_at_mut(w + 2);
+        let mut scratch = Scratch::take((factor + 1) * w + 2);
+        let (blend, lines) = scratch.get_mut().split_at_mut(w + 2);
         for (at, g) in g.chunks_exact(w * factor).enumerate() {
             blend.fill(0.0);
-            for p in 0..factor {
+            arch.dispatch(Unweave { g, lines, w, factor });
+            for (p, line) in lines.chunks_exact(w).enumerate() {
                 let (offset, share) = phase(p, factor);
-                collect(&g[p..], line, factor);
                 arch.dispatch(Add { x: line, factor: 1.0 - share, out: &mut blend[offset..][..w] });
                 arch.dispatch(Add { x: line, factor: share, out: &mut blend[offset + 1..][..w] });
             }
@@ -101,5 +101,37 @@ impl WithSimd for Add<'_> {
         for (out, x) in self.out.iter_mut().zip(self.x) {
             *out += self.factor * x;
         }
+    }
+}
+
+/// The phases of a row into the row.
+struct Weave<'a> {
+    lines: &'a [f32],
+    y: &'a mut [f32],
+    w: usize,
+    factor: usize,
+}
+
+impl WithSimd for Weave<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        interleave(self.lines, self.w, self.y, self.factor);
+    }
+}
+
+/// A row into its phases.
+struct Unweave<'a> {
+    g: &'a [f32],
+    lines: &'a mut [f32],
+    w: usize,
+    factor: usize,
+}
+
+impl WithSimd for Unweave<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        deinterleave(self.g, self.lines, self.w, self.factor);
     }
 }

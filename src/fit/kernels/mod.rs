@@ -14,6 +14,7 @@ mod direct;
 mod direct_dw;
 mod gelu;
 mod gemm;
+mod interleave;
 mod loss;
 mod optim;
 mod pointwise;

@@ -31,25 +31,31 @@ impl WithSimd for Adam<'_> {
     type Output = ();
     #[inline(always)]
     fn with_simd<S: Simd>(self, s: S) {
-        let AdamStep { rate, beta1, beta2, epsilon, correction1, correction2 } = self.step;
-        let k = |v: f32| s.splat_f32s(v);
-        let update = |x: S::f32s, g: S::f32s, m: S::f32s, v: S::f32s| {
-            let m = s.mul_add_e_f32s(m, k(beta1), s.mul_f32s(g, k(1.0 - beta1)));
-            let v = s.mul_add_e_f32s(v, k(beta2), s.mul_f32s(s.mul_f32s(g, g), k(1.0 - beta2)));
-            let deviation = s.add_f32s(s.sqrt_f32s(s.div_f32s(v, k(correction2))), k(epsilon));
-            let shift = s.div_f32s(s.div_f32s(m, k(correction1)), deviation);
-            [s.mul_add_e_f32s(shift, k(-rate), x), m, v]
-        };
-        let [x, g, m, v] = self.from.map(|f| S::as_simd_f32s(f));
-        let [x1, m1, v1] = self.to.map(|t| S::as_mut_simd_f32s(t));
-        let from = x.0.iter().zip(g.0).zip(m.0).zip(v.0);
-        for ((((x, g), m), v), ((x1, m1), v1)) in from.zip(x1.0.iter_mut().zip(m1.0).zip(v1.0)) {
-            [*x1, *m1, *v1] = update(*x, *g, *m, *v);
+        let [x, g, m, v] = self.from;
+        let [x1, m1, v1] = self.to;
+        let ((x, x_rest), (g, g_rest)) = (S::as_simd_f32s(x), S::as_simd_f32s(g));
+        let ((m, m_rest), (v, v_rest)) = (S::as_simd_f32s(m), S::as_simd_f32s(v));
+        let ((x1, x1_rest), (m1, m1_rest)) = (S::as_mut_simd_f32s(x1), S::as_mut_simd_f32s(m1));
+        let (v1, v1_rest) = S::as_mut_simd_f32s(v1);
+        for ((((x, g), m), v), ((x1, m1), v1)) in x.iter().zip(g).zip(m).zip(v).zip(x1.iter_mut().zip(m1).zip(v1)) {
+            [*x1, *m1, *v1] = update(s, self.step, *x, *g, *m, *v);
         }
-        let [x, g, m, v] = [x.1, g.1, m.1, v.1].map(|f| s.partial_load_f32s(f));
-        let last = update(x, g, m, v);
-        [x1.1, m1.1, v1.1].into_iter().zip(last).for_each(|(to, v)| s.partial_store_f32s(to, v));
+        let part = |from: &[f32]| s.partial_load_f32s(from);
+        let last = update(s, self.step, part(x_rest), part(g_rest), part(m_rest), part(v_rest));
+        s.partial_store_f32s(x1_rest, last[0]);
+        s.partial_store_f32s(m1_rest, last[1]);
+        s.partial_store_f32s(v1_rest, last[2]);
     }
+}
+
+#[inline(always)]
+fn update<S: Simd>(s: S, step: AdamStep, x: S::f32s, g: S::f32s, m: S::f32s, v: S::f32s) -> [S::f32s; 3] {
+    let AdamStep { rate, beta1, beta2, epsilon, correction1, correction2 } = step;
+    let m = s.mul_add_e_f32s(m, s.splat_f32s(beta1), s.mul_f32s(g, s.splat_f32s(1.0 - beta1)));
+    let v = s.mul_add_e_f32s(v, s.splat_f32s(beta2), s.mul_f32s(s.mul_f32s(g, g), s.splat_f32s(1.0 - beta2)));
+    let deviation = s.add_f32s(s.sqrt_f32s(s.div_f32s(v, s.splat_f32s(correction2))), s.splat_f32s(epsilon));
+    let shift = s.div_f32s(s.div_f32s(m, s.splat_f32s(correction1)), deviation);
+    [s.mul_add_e_f32s(shift, s.splat_f32s(-rate), x), m, v]
 }
 
 /// Coefficients of one Newton-Schulz step, `3.4445 x + (2.0315 a - 4.775) a x` with `a = x x^T` (Jordan et al., "Muon", 2024).

@@ -9,12 +9,13 @@ mod tiles;
 mod transform;
 
 use super::gemm::{PANEL, tile, tile_rows};
+use super::interleave::interleave_by;
 use super::scratch::Scratch;
-use super::{ConvShape, arch};
+use super::{ConvShape, Pass, arch};
 pub(super) use gradient::conv_dw;
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
-use tiles::{Grid, Phases, point_step, points_len};
+use tiles::{Grid, LANES, Panel, point_step, points, points_len};
 use transform::{PRODUCTS, SCALE, SIDE, combine, evaluate, load, store};
 
 /// Blocks of output channels that one visit of the transformed input serves.
@@ -36,6 +37,12 @@ pub(super) fn conv(x: &[f32], kernel: Kernel<'_>, s: ConvShape, y: &mut [f32]) {
         5 => run::<4, 5>(x, kernel, s, y),
         _ => run::<2, 7>(x, kernel, s, y),
     }
+}
+
+/// Tiles that go through at once: fewer when there are many channels, so that their points stay in the second-level cache.
+fn panel_width(cin: usize) -> usize {
+    const POINTS: usize = 160 * 1024;
+    (POINTS / (PRODUCTS * cin) / LANES * LANES).clamp(LANES, PANEL)
 }
 
 /// Some output channels of some rows of tiles of one image.
@@ -65,8 +72,6 @@ fn run<const M: usize, const K: usize>(x: &[f32], kernel: Kernel<'_>, s: ConvSha
     pieces.into_par_iter().enumerate().for_each(|(i, to)| {
         arch.dispatch(Weights::<K> { kernel, s, first: start(i), count: start(i + 1) - start(i), to });
     });
-    let phases = Phases::new(x, b * cin, s, grid);
-
     let rows = (BAND / grid.stride).clamp(1, grid.rows);
     let bands = grid.rows.div_ceil(rows);
     // few bands: several tasks share one and transform its input each for themselves
@@ -87,7 +92,7 @@ fn run<const M: usize, const K: usize>(x: &[f32], kernel: Kernel<'_>, s: ConvSha
     }
     let points = points.get();
     tasks.into_par_iter().for_each(|mut task| {
-        arch.dispatch(Band::<M> { phases: &phases, points, starts: &start, task: &mut task, s, grid });
+        arch.dispatch(Band::<M> { x, weights: points, starts: &start, task: &mut task, s, grid });
     });
 }
 
@@ -100,8 +105,8 @@ struct Weights<'a, const K: usize> {
     to: &'a mut [f32],
 }
 
-/// Floats of the widest vector.
-const LANES_MAX: usize = 16;
+/// Pixels of a row of a panel of the largest tiles.
+const ROW_MAX: usize = PANEL * 6;
 
 impl<const K: usize> WithSimd for Weights<'_, K> {
     type Output = ();
@@ -109,16 +114,15 @@ impl<const K: usize> WithSimd for Weights<'_, K> {
     fn with_simd<S: Simd>(self, simd: S) {
         let Weights { kernel: Kernel { w, mirrored }, s: ConvShape { cin, cout, .. }, first, count, to } = self;
         let (lanes, values) = (S::F32_LANES, cin * count);
-        let mut taps = [[[0f32; LANES_MAX]; K]; K];
+        let mut taps = [[[0f32; LANES]; K]; K];
         let mut half = [[simd.splat_f32s(0.0); K]; SIDE];
         for at in (0..values).step_by(lanes) {
             let used = lanes.min(values - at);
             for lane in 0..used {
                 let (ci, co) = ((at + lane) / count, first + (at + lane) % count);
                 let from = &w[(if mirrored { ci * cout + co } else { co * cin + ci }) * K * K..][..K * K];
-                for (t, v) in from.iter().enumerate() {
-                    let t = if mirrored { K * K - 1 - t } else { t };
-                    taps[t / K][t % K][lane] = *v;
+                for (t, taps) in taps.as_flattened_mut().iter_mut().enumerate() {
+                    taps[lane] = from[if mirrored { K * K - 1 - t } else { t }];
                 }
             }
             for j in 0..K {
@@ -147,8 +151,9 @@ impl<const K: usize> WithSimd for Weights<'_, K> {
 }
 
 struct Band<'a, 'b, const M: usize> {
-    phases: &'a Phases,
-    points: &'a [f32],
+    x: &'a [f32],
+    /// Points of the weights.
+    weights: &'a [f32],
     /// First channel of a block.
     starts: &'a dyn Fn(usize) -> usize,
     task: &'a mut Task<'b>,
@@ -160,9 +165,11 @@ impl<const M: usize> WithSimd for Band<'_, '_, M> {
     type Output = ();
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Band { phases, points, starts, task, s: ConvShape { cin, w, .. }, grid } = self;
+        let Band { x, weights, starts, task, s, grid } = self;
+        let ConvShape { cin, h, w, .. } = s;
         let Some(height) = task.out.first().map(|o| o.len() / w) else { return };
-        let end = height.div_ceil(M) * grid.stride;
+        let rows = height.div_ceil(M);
+        let mut cells = Scratch::take(grid.cells_len());
         let step = point_step(cin * PANEL);
         let mut v = Scratch::take(points_len(step));
         let most =
@@ -171,11 +178,13 @@ impl<const M: usize> WithSimd for Band<'_, '_, M> {
         let mut products = Scratch::take(points_len(product_step));
         let first_channel = starts(task.blocks.start);
         let mut pixels = [[[0f32; PANEL]; M]; M];
-        for first in (0..end).step_by(PANEL) {
-            let columns = PANEL.min(end - first);
+        let width = panel_width(cin);
+        for i in 0..grid.panels(rows, width) {
+            let panel = grid.panel(i, rows, width);
+            let below = Panel { row: panel.row + task.first_row, ..panel };
             for ci in 0..cin {
-                let flat = task.first_row * grid.stride + first;
-                phases.points::<S, M>(simd, task.image * cin + ci, flat, columns, &mut v.get_mut()[ci * PANEL..], step);
+                let x = &x[(task.image * cin + ci) * h * w..][..h * w];
+                points::<S, M>(simd, x, s, grid, below, cells.get_mut(), &mut v.get_mut()[ci * PANEL..], step);
             }
             for group in task.blocks.clone().step_by(GROUP) {
                 let group = group..(group + GROUP).min(task.blocks.end);
@@ -184,14 +193,14 @@ impl<const M: usize> WithSimd for Band<'_, '_, M> {
                     let v = &v.get()[point * step..][..cin * PANEL];
                     for block in group.clone() {
                         let (at, count) = (starts(block), starts(block + 1) - starts(block));
-                        let u = &points[PRODUCTS * cin * at + point * cin * count..][..cin * count];
+                        let u = &weights[PRODUCTS * cin * at + point * cin * count..][..cin * count];
                         let to = &mut products.get_mut()[point * product_step + (at - base) * PANEL..][..count * PANEL];
-                        tile(simd, count, columns, u, v, to);
+                        tile(simd, count, panel.count, u, v, to);
                     }
                 }
                 for co in base..starts(group.end) {
                     let from = &products.get()[(co - base) * PANEL..];
-                    outputs::<S, M>(simd, from, product_step, first, columns, &mut *task.out[co - first_channel], w, grid, &mut pixels);
+                    outputs::<S, M>(simd, from, product_step, panel, &mut *task.out[co - first_channel], w, grid, &mut pixels);
                 }
             }
         }
@@ -205,8 +214,7 @@ fn outputs<S: Simd, const M: usize>(
     simd: S,
     from: &[f32],
     step: usize,
-    first: usize,
-    columns: usize,
+    panel: Panel,
     out: &mut [f32],
     w: usize,
     grid: Grid,
@@ -214,7 +222,7 @@ fn outputs<S: Simd, const M: usize>(
 ) {
     let lanes = S::F32_LANES;
     let mut half = [[simd.splat_f32s(0.0); SIDE]; M];
-    for at in (0..columns).step_by(lanes) {
+    for at in (0..panel.count).step_by(lanes) {
         for j in 0..SIDE {
             let mut m = [simd.splat_f32s(0.0); SIDE];
             for i in 0..SIDE {
@@ -232,42 +240,38 @@ fn outputs<S: Simd, const M: usize>(
             }
         }
     }
-    // runs of tiles within a row of tiles
+    let mut rows = [[0f32; ROW_MAX]; M];
+    for i in 0..M {
+        // all columns at once, so that the compiler knows the count
+        interleave_by::<M>(pixels[i].as_flattened(), PANEL, &mut rows[i][..PANEL * M]);
+    }
+    // runs of tiles within a row
     let mut at = 0;
-    while at < columns {
-        let (ty, tx) = ((first + at) / grid.stride, (first + at) % grid.stride);
-        let n = (grid.stride - tx).min(columns - at);
+    while at < panel.count {
+        let (ty, tx) = (panel.row + (panel.column + at) / grid.stride, (panel.column + at) % grid.stride);
+        let n = (grid.stride - tx).min(panel.count - at);
         let left = (tx * M).min(w);
         let right = ((tx + n) * M).min(w);
-        for (i, pixels) in pixels.iter().enumerate() {
-            let Some(row) = out.chunks_exact_mut(w).nth(ty * M + i) else { break };
-            interleave(pixels, at, &mut row[left..right]);
+        for (i, row) in rows.iter().enumerate() {
+            let Some(out) = out.chunks_exact_mut(w).nth(ty * M + i) else { break };
+            out[left..right].copy_from_slice(&row[at * M..][..right - left]);
         }
         at += n;
     }
 }
 
-/// `to[t * M + j] = from[j][at + t]`
-#[inline(always)]
-fn interleave<const M: usize>(from: &[[f32; PANEL]; M], at: usize, to: &mut [f32]) {
-    let (whole, part) = pulp::as_arrays_mut::<M, f32>(to);
-    let n = whole.len();
-    let mut runs = [&[][..]; M];
-    for j in 0..M {
-        runs[j] = &from[j][at..at + n];
-    }
-    for (t, to) in whole.iter_mut().enumerate() {
-        for j in 0..M {
-            to[j] = runs[j][t];
-        }
-    }
-    part.iter_mut().zip(from).for_each(|(to, from)| *to = from[at + n]);
+/// Tiles of one image, junk and unused lanes included.
+pub(super) fn tiles(s: ConvShape) -> usize {
+    let grid = Grid::new(s);
+    grid.computed(grid.rows, LANES)
 }
 
 /// Multiplications of one pass, those of junk tiles included.
-pub(super) fn products(s: ConvShape, gradient: bool) -> usize {
-    let flats = Grid::new(s).flats();
-    let flats = if gradient { flats } else { flats.next_multiple_of(LANES_MAX) };
-    let cout = if gradient { s.cout.next_multiple_of(LANES_MAX) } else { s.cout };
-    s.b * PRODUCTS * s.cin * cout * flats
+pub(super) fn products(s: ConvShape, pass: Pass) -> usize {
+    let grid = Grid::new(s);
+    let (tiles, channels) = match pass {
+        Pass::Forward | Pass::Dx => (grid.computed(grid.rows, LANES), s.cin * s.cout),
+        Pass::Dw => (grid.computed(grid.rows, 1), s.cin * s.cout.next_multiple_of(LANES)),
+    };
+    s.b * PRODUCTS * channels * tiles
 }

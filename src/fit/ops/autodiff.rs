@@ -1,10 +1,13 @@
 //! Gradients of [`FastOps`] over any backend that has them.
 
 use super::{Curve, FastOps};
-use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
+use burn::backend::autodiff::checkpoint::{
+    base::Checkpointer, retro_forward::RetroForward, state::BackwardStates, strategy::CheckpointStrategy,
+};
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::autodiff::{Autodiff, NodeId, grads::Gradients};
 use burn::tensor::ops::FloatTensor;
+use std::marker::PhantomData;
 
 #[derive(Debug)]
 struct Conv;
@@ -42,6 +45,24 @@ impl<B: FastOps> Backward<B, 2> for ShuffleCurve {
         if let Some(n) = for_b {
             grads.register::<B>(n.id, db);
         }
+    }
+}
+
+/// With a strategy that recomputes (`BalancedCheckpointing`), the output is not kept for the next layer's gradient but made
+/// again from the input, which is kept anyway.
+#[derive(Debug)]
+struct ShuffleAgain<B> {
+    x: NodeId,
+    bias: NodeId,
+    r: usize,
+    curve: Curve,
+    backend: PhantomData<B>,
+}
+
+impl<B: FastOps> RetroForward for ShuffleAgain<B> {
+    fn forward(&self, states: &mut BackwardStates, out: NodeId) {
+        let (x, bias) = (states.get_state::<FloatTensor<B>>(&self.x), states.get_state::<FloatTensor<B>>(&self.bias));
+        states.save(out, B::shuffle_curve(x, bias, self.r, self.curve));
     }
 }
 
@@ -168,7 +189,9 @@ impl<B: FastOps, C: CheckpointStrategy> FastOps for Autodiff<B, C> {
     }
 
     fn shuffle_curve(x: FloatTensor<Self>, bias: FloatTensor<Self>, r: usize, curve: Curve) -> FloatTensor<Self> {
-        match Backward::<B, 2>::prepare::<C>(ShuffleCurve, [x.node.clone(), bias.node.clone()]).compute_bound().stateful() {
+        let again = ShuffleAgain::<B> { x: x.node.id, bias: bias.node.id, r, curve, backend: PhantomData };
+        let prepared = Backward::<B, 2>::prepare::<C>(ShuffleCurve, [x.node.clone(), bias.node.clone()]).memory_bound();
+        match prepared.retro_forward(again).parents([&x, &bias]).stateful() {
             OpsKind::Tracked(mut p) => {
                 let state = (p.checkpoint(&x), p.checkpoint(&bias), r, curve);
                 p.finish(state, B::shuffle_curve(x.primitive, bias.primitive, r, curve))

@@ -174,7 +174,7 @@ impl FastOps for Flex {
 
     fn adam(x: FlexTensor, g: FlexTensor, m: FlexTensor, v: FlexTensor, step: AdamStep) -> [FlexTensor; 3] {
         if !native([&x, &g, &m, &v]) {
-            return plain::adam([x, g, m, v].map(|t| tensor::<Self, 1>(t)), step).map(prim);
+            return plain::adam([x, g, m, v].map(tensor::<Self, 1>), step).map(prim);
         }
         let n = x.shape().dims::<1>();
         let from = [x, g, m, v].map(|t| t.to_contiguous());

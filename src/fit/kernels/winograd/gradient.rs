@@ -4,9 +4,10 @@
 //! row of sums is whole vectors.
 
 use super::super::gemm::{PANEL, tile_outer, tile_rows};
+use super::super::interleave::interleave_by;
 use super::super::scratch::{LINE, Scratch};
 use super::super::{ConvShape, arch};
-use super::tiles::{Grid, Phases, point_step, points_len};
+use super::tiles::{Grid, Panel, point_step, points, points_len};
 use super::transform::{PRODUCTS, SCALE, SIDE, combine, evaluate, load, store};
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
@@ -37,13 +38,12 @@ fn run<const M: usize, const K: usize>(x: &[f32], dy: &[f32], s: ConvShape, dw: 
     let (arch, grid) = (arch(), Grid::new(s));
     let groups = cout.div_ceil(LINE);
     let panels = groups.div_ceil(PANEL / LINE);
-    let units = b * grid.flats().div_ceil(PANEL);
+    let units = b * grid.panels(grid.rows, PANEL);
     let size = PRODUCTS * cin * PANEL;
     let parts = (units / PART_PANELS).min(PARTS_FLOATS / (size * panels)).clamp(1, PARTS);
     // few parts: panels of channels are summed by different tasks, each of which transforms x for itself
     let shares = (PARTS / parts).clamp(1, panels);
 
-    let phases = Phases::new(x, b * cin, s, grid);
     let lined = channels_last(dy, s, grid);
     let mut sums = Scratch::take(parts * panels * size);
     let mut tasks = Vec::with_capacity(parts * shares);
@@ -57,7 +57,7 @@ fn run<const M: usize, const K: usize>(x: &[f32], dy: &[f32], s: ConvShape, dw: 
         }
     }
     tasks.into_par_iter().for_each(|(units, panels, sums)| {
-        arch.dispatch(Part::<M> { phases: &phases, dy: lined.get(), units, panels, groups, sums, s, grid });
+        arch.dispatch(Part::<M> { x, dy: lined.get(), units, panels, groups, sums, s, grid });
     });
     let sums = sums.get();
     dw.par_chunks_mut(LINE * cin * K * K).enumerate().for_each(|(group, dw)| {
@@ -84,16 +84,21 @@ fn channels_last(dy: &[f32], s: ConvShape, grid: Grid) -> Scratch {
                 to.fill(0.0);
                 continue;
             }
-            let rows: [&[f32]; LINE] = std::array::from_fn(|c| if c < channels { &dy[((first + c) * h + y) * w..][..w] } else { &[][..] });
-            arch.dispatch(Transpose { rows, channels, to });
+            arch.dispatch(Transpose { rows: &dy[(first * h + y) * w..], plane: h * w, channels, w, to });
         }
     });
     out
 }
 
+/// Rows of up to [`LINE`] channels to pixels of [`LINE`] channels.
 struct Transpose<'a> {
-    rows: [&'a [f32]; LINE],
+    /// Row of the first channel.
+    rows: &'a [f32],
+    /// Distance of the channels.
+    plane: usize,
     channels: usize,
+    w: usize,
+    /// `[at least w][LINE]`
     to: &'a mut [f32],
 }
 
@@ -101,39 +106,36 @@ impl WithSimd for Transpose<'_> {
     type Output = ();
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
-        let (to, _) = pulp::as_arrays_mut::<LINE, f32>(self.to);
-        let w = self.rows[0].len();
-        let (body, tail) = to.split_at_mut(w);
-        if self.channels < LINE {
-            body.iter_mut().for_each(|t| t[self.channels..].fill(0.0));
-        }
-        tail.iter_mut().for_each(|t| t.fill(0.0));
-        let whole = w / LINE * LINE;
-        if self.channels == LINE {
-            for x in (0..whole).step_by(LINE) {
-                let mut block = [[0f32; LINE]; LINE];
-                for c in 0..LINE {
-                    block[c].copy_from_slice(&self.rows[c][x..x + LINE]);
-                }
-                for (i, to) in body[x..x + LINE].iter_mut().enumerate() {
-                    for c in 0..LINE {
-                        to[c] = block[c][i];
-                    }
+        let Transpose { rows, plane, channels, w, to } = self;
+        let mut block = [[0f32; LINE]; LINE];
+        let mut quads = [0f32; 4 * LINE];
+        let mut pixels = [[0f32; LINE]; LINE];
+        for (x, to) in to.chunks_mut(LINE * LINE).enumerate() {
+            let x = x * LINE;
+            let n = w.saturating_sub(x).min(LINE);
+            for (c, block) in block.iter_mut().enumerate().take(channels) {
+                if n == LINE {
+                    block.copy_from_slice(&rows[c * plane + x..][..LINE]);
+                } else {
+                    block.fill(0.0);
+                    block[..n].copy_from_slice(&rows[c * plane + x.min(w)..][..n]);
                 }
             }
-        }
-        let done = if self.channels == LINE { whole } else { 0 };
-        for (c, row) in self.rows.iter().enumerate().take(self.channels) {
-            for (to, v) in body[done..].iter_mut().zip(&row[done..]) {
-                to[c] = *v;
+            // by fours: a transpose in one go would become scattered stores
+            for c in (0..LINE).step_by(4) {
+                interleave_by::<4>(block[c..c + 4].as_flattened(), LINE, &mut quads);
+                for (pixel, quad) in pixels.iter_mut().zip(quads.chunks_exact(4)) {
+                    pixel[c..c + 4].copy_from_slice(quad);
+                }
             }
+            to.copy_from_slice(&pixels.as_flattened()[..to.len()]);
         }
     }
 }
 
 /// Sums over some panels of tiles, for some panels of output channels: `sums [panels][PRODUCTS][cin][PANEL]`.
 struct Part<'a, const M: usize> {
-    phases: &'a Phases,
+    x: &'a [f32],
     dy: &'a [f32],
     /// Panels of tiles, counted through all images.
     units: std::ops::Range<usize>,
@@ -148,17 +150,19 @@ impl<const M: usize> WithSimd for Part<'_, M> {
     type Output = ();
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Part { phases, dy, units, panels, groups, sums, s: ConvShape { cin, .. }, grid } = self;
-        let per_image = grid.flats().div_ceil(PANEL);
+        let Part { x, dy, units, panels, groups, sums, s, grid } = self;
+        let ConvShape { cin, h, w, .. } = s;
+        let per_image = grid.panels(grid.rows, PANEL);
+        let mut cells = Scratch::take(grid.cells_len());
         let step = point_step(cin * PANEL);
         let (mut v, mut e) = (Scratch::take(points_len(step)), Scratch::take(PRODUCTS * PANEL * PANEL));
         let rows = tile_rows();
         sums.fill(0.0);
         for unit in units {
-            let (image, first) = (unit / per_image, unit % per_image * PANEL);
-            let columns = PANEL.min(grid.flats() - first);
+            let (image, tiles) = (unit / per_image, grid.panel(unit % per_image, grid.rows, PANEL));
             for ci in 0..cin {
-                phases.points::<S, M>(simd, image * cin + ci, first, columns, &mut v.get_mut()[ci * PANEL..], step);
+                let x = &x[(image * cin + ci) * h * w..][..h * w];
+                points::<S, M>(simd, x, s, grid, tiles, cells.get_mut(), &mut v.get_mut()[ci * PANEL..], step);
             }
             for (panel, sums) in panels.clone().zip(sums.chunks_exact_mut(PRODUCTS * cin * PANEL)) {
                 let channels = panel_groups(panel, groups);
@@ -166,10 +170,10 @@ impl<const M: usize> WithSimd for Part<'_, M> {
                 for (at, group) in channels.enumerate() {
                     let plane = grid.rows * M * grid.columns * M * LINE;
                     let dy = &dy[(image * groups + group) * plane..][..plane];
-                    gradients::<S, M>(simd, dy, first, columns, &mut e.get_mut()[at * LINE..], grid);
+                    gradients::<S, M>(simd, dy, tiles, &mut e.get_mut()[at * LINE..], grid);
                 }
                 for (point, sums) in sums.chunks_exact_mut(cin * PANEL).enumerate() {
-                    let (v, e) = (&v.get()[point * step..][..cin * PANEL], &e.get()[point * PANEL * PANEL..][..columns * PANEL]);
+                    let (v, e) = (&v.get()[point * step..][..cin * PANEL], &e.get()[point * PANEL * PANEL..][..tiles.count * PANEL]);
                     for (v, sums) in v.chunks(rows * PANEL).zip(sums.chunks_mut(rows * PANEL)) {
                         tile_outer(simd, width, v, e, sums);
                     }
@@ -181,12 +185,12 @@ impl<const M: usize> WithSimd for Part<'_, M> {
 
 /// Points of the output gradients of one group of channels: `to[(point * PANEL + column) * PANEL + channel]`.
 #[inline(always)]
-fn gradients<S: Simd, const M: usize>(simd: S, dy: &[f32], first: usize, columns: usize, to: &mut [f32], grid: Grid) {
+fn gradients<S: Simd, const M: usize>(simd: S, dy: &[f32], tiles: Panel, to: &mut [f32], grid: Grid) {
     let lanes = S::F32_LANES;
     let width = grid.columns * M;
     let mut half = [[simd.splat_f32s(0.0); M]; SIDE];
-    for column in 0..columns {
-        let (ty, tx) = ((first + column) / grid.stride, (first + column) % grid.stride);
+    for column in 0..tiles.count {
+        let (ty, tx) = (tiles.row + (tiles.column + column) / grid.stride, (tiles.column + column) % grid.stride);
         if tx >= grid.columns {
             for point in 0..PRODUCTS {
                 to[(point * PANEL + column) * PANEL..][..LINE].fill(0.0);

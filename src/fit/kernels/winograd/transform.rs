@@ -71,10 +71,10 @@ pub(super) fn combine<S: Simd, const N: usize>(s: S, m: &[S::f32s; SIDE]) -> [S:
     let pair = |i: usize| (s.add_f32s(m[i], m[i + 1]), s.sub_f32s(m[i], m[i + 1]));
     let ((even1, odd1), (even2, odd2), (even3, odd3)) = (pair(1), pair(3), pair(5));
     let mut y = [even1; N];
-    for i in 0..N {
+    for (i, y) in y.iter_mut().enumerate() {
         let power = (1u32 << i) as f32;
         let (a, b, c) = if i % 2 == 0 { (even1, even2, even3) } else { (odd1, odd2, odd3) };
-        y[i] = s.mul_add_e_f32s(c, s.splat_f32s(1.0 / power), s.mul_add_e_f32s(b, s.splat_f32s(power), a));
+        *y = s.mul_add_e_f32s(c, s.splat_f32s(1.0 / power), s.mul_add_e_f32s(b, s.splat_f32s(power), a));
     }
     y[0] = s.add_f32s(y[0], m[0]);
     y[N - 1] = s.add_f32s(y[N - 1], m[7]);
