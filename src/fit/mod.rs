@@ -97,6 +97,10 @@ pub struct Settings {
 #[cfg(feature = "cuda")]
 const RESIDENT: usize = 4 << 30;
 
+/// Bytes of activations that a step on the CPU keeps for its gradients. Beyond, those that follow from others by a pixel shuffle
+/// and a nonlinearity are computed again instead, which halves the memory and changes no bit.
+const KEEP_BYTES: u64 = 256 << 20;
+
 /// One group to fit.
 #[derive(Clone, Copy)]
 pub struct Job<'a> {
@@ -169,7 +173,8 @@ pub fn groups_at_once(graph: &Graph, batch: usize, device: Device, threads: usiz
 
 /// Fits one group.
 pub fn fit(job: &Job<'_>, observer: &mut dyn Observer) -> Result<Fitted> {
-    type Cpu = burn::backend::Autodiff<burn::backend::Flex>;
+    use burn::backend::autodiff::checkpoint::strategy::BalancedCheckpointing;
+    use burn::backend::{Autodiff, Flex};
     match job.settings.device.resolve() {
         #[cfg(feature = "cuda")]
         Device::Cuda(index) => {
@@ -182,7 +187,19 @@ pub fn fit(job: &Job<'_>, observer: &mut dyn Observer) -> Result<Fitted> {
         }
         #[cfg(not(feature = "cuda"))]
         Device::Cuda(index) => Err(Error::Device(format!("cuda:{index}: this build has no CUDA support (cargo feature 'cuda')"))),
-        Device::Auto | Device::Cpu => train::run::<Cpu>(job, &Default::default(), train::Memory { resident: 0, look_every: 1 }, observer),
+        Device::Auto | Device::Cpu => {
+            let memory = train::Memory { resident: 0, look_every: 1 };
+            let graph = job.arch.lower(job.info)?;
+            let kept = graph.activations().saturating_mul(4 * job.settings.batch as u64);
+            let fitted = if kept > KEEP_BYTES {
+                train::run::<Autodiff<Flex, BalancedCheckpointing>>(job, &Default::default(), memory, observer)
+            } else {
+                train::run::<Autodiff<Flex>>(job, &Default::default(), memory, observer)
+            };
+            // the next group's shapes may differ
+            ops::release();
+            fitted
+        }
     }
 }
 
