@@ -124,3 +124,10 @@ pub fn squared_error_backward([x, target, weights]: [&[f32]; 3], n: usize, g: f3
         dx.iter_mut().zip(x).zip(t).for_each(|((dx, x), t)| *dx = factor * (x - t));
     });
 }
+
+/// `out = x + y`
+pub fn add(x: &[f32], y: &[f32], out: &mut [f32]) {
+    out.par_chunks_mut(4 * PIECE).zip(x.par_chunks(4 * PIECE)).zip(y.par_chunks(4 * PIECE)).for_each(|((out, x), y)| {
+        out.iter_mut().zip(x).zip(y).for_each(|((out, x), y)| *out = x + y);
+    });
+}
