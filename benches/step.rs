@@ -135,7 +135,7 @@ impl Network {
                 let linear = |x, (w, b): (Tensor<A<C>, 4>, Tensor<A<C>, 1>)| ops::shuffle_linear(ops::conv_same(x, w), b, 1);
                 let scrb = |x: Tensor<A<C>, 4>, depthwise: (Tensor<A<C>, 4>, Tensor<A<C>, 1>), mix| {
                     let y = ops::shuffle_swish(ops::conv_same_depthwise(x.clone(), depthwise.0), depthwise.1, 1);
-                    x + linear(y, mix)
+                    ops::add(x, linear(y, mix))
                 };
                 let x = swish(x, next(), 1);
                 let x = swish(x, next(), 1);
@@ -144,7 +144,7 @@ impl Network {
                 for (s, _) in NERVPP {
                     let y = scrb(x.clone(), next(), next());
                     let u = scrb(swish(y, next(), s), next(), next());
-                    x = u + linear(ops::bilinear(x, s), next());
+                    x = ops::add(u, linear(ops::bilinear(x, s), next()));
                 }
                 vec![linear(x, next())]
             }

@@ -80,6 +80,10 @@ pub trait FastOps: Backend {
         let (dx, dgain, dbias) = plain::channel_norm_backward(tensor::<Self, 4>(x), tensor(gain), tensor(g));
         [prim(dx), prim(dgain), prim(dbias)]
     }
+    /// Sum of two tensors of one shape.
+    fn add(x: FloatTensor<Self>, y: FloatTensor<Self>) -> FloatTensor<Self> {
+        Self::float_add(x, y)
+    }
     /// Bilinear upsampling by `factor`, corners not aligned.
     fn bilinear(x: FloatTensor<Self>, factor: usize) -> FloatTensor<Self> {
         prim(plain::bilinear(tensor::<Self, 4>(x), factor))
@@ -273,4 +277,13 @@ pub fn squared_error<B: FastOps>(x: Tensor<B, 4>, target: Tensor<B, 4>, shares: 
 /// applies (Jordan et al., "Muon: an optimizer for hidden layers in neural networks", 2024). Not differentiable.
 pub fn orthogonal<B: FastOps>(x: Tensor<B, 2>) -> Tensor<B, 2> {
     tensor(B::orthogonal(prim(x)))
+}
+
+/// `x + y` of one shape, with the result in reused memory: for large sums, such as residual connections.
+///
+/// # Panics
+/// If the shapes differ.
+pub fn add<B: FastOps, const D: usize>(x: Tensor<B, D>, y: Tensor<B, D>) -> Tensor<B, D> {
+    assert!(x.dims() == y.dims(), "add: {:?} and {:?} differ", x.dims(), y.dims());
+    tensor(B::add(prim(x), prim(y)))
 }

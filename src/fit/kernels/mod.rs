@@ -30,7 +30,7 @@ pub use conv::{Method, Pass, conv, conv_dw, conv_dx, method, products};
 pub use depthwise::{depthwise, depthwise_dw, depthwise_dx};
 pub use loss::{ErrorShape, squared_error, squared_error_backward};
 pub use optim::{NEWTON_SCHULZ, NEWTON_SCHULZ_STEPS, adam, orthogonal};
-pub use pointwise::{channel_norm, channel_norm_backward, fake_quant, fake_quant_log_step};
+pub use pointwise::{add, channel_norm, channel_norm_backward, fake_quant, fake_quant_log_step};
 pub use scratch::release as release_scratch;
 
 /// Geometry of a convolution: `x [b, cin, h, w]`, weights `[cout, cin, k, k]`, `y [b, cout, h, w]`.

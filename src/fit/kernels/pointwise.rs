@@ -1,6 +1,8 @@
 //! Quantisation with a scalar step, and normalisation over channels. Burn's broadcasting walks such tensors element by
 //! element through strides; these walk rows.
 
+use rayon::prelude::*;
+
 /// The nearest integer, halves to even; magnitudes from 2^22 on, which no quantised value has, stay as they are. The library's
 /// function is a call for each value where the build may not assume SSE 4.1.
 #[inline(always)]
@@ -86,4 +88,14 @@ pub fn channel_norm_backward([x, gain, g]: [&[f32]; 3], n: usize, epsilon: f32, 
             }
         }
     }
+}
+
+/// Values of one piece of work.
+const PIECE: usize = 16384;
+
+/// `out = x + y`
+pub fn add(x: &[f32], y: &[f32], out: &mut [f32]) {
+    out.par_chunks_mut(PIECE).zip(x.par_chunks(PIECE)).zip(y.par_chunks(PIECE)).for_each(|((out, x), y)| {
+        out.iter_mut().zip(x).zip(y).for_each(|((out, x), y)| *out = x + y);
+    });
 }

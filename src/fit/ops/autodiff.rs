@@ -117,6 +117,18 @@ impl<B: FastOps> Backward<B, 3> for ChannelNorm {
 }
 
 #[derive(Debug)]
+struct Add;
+impl<B: FastOps> Backward<B, 2> for Add {
+    type State = ();
+    fn backward(self, ops: Ops<Self::State, 2>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let g = grads.consume::<B>(&ops.node);
+        for n in ops.parents.into_iter().flatten() {
+            grads.register::<B>(n.id, g.clone());
+        }
+    }
+}
+
+#[derive(Debug)]
 struct SquaredError;
 impl<B: FastOps> Backward<B, 1> for SquaredError {
     /// x, target, shares
@@ -213,6 +225,13 @@ impl<B: FastOps, C: CheckpointStrategy> FastOps for Autodiff<B, C> {
 
     fn pixel_unshuffle(x: FloatTensor<Self>, r: usize) -> FloatTensor<Self> {
         rearrange::<B, C>(x, Rearrange::Unshuffle(r))
+    }
+
+    fn add(x: FloatTensor<Self>, y: FloatTensor<Self>) -> FloatTensor<Self> {
+        match Backward::<B, 2>::prepare::<C>(Add, [x.node.clone(), y.node.clone()]).compute_bound().stateful() {
+            OpsKind::Tracked(p) => p.finish((), B::add(x.primitive, y.primitive)),
+            OpsKind::UnTracked(p) => p.finish(B::add(x.primitive, y.primitive)),
+        }
     }
 
     fn bilinear(x: FloatTensor<Self>, factor: usize) -> FloatTensor<Self> {

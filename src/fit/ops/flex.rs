@@ -155,6 +155,14 @@ impl FastOps for Flex {
         all_filled([&d, &[d[1]], &[d[1]]], |out| k::channel_norm_backward(from, d[2] * d[3], super::NORM_EPSILON, out))
     }
 
+    fn add(x: FlexTensor, y: FlexTensor) -> FlexTensor {
+        if !native([&x, &y]) {
+            return <Self as burn::tensor::ops::FloatTensorOps<Self>>::float_add(x, y);
+        }
+        let (x, y) = (x.to_contiguous(), y.to_contiguous());
+        filled(&x.shape().to_vec(), |out| k::add(x.storage(), y.storage(), out))
+    }
+
     fn bilinear(x: FlexTensor, factor: usize) -> FlexTensor {
         if !native([&x]) {
             return prim(plain::bilinear(tensor::<Self, 4>(x), factor));
