@@ -38,6 +38,14 @@ pub fn tensor<B: Backend, const D: usize>(values: Vec<f32>, shape: [usize; D], d
     Tensor::from_data(TensorData::new(values, shape), device)
 }
 
+/// The input of the first of `chains`, let go if none of the others and no output reads it.
+fn read<B: Backend>(values: &mut [Option<Tensor<B, 4>>], graph: &Graph, chains: &[Chain]) -> Tensor<B, 4> {
+    let node = chains[0].input;
+    let later = chains[1..].iter().any(|c| c.input == node) || graph.outputs.iter().any(|o| o.node == node);
+    let value = if later { values[node].clone() } else { values[node].take() };
+    value.expect("chains read ends of chains")
+}
+
 impl<B: FastOps> Net<B> {
     /// Kaiming-uniform kernels as PyTorch's default, from `rng`; zero biases.
     pub fn new(graph: &Graph, chains: &[Chain], rng: &mut Rng, device: &B::Device) -> Self {
@@ -95,7 +103,7 @@ impl<B: FastOps> Net<B> {
         if quantise { self.quantised(b, self.weights.len() + i) } else { b }
     }
 
-    /// Runs the graph on `[batch, channels, rows, columns]` latents; returns the value of each node that ends a chain. In half
+    /// Runs the graph on `[batch, channels, rows, columns]` latents; returns the values of the graph's outputs. In half
     /// precision hidden nodes are 16-bit floats and output nodes, like all parameters, 32-bit ones.
     pub fn forward(
         &self,
@@ -109,7 +117,7 @@ impl<B: FastOps> Net<B> {
         let mut values: Vec<Option<Tensor<B, 4>>> = vec![None; graph.nodes.len()];
         values[0] = Some(if half { latent.cast(DType::F16) } else { latent });
         for (i, c) in chains.iter().enumerate() {
-            let x = values[c.input].clone().expect("chains read ends of chains");
+            let x = read(&mut values, graph, &chains[i..]);
             let (mut w, mut b) = (self.weight(i, quantise), self.bias(i, quantise));
             if half {
                 (w, b) = (w.cast(DType::F16), b.cast(DType::F16));
@@ -130,7 +138,7 @@ impl<B: FastOps> Net<B> {
         let mut values: Vec<Option<Tensor<B, 4>>> = vec![None; graph.nodes.len()];
         values[0] = Some(latent);
         for (i, c) in chains.iter().enumerate() {
-            let x = values[c.input].clone().expect("chains read ends of chains");
+            let x = read(&mut values, graph, &chains[i..]);
             let y = ops::shuffle_linear(ops::conv_same(x, self.weight(i, true)), self.bias(i, true), c.factor);
             peaks[c.conv] = peak(&y);
             values[c.end] = Some(if c.gelu {
