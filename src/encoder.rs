@@ -235,7 +235,7 @@ pub fn encode(source: &mut dyn FrameSource, output: impl Write, options: &Option
         let mut running = HashMap::new();
         let mut waiting = BTreeMap::<usize, Coded>::new();
         let mut more = true;
-        let result = loop {
+        loop {
             // a slow group may hold back twice as many as are fitted at once
             while more && running.len() < jobs && read < reports.len() + 2 * jobs {
                 let frames = match read_group(source, groups.size(read), &|| shared.stop()) {
@@ -275,8 +275,7 @@ pub fn encode(source: &mut dyn FrameSource, output: impl Write, options: &Option
                 }
                 reports.push(c.report);
             }
-        };
-        result
+        }
     })?;
     if first_frame == 0 {
         return Err(Error::Parameter("the source has no frames".into()));

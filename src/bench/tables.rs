@@ -216,8 +216,8 @@ pub(super) fn point_columns(rows: &[&Row]) -> Vec<Column> {
     }
     out.push(column("enc s", |r| format!("{:.1}", r.enc_s)));
     out.push(column("dec fps", move |r| optional((r.dec_s > 0.0).then(|| format!("{:.1}", r.frames as f64 / r.dec_s)))));
-    let figures: [(&str, fn(&Row) -> Option<f64>); 3] =
-        [("enc cpu s", |r| r.enc_cpu_s), ("enc MB", |r| r.enc_mb), ("dec MB", |r| r.dec_mb)];
+    type Figure = fn(&Row) -> Option<f64>;
+    let figures: [(&str, Figure); 3] = [("enc cpu s", |r| r.enc_cpu_s), ("enc MB", |r| r.enc_mb), ("dec MB", |r| r.dec_mb)];
     for (head, f) in figures.into_iter().filter(|(_, f)| rows.iter().any(|r| f(r).is_some())) {
         out.push(column(head, move |r| f(r).map_or(String::new(), |v| format!("{v:.0}"))));
     }
