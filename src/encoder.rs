@@ -15,7 +15,7 @@ use crate::decoder;
 use crate::error::{Error, Result};
 use crate::fit::{self, Fitted, Job, Settings};
 use crate::frame::{Frame, VideoInfo};
-use crate::group::{Arch, GroupBytes, GroupLayout};
+use crate::group::{Arch, Group, GroupBytes, GroupLayout};
 use crate::io::FrameSource;
 use crate::metrics::{Scorer, Scores};
 use crate::network::hnerv::Hnerv;
@@ -85,7 +85,8 @@ pub struct GroupReport {
     pub steps: usize,
     /// Bytes by part.
     pub bytes: GroupBytes,
-    /// PSNR of the float network over all planes as weighted by the loss, rounded to samples, dB.
+    /// PSNR of the float network, activations kept to the coded ranges, over all planes as weighted by the loss, rounded to
+    /// samples, dB.
     pub float_psnr: f64,
     /// The same of the exact decoder, dB.
     pub exact_psnr: f64,
@@ -319,8 +320,8 @@ fn code_group(work: Work, info: &VideoInfo, options: &Options, shared: &Shared<'
     let job = Job { info, frames: &frames, arch: &arch, target_bytes, settings };
     let fit_start = Instant::now();
     let mut observer = FitObserver { shared, group: index };
-    let mut fitted = pool.install(|| fit::fit(&job, &mut observer))?;
-    calibrate::refine_scales(&mut fitted.group, &graph, info, &frames, &pool)?;
+    let mut refine = |group: &mut Group| calibrate::refine_scales(group, &graph, info, &frames, &pool);
+    let fitted = pool.install(|| fit::fit(&job, &mut refine, &mut observer))?;
     let fit_seconds = fit_start.elapsed().as_secs_f64();
 
     let mut payload = Vec::new();

@@ -148,8 +148,8 @@ pub fn plane_weight(chroma: crate::frame::Chroma, p: usize) -> f64 {
 pub struct Fitted {
     /// The integers to code.
     pub group: Group,
-    /// PSNR of the quantised network in float arithmetic over all planes (weighted as in the loss), after rounding to
-    /// samples, dB: what exact decoding is compared with.
+    /// PSNR of the quantised network in float arithmetic, activations kept to the ranges of the group's scales, over all planes
+    /// (weighted as in the loss), after rounding to samples, dB: what exact decoding is compared with.
     pub float_psnr: f64,
 }
 
@@ -171,8 +171,11 @@ pub fn groups_at_once(graph: &Graph, batch: usize, device: Device, threads: usiz
     most.min(AT_ONCE_BYTES / bytes).max(1) as usize
 }
 
+/// May improve the activation scales of a group's integers before the fit is judged.
+pub type Refine<'a> = &'a mut dyn FnMut(&mut Group) -> Result<()>;
+
 /// Fits one group.
-pub fn fit(job: &Job<'_>, observer: &mut dyn Observer) -> Result<Fitted> {
+pub fn fit(job: &Job<'_>, refine: Refine<'_>, observer: &mut dyn Observer) -> Result<Fitted> {
     use burn::backend::autodiff::checkpoint::strategy::BalancedCheckpointing;
     use burn::backend::{Autodiff, Flex};
     match job.settings.device.resolve() {
@@ -183,7 +186,7 @@ pub fn fit(job: &Job<'_>, observer: &mut dyn Observer) -> Result<Fitted> {
             }
             type Cuda = burn::backend::Autodiff<burn_cuda::Cuda>;
             let memory = train::Memory { resident: RESIDENT, look_every: 32 };
-            train::run::<Cuda>(job, &burn_cuda::CudaDevice::new(index), memory, observer)
+            train::run::<Cuda>(job, &burn_cuda::CudaDevice::new(index), memory, refine, observer)
         }
         #[cfg(not(feature = "cuda"))]
         Device::Cuda(index) => Err(Error::Device(format!("cuda:{index}: this build has no CUDA support (cargo feature 'cuda')"))),
@@ -192,9 +195,9 @@ pub fn fit(job: &Job<'_>, observer: &mut dyn Observer) -> Result<Fitted> {
             let graph = job.arch.lower(job.info)?;
             let kept = graph.activations().saturating_mul(4 * job.settings.batch as u64);
             let fitted = if kept > KEEP_BYTES {
-                train::run::<Autodiff<Flex, BalancedCheckpointing>>(job, &Default::default(), memory, observer)
+                train::run::<Autodiff<Flex, BalancedCheckpointing>>(job, &Default::default(), memory, refine, observer)
             } else {
-                train::run::<Autodiff<Flex>>(job, &Default::default(), memory, observer)
+                train::run::<Autodiff<Flex>>(job, &Default::default(), memory, refine, observer)
             };
             // the next group's shapes may differ
             ops::release();

@@ -130,6 +130,28 @@ impl<B: FastOps> Net<B> {
         values
     }
 
+    /// What a decoder of infinite precision makes of a latent: the quantised network, each activation kept to the range that
+    /// `scales`, the fraction bits of the nodes, leave it. Returns the values of the graph's outputs.
+    pub fn decoded(&self, graph: &Graph, chains: &[Chain], latent: Tensor<B, 4>, scales: &[u8]) -> Vec<Option<Tensor<B, 4>>> {
+        let keep = |t: Tensor<B, 4>, node: usize| {
+            let most = 32767.0 * (-f64::from(scales[node])).exp2();
+            t.clamp(-most, most)
+        };
+        let mut values: Vec<Option<Tensor<B, 4>>> = vec![None; graph.nodes.len()];
+        values[0] = Some(keep(latent, 0));
+        for (i, c) in chains.iter().enumerate() {
+            let x = read(&mut values, graph, &chains[i..]);
+            let y = keep(ops::shuffle_linear(ops::conv_same(x, self.weight(i, true)), self.bias(i, true), c.factor), c.conv);
+            values[c.end] = Some(if c.gelu {
+                let none = Tensor::zeros([y.dims()[1]], &y.device());
+                keep(ops::shuffle_gelu(y, none, 1), c.end)
+            } else {
+                y
+            });
+        }
+        values
+    }
+
     /// Largest magnitude of every node that has a scale, for one latent.
     pub fn peaks(&self, graph: &Graph, chains: &[Chain], latent: Tensor<B, 4>) -> Vec<f32> {
         let peak = |t: &Tensor<B, 4>| t.clone().abs().max().into_data().to_vec::<f32>().map_or(0.0, |v| v[0]);

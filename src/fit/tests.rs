@@ -53,7 +53,7 @@ fn fit(precision: Precision, steps: usize, seed: u64, memory: Memory) -> (super:
     let arch = Arch::Hnerv(size::for_params(&info, frames.len(), 9000.0).unwrap());
     let job = Job { info: &info, frames: &frames, arch: &arch, target_bytes: 7000.0, settings: settings(precision, steps, seed) };
     let mut looks = Quiet(Vec::new());
-    let fitted = super::train::run::<B>(&job, &Default::default(), memory, &mut looks).unwrap();
+    let fitted = super::train::run::<B>(&job, &Default::default(), memory, &mut |_| Ok(()), &mut looks).unwrap();
     (fitted, looks.0)
 }
 

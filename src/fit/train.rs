@@ -19,7 +19,7 @@ use super::net::Net;
 use super::ops::FastOps;
 use super::quant::Params;
 use super::target::{self, Head};
-use super::{Fitted, Job, Loss, Observer, Precision, Progress};
+use super::{Fitted, Job, Loss, Observer, Precision, Progress, Refine};
 use crate::entropy::tensor::{Network, Step};
 use crate::error::{Error, Result};
 use crate::group::{Arch, Group};
@@ -52,7 +52,7 @@ pub struct Memory {
 }
 
 /// Runs `job` on `device`.
-pub fn run<B>(job: &Job<'_>, device: &B::Device, memory: Memory, observer: &mut dyn Observer) -> Result<Fitted>
+pub fn run<B>(job: &Job<'_>, device: &B::Device, memory: Memory, refine: Refine<'_>, observer: &mut dyn Observer) -> Result<Fitted>
 where
     B: AutodiffBackend + FastOps,
     B::InnerBackend: FastOps,
@@ -66,7 +66,7 @@ where
     let frames = Frames::new(job.frames, job.info, &heads, padded, memory.resident, device);
     let mut t = Trainer::<B>::new(job, &graph, &chains, &heads, frames, device);
     t.train(memory.look_every, observer)?;
-    t.finish()
+    t.finish(refine)
 }
 
 pub(super) struct Trainer<'a, B: AutodiffBackend> {
@@ -275,8 +275,9 @@ where
         Ok((mse.inner(), Gradients::new(grads, scale)))
     }
 
-    /// Integers of the trained network: a last shift onto the wanted size if it is off by more than 1 %, then scales.
-    fn finish(mut self) -> Result<Fitted> {
+    /// Integers of the trained network: a last shift onto the wanted size if it is off by more than 1 %, then scales,
+    /// which `refine` may change.
+    fn finish(mut self, refine: Refine<'_>) -> Result<Fitted> {
         let frames = self.job.frames.len();
         let p = Params::read(&self.net, self.graph, self.chains)?;
         let bytes = p.coded_bytes(self.graph, frames, 0.0)?;
@@ -286,23 +287,26 @@ where
         self.write_steps(&p, |l| Step::nearest((l + shift).exp()).value().ln());
 
         let net = self.net.valid();
-        let (mut peaks, mut error) = (vec![0f32; self.graph.nodes.len()], 0.0);
+        let latent = |i: usize| net.quantised(net.latents[i].val(), net.latent_step());
+        let mut peaks = vec![0f32; self.graph.nodes.len()];
         for i in 0..frames {
-            let latent = net.quantised(net.latents[i].val(), net.latent_step());
-            for (a, b) in peaks.iter_mut().zip(net.peaks(self.graph, self.chains, latent.clone())) {
+            for (a, b) in peaks.iter_mut().zip(net.peaks(self.graph, self.chains, latent(i))) {
                 *a = a.max(b);
             }
-            let mut values = net.forward(self.graph, self.chains, latent, true, Precision::Full);
+        }
+        set_scales(self.chains, &peaks, &mut network);
+        let mut group = Group { arch: self.job.arch.clone(), network, latents, frames };
+        refine(&mut group)?;
+
+        let mut error = 0.0;
+        for i in 0..frames {
+            let mut values = net.decoded(self.graph, self.chains, latent(i), &group.network.scales);
             for head in self.heads {
                 let output = values[head.node].take().ok_or_else(|| Error::Unsupported("an output inside a chain".into()))?;
                 error += target::sample_error(head, output, &self.job.frames[i], self.job.info)?;
             }
         }
-        set_scales(self.chains, &peaks, &mut network);
-        Ok(Fitted {
-            group: Group { arch: self.job.arch.clone(), network, latents, frames },
-            float_psnr: psnr(error / frames as f64, self.job.info.format.bit_depth),
-        })
+        Ok(Fitted { group, float_psnr: psnr(error / frames as f64, self.job.info.format.bit_depth) })
     }
 }
 
