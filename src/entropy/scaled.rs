@@ -306,3 +306,7 @@ fn with_ends<C: Coder>(c: &mut C, normal: &Normal, size: u32, state: State, v: u
     };
     c.symbol(size, below, v)
 }
+
+#[cfg(test)]
+#[path = "scaled_tests.rs"]
+mod tests;
