@@ -7,7 +7,7 @@ mod common;
 mod decode_table;
 
 use criterion::{Criterion, Throughput};
-use nvc::entropy::tensor::{blank_network, code_network};
+use nvc::entropy::tensor::{Syntax, blank_network, code_network};
 use nvc::entropy::{Decoder, Encoder};
 use nvc::frame::Chroma;
 use nvc::synth::{Level, Synth};
@@ -15,29 +15,29 @@ use nvc::synth::{Level, Synth};
 fn pictures(c: &mut Criterion) {
     let info = common::info(416, 240, Chroma::Yuv420, 8);
     let g = common::random_group(&info, 1, 120_000.0, 1);
-    let graph = g.arch.lower(&info).expect("a graph");
+    let graph = g.arch.lower(&info, g.frames).expect("a graph");
     let mut group = c.benchmark_group("picture 416x240, 120k parameters");
     // multiply-accumulates as "elements": the report reads as MAC/s
     group.throughput(Throughput::Elements(graph.macs())).sample_size(20);
     for level in Level::available().filter(|l| *l != Level::Reference) {
         let synth = Synth::new(&graph, &g.network, &info, level).expect("a network");
         let mut ws = synth.workspace();
-        group.bench_function(level.name(), |b| b.iter(|| synth.frame(&g.latents, &mut ws)));
+        group.bench_function(level.name(), |b| b.iter(|| synth.frames(&synth.source(0, &g.latents), &mut ws)));
     }
 }
 
 fn weights(c: &mut Criterion) {
     let info = common::info(416, 240, Chroma::Yuv420, 8);
     let g = common::random_group(&info, 1, 120_000.0, 1);
-    let graph = g.arch.lower(&info).expect("a graph");
+    let graph = g.arch.lower(&info, g.frames).expect("a graph");
     let mut e = Encoder::default();
-    code_network(&mut e, &graph, &g.network).expect("coded");
+    code_network(&mut e, &graph, &g.network, Syntax::Plain).expect("coded");
     let bytes = e.finish();
     let blank = blank_network(&graph);
     let mut group = c.benchmark_group("entropy decoding of weights");
     group.throughput(Throughput::Elements(graph.params())).sample_size(20);
     group.bench_function("weights", |b| {
-        b.iter(|| code_network(&mut Decoder::new(&bytes, 0).expect("a stream"), &graph, &blank).expect("decoded"))
+        b.iter(|| code_network(&mut Decoder::new(&bytes, 0).expect("a stream"), &graph, &blank, Syntax::Plain).expect("decoded"))
     });
 }
 

@@ -26,15 +26,15 @@ pub fn weighted_error(source: &[&Frame], decoded: &[Frame], info: &VideoInfo) ->
 /// Moves each node's fraction bits as long as that brings the decoded frames nearer to `frames`. The scales that come in leave
 /// room for the largest activation; often a finer scale that cuts off a few of them loses less.
 pub fn refine_scales(group: &mut Group, graph: &Graph, info: &VideoInfo, frames: &[Frame], pool: &rayon::ThreadPool) -> Result<()> {
-    let count = frames.len().min(TRIAL_FRAMES);
-    let trial: Vec<usize> = (0..count).map(|i| i * frames.len() / count).collect();
-    let source: Vec<&Frame> = trial.iter().map(|&i| &frames[i]).collect();
-    let latents: Vec<i16> = trial.iter().flat_map(|&i| &group.latents[i * graph.latent_len()..][..graph.latent_len()]).copied().collect();
+    let passes = graph.passes(frames.len());
+    let count = passes.min(TRIAL_FRAMES.div_ceil(graph.frames));
+    let trial: Vec<usize> = (0..count).map(|i| i * passes / count).collect();
     let error = |group: &Group| -> Result<f64> {
         // scales that contradict the steps are no candidates
         let Ok(synth) = Synth::new(graph, &group.network, info, Level::detect()) else { return Ok(f64::INFINITY) };
-        let mut decoded = Vec::with_capacity(count);
-        decoder::frames(pool, &synth, &latents, graph.latent_len(), count, &mut |_, f| {
+        let (mut source, mut decoded) = (Vec::new(), Vec::new());
+        decoder::passes_of(pool, &synth, &group.latents, &mut trial.iter().copied(), &mut |i, f| {
+            source.push(&frames[i]);
             decoded.push(f);
             Ok(())
         })?;

@@ -10,8 +10,10 @@ use std::ops::Range;
 use std::sync::mpsc::{self, SyncSender};
 
 use crate::bitstream::container::{Packet, PacketReader, parse_index, tag};
+use crate::bitstream::fields::Reader;
 use crate::bitstream::header::{FORMAT_VERSION, IndexEntry, SectionHeader, SequenceHeader};
 use crate::bitstream::limits::Limits;
+use crate::entropy::tensor::Network;
 use crate::error::{Error, Result};
 use crate::frame::{Frame, VideoInfo};
 use crate::group::{Group, GroupLayout, at};
@@ -73,12 +75,32 @@ impl Section {
         Ok(Section { header, groups, packet })
     }
 
-    /// Decodes network and latents of one of the section's groups.
-    pub fn group(&self, layout: &GroupLayout) -> Result<Group> {
+    fn coded(&self, layout: &GroupLayout) -> Reader<'_> {
         let coded_at = layout.offset + layout.header_bytes;
         let start = (coded_at - self.packet.offset - 5) as usize;
-        let mut r = crate::bitstream::fields::Reader::new(&self.packet.payload[start..start + layout.coded_bytes()], coded_at);
-        layout.decode(&mut r).map_err(|e| at(e, coded_at))
+        Reader::new(&self.packet.payload[start..start + layout.coded_bytes()], coded_at)
+    }
+
+    /// Decodes the groups of the section that hold frames of `range`, in order, and of those before them what they need.
+    pub fn groups_in(&self, range: Range<u64>, sink: &mut dyn FnMut(u64, &GroupLayout, Group) -> Result<()>) -> Result<()> {
+        let mut previous: Option<Network> = None;
+        for (i, (first, layout)) in self.groups.iter().enumerate() {
+            let wanted = *first < range.end && first + u64::from(layout.header.frames) > range.start;
+            let mut r = self.coded(layout);
+            let place = |e| at(e, layout.offset + layout.header_bytes);
+            // those after the last one wanted are nobody's predecessors
+            let next = self.groups.get(i + 1).filter(|(first, next)| *first < range.end && next.uses_previous());
+            if wanted {
+                let group = layout.decode(&mut r, previous.as_ref()).map_err(place)?;
+                previous = next.is_some().then(|| group.network.clone());
+                sink(*first, layout, group)?;
+            } else if next.is_some() {
+                previous = Some(layout.decode_network(&mut r, previous.as_ref()).map_err(place)?);
+            } else {
+                previous = None;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -147,19 +169,18 @@ impl<R: Read> Sections<R> {
     /// Makes the groups that hold frames of `range` ready, one ahead of who takes them. Ends early if nobody does.
     fn groups(&mut self, range: &Range<u64>, level: Level, out: &SyncSender<Result<Ready>>) -> Result<()> {
         while let Some(section) = self.next_section()? {
-            for (first, layout) in &section.groups {
-                let (first, end) = (*first, first + u64::from(layout.header.frames));
-                let (from, to) = (range.start.max(first), range.end.min(end));
-                if from < to {
-                    let Group { network, latents, .. } = section.group(layout)?;
-                    let synth = Synth::new(&layout.graph, &network, &self.info, level).map_err(|e| at(e, layout.offset))?;
-                    let latent_len = layout.graph.latent_len();
-                    let skip = (from - first) as usize * latent_len;
-                    if out.send(Ok(Ready { synth, latents, skip, latent_len, frames: from..to })).is_err() {
-                        return Ok(());
-                    }
-                }
+            let mut gone = false;
+            let ready = section.groups_in(range.clone(), &mut |first, layout, group| {
+                let frames = range.start.max(first)..range.end.min(first + u64::from(layout.header.frames));
+                let synth = Synth::new(&layout.graph, &group.network, &self.info, level).map_err(|e| at(e, layout.offset))?;
+                gone = out.send(Ok(Ready { synth, latents: group.latents, first, frames })).is_err();
+                // nobody reads this error
+                if gone { Err(broken_off()) } else { Ok(()) }
+            });
+            if gone {
+                return Ok(());
             }
+            ready?;
         }
         Ok(())
     }
@@ -169,9 +190,9 @@ impl<R: Read> Sections<R> {
 struct Ready {
     synth: Synth,
     latents: Vec<i16>,
-    /// Values of latents before the first frame wanted.
-    skip: usize,
-    latent_len: usize,
+    /// The group's first frame.
+    first: u64,
+    /// Those of its frames that are wanted.
     frames: Range<u64>,
 }
 
@@ -258,9 +279,8 @@ impl<R: Read> StreamDecoder<R> {
                     continue;
                 }
             };
-            let count = (g.frames.end - g.frames.start) as usize;
-            let mut sink = |i, f| sink(g.frames.start + i, f);
-            frames(&pool, &g.synth, &g.latents[g.skip..], g.latent_len, count, &mut sink)?;
+            let wanted = (g.frames.start - g.first) as usize..(g.frames.end - g.first) as usize;
+            frames(&pool, &g.synth, &g.latents, wanted, &mut |i, f| sink(g.first + i as u64, f))?;
         }
         // nothing comes any more, so the thread is at its end
         match thread.join() {
@@ -283,45 +303,57 @@ pub fn pool(threads: usize) -> Result<rayon::ThreadPool> {
     rayon::ThreadPoolBuilder::new().num_threads(threads).build().map_err(|e| Error::io("starting threads", std::io::Error::other(e)))
 }
 
-/// Computes `count` pictures of consecutive `latents`, as many at once as the pool has threads, and gives them out in order on
-/// this thread, while the next ones are computed.
+/// Computes the pictures `range` of a group with the latents `latents`, as many passes at once as the pool has threads, and gives
+/// them out in order on this thread, with their index in the group, while the next ones are computed.
 pub fn frames(
     pool: &rayon::ThreadPool,
     synth: &Synth,
     latents: &[i16],
-    latent_len: usize,
-    count: usize,
-    sink: &mut dyn FnMut(u64, Frame) -> Result<()>,
+    range: Range<usize>,
+    sink: &mut dyn FnMut(usize, Frame) -> Result<()>,
+) -> Result<()> {
+    let per_pass = synth.per_pass();
+    let mut passes = range.start / per_pass..range.end.div_ceil(per_pass);
+    let mut sink = |i: usize, f: Frame| if range.contains(&i) { sink(i, f) } else { Ok(()) };
+    passes_of(pool, synth, latents, &mut passes, &mut sink)
+}
+
+/// Computes the pictures of `passes`, as [`frames`].
+pub fn passes_of(
+    pool: &rayon::ThreadPool,
+    synth: &Synth,
+    latents: &[i16],
+    passes: &mut dyn Iterator<Item = usize>,
+    sink: &mut dyn FnMut(usize, Frame) -> Result<()>,
 ) -> Result<()> {
     let threads = pool.current_num_threads();
     let mut workers: Vec<Workspace> = Vec::new();
-    let (mut taken, mut given) = (0, 0);
-    let mut ready = Vec::new();
+    let mut ready: Vec<(usize, Vec<Frame>)> = Vec::new();
     loop {
-        let batch: Vec<&[i16]> = latents.chunks_exact(latent_len).take(count).skip(taken).take(threads).collect();
-        taken += batch.len();
+        let batch: Vec<usize> = passes.take(threads).collect();
         if workers.is_empty() || batch.len() < workers.len() {
-            // fewer pictures than threads are cut into strips
+            // fewer passes than threads are cut into strips
             let strips = (threads / batch.len().max(1)).min(synth.info().height / MIN_STRIP_ROWS).max(1);
             workers = batch.iter().map(|_| synth.workspace_in_strips(strips)).collect();
         }
-        let mut pictures: Vec<Option<Frame>> = batch.iter().map(|_| None).collect();
+        let mut pictures: Vec<Vec<Frame>> = batch.iter().map(|_| Vec::new()).collect();
         let mut result = Ok(());
         // the pictures of the batch before are given out meanwhile
         pool.in_place_scope(|scope| {
-            for ((latent, ws), out) in batch.iter().zip(&mut workers).zip(&mut pictures) {
-                scope.spawn(move |_| *out = Some(synth.frame(latent, ws)));
+            for ((&pass, ws), out) in batch.iter().zip(&mut workers).zip(&mut pictures) {
+                scope.spawn(move |_| *out = synth.frames(&synth.source(pass, latents), ws));
             }
-            for f in ready.drain(..) {
-                result = sink(given, f);
+            for (i, f) in
+                ready.drain(..).flat_map(|(pass, f)| f.into_iter().enumerate().map(move |(i, f)| (pass * synth.per_pass() + i, f)))
+            {
+                result = sink(i, f);
                 if result.is_err() {
                     break;
                 }
-                given += 1;
             }
         });
         result?;
-        ready = pictures.into_iter().flatten().collect();
+        ready = batch.into_iter().zip(pictures).collect();
         if ready.is_empty() {
             return Ok(());
         }

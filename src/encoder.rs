@@ -425,7 +425,7 @@ fn decode_back(bytes: &[u8], info: &VideoInfo, fitted: &Fitted, pool: &rayon::Th
     }
     let synth = Synth::new(&layout.graph, &group.network, info, Level::detect())?;
     let mut frames = Vec::new();
-    decoder::frames(pool, &synth, &group.latents, layout.graph.latent_len(), group.frames, &mut |_, f| {
+    decoder::frames(pool, &synth, &group.latents, 0..group.frames, &mut |_, f| {
         frames.push(f);
         Ok(())
     })?;

@@ -2,19 +2,25 @@
 
 use crate::bitstream::Limits;
 use crate::bitstream::fields::Reader;
-use crate::bitstream::header::{GroupHeader, HnervHeader, HnervStage};
-use crate::entropy::tensor::{Network, blank_network, code_network};
+use crate::bitstream::header::{GroupHeader, HnervHeader, HnervStage, NervHeader, NervppHeader, NirvanaHeader};
+use crate::entropy::tensor::{Network, Syntax, blank_network, code_network};
 use crate::entropy::{Decoder, Encoder, latent::code_latents};
 use crate::error::{Error, Result};
 use crate::frame::VideoInfo;
 use crate::network::Graph;
 use crate::network::hnerv::{self, Hnerv};
+use crate::network::nerv::{self, Nerv};
+use crate::network::nirvana::{self, Nirvana};
 
 /// A representation's own header fields.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Arch {
-    /// Spec section 6.1.
+    /// Spec sections 6.1 and 6.5.
     Hnerv(Hnerv),
+    /// Spec sections 6.2 and 6.3.
+    Nerv(Nerv),
+    /// Spec section 6.4.
+    Nirvana(Nirvana),
 }
 
 impl Arch {
@@ -22,31 +28,66 @@ impl Arch {
     pub fn name(&self) -> &'static str {
         match self {
             Arch::Hnerv(_) => "hnerv",
+            Arch::Nerv(n) if n.plus.is_some() => "nervpp",
+            Arch::Nerv(_) => "nerv",
+            Arch::Nirvana(_) => "nirvana",
         }
     }
 
     /// Architecture id in the group header.
     pub fn id(&self) -> u32 {
         match self {
+            Arch::Hnerv(h) if h.tanh => hnerv::TANH_ARCH_ID,
             Arch::Hnerv(_) => hnerv::ARCH_ID,
+            Arch::Nerv(n) if n.plus.is_some() => nerv::PLUS_ARCH_ID,
+            Arch::Nerv(_) => nerv::ARCH_ID,
+            Arch::Nirvana(_) => nirvana::ARCH_ID,
         }
     }
 
-    /// The graph for pictures of `info`.
-    pub fn lower(&self, info: &VideoInfo) -> Result<Graph> {
+    /// The graph for pictures of `info` in a group of `frames`.
+    pub fn lower(&self, info: &VideoInfo, frames: usize) -> Result<Graph> {
         match self {
             Arch::Hnerv(h) => h.lower(info),
+            Arch::Nerv(n) => n.lower(info, frames),
+            Arch::Nirvana(n) => n.lower(info, frames),
+        }
+    }
+
+    /// Names and values of its fields, in stream order, but for those of the stages.
+    pub fn dump(&self) -> Vec<(&'static str, u32)> {
+        match self {
+            Arch::Hnerv(h) => h.header.dump(),
+            Arch::Nerv(n) => n.header.dump().into_iter().chain(n.plus.iter().flat_map(|p| p.dump())).collect(),
+            Arch::Nirvana(n) => n.header.dump(),
+        }
+    }
+
+    /// Its upsampling stages.
+    pub fn stages(&self) -> &[HnervStage] {
+        match self {
+            Arch::Hnerv(h) => &h.stages,
+            Arch::Nerv(n) => &n.stages,
+            Arch::Nirvana(_) => &[],
         }
     }
 
     fn read(id: u32, r: &mut Reader<'_>) -> Result<Self> {
+        let stages = |r: &mut Reader<'_>, n: u32| (0..n).map(|_| HnervStage::read(r)).collect::<Result<Vec<_>>>();
         match id {
-            hnerv::ARCH_ID => {
+            hnerv::ARCH_ID | hnerv::TANH_ARCH_ID => {
                 let header = HnervHeader::read(r)?;
-                let stages = (0..header.stages).map(|_| HnervStage::read(r)).collect::<Result<_>>()?;
-                Ok(Arch::Hnerv(Hnerv { header, stages }))
+                let stages = stages(r, header.stages)?;
+                Ok(Arch::Hnerv(Hnerv { header, stages, tanh: id == hnerv::TANH_ARCH_ID }))
             }
-            _ => Err(Error::Unsupported(format!("architecture {id} (this decoder knows 1, HNeRV)"))),
+            nerv::ARCH_ID | nerv::PLUS_ARCH_ID => {
+                let header = NervHeader::read(r)?;
+                let plus = (id == nerv::PLUS_ARCH_ID).then(|| NervppHeader::read(r)).transpose()?;
+                let stages = stages(r, header.stages)?;
+                Ok(Arch::Nerv(Nerv { header, plus, stages }))
+            }
+            nirvana::ARCH_ID => Ok(Arch::Nirvana(Nirvana { header: NirvanaHeader::read(r)? })),
+            _ => Err(Error::Unsupported(format!("architecture {id} (this decoder knows 1 to 5)"))),
         }
     }
 
@@ -56,8 +97,19 @@ impl Arch {
                 h.header.write(out);
                 h.stages.iter().for_each(|s| s.write(out));
             }
+            Arch::Nerv(n) => {
+                n.header.write(out);
+                n.plus.iter().for_each(|p| p.write(out));
+                n.stages.iter().for_each(|s| s.write(out));
+            }
+            Arch::Nirvana(n) => n.header.write(out),
         }
     }
+}
+
+/// How the network of a group of architecture `id` is coded; `previous` is that of the group before it in the section.
+fn syntax(id: u32, previous: Option<&Network>) -> Syntax<'_> {
+    if id == hnerv::ARCH_ID { Syntax::Plain } else { Syntax::Modes { previous } }
 }
 
 /// Header of a group, and where its coded parts lie.
@@ -81,10 +133,17 @@ impl GroupLayout {
         let offset = r.offset();
         let header = GroupHeader::read(r)?;
         let arch = Arch::read(header.arch, r)?;
-        let graph = arch.lower(info).map_err(|e| at(e, offset))?;
+        let graph = arch.lower(info, header.frames as usize).map_err(|e| at(e, offset))?;
         graph.check(header.frames as usize, limits)?;
         let coded = u64::from(header.weights_bytes) + u64::from(header.latents_bytes);
-        let values = graph.params() + graph.latent_len() as u64 * u64::from(header.frames);
+        let latents = (graph.latent_len() * graph.passes(header.frames as usize)) as u64;
+        if latents == 0 && header.latents_bytes > 0 {
+            return Err(Error::format(
+                offset,
+                format!("latents_bytes is {} (allowed 0: nothing of the kind is coded)", header.latents_bytes),
+            ));
+        }
+        let values = graph.params() + latents;
         // a value costs at least 2^-10 bits (spec section 4.3), so more cannot be in there
         if values > 8192 * (coded + 8) {
             return Err(Error::format(offset, format!("{values} values cannot come from {coded} coded bytes (at most 8192 a byte)")));
@@ -97,16 +156,30 @@ impl GroupLayout {
         self.header.weights_bytes as usize + self.header.latents_bytes as usize
     }
 
-    /// Decodes network and latents.
-    pub fn decode(&self, r: &mut Reader<'_>) -> Result<Group> {
-        let at_weights = r.offset();
+    /// Whether the network may be coded relative to that of the group before.
+    pub fn uses_previous(&self) -> bool {
+        syntax(self.header.arch, None) != Syntax::Plain
+    }
+
+    /// Decodes the network; `previous` is that of the group before it in the section, if there is one.
+    pub fn decode_network(&self, r: &mut Reader<'_>, previous: Option<&Network>) -> Result<Network> {
+        let at = r.offset();
         let weights = r.bytes(self.header.weights_bytes as usize, "coded weights")?;
+        let syntax = syntax(self.header.arch, previous);
+        code_network(&mut Decoder::new(weights, at)?, &self.graph, &blank_network(&self.graph), syntax)
+    }
+
+    /// Decodes network and latents; `previous` as in [`GroupLayout::decode_network`].
+    pub fn decode(&self, r: &mut Reader<'_>, previous: Option<&Network>) -> Result<Group> {
+        let network = self.decode_network(r, previous)?;
         let at_latents = r.offset();
         let coded = r.bytes(self.header.latents_bytes as usize, "coded latents")?;
-        let network = code_network(&mut Decoder::new(weights, at_weights)?, &self.graph, &blank_network(&self.graph))?;
-        let mut latents = vec![0; self.graph.latent_len() * self.header.frames as usize];
-        let mut decoder = Decoder::new(coded, at_latents)?;
-        code_latents(&mut decoder, self.graph.latent_shape(), self.header.frames as usize, false, &mut latents)?;
+        let passes = self.graph.passes(self.header.frames as usize);
+        let mut latents = vec![0; self.graph.latent_len() * passes];
+        if self.graph.has_latents() {
+            let mut decoder = Decoder::new(coded, at_latents)?;
+            code_latents(&mut decoder, self.graph.latent_shape(), passes, false, &mut latents)?;
+        }
         Ok(Group { arch: self.arch.clone(), network, latents, frames: self.header.frames as usize })
     }
 }
@@ -126,7 +199,7 @@ pub struct Group {
     pub arch: Arch,
     /// Steps, scales and weights.
     pub network: Network,
-    /// `frames` latents, one after another.
+    /// The latents of all frames, one after another; empty where none are coded.
     pub latents: Vec<i16>,
     /// Number of frames.
     pub frames: usize,
@@ -151,22 +224,15 @@ impl GroupBytes {
 }
 
 impl Group {
-    /// Appends the group's bytes. `graph` is the lowering of `arch`.
-    pub fn write(&self, graph: &Graph, out: &mut Vec<u8>) -> Result<GroupBytes> {
+    /// Appends the group's bytes. `graph` is the lowering of `arch`; `previous` is the network of the group before it in the section.
+    pub fn write(&self, graph: &Graph, previous: Option<&Network>, out: &mut Vec<u8>) -> Result<GroupBytes> {
         let start = out.len();
         let weights = {
             let mut e = Encoder::default();
-            code_network(&mut e, graph, &self.network)?;
+            code_network(&mut e, graph, &self.network, self.syntax(previous))?;
             e.finish()
         };
-        let latents = [false, true].map(|temporal| {
-            let (mut e, mut values) = (Encoder::default(), self.latents.clone());
-            code_latents(&mut e, graph.latent_shape(), self.frames, temporal, &mut values).map(|()| e.finish())
-        });
-        let [plain, predicted] = latents;
-        let plain = plain?;
-        // residuals may leave the range that latents keep to; then there is no prediction
-        let latents = predicted.ok().filter(|p| p.len() < plain.len()).unwrap_or(plain);
+        let latents = if graph.has_latents() { self.coded_latents(graph)? } else { Vec::new() };
         let size = |n: usize| u32::try_from(n).ok().filter(|&n| n < 1 << 31);
         let (Some(weights_bytes), Some(latents_bytes), Ok(frames)) = (size(weights.len()), size(latents.len()), u16::try_from(self.frames))
         else {
@@ -178,5 +244,21 @@ impl Group {
         out.extend(&weights);
         out.extend(&latents);
         Ok(GroupBytes { header, weights: weights_bytes.into(), latents: latents_bytes.into() })
+    }
+
+    /// How the network is coded after `previous`.
+    pub fn syntax<'a>(&self, previous: Option<&'a Network>) -> Syntax<'a> {
+        syntax(self.arch.id(), previous)
+    }
+
+    fn coded_latents(&self, graph: &Graph) -> Result<Vec<u8>> {
+        let latents = [false, true].map(|temporal| {
+            let (mut e, mut values) = (Encoder::default(), self.latents.clone());
+            code_latents(&mut e, graph.latent_shape(), graph.passes(self.frames), temporal, &mut values).map(|()| e.finish())
+        });
+        let [plain, predicted] = latents;
+        let plain = plain?;
+        // residuals may leave the range that latents keep to; then there is no prediction
+        Ok(predicted.ok().filter(|p| p.len() < plain.len()).unwrap_or(plain))
     }
 }

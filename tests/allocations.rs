@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use common::{info, random_group};
 use nvc::entropy::latent::code_latents;
-use nvc::entropy::tensor::{blank_network, code_network};
+use nvc::entropy::tensor::{Syntax, blank_network, code_network};
 use nvc::entropy::{Decoder, Encoder};
 use nvc::frame::Chroma;
 use nvc::synth::{Level, Synth};
@@ -46,12 +46,12 @@ fn allocations_do_not_grow_with_symbols_or_samples() {
     for (scale, params) in [(1, 15_000.0), (3, 150_000.0)] {
         let info = info(208 * scale, 120 * scale, Chroma::Yuv420, 8);
         let g = random_group(&info, 4, params, 1);
-        let graph = g.arch.lower(&info).unwrap();
+        let graph = g.arch.lower(&info, g.frames).unwrap();
         let mut e = Encoder::default();
-        code_network(&mut e, &graph, &g.network).unwrap();
+        code_network(&mut e, &graph, &g.network, Syntax::Plain).unwrap();
         let weights = e.finish();
         let blank = blank_network(&graph);
-        let (network, _) = counted(|| code_network(&mut Decoder::new(&weights, 0).unwrap(), &graph, &blank).unwrap());
+        let (network, _) = counted(|| code_network(&mut Decoder::new(&weights, 0).unwrap(), &graph, &blank, Syntax::Plain).unwrap());
         assert!(network < 8 + 3 * graph.tensors.len(), "{network} allocations for {} tensors", graph.tensors.len());
 
         let mut e = Encoder::default();
@@ -62,7 +62,8 @@ fn allocations_do_not_grow_with_symbols_or_samples() {
 
         let synth = Synth::new(&graph, &g.network, &info, Level::detect()).unwrap();
         let mut ws = synth.workspace();
-        let (frame, _) = counted(|| synth.frame(&g.latents[..graph.latent_len()], &mut ws));
+        let source = synth.source(0, &g.latents);
+        let (frame, _) = counted(|| synth.frames(&source, &mut ws));
         assert!(frame < 16, "{frame} allocations for a picture of three planes");
         counts.push((latents, frame, graph.params()));
     }

@@ -14,10 +14,10 @@ use nvc::group::Group;
 use nvc::synth::{Level, Synth};
 
 fn pictures(g: &Group, info: &VideoInfo, level: Level) -> Vec<Frame> {
-    let graph = g.arch.lower(info).unwrap();
+    let graph = g.arch.lower(info, g.frames).unwrap();
     let synth = Synth::new(&graph, &g.network, info, level).unwrap();
     let mut ws = synth.workspace();
-    g.latents.chunks(graph.latent_len()).map(|l| synth.frame(l, &mut ws)).collect()
+    (0..graph.passes(g.frames)).flat_map(|pass| synth.frames(&synth.source(pass, &g.latents), &mut ws)).collect()
 }
 
 /// A reader of a copy, which a decoder's thread may keep.
@@ -83,7 +83,11 @@ fn a_file_gives_back_its_groups_and_its_frames() {
     assert_eq!(d.info(), &info);
     let mut got = Vec::new();
     while let Some(s) = d.next_section().unwrap() {
-        got.extend(s.groups.iter().map(|(_, l)| s.group(l).unwrap()));
+        s.groups_in(0..u64::MAX, &mut |_, _, g| {
+            got.push(g);
+            Ok(())
+        })
+        .unwrap();
     }
     assert!(got == groups);
     assert_eq!(d.bytes_read(), bytes.len() as u64);

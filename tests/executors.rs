@@ -99,10 +99,11 @@ fn picture(graph: &Graph, net: &Network, info: &VideoInfo, latent: &[i16], level
     let synth = Synth::new(graph, net, info, level).unwrap();
     let mut ws = synth.workspace_in_strips(strips);
     // twice: what the first leaves in the buffers must not show
-    let first = synth.frame(latent, &mut ws);
-    let again = synth.frame(latent, &mut ws);
+    let source = synth.source(0, latent);
+    let first = synth.frames(&source, &mut ws);
+    let again = synth.frames(&source, &mut ws);
     assert!(first == again, "{level:?}: a second picture differs");
-    first
+    first.into_iter().next().unwrap()
 }
 
 #[test]
@@ -121,7 +122,7 @@ fn random_graphs_give_the_reference_s_samples() {
         let net = network(&mut rng, &g, kind);
         let latent: Vec<i16> = (0..g.latent_len()).map(|_| rng.laplace(20, 200)).collect();
         let Ok(synth) = Synth::new(&g, &net, &info, Level::Reference) else { panic!("case {case}: refused") };
-        let reference = synth.frame(&latent, &mut synth.workspace());
+        let reference = synth.frames(&synth.source(0, &latent), &mut synth.workspace()).remove(0);
         flat += usize::from(reference.planes[0].data.iter().all(|&v| v == reference.planes[0].data[0]));
         for level in Level::available().skip(1) {
             for strips in [1, 2, 3 + case % 5] {
@@ -161,16 +162,16 @@ fn wide_pictures_use_every_tile() {
 fn threads_do_not_show() {
     let info = info(176, 144, Chroma::Yuv420, 8);
     let g = common::random_group(&info, 5, 12_000.0, 4);
-    let graph = g.arch.lower(&info).unwrap();
+    let graph = g.arch.lower(&info, g.frames).unwrap();
     let synth = Synth::new(&graph, &g.network, &info, Level::detect()).unwrap();
     let mut ws = synth.workspace();
-    let expected: Vec<Frame> = g.latents.chunks(graph.latent_len()).map(|l| synth.frame(l, &mut ws)).collect();
+    let expected: Vec<Frame> = (0..5).flat_map(|pass| synth.frames(&synth.source(pass, &g.latents), &mut ws)).collect();
     for threads in [1, 2, 3, 4, 8, 16] {
         let pool = decoder::pool(threads).unwrap();
         for count in [1, 2, 5] {
             let mut got = Vec::new();
-            decoder::frames(&pool, &synth, &g.latents, graph.latent_len(), count, &mut |i, f| {
-                assert_eq!(i, got.len() as u64);
+            decoder::frames(&pool, &synth, &g.latents, 0..count, &mut |i, f| {
+                assert_eq!(i, got.len());
                 got.push(f);
                 Ok(())
             })
@@ -178,10 +179,7 @@ fn threads_do_not_show() {
             assert!(got == expected[..count], "{count} frames on {threads} threads");
             // from one of the pool's own threads, as a caller may
             let mut inside = 0;
-            pool.install(|| {
-                decoder::frames(&pool, &synth, &g.latents, graph.latent_len(), count, &mut |_, _| Ok(())).map(|()| inside += 1)
-            })
-            .unwrap();
+            pool.install(|| decoder::frames(&pool, &synth, &g.latents, 0..count, &mut |_, _| Ok(())).map(|()| inside += 1)).unwrap();
             assert_eq!(inside, 1);
         }
     }

@@ -38,7 +38,7 @@ fn number(name: &str, default: usize) -> usize {
 /// A network whose activations keep their spread from layer to layer, as fitted ones do; the tests' grow until they saturate.
 fn group(info: &VideoInfo, frames: usize, params: f64) -> Group {
     let mut g = common::random_group(info, frames, params, 1);
-    let graph = g.arch.lower(info).expect("a graph");
+    let graph = g.arch.lower(info, g.frames).expect("a graph");
     for (t, spec) in g.network.tensors.iter_mut().zip(&graph.tensors) {
         if spec.role == Role::Weight {
             t.step = Step::nearest(t.step.value() * GAIN);
@@ -49,7 +49,7 @@ fn group(info: &VideoInfo, frames: usize, params: f64) -> Group {
 
 /// As `torch_decode.py` reads it.
 fn shape(arch: &Arch, info: &VideoInfo) -> String {
-    let Arch::Hnerv(h) = arch;
+    let Arch::Hnerv(h) = arch else { panic!("the table's networks are HNeRVs") };
     let stages: Vec<String> = h.stages.iter().map(|s| format!("{}:{}:{}", s.stride, s.kernel, s.channels)).collect();
     let sub = u8::from(info.format.chroma == Chroma::Yuv420);
     let g = &h.header;
@@ -65,7 +65,7 @@ fn measure(group: &Group, graph: &Graph, info: &VideoInfo, level: Level, threads
     let mut times = Vec::new();
     for round in 0..=rounds {
         let start = Instant::now();
-        decoder::frames(&pool, &synth, &latents, graph.latent_len(), count, &mut |_, _| Ok(())).expect("frames");
+        decoder::frames(&pool, &synth, &latents, 0..count, &mut |_, _| Ok(())).expect("frames");
         // the first finds cold caches and sleeping threads
         if round > 0 {
             times.push(start.elapsed().as_secs_f64() / count as f64);
@@ -91,7 +91,7 @@ pub fn main() {
             continue;
         }
         let group = group(&info, frames, params);
-        let graph = group.arch.lower(&info).expect("a graph");
+        let graph = group.arch.lower(&info, group.frames).expect("a graph");
         if shapes {
             println!("{name} {}", shape(&group.arch, &info));
             continue;

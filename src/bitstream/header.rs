@@ -39,7 +39,7 @@ bundle! {
     /// Start of a group (spec section 3.3). The architecture's own fields follow, then the coded parts.
     GroupHeader {
         frames: Varint(1, 65535), "frames in the group";
-        arch: U8(1, 255), "architecture: 1 HNeRV";
+        arch: U8(1, 255), "architecture: 1 HNeRV, 2 NeRV, 3 NeRV++, 4 NIRVANA, 5 HNeRV with tanh";
         weights_bytes: Varint(0, 0x7fff_ffff), "bytes of the coded steps, scales and weights";
         latents_bytes: Varint(0, 0x7fff_ffff), "bytes of the coded latents";
     }
@@ -63,6 +63,45 @@ bundle! {
         stride: U8(1, 16), "upsampling factor of the pixel shuffle";
         kernel: U8(1, 15), "kernel size of the convolution, odd";
         channels: Varint(1, 4096), "channels after the pixel shuffle";
+    }
+}
+
+bundle! {
+    /// Architecture fields of NeRV (spec section 3.6); NeRV++ adds [`NervppHeader`], then `stages` times [`HnervStage`] follow.
+    NervHeader {
+        levels: U8(1, 40), "frequencies of the positional code";
+        hidden: Varint(1, 4096), "channels of the stem's first layer";
+        rows: Varint(1, 1024), "rows that the stem's second layer becomes";
+        columns: Varint(1, 1024), "columns that the stem's second layer becomes";
+        channels: Varint(1, 4096), "channels that the stem's second layer becomes";
+        curve: U8(0, 1), "nonlinearity: 0 GELU, 1 swish";
+        head_kernel: U8(1, 15), "kernel size of the output convolutions, odd";
+        stages: U8(1, 12), "upsampling stages";
+    }
+}
+
+bundle! {
+    /// Further fields of NeRV++ (spec section 3.6).
+    NervppHeader {
+        before: U8(0, 4), "residual blocks before the upsampling of each stage";
+        after: U8(0, 4), "residual blocks after it";
+        kernel: U8(1, 15), "kernel size of their depthwise convolutions, odd";
+    }
+}
+
+bundle! {
+    /// Architecture fields of NIRVANA (spec section 3.7).
+    NirvanaHeader {
+        rows: Varint(1, 4096), "rows of patches";
+        columns: Varint(1, 4096), "columns of patches";
+        layers: U8(1, 8), "sine layers";
+        hidden: Varint(1, 4096), "channels of each sine layer";
+        features: Varint(1, 1024), "channels of a patch's feature map";
+        cell: U8(1, 64), "rows and columns of a patch's feature map";
+        kernel: U8(1, 15), "kernel size of the convolution of each frame, odd";
+        stride: U8(1, 16), "upsampling factor of its pixel shuffle";
+        channels: Varint(1, 4096), "channels after the pixel shuffle";
+        head_kernel: U8(1, 15), "kernel size of the output convolutions, odd";
     }
 }
 

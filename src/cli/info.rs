@@ -9,7 +9,7 @@ use crate::bitstream::header::FORMAT_VERSION;
 use crate::decoder::{Options, Section, StreamDecoder};
 use crate::error::Result;
 use crate::frame::{Range, VideoInfo};
-use crate::group::{Arch, GroupLayout};
+use crate::group::GroupLayout;
 
 /// Prints the structure of `a.input`.
 pub fn run(a: &InfoArgs) -> Result<()> {
@@ -60,15 +60,14 @@ fn section_json(s: &Section, info: &VideoInfo) -> Value {
 
 fn group_json(first: u64, g: &GroupLayout, info: &VideoInfo) -> Value {
     let pixels = (info.width * info.height) as f64;
-    let Arch::Hnerv(h) = &g.arch;
     let fields = |f: Vec<(&'static str, u32)>| f.into_iter().map(|(k, v)| (k.to_string(), json!(v))).collect::<serde_json::Map<_, _>>();
     json!({
         "first_frame": first, "frames": g.header.frames, "arch": g.arch.name(), "offset": g.offset,
-        "params": g.graph.params(), "latents": g.graph.latent_len() as u64 * u64::from(g.header.frames),
-        "macs_per_pixel": g.graph.macs() as f64 / pixels,
+        "params": g.graph.params(), "latents": g.graph.latent_len() * g.graph.passes(g.header.frames as usize),
+        "macs_per_pixel": g.graph.macs() as f64 / (pixels * g.graph.frames as f64),
         "bytes": { "header": g.header_bytes, "weights": g.header.weights_bytes, "latents": g.header.latents_bytes },
         "bits_per_param": f64::from(g.header.weights_bytes) * 8.0 / g.graph.params() as f64,
-        "hnerv": { "header": fields(h.header.dump()), "stages": h.stages.iter().map(|s| fields(s.dump())).collect::<Vec<_>>() },
+        g.arch.name(): { "header": fields(g.arch.dump()), "stages": g.arch.stages().iter().map(|s| fields(s.dump())).collect::<Vec<_>>() },
     })
 }
 

@@ -1,8 +1,8 @@
 //! Network tensors to bytes and back (spec section 4.4): steps, activation scales, weights.
 
-use super::contexts::{Coder, ValueModel, magnitude_class};
+use super::contexts::{Coder, Cost, MAX_MAGNITUDE, ValueModel, magnitude_class};
 use crate::error::{Error, Result};
-use crate::network::{Graph, Role};
+use crate::network::{Graph, Role, TensorSpec};
 
 const CLASSES: usize = 24;
 
@@ -70,6 +70,26 @@ impl Side {
         Ok(v as u8)
     }
 
+    /// Fraction bits, relative to those of the group before where it has some.
+    fn scale<C: Coder>(&mut self, c: &mut C, f: u8, before: Option<i32>) -> Result<u8> {
+        let max = Graph::MAX_FRACTION.into();
+        let Some(before) = before else { return self.field(c, 2, f.into(), max, "activation fraction bits") };
+        let f = before + self.model.code(c, 4, i32::from(f) - before)?;
+        if !(0..=max).contains(&f) {
+            return Err(Error::format(c.offset(), format!("activation fraction bits is {f} (allowed 0..={max})")));
+        }
+        Ok(f as u8)
+    }
+
+    fn mode<C: Coder>(&mut self, c: &mut C, mode: Mode, previous: bool) -> Result<Mode> {
+        match self.model.code(c, 3, mode as i32)? {
+            0 => Ok(Mode::Fresh),
+            1 if previous => Ok(Mode::Residual),
+            1 => Err(Error::format(c.offset(), "a residual tensor with no tensor of its size before it in the section")),
+            m => Err(Error::format(c.offset(), format!("tensor mode is {m} (allowed 0..=1)"))),
+        }
+    }
+
     fn step<C: Coder>(&mut self, c: &mut C, s: Step) -> Result<Step> {
         let exponent = self.field(c, 0, s.exponent.into(), Step::MAX_EXPONENT.into(), "step exponent")?;
         let mantissa = 128 + self.field(c, 1, i32::from(s.mantissa) - 128, 127, "step mantissa - 128")?;
@@ -77,25 +97,117 @@ impl Side {
     }
 }
 
+/// How a network is coded.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Syntax<'a> {
+    /// Every tensor by itself: architecture 1 (spec section 4.4).
+    Plain,
+    /// A mode for each tensor (spec section 4.6).
+    Modes {
+        /// The network of the group before in the section.
+        previous: Option<&'a Network>,
+    },
+}
+
+/// How one tensor is coded (spec section 4.6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mode {
+    /// By itself.
+    Fresh = 0,
+    /// As the difference to the same tensor of the group before.
+    Residual = 1,
+}
+
+/// Value models of tensors, one pair for each mode.
+#[derive(Clone)]
+struct Models {
+    weights: [ValueModel; 2],
+    biases: [ValueModel; 2],
+}
+
 /// Codes the network of `graph`. Writing codes `net`; reading ignores what it holds and returns what was read.
-pub fn code_network<C: Coder>(c: &mut C, graph: &Graph, net: &Network) -> Result<Network> {
-    let mut side = Side { model: ValueModel::new(3) };
+pub fn code_network<C: Coder>(c: &mut C, graph: &Graph, net: &Network, syntax: Syntax<'_>) -> Result<Network> {
+    let mut side = Side { model: ValueModel::new(5) };
     let mut out = net.clone();
-    out.latent_step = side.step(c, net.latent_step)?;
+    if graph.has_latents() {
+        out.latent_step = side.step(c, net.latent_step)?;
+    }
+    let previous = match syntax {
+        Syntax::Modes { previous } => previous,
+        Syntax::Plain => None,
+    };
     for (i, node) in graph.nodes.iter().enumerate() {
         if node.op.has_scale() {
-            out.scales[i] = side.field(c, 2, net.scales[i].into(), Graph::MAX_FRACTION.into(), "activation fraction bits")?;
+            let before = previous.and_then(|p| p.scales.get(i)).map(|&f| i32::from(f));
+            out.scales[i] = side.scale(c, net.scales[i], before)?;
         }
     }
-    let (mut weights, mut biases) = (ValueModel::new(CLASSES), ValueModel::new(CLASSES));
-    for (spec, t) in graph.tensors.iter().zip(&mut out.tensors) {
+    let model = || ValueModel::new(CLASSES);
+    let mut models = Models { weights: [model(), model()], biases: [model(), model()] };
+    for (i, (spec, t)) in graph.tensors.iter().zip(&mut out.tensors).enumerate() {
+        if syntax == Syntax::Plain {
+            t.step = side.step(c, t.step)?;
+            code_values(c, &mut models, spec, Mode::Fresh, &mut t.values)?;
+            continue;
+        }
+        let previous = previous.and_then(|p| p.tensors.get(i)).filter(|p| p.values.len() == t.values.len());
+        let mode = if c.reads() { Mode::Fresh } else { cheaper(&models, spec, t, previous)? };
+        let mode = side.mode(c, mode, previous.is_some())?;
         t.step = side.step(c, t.step)?;
-        match spec.role {
-            Role::Weight => code_weights(c, &mut weights, spec.shape, &mut t.values)?,
-            Role::Bias => code_biases(c, &mut biases, &mut t.values)?,
+        match previous.filter(|_| mode == Mode::Residual) {
+            None => code_values(c, &mut models, spec, mode, &mut t.values)?,
+            Some(p) => {
+                let mut values = if c.reads() { vec![0; t.values.len()] } else { residual(t, p).unwrap_or_default() };
+                code_values(c, &mut models, spec, mode, &mut values)?;
+                for ((v, &r), &q) in t.values.iter_mut().zip(&values).zip(&p.values) {
+                    let sum = i32::from(r) + predicted(q, p.step, t.step);
+                    *v = i16::try_from(sum)
+                        .ok()
+                        .filter(|v| *v != i16::MIN)
+                        .ok_or_else(|| Error::format(c.offset(), format!("value {sum} in {} (allowed -32767..=32767)", spec.name)))?;
+                }
+            }
         }
     }
     Ok(out)
+}
+
+fn code_values<C: Coder>(c: &mut C, models: &mut Models, spec: &TensorSpec, mode: Mode, values: &mut [i16]) -> Result<()> {
+    match spec.role {
+        Role::Weight => code_weights(c, &mut models.weights[mode as usize], spec.shape, values),
+        Role::Bias => code_biases(c, &mut models.biases[mode as usize], values),
+    }
+}
+
+/// Value `q` of step `from`, in units of step `to`, halves up (spec section 4.6).
+fn predicted(q: i16, from: Step, to: Step) -> i32 {
+    let (mut value, mut unit) = (i128::from(q) * i128::from(from.mantissa), i128::from(to.mantissa));
+    if to.exponent >= from.exponent {
+        value <<= to.exponent - from.exponent;
+    } else {
+        unit <<= from.exponent - to.exponent;
+    }
+    (2 * value + unit).div_euclid(2 * unit).clamp(-i128::from(MAX_MAGNITUDE), MAX_MAGNITUDE.into()) as i32
+}
+
+/// `t` less what `previous` predicts of it; `None` if that cannot be coded.
+fn residual(t: &Tensor, previous: &Tensor) -> Option<Vec<i16>> {
+    let one = |(&v, &q): (&i16, &i16)| {
+        i16::try_from(i32::from(v) - predicted(q, previous.step, t.step)).ok().filter(|v| i32::from(*v).abs() <= MAX_MAGNITUDE)
+    };
+    t.values.iter().zip(&previous.values).map(one).collect()
+}
+
+/// The mode that costs fewer bits.
+fn cheaper(models: &Models, spec: &TensorSpec, t: &Tensor, previous: Option<&Tensor>) -> Result<Mode> {
+    let Some(mut residual) = previous.and_then(|p| residual(t, p)) else { return Ok(Mode::Fresh) };
+    let bits = |mode: Mode, values: &mut [i16]| -> Result<f64> {
+        let mut c = Cost::default();
+        code_values(&mut c, &mut models.clone(), spec, mode, values)?;
+        Ok(c.bits)
+    };
+    let fresh = bits(Mode::Fresh, &mut t.values.clone())?;
+    Ok(if bits(Mode::Residual, &mut residual)? < fresh { Mode::Residual } else { Mode::Fresh })
 }
 
 /// An empty network of the graph's shape: what a reader starts from.

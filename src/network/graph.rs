@@ -10,11 +10,33 @@ pub type NodeId = usize;
 /// Index of a tensor in [`Graph::tensors`].
 pub type TensorId = usize;
 
+/// A nonlinearity, by table (spec section 5.5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Curve {
+    /// Gaussian error linear unit.
+    Gelu,
+    /// `x / (1 + e^-x)`.
+    Swish,
+    /// `sin(2 pi x)`: the input counts turns.
+    Sine,
+    /// Hyperbolic tangent.
+    Tanh,
+}
+
 /// One operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Op {
-    /// The frame's latent, dequantised (spec section 5.2).
+    /// Source: the frame's latent, dequantised (spec section 5.2).
     Latent,
+    /// Source: positional code of a frame's place in its group, `[2 * levels, 1, 1]` (spec section 5.2).
+    Time {
+        /// Frequencies, each with a sine and a cosine.
+        levels: usize,
+        /// Frames of the group.
+        frames: usize,
+    },
+    /// Source: coordinates of a grid, `[2, rows, columns]` (spec section 5.2).
+    Grid,
     /// Stride-1 convolution with zero padding to the same size, plus bias (spec section 5.3).
     Conv2d {
         /// Node read.
@@ -24,6 +46,15 @@ pub enum Op {
         /// Tensor of shape `[out, 1, 1, 1]`.
         bias: TensorId,
     },
+    /// The same, each channel by a kernel of its own (spec section 5.3).
+    Depthwise {
+        /// Node read.
+        input: NodeId,
+        /// Tensor of shape `[channels, 1, kernel, kernel]`.
+        weight: TensorId,
+        /// Tensor of shape `[channels, 1, 1, 1]`.
+        bias: TensorId,
+    },
     /// `out[c][y*r + i][x*r + j] = in[c*r*r + i*r + j][y][x]` (spec section 5.4).
     PixelShuffle {
         /// Node read.
@@ -31,24 +62,57 @@ pub enum Op {
         /// Upsampling factor r.
         factor: usize,
     },
-    /// Gaussian error linear unit (spec section 5.5).
-    Gelu {
+    /// `out[c][y][x] = in[(c * rows + y) * columns + x][0][0]` of a single position (spec section 5.4).
+    Unflatten {
+        /// Node read, of one row and column.
+        input: NodeId,
+    },
+    /// A nonlinearity (spec section 5.5).
+    Curve {
         /// Node read.
         input: NodeId,
+        /// Which.
+        curve: Curve,
+    },
+    /// Sum of two nodes (spec section 5.7).
+    Add {
+        /// Nodes read.
+        inputs: [NodeId; 2],
+    },
+    /// Bilinear upsampling (spec section 5.8).
+    Bilinear {
+        /// Node read.
+        input: NodeId,
+        /// Upsampling factor.
+        factor: usize,
+    },
+    /// Adds to each channel a constant that tells frame `frame` of the pass (spec section 5.9).
+    FrameCode {
+        /// Node read.
+        input: NodeId,
+        /// Frame of the pass.
+        frame: usize,
     },
 }
 
 impl Op {
     /// Whether the node's activations have a coded scale of their own.
     pub fn has_scale(self) -> bool {
-        !matches!(self, Op::PixelShuffle { .. })
+        !matches!(self, Op::Time { .. } | Op::Grid | Op::PixelShuffle { .. } | Op::Unflatten { .. } | Op::Bilinear { .. })
     }
 
-    /// The node read, if any.
-    pub fn input(self) -> Option<NodeId> {
+    /// The nodes read.
+    pub fn inputs(&self) -> &[NodeId] {
         match self {
-            Op::Latent => None,
-            Op::Conv2d { input, .. } | Op::PixelShuffle { input, .. } | Op::Gelu { input } => Some(input),
+            Op::Latent | Op::Time { .. } | Op::Grid => &[],
+            Op::Conv2d { input, .. }
+            | Op::Depthwise { input, .. }
+            | Op::PixelShuffle { input, .. }
+            | Op::Unflatten { input }
+            | Op::Curve { input, .. }
+            | Op::Bilinear { input, .. }
+            | Op::FrameCode { input, .. } => std::slice::from_ref(input),
+            Op::Add { inputs } => inputs,
         }
     }
 }
@@ -103,7 +167,7 @@ pub struct OutputPlane {
     pub channel: usize,
 }
 
-/// A convolution with what follows it, see [`Graph::chains`].
+/// A convolution with what follows it, see [`Graph::steps`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Chain {
     /// The convolution's node.
@@ -116,35 +180,90 @@ pub struct Chain {
     pub weight: TensorId,
     /// The convolution's bias.
     pub bias: TensorId,
+    /// Whether each channel has a kernel of its own.
+    pub depthwise: bool,
     /// Factor of the pixel shuffle; 1 without one.
     pub factor: usize,
-    /// Whether a GELU ends the chain.
-    pub gelu: bool,
+    /// Rows and columns that a single position becomes.
+    pub unflatten: Option<[usize; 2]>,
+    /// The nonlinearity that ends the chain.
+    pub curve: Option<Curve>,
+}
+
+/// What executors compute in one pass over memory, see [`Graph::steps`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// A convolution with what follows it.
+    Chain(Chain),
+    /// [`Op::Add`], [`Op::Bilinear`] or [`Op::FrameCode`] by itself.
+    Node(NodeId),
+}
+
+impl Step {
+    /// The node that the step ends with.
+    pub fn end(&self) -> NodeId {
+        match *self {
+            Step::Chain(c) => c.end,
+            Step::Node(n) => n,
+        }
+    }
 }
 
 /// A network as data.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Graph {
-    /// Operations in evaluation order; the first is [`Op::Latent`].
+    /// Operations in evaluation order; the first is a source, and the only one.
     pub nodes: Vec<Node>,
     /// Parameters in coding order.
     pub tensors: Vec<TensorSpec>,
-    /// One entry for each plane of the picture.
+    /// One entry for each plane of each picture of a pass.
     pub outputs: Vec<OutputPlane>,
+    /// Pictures of one evaluation.
+    pub frames: usize,
+    /// Whether the output 1 is the largest sample, not one above it (spec section 5.6).
+    pub closed: bool,
 }
 
 impl Graph {
     /// Largest number of fraction bits of an activation.
     pub const MAX_FRACTION: u8 = 19;
 
+    /// Fraction bits of sources that are not coded.
+    pub const SOURCE_FRACTION: u8 = 14;
+
     /// A graph that holds only the latent.
     pub fn new(latent: [usize; 3]) -> Self {
-        Graph { nodes: vec![Node { op: Op::Latent, shape: latent }], ..Default::default() }
+        Graph::with_source(Op::Latent, latent)
     }
 
-    /// Shape of a frame's latent.
+    /// A graph that holds only its source.
+    pub fn with_source(op: Op, shape: [usize; 3]) -> Self {
+        Graph { nodes: vec![Node { op, shape }], frames: 1, ..Default::default() }
+    }
+
+    /// A graph that starts with the place of a frame among `frames`.
+    pub fn with_time(levels: usize, frames: usize) -> Self {
+        Graph::with_source(Op::Time { levels, frames }, [2 * levels, 1, 1])
+    }
+
+    /// A graph that starts with the coordinates of a grid.
+    pub fn with_grid(rows: usize, columns: usize) -> Self {
+        Graph::with_source(Op::Grid, [2, rows, columns])
+    }
+
+    /// Shape of what is coded for each pass: the latent's, or zeros where the source is not coded.
     pub fn latent_shape(&self) -> [usize; 3] {
-        self.nodes[0].shape
+        if self.has_latents() { self.nodes[0].shape } else { [0; 3] }
+    }
+
+    /// Whether the source is coded.
+    pub fn has_latents(&self) -> bool {
+        self.nodes[0].op == Op::Latent
+    }
+
+    /// Passes that `frames` pictures take.
+    pub fn passes(&self, frames: usize) -> usize {
+        frames.div_ceil(self.frames.max(1))
     }
 
     fn push(&mut self, op: Op, shape: [usize; 3]) -> NodeId {
@@ -152,13 +271,25 @@ impl Graph {
         self.nodes.len() - 1
     }
 
+    fn tensors_of(&mut self, name: &str, shape: [usize; 4]) -> (TensorId, TensorId) {
+        let weight = self.tensors.len();
+        self.tensors.push(TensorSpec { name: format!("{name}.weight"), shape, role: Role::Weight });
+        self.tensors.push(TensorSpec { name: format!("{name}.bias"), shape: [shape[0], 1, 1, 1], role: Role::Bias });
+        (weight, weight + 1)
+    }
+
     /// Adds a convolution with bias, and its two tensors.
     pub fn conv2d(&mut self, name: &str, input: NodeId, out: usize, kernel: usize) -> NodeId {
         let [cin, h, w] = self.nodes[input].shape;
-        let weight = self.tensors.len();
-        self.tensors.push(TensorSpec { name: format!("{name}.weight"), shape: [out, cin, kernel, kernel], role: Role::Weight });
-        self.tensors.push(TensorSpec { name: format!("{name}.bias"), shape: [out, 1, 1, 1], role: Role::Bias });
-        self.push(Op::Conv2d { input, weight, bias: weight + 1 }, [out, h, w])
+        let (weight, bias) = self.tensors_of(name, [out, cin, kernel, kernel]);
+        self.push(Op::Conv2d { input, weight, bias }, [out, h, w])
+    }
+
+    /// Adds a convolution of each channel by itself, and its two tensors.
+    pub fn depthwise(&mut self, name: &str, input: NodeId, kernel: usize) -> NodeId {
+        let shape = self.nodes[input].shape;
+        let (weight, bias) = self.tensors_of(name, [shape[0], 1, kernel, kernel]);
+        self.push(Op::Depthwise { input, weight, bias }, shape)
     }
 
     /// Adds a pixel shuffle. The input's channels must be a multiple of `factor * factor`.
@@ -168,10 +299,41 @@ impl Graph {
         self.push(Op::PixelShuffle { input, factor }, [c / (factor * factor), h * factor, w * factor])
     }
 
+    /// Spreads the channels of a single position over `rows` x `columns`, of which they must be a multiple.
+    pub fn unflatten(&mut self, input: NodeId, rows: usize, columns: usize) -> NodeId {
+        let [c, h, w] = self.nodes[input].shape;
+        debug_assert_eq!((h, w, c % (rows * columns)), (1, 1, 0));
+        self.push(Op::Unflatten { input }, [c / (rows * columns), rows, columns])
+    }
+
+    /// Adds a nonlinearity.
+    pub fn curve(&mut self, input: NodeId, curve: Curve) -> NodeId {
+        let shape = self.nodes[input].shape;
+        self.push(Op::Curve { input, curve }, shape)
+    }
+
     /// Adds a GELU.
     pub fn gelu(&mut self, input: NodeId) -> NodeId {
+        self.curve(input, Curve::Gelu)
+    }
+
+    /// Adds the sum of two nodes of one shape.
+    pub fn add(&mut self, a: NodeId, b: NodeId) -> NodeId {
+        let shape = self.nodes[a].shape;
+        debug_assert_eq!(shape, self.nodes[b].shape);
+        self.push(Op::Add { inputs: [a, b] }, shape)
+    }
+
+    /// Adds a bilinear upsampling.
+    pub fn bilinear(&mut self, input: NodeId, factor: usize) -> NodeId {
+        let [c, h, w] = self.nodes[input].shape;
+        self.push(Op::Bilinear { input, factor }, [c, h * factor, w * factor])
+    }
+
+    /// Adds the code of frame `frame` of the pass.
+    pub fn frame_code(&mut self, input: NodeId, frame: usize) -> NodeId {
         let shape = self.nodes[input].shape;
-        self.push(Op::Gelu { input }, shape)
+        self.push(Op::FrameCode { input, frame }, shape)
     }
 
     /// Takes channel `channel` of `node` as the next plane of the picture.
@@ -179,32 +341,56 @@ impl Graph {
         self.outputs.push(OutputPlane { node, channel });
     }
 
-    /// The graph as convolutions, each with the pixel shuffle and GELU that alone read it: what executors compute in one
-    /// pass. `None` if some node fits no such chain.
-    pub fn chains(&self) -> Option<Vec<Chain>> {
+    /// The graph as convolutions, each with the shuffle and nonlinearity that alone read it, and what stands between them: what
+    /// executors compute in one pass over memory. `None` if some node fits no such step.
+    pub fn steps(&self) -> Option<Vec<Step>> {
         let follower = |node: NodeId| {
-            let next = self.nodes.get(node + 1).filter(|n| n.op.input() == Some(node))?;
-            let read_once = self.nodes.iter().filter(|n| n.op.input() == Some(node)).count() == 1;
+            let next = self.nodes.get(node + 1).filter(|n| n.op.inputs() == [node])?;
+            let read_once = self.nodes.iter().filter(|n| n.op.inputs().contains(&node)).count() == 1;
             let kept = self.outputs.iter().any(|o| o.node == node);
-            (read_once && !kept).then_some(next.op)
+            (read_once && !kept).then_some(next)
         };
-        let mut chains = Vec::new();
+        let mut steps = Vec::new();
         let mut node = 1;
         while node < self.nodes.len() {
-            let Op::Conv2d { input, weight, bias } = self.nodes[node].op else { return None };
-            let mut c = Chain { conv: node, end: node, input, weight, bias, factor: 1, gelu: false };
-            if let Some(Op::PixelShuffle { factor, .. }) = follower(c.end) {
-                (c.end, c.factor) = (c.end + 1, factor);
+            let (input, weight, bias, depthwise) = match self.nodes[node].op {
+                Op::Conv2d { input, weight, bias } => (input, weight, bias, false),
+                Op::Depthwise { input, weight, bias } => (input, weight, bias, true),
+                Op::Add { .. } | Op::Bilinear { .. } | Op::FrameCode { .. } => {
+                    steps.push(Step::Node(node));
+                    node += 1;
+                    continue;
+                }
+                _ => return None,
+            };
+            let mut c = Chain { conv: node, end: node, input, weight, bias, depthwise, factor: 1, unflatten: None, curve: None };
+            match follower(c.end) {
+                Some(Node { op: Op::PixelShuffle { factor, .. }, .. }) => (c.end, c.factor) = (c.end + 1, *factor),
+                Some(Node { op: Op::Unflatten { .. }, shape: [_, h, w] }) => (c.end, c.unflatten) = (c.end + 1, Some([*h, *w])),
+                _ => {}
             }
-            if let Some(Op::Gelu { .. }) = follower(c.end) {
-                (c.end, c.gelu) = (c.end + 1, true);
+            if let Some(Node { op: Op::Curve { curve, .. }, .. }) = follower(c.end) {
+                (c.end, c.curve) = (c.end + 1, Some(*curve));
             }
             node = c.end + 1;
-            chains.push(c);
+            steps.push(Step::Chain(c));
         }
-        // a chain may only read what another one ends with
-        let ends = |n: NodeId| n == 0 || chains.iter().any(|c| c.end == n);
-        (chains.iter().all(|c| ends(c.input)) && self.outputs.iter().all(|o| ends(o.node))).then_some(chains)
+        // a step may only read what another one ends with
+        let ends = |n: NodeId| n == 0 || steps.iter().any(|s| s.end() == n);
+        let reads = |s: &Step| match *s {
+            Step::Chain(c) => ends(c.input),
+            Step::Node(n) => self.nodes[n].op.inputs().iter().all(|&i| ends(i)),
+        };
+        (steps.iter().all(reads) && self.outputs.iter().all(|o| ends(o.node))).then_some(steps)
+    }
+
+    /// The convolutions of [`Graph::steps`], in order.
+    pub fn chains(&self) -> Option<Vec<Chain>> {
+        let chain = |s: Step| match s {
+            Step::Chain(c) => Some(c),
+            Step::Node(_) => None,
+        };
+        Some(self.steps()?.into_iter().filter_map(chain).collect())
     }
 
     /// Number of network parameters.
@@ -212,12 +398,12 @@ impl Graph {
         self.tensors.iter().map(|t| t.shape.iter().map(|&d| d as u64).product::<u64>()).sum()
     }
 
-    /// Multiply-accumulates for one frame.
+    /// Multiply-accumulates of all convolutions for one pass.
     pub fn macs(&self) -> u64 {
         self.nodes
             .iter()
             .map(|n| match n.op {
-                Op::Conv2d { weight, .. } => {
+                Op::Conv2d { weight, .. } | Op::Depthwise { weight, .. } => {
                     let [o, i, kh, kw] = self.tensors[weight].shape.map(|d| d as u64);
                     (o * i * kh * kw).saturating_mul(n.shape[1] as u64).saturating_mul(n.shape[2] as u64)
                 }
@@ -226,19 +412,19 @@ impl Graph {
             .fold(0, u64::saturating_add)
     }
 
-    /// Activations of all nodes, for one frame.
+    /// Activations of all nodes, for one pass.
     pub fn activations(&self) -> u64 {
         self.nodes.iter().map(|n| n.shape.iter().map(|&d| d as u64).fold(1, u64::saturating_mul)).fold(0, u64::saturating_add)
     }
 
-    /// Values of one frame's latent.
+    /// Coded values of one pass: those of the latent, if there is one.
     pub fn latent_len(&self) -> usize {
         self.latent_shape().iter().product()
     }
 
     /// Refuses a graph that needs more than `limits` allow for a group of `frames` frames.
     pub fn check(&self, frames: usize, limits: &Limits) -> Result<()> {
-        let latents = self.latent_shape().iter().map(|&d| d as u64).product::<u64>().saturating_mul(frames as u64);
+        let latents = self.latent_shape().iter().map(|&d| d as u64).product::<u64>().saturating_mul(self.passes(frames) as u64);
         Limits::check("parameters and latents of a group", self.params().saturating_add(latents), limits.group_values)?;
         Limits::check("activations of a frame", self.activations(), limits.frame_activations)?;
         Limits::check("multiply-accumulates of a frame", self.macs(), limits.frame_macs)

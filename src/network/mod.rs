@@ -2,6 +2,9 @@
 
 pub mod graph;
 pub mod hnerv;
+mod lowering;
+pub mod nerv;
+pub mod nirvana;
 pub mod size;
 
-pub use graph::{Chain, Graph, Node, Op, OutputPlane, Role, TensorSpec};
+pub use graph::{Chain, Curve, Graph, Node, Op, OutputPlane, Role, Step, TensorSpec};

@@ -90,7 +90,7 @@ pub fn with_stem(plan: &StridePlan, latent_channels: u32, stem_channels: u32) ->
         head_kernel: 3,
         stages: stages.len() as u32,
     };
-    Hnerv { header, stages }
+    Hnerv { header, stages, tanh: false }
 }
 
 /// The published size rule: stem channels such that decoder and embeddings of `frames` frames have about `params` parameters.

@@ -8,15 +8,15 @@ use super::finish::Finish;
 use super::kernel::{self, Rows};
 use super::layer::{self, Layer, Paired};
 use super::level::Level;
-use super::math::{Requant, gelu_table, latent_shift, latent_value, sample};
-use super::node_scales;
+use super::math::{Requant, curve_table, sample};
 use super::paired;
 use super::ring::{Geometry, Ring};
 use super::schedule::{Flow, Flows, Schedule, Step as Do};
-use crate::entropy::tensor::{Network, Step};
+use super::{Source, node_scales};
+use crate::entropy::tensor::Network;
 use crate::error::Result;
 use crate::frame::{Frame, Plane, VideoInfo};
-use crate::network::Graph;
+use crate::network::{Graph, Step};
 
 /// Where a plane comes from.
 #[derive(Clone, Copy, Debug)]
@@ -27,11 +27,11 @@ struct Output {
     fraction: u32,
 }
 
-/// A network ready for [`Fast::frame`].
+/// A network ready for [`Fast::frames`].
 pub struct Fast {
     level: Level,
     info: VideoInfo,
-    latent: (Step, u32),
+    closed: bool,
     buffers: Vec<Geometry>,
     layers: Vec<Layer>,
     outputs: Vec<Output>,
@@ -47,9 +47,16 @@ struct Strip {
 pub struct Strips(Vec<Strip>);
 
 impl Fast {
-    /// `None` if the graph does not split into [`Graph::chains`].
+    /// `None` if the graph does not split into [`Graph::steps`].
     pub fn new(graph: &Graph, net: &Network, info: &VideoInfo, level: Level) -> Result<Option<Self>> {
-        let Some(chains) = graph.chains() else { return Ok(None) };
+        let Some(steps) = graph.steps() else { return Ok(None) };
+        let mut chains = Vec::new();
+        for s in steps {
+            match s {
+                Step::Chain(c) if !c.depthwise && c.unflatten.is_none() => chains.push(c),
+                _ => return Ok(None),
+            }
+        }
         let scales = node_scales(graph, net);
         let geometry = |node: usize| {
             let kernels = chains.iter().filter(|c| c.input == node).map(|c| graph.tensors[c.weight].shape[2]);
@@ -82,7 +89,7 @@ impl Fast {
                 weights: layer::pack(&weights.values, shape, &slots, c.factor, &to, block),
                 paired: (narrow && shape[2] > 1).then(|| paired::weights(&weights.values, shape)).flatten().map(pair),
                 narrow,
-                finish: Finish::new(Requant { bias, ..requant }, c.gelu.then(|| gelu_table(scales[c.conv], scales[c.end]))),
+                finish: Finish::new(Requant { bias, ..requant }, c.curve.map(|k| curve_table(k, scales[c.conv], scales[c.end]))),
                 slots,
             });
             buffer_of[c.end] = buffers.len();
@@ -90,7 +97,7 @@ impl Fast {
         }
         let output = |o: &crate::network::OutputPlane| Output { buffer: buffer_of[o.node], channel: o.channel, fraction: scales[o.node] };
         let outputs = graph.outputs.iter().map(output).collect();
-        Ok(Some(Fast { level: level.or_below(), info: *info, latent: latent_shift(net)?, buffers, layers, outputs }))
+        Ok(Some(Fast { level: level.or_below(), info: *info, closed: graph.closed, buffers, layers, outputs }))
     }
 
     /// Buffers for pictures computed in `count` strips at once.
@@ -101,7 +108,7 @@ impl Fast {
             .map(|l| Flow { input: l.input, reach: l.kernel / 2, factor: l.factor, step: 1 + usize::from(l.paired.is_some()) })
             .collect();
         let heights: Vec<usize> = self.buffers.iter().map(|g| g.height).collect();
-        let height = |p: usize| self.info.format.plane_size(p, self.info.width, self.info.height).1;
+        let height = |p: usize| self.info.format.plane_size(p % self.info.format.chroma.planes(), self.info.width, self.info.height).1;
         let planes: Vec<(usize, usize)> = self.outputs.iter().enumerate().map(|(p, o)| (o.buffer, height(p))).collect();
         let flows = Flows { layers: &layers, heights: &heights, planes: &planes };
         let strip = |i: usize| {
@@ -115,16 +122,18 @@ impl Fast {
         Strips((0..count).map(strip).collect())
     }
 
-    /// The picture of one latent, its strips in parallel.
-    pub fn frame(&self, latent: &[i16], strips: &mut Strips) -> Frame {
-        let mut frame = Frame::new(self.info.format, self.info.width, self.info.height);
+    /// The pictures of one pass, their strips in parallel.
+    pub fn frames(&self, source: &Source, strips: &mut Strips) -> Vec<Frame> {
+        let per_picture = self.info.format.chroma.planes();
+        let count = self.outputs.len() / per_picture;
+        let mut frames: Vec<Frame> = (0..count).map(|_| Frame::new(self.info.format, self.info.width, self.info.height)).collect();
         // the rows of each plane that each strip gives
-        let mut rest: Vec<&mut [u16]> = frame.planes.iter_mut().map(|p: &mut Plane| &mut p.data[..]).collect();
+        let mut rest: Vec<&mut [u16]> = frames.iter_mut().flat_map(|f| &mut f.planes).map(|p: &mut Plane| &mut p.data[..]).collect();
         let mut jobs: Vec<(&mut Strip, Vec<&mut [u16]>)> = Vec::new();
         for strip in &mut strips.0 {
             let mut rows = Vec::new();
             for (p, (plane, range)) in rest.iter_mut().zip(&strip.schedule.planes).enumerate() {
-                let width = self.info.format.plane_size(p, self.info.width, self.info.height).0;
+                let width = self.info.format.plane_size(p % per_picture, self.info.width, self.info.height).0;
                 let (mine, others) = std::mem::take(plane).split_at_mut(range.len() * width);
                 rows.push(mine);
                 *plane = others;
@@ -132,39 +141,26 @@ impl Fast {
             jobs.push((strip, rows));
         }
         match &mut jobs[..] {
-            [(strip, planes)] => self.strip(latent, strip, planes),
-            jobs => jobs.par_iter_mut().for_each(|(strip, planes)| self.strip(latent, strip, planes)),
+            [(strip, planes)] => self.strip(source, strip, planes),
+            jobs => jobs.par_iter_mut().for_each(|(strip, planes)| self.strip(source, strip, planes)),
         }
-        frame
+        frames
     }
 
-    fn strip(&self, latent: &[i16], strip: &mut Strip, planes: &mut [&mut [u16]]) {
+    fn strip(&self, source: &Source, strip: &mut Strip, planes: &mut [&mut [u16]]) {
         let Strip { schedule, rings } = strip;
-        self.dequantise(latent, &mut rings[0]);
+        fill(source, &mut rings[0]);
         for step in &schedule.steps {
             match *step {
                 Do::Rows { layer, y, count } => self.rows(layer, y, count, rings),
                 Do::Emit { plane, y } => {
                     let o = self.outputs[plane];
                     let depth = u32::from(self.info.format.bit_depth);
-                    let width = self.info.format.plane_size(plane, self.info.width, self.info.height).0;
+                    let width = self.info.format.plane_size(plane % self.info.format.chroma.planes(), self.info.width, self.info.height).0;
                     let row = &mut planes[plane][(y - schedule.planes[plane].start) * width..][..width];
                     let from = rings[o.buffer].channel(y, o.channel);
-                    row.iter_mut().zip(from).for_each(|(out, v)| *out = sample(v[o.channel % 2], o.fraction, depth));
+                    row.iter_mut().zip(from).for_each(|(out, v)| *out = sample(v[o.channel % 2], o.fraction, depth, self.closed));
                 }
-            }
-        }
-    }
-
-    fn dequantise(&self, latent: &[i16], ring: &mut Ring) {
-        let g = ring.geometry;
-        for (c, plane) in latent.chunks_exact(g.height * g.width).enumerate() {
-            for (y, row) in plane.chunks_exact(g.width).enumerate() {
-                let at = ring.at(y) + c / 2 * g.stride() + g.pad;
-                ring.lanes[at..][..g.width]
-                    .iter_mut()
-                    .zip(row)
-                    .for_each(|(o, &q)| o[c % 2] = latent_value(q, self.latent.0, self.latent.1));
             }
         }
     }
@@ -175,5 +171,15 @@ impl Fast {
         let (input, output) = (&mut head[layer_.input], &mut tail[0]);
         let top = y as isize - (layer_.kernel / 2) as isize;
         kernel::run(self.level, Rows { layer: layer_, input, top, output, y, count });
+    }
+}
+
+fn fill(source: &Source, ring: &mut Ring) {
+    let g = ring.geometry;
+    for (c, plane) in source.0.chunks_exact(g.height * g.width).enumerate() {
+        for (y, row) in plane.chunks_exact(g.width).enumerate() {
+            let at = ring.at(y) + c / 2 * g.stride() + g.pad;
+            ring.lanes[at..][..g.width].iter_mut().zip(row).for_each(|(o, &v)| o[c % 2] = v);
+        }
     }
 }

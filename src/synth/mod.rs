@@ -17,17 +17,18 @@ pub mod tables;
 
 pub use level::Level;
 
-use crate::entropy::tensor::Network;
+use crate::entropy::tensor::{Network, Step};
 use crate::error::Result;
 use crate::frame::{Frame, VideoInfo};
-use crate::network::{Graph, Op};
+use crate::network::{Graph, Node, Op};
 
-/// Fraction bits of every node: its own, or for a pixel shuffle those of its input.
+/// Fraction bits of every node: its own, or those of its input, or fixed ones.
 pub fn node_scales(graph: &Graph, net: &Network) -> Vec<u32> {
     let mut scales: Vec<u32> = Vec::with_capacity(graph.nodes.len());
     for (i, n) in graph.nodes.iter().enumerate() {
         let f = match n.op {
-            Op::PixelShuffle { input, .. } => scales[input],
+            Op::Time { .. } | Op::Grid => Graph::SOURCE_FRACTION.into(),
+            Op::PixelShuffle { input, .. } | Op::Unflatten { input } | Op::Bilinear { input, .. } => scales[input],
             _ => u32::from(net.scales[i]),
         };
         scales.push(f);
@@ -35,10 +36,17 @@ pub fn node_scales(graph: &Graph, net: &Network) -> Vec<u32> {
     scales
 }
 
+/// Activations of a graph's source for one pass (spec section 5.2).
+pub struct Source(pub Vec<i16>);
+
 /// A network made ready to compute pictures.
 pub struct Synth {
     info: VideoInfo,
     exec: Exec,
+    source: Op,
+    shape: [usize; 3],
+    latent: Option<(Step, u32)>,
+    per_pass: usize,
 }
 
 enum Exec {
@@ -46,7 +54,7 @@ enum Exec {
     Fast(fast::Fast),
 }
 
-/// Buffers of one worker, reused from frame to frame.
+/// Buffers of one worker, reused from pass to pass.
 pub struct Workspace(Option<fast::Strips>);
 
 impl Synth {
@@ -60,12 +68,38 @@ impl Synth {
                 None => Exec::Reference(reference::Reference::new(graph, net)?),
             },
         };
-        Ok(Synth { info: *info, exec })
+        let latent = graph.has_latents().then(|| math::latent_shift(net)).transpose()?;
+        let Node { op: source, shape } = graph.nodes[0];
+        Ok(Synth { info: *info, exec, source, shape, latent, per_pass: graph.frames.max(1) })
     }
 
     /// What the pictures are.
     pub fn info(&self) -> &VideoInfo {
         &self.info
+    }
+
+    /// Pictures that one pass gives.
+    pub fn per_pass(&self) -> usize {
+        self.per_pass
+    }
+
+    /// The source's activations in pass `pass`; `latents` are those of the whole group.
+    pub fn source(&self, pass: usize, latents: &[i16]) -> Source {
+        let [channels, rows, columns] = self.shape;
+        Source(match self.source {
+            Op::Time { frames, .. } => (0..channels).map(|c| math::time(pass, frames, c)).collect(),
+            Op::Grid => (0..channels * rows * columns)
+                .map(|i| match i / (rows * columns) {
+                    0 => math::coordinate(i / columns, rows),
+                    _ => math::coordinate(i % columns, columns),
+                })
+                .collect(),
+            _ => {
+                let n = channels * rows * columns;
+                let (step, shift) = self.latent.expect("other sources are not coded");
+                latents[pass * n..][..n].iter().map(|&q| math::latent_value(q, step, shift)).collect()
+            }
+        })
     }
 
     /// Buffers for one worker.
@@ -74,7 +108,7 @@ impl Synth {
     }
 
     /// Buffers for pictures of which `strips` strips are computed at once, by the threads of the pool that
-    /// [`Synth::frame`] is called in.
+    /// [`Synth::frames`] is called in.
     pub fn workspace_in_strips(&self, strips: usize) -> Workspace {
         Workspace(match &self.exec {
             Exec::Fast(f) => Some(f.strips(strips.clamp(1, self.info.height))),
@@ -82,12 +116,12 @@ impl Synth {
         })
     }
 
-    /// Computes the picture of one latent.
-    pub fn frame(&self, latent: &[i16], ws: &mut Workspace) -> Frame {
+    /// Computes the pictures of one pass.
+    pub fn frames(&self, source: &Source, ws: &mut Workspace) -> Vec<Frame> {
         match (&self.exec, &mut ws.0) {
-            (Exec::Fast(f), Some(strips)) => f.frame(latent, strips),
-            (Exec::Fast(f), none) => f.frame(latent, none.insert(f.strips(1))),
-            (Exec::Reference(r), _) => r.frame(latent, &self.info),
+            (Exec::Fast(f), Some(strips)) => f.frames(source, strips),
+            (Exec::Fast(f), none) => f.frames(source, none.insert(f.strips(1))),
+            (Exec::Reference(r), _) => r.frames(source, &self.info),
         }
     }
 }

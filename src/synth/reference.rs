@@ -1,18 +1,17 @@
 //! The specification's arithmetic, op by op, without haste. Every other executor is tested against this one.
 
-use super::math::{Requant, gelu, latent_shift, latent_value, sample};
-use super::node_scales;
-use crate::entropy::tensor::{Network, Step};
+use super::math::{Requant, bilinear, bilinear_at, curve, frame_code, plus, sample, sum};
+use super::{Source, node_scales};
+use crate::entropy::tensor::Network;
 use crate::error::Result;
 use crate::frame::{Frame, VideoInfo};
-use crate::network::{Graph, Op};
+use crate::network::{Graph, Op, graph::OutputPlane};
 
-/// A network ready for [`Reference::frame`].
+/// A network ready for [`Reference::frames`].
 pub struct Reference {
     graph: Graph,
     net: Network,
     scales: Vec<u32>,
-    latent: (Step, u32),
     requant: Vec<Option<Requant>>,
 }
 
@@ -25,55 +24,78 @@ impl Reference {
             .iter()
             .enumerate()
             .map(|(i, n)| match n.op {
-                Op::Conv2d { input, weight, bias } => {
+                Op::Conv2d { input, weight, bias } | Op::Depthwise { input, weight, bias } => {
                     Requant::new(&net.tensors[weight], &net.tensors[bias], scales[input], scales[i], i).map(Some)
                 }
                 _ => Ok(None),
             })
             .collect::<Result<_>>()?;
-        Ok(Reference { graph: graph.clone(), net: net.clone(), latent: latent_shift(net)?, scales, requant })
+        Ok(Reference { graph: graph.clone(), net: net.clone(), scales, requant })
     }
 
-    /// Activations of every node for one latent.
-    pub fn nodes(&self, latent: &[i16]) -> Vec<Vec<i16>> {
+    /// Activations of every node, from those of the source.
+    pub fn nodes(&self, source: &Source) -> Vec<Vec<i16>> {
         let mut values: Vec<Vec<i16>> = Vec::new();
         for (i, n) in self.graph.nodes.iter().enumerate() {
-            let [_, h, w] = n.shape;
+            let f = self.scales[i];
             let out = match n.op {
-                Op::Latent => latent.iter().map(|&q| latent_value(q, self.latent.0, self.latent.1)).collect(),
-                Op::Conv2d { input, weight, .. } => {
-                    let shape = self.graph.tensors[weight].shape;
+                Op::Latent | Op::Time { .. } | Op::Grid => source.0.clone(),
+                Op::Conv2d { input, weight, .. } | Op::Depthwise { input, weight, .. } => {
                     let requant = self.requant[i].as_ref().expect("every convolution has one");
-                    conv2d(&values[input], &self.net.tensors[weight].values, shape, h, w, requant)
+                    let (weights, shape) = (&self.net.tensors[weight].values, self.graph.tensors[weight].shape);
+                    let depthwise = matches!(n.op, Op::Depthwise { .. });
+                    conv2d(&values[input], weights, shape, n.shape, depthwise, requant)
                 }
                 Op::PixelShuffle { input, factor } => pixel_shuffle(&values[input], n.shape, factor),
-                Op::Gelu { input } => values[input].iter().map(|&v| gelu(v, self.scales[input], self.scales[i])).collect(),
+                Op::Unflatten { input } => values[input].clone(),
+                Op::Curve { input, curve: which } => values[input].iter().map(|&v| curve(which, v, self.scales[input], f)).collect(),
+                Op::Add { inputs: [a, b] } => {
+                    let pairs = values[a].iter().zip(&values[b]);
+                    pairs.map(|(&x, &y)| sum([x, y], [self.scales[a], self.scales[b]], f)).collect()
+                }
+                Op::Bilinear { input, factor } => upsample(&values[input], n.shape, factor),
+                Op::FrameCode { input, frame } => {
+                    let channels = values[input].chunks_exact(n.shape[1] * n.shape[2]).enumerate();
+                    channels.flat_map(|(c, v)| v.iter().map(move |&v| plus(v, self.scales[input], frame_code(frame, c), f))).collect()
+                }
             };
             values.push(out);
         }
         values
     }
 
-    /// The picture of one latent.
-    pub fn frame(&self, latent: &[i16], info: &VideoInfo) -> Frame {
-        let values = self.nodes(latent);
-        let mut frame = Frame::new(info.format, info.width, info.height);
-        for (plane, out) in frame.planes.iter_mut().zip(&self.graph.outputs) {
-            let [_, h, w] = self.graph.nodes[out.node].shape;
-            let src = &values[out.node][out.channel * h * w..];
-            for y in 0..plane.height {
-                for x in 0..plane.width {
-                    plane.data[y * plane.width + x] = sample(src[y * w + x], self.scales[out.node], info.format.bit_depth.into());
+    /// The pictures of one pass.
+    pub fn frames(&self, source: &Source, info: &VideoInfo) -> Vec<Frame> {
+        let values = self.nodes(source);
+        let picture = |outputs: &[OutputPlane]| {
+            let mut frame = Frame::new(info.format, info.width, info.height);
+            for (plane, out) in frame.planes.iter_mut().zip(outputs) {
+                let [_, h, w] = self.graph.nodes[out.node].shape;
+                let src = &values[out.node][out.channel * h * w..];
+                let (f, depth) = (self.scales[out.node], info.format.bit_depth.into());
+                for y in 0..plane.height {
+                    for x in 0..plane.width {
+                        plane.data[y * plane.width + x] = sample(src[y * w + x], f, depth, self.graph.closed);
+                    }
                 }
             }
-        }
-        frame
+            frame
+        };
+        self.graph.outputs.chunks_exact(info.format.chroma.planes()).map(picture).collect()
     }
 }
 
-fn conv2d(input: &[i16], weights: &[i16], [cout, cin, kh, kw]: [usize; 4], h: usize, w: usize, requant: &Requant) -> Vec<i16> {
+fn conv2d(
+    input: &[i16],
+    weights: &[i16],
+    [_, cin, kh, kw]: [usize; 4],
+    [cout, h, w]: [usize; 3],
+    depthwise: bool,
+    requant: &Requant,
+) -> Vec<i16> {
     let mut out = Vec::with_capacity(cout * h * w);
     for co in 0..cout {
+        let first = if depthwise { co } else { 0 };
         for y in 0..h {
             for x in 0..w {
                 let mut acc = 0i64;
@@ -83,12 +105,28 @@ fn conv2d(input: &[i16], weights: &[i16], [cout, cin, kh, kw]: [usize; 4], h: us
                             let (sy, sx) = ((y + i).wrapping_sub(kh / 2), (x + j).wrapping_sub(kw / 2));
                             if sy < h && sx < w {
                                 let weight = weights[((co * cin + ci) * kh + i) * kw + j];
-                                acc += i64::from(weight) * i64::from(input[(ci * h + sy) * w + sx]);
+                                acc += i64::from(weight) * i64::from(input[((first + ci) * h + sy) * w + sx]);
                             }
                         }
                     }
                 }
                 out.push(requant.apply(acc, co));
+            }
+        }
+    }
+    out
+}
+
+fn upsample(input: &[i16], [c, h, w]: [usize; 3], factor: usize) -> Vec<i16> {
+    let (ih, iw) = (h / factor, w / factor);
+    let mut out = Vec::with_capacity(c * h * w);
+    for ch in input.chunks_exact(ih * iw).take(c) {
+        for y in 0..h {
+            let (rows, sy) = bilinear_at(y, factor, ih);
+            for x in 0..w {
+                let (columns, sx) = bilinear_at(x, factor, iw);
+                let at = |i: usize, j: usize| ch[rows[i] * iw + columns[j]];
+                out.push(bilinear([at(0, 0), at(0, 1), at(1, 0), at(1, 1)], [sy, sx], factor));
             }
         }
     }

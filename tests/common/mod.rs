@@ -67,7 +67,7 @@ pub fn file(info: &VideoInfo, sections: &[Vec<Group>]) -> Vec<u8> {
         let mut payload = Vec::new();
         SectionHeader { first_frame, frames, groups: groups.len() as u32 }.write(&mut payload);
         for g in groups {
-            g.write(&g.arch.lower(info).unwrap(), &mut payload).unwrap();
+            g.write(&g.arch.lower(info, g.frames).unwrap(), None, &mut payload).unwrap();
         }
         w.section(frames, &payload).unwrap();
         first_frame += frames;

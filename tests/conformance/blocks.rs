@@ -39,7 +39,7 @@ pub fn header(info: &VideoInfo) -> Vec<u8> {
 
 pub fn group_bytes(info: &VideoInfo, g: &Group) -> Vec<u8> {
     let mut out = Vec::new();
-    g.write(&g.arch.lower(info).unwrap(), &mut out).unwrap();
+    g.write(&g.arch.lower(info, g.frames).unwrap(), None, &mut out).unwrap();
     out
 }
 
@@ -99,7 +99,11 @@ pub fn hnerv(latent: [u32; 3], stem_channels: u32, head_kernel: u32, stages: &[[
     let [latent_channels, latent_height, latent_width] = latent;
     let n = stages.len() as u32;
     let header = HnervHeader { latent_channels, latent_height, latent_width, stem_channels, head_kernel, stages: n };
-    Hnerv { header, stages: stages.iter().map(|&[stride, kernel, channels]| HnervStage { stride, kernel, channels }).collect() }
+    Hnerv {
+        header,
+        stages: stages.iter().map(|&[stride, kernel, channels]| HnervStage { stride, kernel, channels }).collect(),
+        tanh: false,
+    }
 }
 
 /// Random weights with a gain near 1, latents with a gentle change from frame to frame.
@@ -123,7 +127,7 @@ pub fn group(info: &VideoInfo, net: Hnerv, frames: usize, seed: u64) -> Group {
 /// Latents that change little: prediction from the frame before pays.
 pub fn slow(mut g: Group, info: &VideoInfo, seed: u64) -> Group {
     let mut rng = Rng(seed);
-    let n = g.arch.lower(info).unwrap().latent_len();
+    let n = g.arch.lower(info, g.frames).unwrap().latent_len();
     for i in n..g.latents.len() {
         g.latents[i] = g.latents[i - n] + rng.laplace(1, 3);
     }
@@ -137,7 +141,7 @@ pub fn change(mut g: Group, f: impl FnOnce(&mut Group)) -> Group {
 
 /// Sets the fraction bits of all nodes that have them.
 pub fn all_scales(g: &mut Group, info: &VideoInfo, f: u8) {
-    let graph = g.arch.lower(info).unwrap();
+    let graph = g.arch.lower(info, g.frames).unwrap();
     g.network.scales.iter_mut().zip(&graph.nodes).for_each(|(s, n)| *s = if n.op.has_scale() { f } else { 0 });
 }
 
@@ -158,7 +162,7 @@ pub fn coded(g: &Group) -> (Vec<u8>, Vec<u8>, Vec<u8>) {
     let payload = &s.packet.payload;
     let at = payload.len() - l.header.latents_bytes as usize;
     let weights_at = at - l.header.weights_bytes as usize;
-    let Arch::Hnerv(h) = &g.arch;
+    let Arch::Hnerv(h) = &g.arch else { panic!("an HNeRV") };
     (net_bytes(h), payload[weights_at..at].to_vec(), payload[at..].to_vec())
 }
 

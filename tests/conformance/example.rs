@@ -4,7 +4,7 @@ use nvc::bitstream::header::SequenceHeader;
 use nvc::decoder::{Options, StreamDecoder};
 use nvc::entropy::tensor::Step;
 use nvc::entropy::{Bit, Coder, ValueModel};
-use nvc::group::{Arch, GroupLayout};
+use nvc::group::GroupLayout;
 use nvc::network::Op;
 use nvc::synth::reference::Reference;
 
@@ -14,7 +14,15 @@ pub fn example(bytes: &[u8]) -> String {
     let info = *d.info();
     let s = d.next_section().unwrap().unwrap();
     let (_, layout) = &s.groups[0];
-    let g = s.group(layout).unwrap();
+    let g = {
+        let mut only = None;
+        s.groups_in(0..1, &mut |_, _, g| {
+            only = Some(g);
+            Ok(())
+        })
+        .unwrap();
+        only.unwrap()
+    };
     let mut out = format!(
         "The file [`vectors/core/tiny.nvc`](vectors/core/tiny.nvc) has {} bytes: one gray frame of {}x{}.\n\n```\noffset  bytes\n",
         bytes.len(),
@@ -40,11 +48,10 @@ pub fn example(bytes: &[u8]) -> String {
     for (name, v) in s.header.dump().into_iter().chain(layout.header.dump()) {
         line(1, &format!("{name} = {v}"));
     }
-    let Arch::Hnerv(h) = &g.arch;
-    for (name, v) in h.header.dump() {
+    for (name, v) in g.arch.dump() {
         line(1, &format!("{name} = {v}"));
     }
-    for (k, stage) in h.stages.iter().enumerate() {
+    for (k, stage) in g.arch.stages().iter().enumerate() {
         for (name, v) in stage.dump() {
             line(1, &format!("stage {k}: {name} = {v}"));
         }
@@ -70,13 +77,16 @@ pub fn example(bytes: &[u8]) -> String {
         out += &format!("{:<14} step {:<12}  {}\n", spec.name, step(t.step), text(&t.values));
     }
     out += &format!("```\n\nand the coded latents `temporal` = 0 and {}.\n\nActivations, a channel a line:\n\n```\n", text(&g.latents));
-    let values = Reference::new(&layout.graph, &g.network).unwrap().nodes(&g.latents);
+    let values = Reference::new(&layout.graph, &g.network)
+        .unwrap()
+        .nodes(&nvc::synth::Synth::new(&layout.graph, &g.network, &info, nvc::synth::Level::Reference).unwrap().source(0, &g.latents));
     for (k, (n, v)) in layout.graph.nodes.iter().zip(&values).enumerate() {
         let name = match n.op {
             Op::Latent => "latent",
             Op::Conv2d { .. } => "convolution",
             Op::PixelShuffle { .. } => "pixel shuffle",
-            Op::Gelu { .. } => "GELU",
+            Op::Curve { .. } => "GELU",
+            _ => panic!("{:?} in an HNeRV", n.op),
         };
         let [c, rows, columns] = n.shape;
         out += &format!("node {k}, {name}, [{c}][{rows}][{columns}]\n");

@@ -18,7 +18,7 @@ pub fn uncommon() -> Vec<Vector> {
 
     let g = change(group(&i, net(), 1, 30), |g| {
         let mut rng = Rng(31);
-        let graph = g.arch.lower(&i).unwrap();
+        let graph = g.arch.lower(&i, g.frames).unwrap();
         for (t, spec) in g.network.tensors.iter_mut().zip(&graph.tensors) {
             if spec.role == Role::Weight {
                 // weights of 16 bits, step so small that the gain stays near 1
@@ -31,7 +31,7 @@ pub fn uncommon() -> Vec<Vector> {
     add("wide-sums.nvc", "weights of 16 bits: sums of products need more than 32 bits; fails with `int` accumulators", one(&i, g));
 
     let g = change(group(&i, net(), 1, 32), |g| {
-        let graph = g.arch.lower(&i).unwrap();
+        let graph = g.arch.lower(&i, g.frames).unwrap();
         for (k, (t, spec)) in g.network.tensors.iter_mut().zip(&graph.tensors).enumerate().filter(|(k, _)| k % 2 == 0) {
             let taps: usize = spec.shape[1..].iter().product();
             // each channel's magnitudes add up to 65538 (32 bits just suffice) or, in some layers, to one more
@@ -242,7 +242,7 @@ pub fn uncommon() -> Vec<Vector> {
 
     let empty = |frames: usize| {
         let mut g = group(&gray8(), gray8_net(), frames, 0);
-        g.network = blank_network(&g.arch.lower(&gray8()).unwrap());
+        g.network = blank_network(&g.arch.lower(&gray8(), g.frames).unwrap());
         g.latents.fill(0);
         g
     };
