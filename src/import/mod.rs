@@ -1,5 +1,7 @@
 //! Networks of other programs to files of this format.
 
-pub mod field;
-pub mod quantised;
-pub mod safetensors;
+mod field;
+mod float;
+pub mod hnerv;
+mod quantised;
+mod safetensors;

@@ -53,6 +53,18 @@ impl Quantised {
         Ok(Quantised { shape, slices, min, scale, q: q.values.iter().map(|&v| v as u16).collect() })
     }
 
+    /// Puts slice `order[i]` of the first axis to place `i`.
+    pub fn reorder(&mut self, order: &[usize]) {
+        fn moved<T: Copy>(v: &[T], order: &[usize]) -> Vec<T> {
+            let len = v.len() / order.len();
+            order.iter().flat_map(|&i| &v[i * len..(i + 1) * len]).copied().collect()
+        }
+        self.q = moved(&self.q, order);
+        if self.slices[0] > 1 {
+            (self.min, self.scale) = (moved(&self.min, order), moved(&self.scale, order));
+        }
+    }
+
     /// The values.
     pub fn values(&self) -> Vec<f64> {
         let numbers = field::slice_numbers(self.slices, self.shape);
