@@ -21,8 +21,10 @@ use crate::network::{Graph, Op, Role};
 const SAMPLES: usize = 5;
 /// Room over the ranges that those frames need.
 const ROOM: f32 = 1.1;
-/// Sums of 32767 times the magnitudes of weights fit 32 bits up to here: decoders then add in 32 bits.
+/// Sums of 32767 times weights fit 32 bits up to here: decoders then add in 32 bits.
 const MOST_SUM: f64 = 65535.0;
+/// How far below 0 a GELU goes, at most, in parts of the largest activation, if that stands for 1.4 or more.
+const BELOW_ZERO: f64 = 0.125;
 
 /// Latents are few, and their errors spread furthest.
 const LATENT_TOLERANCE: Tolerance = Tolerance(0.0625);
@@ -72,11 +74,12 @@ pub fn import(file: &[u8], fps: Ratio, mut output: impl Write) -> Result<Report>
         if name.starts_with("head_layer") {
             q.reorder(&head_order(&graph));
         }
-        *tensor = weights(&q, spec.role, factor_after(&graph, &spec.name))?;
+        let below = if *name == STEM { 1.0 } else { BELOW_ZERO };
+        *tensor = weights(&q, spec.role, below, factor_after(&graph, &spec.name))?;
     }
     let [c, rows, columns] = graph.latent_shape();
     let embed = Quantised::take(&checkpoint, "embed", [frames, c, rows, columns])?;
-    network.latent_step = embed.step(f64::INFINITY);
+    network.latent_step = embed.step(|_| 0.0, 1.0);
     let (scaled, latents) = embed.scaled(network.latent_step, LATENT_TOLERANCE, 1)?;
     let count = frames.min(SAMPLES);
     let samples: Vec<usize> = (0..count).map(|i| (2 * i + 1) * frames / (2 * count)).collect();
@@ -199,21 +202,26 @@ fn factor_after(graph: &Graph, name: &str) -> u8 {
     }
 }
 
-fn weights(q: &Quantised, role: Role, factor: u8) -> Result<Tensor> {
+/// A tensor whose sums fit 32 bits if activations go below 0 by `below` of the largest.
+fn weights(q: &Quantised, role: Role, below: f64, factor: u8) -> Result<Tensor> {
     // errors of a 1x1 kernel spread over the whole picture; many slices cost much
     let slices: usize = q.slices.iter().product();
     let tolerance = Tolerance(if q.shape[2] == 1 { 0.125 } else if slices > 4096 { 0.375 } else { 0.25 });
+    let weight = |row: &mut dyn Iterator<Item = f64>| {
+        let (up, down) = row.fold((0.0, 0.0), |(up, down), v| (up + v.max(0.0), down - v.min(0.0)));
+        if role == Role::Bias { 0.0 } else { f64::max(up, down) + below * f64::min(up, down) }
+    };
     let row = q.shape[1..].iter().product();
-    let mut sum = if role == Role::Weight { MOST_SUM } else { f64::INFINITY };
+    let mut limit = 0.998 * MOST_SUM;
     loop {
-        let step = q.step(sum);
+        let step = q.step(weight, limit);
         let (scaled, values) = q.scaled(step, tolerance, factor)?;
-        let most = values.chunks(row).map(|r| r.iter().map(|v| i64::from(v.unsigned_abs())).sum::<i64>()).max().unwrap_or(0);
+        let most = values.chunks(row).map(|r| weight(&mut r.iter().map(|&v| f64::from(v)))).fold(0.0, f64::max);
         // rounding can add a little
-        if role == Role::Bias || most as f64 <= MOST_SUM || sum < 0.9 * MOST_SUM {
+        if most <= MOST_SUM || limit < 0.9 * MOST_SUM {
             return Ok(Tensor { step, values, scaled: Some(Box::new(scaled)) });
         }
-        sum *= 0.995;
+        limit *= 0.995;
     }
 }
 

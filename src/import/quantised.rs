@@ -75,13 +75,13 @@ impl Quantised {
         self.scale.iter().sum::<f64>() / self.scale.len() as f64
     }
 
-    /// The finest step at which all values fit 16 bits, sums of magnitudes of an output channel stay at most `sum`, and that is
-    /// worth it.
-    pub fn step(&self, sum: f64) -> Step {
+    /// The finest step at which all values fit 16 bits, `weight` of the values of each output channel stays at most `limit`, and
+    /// that is worth it.
+    pub fn step(&self, weight: impl Fn(&mut dyn Iterator<Item = f64>) -> f64, limit: f64) -> Step {
         let values = self.values();
         let most = values.iter().fold(0.0, |m: f64, v| m.max(v.abs()));
-        let row = values.chunks(values.len() / self.shape[0]).map(|r| r.iter().map(|v| v.abs()).sum()).fold(0.0, f64::max);
-        let finest = (most / 32700.0).max(row / sum).max(self.mean_scale() / 16.0).max(1e-9);
+        let row = values.chunks(values.len() / self.shape[0]).map(|r| weight(&mut r.iter().copied())).fold(0.0, f64::max);
+        let finest = (most / 32700.0).max(row / limit).max(self.mean_scale() / 16.0).max(1e-9);
         let mut step = Step::nearest(finest);
         if step.value() < finest {
             step = Step::nearest(finest * (1.0 + 1.0 / 128.0));

@@ -8,7 +8,7 @@ use super::finish::Finish;
 use super::kernel::{self, Rows};
 use super::layer::{self, Layer, Paired};
 use super::level::Level;
-use super::math::{Requant, curve_table, sample};
+use super::math::{MAX_ACTIVATION, Requant, curve_table, sample};
 use super::paired;
 use super::ring::{Geometry, Ring};
 use super::schedule::{Flow, Flows, Schedule, Step as Do};
@@ -65,6 +65,8 @@ impl Fast {
         };
         let mut buffers = vec![geometry(0)];
         let mut buffer_of = vec![0; graph.nodes.len()];
+        // how far below 0 the activations of each buffer go
+        let mut lowest = vec![MAX_ACTIVATION];
         let mut layers = Vec::new();
         for c in &chains {
             let (weights, shape) = (&net.tensors[c.weight], graph.tensors[c.weight].shape);
@@ -73,7 +75,9 @@ impl Fast {
             let slots = layer::slots(c.factor, &to);
             let block = layer::block(slots.len());
             let bias = slots.iter().flat_map(|s| layer::channels(s, c.factor, &to)).map(|c| c.map_or(0, |c| requant.bias[c])).collect();
-            let narrow = layer::is_narrow(&weights.values, shape[1] * shape[2] * shape[3]);
+            let narrow = layer::is_narrow(&weights.values, shape[1] * shape[2] * shape[3], lowest[input]);
+            let curve = c.curve.map(|k| curve_table(k, scales[c.conv], scales[c.end]));
+            lowest.push(curve.as_ref().and_then(|t| t.iter().min()).map_or(MAX_ACTIVATION, |&v| -i64::from(v)));
             let pair = |(values, rows): (Vec<i16>, [usize; 4])| Paired {
                 weights: layer::pack(&values, rows, &slots, c.factor, &to, block),
                 rows: rows[2],
@@ -89,7 +93,7 @@ impl Fast {
                 weights: layer::pack(&weights.values, shape, &slots, c.factor, &to, block),
                 paired: (narrow && shape[2] > 1).then(|| paired::weights(&weights.values, shape)).flatten().map(pair),
                 narrow,
-                finish: Finish::new(Requant { bias, ..requant }, c.curve.map(|k| curve_table(k, scales[c.conv], scales[c.end]))),
+                finish: Finish::new(Requant { bias, ..requant }, curve),
                 slots,
             });
             buffer_of[c.end] = buffers.len();

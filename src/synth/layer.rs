@@ -84,10 +84,14 @@ pub fn block(slots: usize) -> usize {
     }
 }
 
-/// Whether no sum of `weights[out][in * kernel * kernel]` with any activations leaves 32 bits.
-pub fn is_narrow(weights: &[i16], per_channel: usize) -> bool {
-    let largest = weights.chunks_exact(per_channel).map(|w| w.iter().map(|v| i64::from(v.unsigned_abs())).sum::<i64>()).max().unwrap_or(0);
-    largest * MAX_ACTIVATION <= i64::from(i32::MAX)
+/// Whether no sum of `weights[out][in * kernel * kernel]` with activations of at least `-lowest` leaves 32 bits. Nonlinearities
+/// hardly go below 0, so what the negative weights take off counts little against what the positive ones add.
+pub fn is_narrow(weights: &[i16], per_channel: usize, lowest: i64) -> bool {
+    weights.chunks_exact(per_channel).all(|w| {
+        let sum = |sign: i64| w.iter().map(|&v| (sign * i64::from(v)).max(0)).sum::<i64>();
+        let (up, down) = (sum(1), sum(-1));
+        up.max(down) * MAX_ACTIVATION + up.min(down) * lowest <= i64::from(i32::MAX)
+    })
 }
 
 /// Weights in the order of [`Layer::weights`].
