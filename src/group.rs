@@ -3,8 +3,8 @@
 use crate::bitstream::Limits;
 use crate::bitstream::fields::Reader;
 use crate::bitstream::header::{GroupHeader, HnervHeader, HnervStage, NervHeader, NervppHeader, NirvanaHeader};
-use crate::entropy::tensor::{Network, Syntax, blank_network, code_network};
 use crate::entropy::scaled::Scaled;
+use crate::entropy::tensor::{Network, Syntax, blank_network, code_network};
 use crate::entropy::{Coder, Decoder, Encoder, latent};
 use crate::error::{Error, Result};
 use crate::frame::VideoInfo;

@@ -237,10 +237,16 @@ fn what_does_not_fit_is_said() {
     refused(&|c| drop(c.remove("embed")), "no tensor 'embed.quant'");
     refused(&|c| c.get_mut("embed").unwrap().shape = vec![3, 24], "4 axes");
     refused(&|c| c.get_mut("head_layer.bias").unwrap().shape = vec![1, 3], "'head_layer.bias.quant' has shape [1, 3]");
-    refused(&|c| c.get_mut("decoder.0.conv.downconv.weight").unwrap().shape = vec![10, 2, 1, 1], "reads 2 channels (expected 4");
+    refused(&|c| c.get_mut("decoder.0.conv.downconv.weight").unwrap().shape = vec![5, 2, 2, 1], "reads 2 channels (expected 4");
     refused(&|c| c.get_mut("decoder.2.conv.upconv.0.weight").unwrap().shape = vec![63, 6, 1, 9], "kernel of 1x9");
     refused(&|c| c.get_mut("decoder.0.conv.downconv.weight").unwrap().scale[1] = f32::NAN, "NaN");
-    refused(&|c| c.get_mut("decoder.2.conv.upconv.0.bias").unwrap().slices = vec![2], "have shapes");
+    refused(
+        &|c| {
+            let t = c.get_mut("decoder.2.conv.upconv.0.bias").unwrap();
+            (t.slices, t.min, t.scale) = (vec![2], vec![0.0; 2], vec![0.1; 2]);
+        },
+        "have shapes [2] and [2]",
+    );
     refused(
         &|c| {
             let mut seed = 1;

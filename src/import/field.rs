@@ -37,7 +37,13 @@ pub fn plain_of(shape: [usize; 4], field: Field) -> Result<Field> {
 pub fn choose(tensor: &mut Scaled, shape: [usize; 4], values: &[f64], factor: u8) -> Result<()> {
     let ends = reaches_ends(tensor, shape);
     let mut best = (f64::INFINITY, Field::default());
-    let factors = if values.len() < 256 { vec![0] } else if factor > 1 { vec![0, 1, factor] } else { vec![0, 1] };
+    let factors = if values.len() < 256 {
+        vec![0]
+    } else if factor > 1 {
+        vec![0, 1, factor]
+    } else {
+        vec![0, 1]
+    };
     for factor in factors {
         let (base, residual) = predict(&tensor.values, shape, values, factor);
         for axes in [[false; 3], [false, true, true], [true; 3]] {

@@ -129,7 +129,10 @@ fn header(checkpoint: &BTreeMap<String, Array>) -> Result<(Hnerv, usize)> {
             return wrong(format!("'{name}' reads {cin} channels (expected {into}, what comes before it)"));
         }
         if kh != kw || kh % 2 == 0 || kh > 15 || (i == 0 && kh != 1) {
-            return wrong(format!("'{name}' has a kernel of {kh}x{kw} (allowed: {})", if i == 0 { "1x1" } else { "odd squares up to 15x15" }));
+            return wrong(format!(
+                "'{name}' has a kernel of {kh}x{kw} (allowed: {})",
+                if i == 0 { "1x1" } else { "odd squares up to 15x15" }
+            ));
         }
         let next = shapes.get(i + 1).map_or(3, |s| s[1]);
         let stride = (1..=16).find(|s| s * s * next == cout);
@@ -154,7 +157,8 @@ fn header(checkpoint: &BTreeMap<String, Array>) -> Result<(Hnerv, usize)> {
         stages: count as u32,
     };
     let up: u64 = stages.iter().map(|s| u64::from(s.stride)).fold(1, u64::saturating_mul);
-    if !(1..=12).contains(&count) || channels > 1024 || rows > 1024 || columns > 1024 || up.saturating_mul(rows.max(columns) as u64) > 65535 {
+    if !(1..=12).contains(&count) || channels > 1024 || rows > 1024 || columns > 1024 || up.saturating_mul(rows.max(columns) as u64) > 65535
+    {
         return wrong(format!(
             "{count} stages (allowed 1..=12) from embeddings of {channels}x{rows}x{columns} (allowed up to 1024 each), enlarged {up} times \
              (allowed up to 65535 samples)"
@@ -206,7 +210,13 @@ fn factor_after(graph: &Graph, name: &str) -> u8 {
 fn weights(q: &Quantised, role: Role, below: f64, factor: u8) -> Result<Tensor> {
     // errors of a 1x1 kernel spread over the whole picture; many slices cost much
     let slices: usize = q.slices.iter().product();
-    let tolerance = Tolerance(if q.shape[2] == 1 { 0.125 } else if slices > 4096 { 0.375 } else { 0.25 });
+    let tolerance = Tolerance(if q.shape[2] == 1 {
+        0.125
+    } else if slices > 4096 {
+        0.375
+    } else {
+        0.25
+    });
     let weight = |row: &mut dyn Iterator<Item = f64>| {
         let (up, down) = row.fold((0.0, 0.0), |(up, down), v| (up + v.max(0.0), down - v.min(0.0)));
         if role == Role::Bias { 0.0 } else { f64::max(up, down) + below * f64::min(up, down) }

@@ -36,7 +36,10 @@ impl Quantised {
             return Err(Error::Unsupported(format!("'{name}.quant' is not of type U8")));
         }
         if four_axes(&q.shape) != Some(shape) {
-            return Err(Error::Unsupported(format!("'{name}.quant' has shape {:?} (expected {shape:?}, the last axes may be left out)", q.shape)));
+            return Err(Error::Unsupported(format!(
+                "'{name}.quant' has shape {:?} (expected {shape:?}, the last axes may be left out)",
+                q.shape
+            )));
         }
         let slices = four_axes(&min.shape).unwrap_or([0; 4]);
         if min.shape != scale.shape || slices.iter().zip(&shape).any(|(s, n)| s != n && *s != 1) {

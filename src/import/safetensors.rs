@@ -46,9 +46,8 @@ pub fn parse(file: &[u8]) -> Result<BTreeMap<String, Array>> {
 }
 
 fn tensor(name: &str, entry: &Value, data: &[u8]) -> Result<Array> {
-    let numbers = |v: &Value| -> Option<Vec<usize>> {
-        v.as_array()?.iter().map(|n| n.as_u64().and_then(|n| usize::try_from(n).ok())).collect()
-    };
+    let numbers =
+        |v: &Value| -> Option<Vec<usize>> { v.as_array()?.iter().map(|n| n.as_u64().and_then(|n| usize::try_from(n).ok())).collect() };
     let wrong = |what: &str| bad(format!("tensor '{name}': {what}"));
     let shape = numbers(&entry["shape"]).ok_or_else(|| wrong("no shape"))?;
     let Some([start, end]) = numbers(&entry["data_offsets"]).and_then(|o| <[usize; 2]>::try_from(o).ok()) else {
