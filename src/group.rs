@@ -109,7 +109,7 @@ impl Arch {
 }
 
 /// How the network of a group of architecture `id` is coded; `previous` is that of the group before it in the section.
-fn syntax(id: u32, previous: Option<&Network>) -> Syntax<'_> {
+pub fn syntax(id: u32, previous: Option<&Network>) -> Syntax<'_> {
     if id == hnerv::ARCH_ID { Syntax::Plain } else { Syntax::Modes { previous } }
 }
 

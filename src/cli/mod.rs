@@ -4,6 +4,8 @@ pub mod args;
 #[cfg(feature = "bench")]
 mod bench;
 mod compare;
+#[cfg(feature = "encode")]
+mod config;
 #[cfg(feature = "bench")]
 mod datasets;
 mod decode;

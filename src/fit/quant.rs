@@ -5,7 +5,7 @@ use burn::tensor::Tensor as BurnTensor;
 use super::net::Net;
 use super::ops::FastOps;
 use crate::entropy::contexts::MAX_MAGNITUDE;
-use crate::entropy::tensor::{Network, Step, Tensor, blank_network, code_network};
+use crate::entropy::tensor::{Network, Step, Syntax, Tensor, blank_network, code_network};
 use crate::entropy::{Cost, latent::code_latents};
 use crate::error::{Error, Result};
 use crate::network::{Chain, Graph};
@@ -66,14 +66,17 @@ impl Params {
     }
 
     /// Bytes that the real coder spends on the integers at `shift`, by its own probabilities.
-    pub fn coded_bytes(&self, graph: &Graph, frames: usize, shift: f64) -> Result<f64> {
+    pub fn coded_bytes(&self, graph: &Graph, syntax: Syntax<'_>, shift: f64) -> Result<f64> {
         let (net, mut latents) = self.integers(graph, shift);
         let mut weights = Cost::default();
-        code_network(&mut weights, graph, &net)?;
+        code_network(&mut weights, graph, &net, syntax)?;
         let mut best = f64::INFINITY;
         for temporal in [false, true] {
             let mut c = Cost::default();
-            code_latents(&mut c, graph.latent_shape(), frames, temporal, &mut latents)?;
+            if graph.has_latents() {
+                let passes = latents.len() / graph.latent_len();
+                code_latents(&mut c, graph.latent_shape(), passes, temporal, &mut latents)?;
+            }
             best = best.min(c.bits);
         }
         // the range coder ends on whole words
@@ -81,11 +84,11 @@ impl Params {
     }
 
     /// The shift at which the coded size is nearest to `target` bytes.
-    pub fn shift_for(&self, graph: &Graph, frames: usize, target: f64) -> Result<f64> {
+    pub fn shift_for(&self, graph: &Graph, syntax: Syntax<'_>, target: f64) -> Result<f64> {
         let count = (graph.params() as usize + self.latents.len()).max(1) as f64;
         let (mut best, mut best_miss, mut shift) = (0.0, f64::INFINITY, 0.0);
         for _ in 0..12 {
-            let bytes = self.coded_bytes(graph, frames, shift)?;
+            let bytes = self.coded_bytes(graph, syntax, shift)?;
             let miss = bytes - target;
             if miss.abs() < best_miss {
                 (best, best_miss) = (shift, miss.abs());
