@@ -300,7 +300,7 @@ fn with_ends<C: Coder>(c: &mut C, normal: &Normal, size: u32, state: State, v: u
         } else if j == end {
             ONE
         } else {
-            first + ((((normal.below(j) - start) * inverse) >> 16) * (ONE - first - last) >> BITS)
+            first + (((((normal.below(j) - start) * inverse) >> 16) * (ONE - first - last)) >> BITS)
         };
         rising(count, j, end)
     };
