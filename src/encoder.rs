@@ -61,8 +61,8 @@ pub struct Options {
     pub least_gain: f64,
     /// Frames a step.
     pub batch: usize,
-    /// Adam's peak learning rate.
-    pub learning_rate: f64,
+    /// Peak learning rate; the family's own if not given.
+    pub learning_rate: Option<f64>,
     /// Distortion to minimise.
     pub loss: fit::Loss,
     /// Seed of all random numbers.

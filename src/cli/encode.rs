@@ -83,10 +83,7 @@ fn encode_options(a: &EncodeArgs, knobs: &Knobs, info: &VideoInfo, frames: Optio
         _ if a.model_size.is_some() => Target::Natural,
         _ => Target::Bpp(DEFAULT_BPP),
     };
-    let lr = a.lr.unwrap_or(0.015);
-    if !(lr > 0.0 && lr <= 1.0) {
-        return Err(Error::Parameter(format!("--lr is {lr} (allowed above 0, at most 1)")));
-    }
+    let learning_rate = positive(a.lr, "--lr", 1.0)?;
     let least_gain = a.min_gain.unwrap_or(0.001);
     if !(0.0..=10.0).contains(&least_gain) {
         return Err(Error::Parameter(format!("--min-gain is {least_gain} (allowed 0..=10)")));
@@ -126,7 +123,7 @@ fn encode_options(a: &EncodeArgs, knobs: &Knobs, info: &VideoInfo, frames: Optio
         section: or_auto("section", &a.section)?,
         least_gain,
         batch: range("batch", a.batch, 1, 64)?.unwrap_or(1),
-        learning_rate: lr,
+        learning_rate,
         loss: match a.loss.unwrap_or(LossArg::L2) {
             LossArg::L2 => Loss::L2,
             LossArg::Fusion6 => Loss::Fusion6,

@@ -35,6 +35,15 @@ impl Family {
         self == Family::Nirvana
     }
 
+    /// Peak learning rate that suits it.
+    pub fn learning_rate(self) -> f64 {
+        match self {
+            Family::Auto | Family::Hnerv => 0.015,
+            Family::Nerv | Family::Nervpp => 0.03,
+            Family::Nirvana => 0.06,
+        }
+    }
+
     /// Name as the command line has it.
     pub fn name(self) -> &'static str {
         match self {
@@ -143,8 +152,7 @@ fn trial(
 ) -> Result<Candidate> {
     let size = if family == Family::Nirvana { plan::CHAIN_GROUP } else { TRIAL_FRAMES };
     let parts: Vec<Vec<Frame>> = frames.chunks(size).map(<[Frame]>::to_vec).collect();
-    let per_pass = if family == Family::Nirvana { parts[0].len() } else { 1 };
-    let whole = options.steps.unwrap_or_else(|| options.preset.steps(options.passes, frames.len(), options.batch * per_pass));
+    let whole = options.steps.unwrap_or_else(|| options.preset.steps(options.passes, frames.len(), options.batch));
     let steps = ((whole as f64 * TRIAL_STEPS) as usize).max(LEAST_TRIAL_STEPS);
     let options = Options { family, steps: Some(steps), ..options.clone() };
     let mut silent = Silent(shared);

@@ -124,11 +124,11 @@ impl Section<'_, '_, '_> {
         let (info, options, arch, natural) = (self.info, self.options, &self.arch, self.natural);
         let graph = arch.lower(info, frames.len())?;
         self.shared.observer().start(index, self.groups, frames.len(), graph.params());
-        let anew = options.steps.unwrap_or_else(|| options.preset.steps(options.passes, frames.len(), options.batch * graph.frames));
+        let anew = options.steps.unwrap_or_else(|| options.preset.steps(options.passes, graph.passes(frames.len()), options.batch));
         let settings = Settings {
             steps: if before.is_some() { ((anew as f64 * WARM_STEPS) as usize).max(10) } else { anew },
             batch: options.batch,
-            learning_rate: options.learning_rate,
+            learning_rate: options.learning_rate.unwrap_or(options.family.learning_rate()),
             seed: options.seed.wrapping_add(index as u64),
             loss: options.loss,
             device: options.device,

@@ -128,7 +128,12 @@ fn initial_bounds(graph: &Graph, c: &Chain) -> (f32, f32) {
     let fan_in = (cin * kh * kw) as f32;
     let plain = 1.0 / fan_in.sqrt();
     let output = graph.outputs.iter().any(|o| o.node == c.end);
-    let summed = graph.nodes.iter().any(|n| matches!(n.op, Op::Add { inputs } if inputs.contains(&c.end)));
+    // up to a sum, possibly through an upsampling
+    let mut end = c.end;
+    if let Some(up) = graph.nodes.iter().position(|n| matches!(n.op, Op::Bilinear { input, .. } if input == end)) {
+        end = up;
+    }
+    let summed = graph.nodes.iter().any(|n| matches!(n.op, Op::Add { inputs } if inputs.contains(&end)));
     match c.curve {
         // SIREN (Sitzmann et al., NeurIPS 2020) with its factor of 30, in turns; any phase
         Some(Curve::Sine) if c.input == 0 => (30.0 / fan_in / std::f32::consts::TAU, 0.5),
@@ -136,7 +141,7 @@ fn initial_bounds(graph: &Graph, c: &Chain) -> (f32, f32) {
         _ if output => (plain * 0.5, 0.0),
         // these halve the variance; sqrt(3) keeps a unit variance
         Some(Curve::Gelu | Curve::Swish) => (plain * 3f32.sqrt() * 1.3, 0.0),
-        // residual blocks start near the identity
+        // residual blocks start near the identity, skips weak
         _ if summed => (plain * 0.5, 0.0),
         _ => (plain * 3f32.sqrt(), 0.0),
     }

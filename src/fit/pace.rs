@@ -47,7 +47,6 @@ impl Pace {
         self.steps
     }
 
-
     /// First step with quantisation.
     pub fn quantise_at(&self) -> usize {
         if self.goal.is_some() { 0 } else { (self.steps as f64 * FLOAT_SHARE) as usize }

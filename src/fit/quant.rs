@@ -60,7 +60,9 @@ impl Params {
             let step = Step::nearest((l + shift).exp());
             *t = Tensor { step, values: round(v, step, MAX_MAGNITUDE.into()), scaled: None };
         }
-        net.latent_step = Step::nearest((self.log_steps[graph.tensors.len()] + shift).exp());
+        if graph.has_latents() {
+            net.latent_step = Step::nearest((self.log_steps[graph.tensors.len()] + shift).exp());
+        }
         let latents = round(&self.latents, net.latent_step, MAX_LATENT);
         (net, latents)
     }

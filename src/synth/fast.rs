@@ -1,22 +1,25 @@
 //! The depth-first executor: rows run through all layers as soon as the rows they need are there.
 //!
-//! [`schedule`](super::schedule) says in which order, [`ring`](super::ring) holds the rows, [`kernel`](super::kernel) computes one.
+//! [`schedule`](super::schedule) says in which order, [`ring`](super::ring) holds the rows, [`kernel`](super::kernel) computes those of
+//! a convolution and [`plain`](super::plain) the others. What has a single position is computed before ([`prologue`](super::prologue)).
 
 use rayon::prelude::*;
 
-use super::finish::Finish;
+use super::finish::Tables;
 use super::kernel::{self, Rows};
-use super::layer::{self, Layer, Paired};
+use super::layer::Layer;
 use super::level::Level;
-use super::math::{MAX_ACTIVATION, Requant, curve_table, sample};
-use super::paired;
+use super::math::sample;
+use super::plain::{Plain, Scratch};
+use super::prologue::Prologue;
 use super::ring::{Geometry, Ring};
 use super::schedule::{Flow, Flows, Schedule, Step as Do};
 use super::{Source, node_scales};
 use crate::entropy::tensor::Network;
 use crate::error::Result;
 use crate::frame::{Frame, Plane, VideoInfo};
-use crate::network::{Graph, Step};
+use crate::network::graph::NodeId;
+use crate::network::{Graph, Op, Step};
 
 /// Where a plane comes from.
 #[derive(Clone, Copy, Debug)]
@@ -27,13 +30,33 @@ struct Output {
     fraction: u32,
 }
 
+/// What gives one buffer its rows.
+enum Work {
+    Convolution(Layer),
+    Plain(Plain),
+}
+
+impl Work {
+    fn flow(&self) -> Flow {
+        match self {
+            Work::Convolution(l) => {
+                Flow { inputs: [l.input; 2], reach: l.kernel / 2, factor: l.factor, step: 1 + usize::from(l.paired.is_some()) }
+            }
+            Work::Plain(p) => Flow { inputs: p.inputs, reach: p.reach(), factor: p.factor(), step: 1 },
+        }
+    }
+}
+
 /// A network ready for [`Fast::frames`].
 pub struct Fast {
     level: Level,
     info: VideoInfo,
     closed: bool,
+    prologue: Prologue,
+    /// The prologue's values that fill the first buffers; each layer writes one of the others.
+    sources: Vec<usize>,
     buffers: Vec<Geometry>,
-    layers: Vec<Layer>,
+    layers: Vec<Work>,
     outputs: Vec<Output>,
 }
 
@@ -41,93 +64,106 @@ pub struct Fast {
 struct Strip {
     schedule: Schedule,
     rings: Vec<Ring>,
+    scratch: Scratch,
 }
 
 /// Buffers for one picture at a time, for each of the strips that are computed at once.
 pub struct Strips(Vec<Strip>);
 
+/// Nodes that a step reads.
+fn inputs<'a>(graph: &'a Graph, step: &'a Step) -> &'a [NodeId] {
+    match step {
+        Step::Chain(c) => std::slice::from_ref(&c.input),
+        Step::Node(n) => graph.nodes[*n].op.inputs(),
+    }
+}
+
 impl Fast {
     /// `None` if the graph does not split into [`Graph::steps`].
     pub fn new(graph: &Graph, net: &Network, info: &VideoInfo, level: Level) -> Result<Option<Self>> {
         let Some(steps) = graph.steps() else { return Ok(None) };
-        let mut chains = Vec::new();
-        for s in steps {
-            match s {
-                Step::Chain(c) if !c.depthwise && c.unflatten.is_none() => chains.push(c),
-                _ => return Ok(None),
+        let scales = node_scales(graph, net);
+        let (before, rows): (Vec<Step>, Vec<Step>) = steps.into_iter().partition(|s| Prologue::takes(graph, inputs(graph, s)));
+        let mut prologue = Prologue::default();
+        for step in &before {
+            match step {
+                Step::Chain(c) => prologue.push(c, graph, net, &scales)?,
+                Step::Node(n) if prologue.push_node(*n, graph, &scales) => {}
+                Step::Node(_) => return Ok(None),
             }
         }
-        let scales = node_scales(graph, net);
-        let geometry = |node: usize| {
-            let kernels = chains.iter().filter(|c| c.input == node).map(|c| graph.tensors[c.weight].shape[2]);
+        let geometry = |node: NodeId| {
+            let kernels = rows.iter().filter_map(|s| match s {
+                Step::Chain(c) if c.input == node => Some(graph.tensors[c.weight].shape[2]),
+                _ => None,
+            });
             let [channels, height, width] = graph.nodes[node].shape;
             Geometry { channels, height, width, pad: kernels.max().unwrap_or(1) / 2 }
         };
-        let mut buffers = vec![geometry(0)];
-        let mut buffer_of = vec![0; graph.nodes.len()];
-        // how far below 0 the activations of each buffer go
-        let mut lowest = vec![MAX_ACTIVATION];
-        let mut layers = Vec::new();
-        for c in &chains {
-            let (weights, shape) = (&net.tensors[c.weight], graph.tensors[c.weight].shape);
-            let (input, to) = (buffer_of[c.input], geometry(c.end));
-            let requant = Requant::new(weights, &net.tensors[c.bias], scales[c.input], scales[c.conv], c.conv)?;
-            let slots = layer::slots(c.factor, &to);
-            let block = layer::block(slots.len());
-            let bias = slots.iter().flat_map(|s| layer::channels(s, c.factor, &to)).map(|c| c.map_or(0, |c| requant.bias[c])).collect();
-            let narrow = layer::is_narrow(&weights.values, shape[1] * shape[2] * shape[3], lowest[input]);
-            let curve = c.curve.map(|k| curve_table(k, scales[c.conv], scales[c.end]));
-            lowest.push(curve.as_ref().and_then(|t| t.iter().min()).map_or(MAX_ACTIVATION, |&v| -i64::from(v)));
-            let pair = |(values, rows): (Vec<i16>, [usize; 4])| Paired {
-                weights: layer::pack(&values, rows, &slots, c.factor, &to, block),
-                rows: rows[2],
-                sources: paired::sources(shape[2]),
-            };
-            layers.push(Layer {
-                input,
-                kernel: shape[2],
-                factor: c.factor,
-                from: buffers[input],
-                to,
-                block,
-                weights: layer::pack(&weights.values, shape, &slots, c.factor, &to, block),
-                paired: (narrow && shape[2] > 1).then(|| paired::weights(&weights.values, shape)).flatten().map(pair),
-                narrow,
-                finish: Finish::new(Requant { bias, ..requant }, curve),
-                slots,
+        let (mut sources, mut buffers, mut buffer_of) = (Vec::new(), Vec::new(), vec![usize::MAX; graph.nodes.len()]);
+        for node in rows.iter().flat_map(|s| inputs(graph, s)).copied().chain(graph.outputs.iter().map(|o| o.node)) {
+            if let (Some(value), usize::MAX) = (prologue.value(node), buffer_of[node]) {
+                buffer_of[node] = buffers.len();
+                buffers.push(geometry(node));
+                sources.push(value);
+            }
+        }
+        let (mut layers, mut tables) = (Vec::new(), Tables::default());
+        for step in &rows {
+            let to = geometry(step.end());
+            layers.push(match step {
+                Step::Chain(c) => {
+                    let input = buffer_of[c.input];
+                    Work::Convolution(Layer::new(c, graph, net, &scales, (input, buffers[input], to), &mut tables)?)
+                }
+                Step::Node(n) => {
+                    let op = graph.nodes[*n].op;
+                    let inputs = match op {
+                        Op::Add { inputs } => inputs,
+                        op => [op.inputs()[0]; 2],
+                    };
+                    match Plain::new(op, inputs.map(|i| buffer_of[i]), inputs.map(|i| scales[i]), scales[*n], to) {
+                        Some(p) => Work::Plain(p),
+                        None => return Ok(None),
+                    }
+                }
             });
-            buffer_of[c.end] = buffers.len();
+            buffer_of[step.end()] = buffers.len();
             buffers.push(to);
         }
         let output = |o: &crate::network::OutputPlane| Output { buffer: buffer_of[o.node], channel: o.channel, fraction: scales[o.node] };
         let outputs = graph.outputs.iter().map(output).collect();
-        Ok(Some(Fast { level: level.or_below(), info: *info, closed: graph.closed, buffers, layers, outputs }))
+        Ok(Some(Fast { level: level.or_below(), info: *info, closed: graph.closed, prologue, sources, buffers, layers, outputs }))
     }
 
     /// Buffers for pictures computed in `count` strips at once.
     pub fn strips(&self, count: usize) -> Strips {
-        let layers: Vec<Flow> = self
-            .layers
-            .iter()
-            .map(|l| Flow { input: l.input, reach: l.kernel / 2, factor: l.factor, step: 1 + usize::from(l.paired.is_some()) })
-            .collect();
+        let layers: Vec<Flow> = self.layers.iter().map(Work::flow).collect();
         let heights: Vec<usize> = self.buffers.iter().map(|g| g.height).collect();
         let height = |p: usize| self.info.format.plane_size(p % self.info.format.chroma.planes(), self.info.width, self.info.height).1;
         let planes: Vec<(usize, usize)> = self.outputs.iter().enumerate().map(|(p, o)| (o.buffer, height(p))).collect();
-        let flows = Flows { layers: &layers, heights: &heights, planes: &planes };
+        let flows = Flows { sources: self.sources.len(), layers: &layers, heights: &heights, planes: &planes };
+        let differences = |b: usize| {
+            let rows = self.layers.iter().filter_map(|w| match w {
+                Work::Convolution(l) if l.input == b && l.paired.is_some() => Some(l.kernel - 1),
+                _ => None,
+            });
+            rows.max().unwrap_or(0)
+        };
+        let scratch = self.layers.iter().map(|w| if let Work::Plain(p) = w { p.scratch() } else { 0 }).max().unwrap_or(0);
         let strip = |i: usize| {
             let schedule = flows.schedule(i, count);
-            let differences =
-                |b: usize| self.layers.iter().filter(|l| l.input == b && l.paired.is_some()).map(|l| l.kernel - 1).max().unwrap_or(0);
             let ring = |(b, &g)| Ring::new(g, schedule.rows[b], differences(b));
             let rings = self.buffers.iter().enumerate().map(ring).collect();
-            Strip { schedule, rings }
+            Strip { schedule, rings, scratch: vec![[0; 2]; scratch] }
         };
         Strips((0..count).map(strip).collect())
     }
 
     /// The pictures of one pass, their strips in parallel.
     pub fn frames(&self, source: &Source, strips: &mut Strips) -> Vec<Frame> {
+        let before = self.prologue.run(source);
+        let values: Vec<&[i16]> = self.sources.iter().map(|&v| if v == 0 { &source.0[..] } else { &before[v - 1][..] }).collect();
         let per_picture = self.info.format.chroma.planes();
         let count = self.outputs.len() / per_picture;
         let mut frames: Vec<Frame> = (0..count).map(|_| Frame::new(self.info.format, self.info.width, self.info.height)).collect();
@@ -145,18 +181,18 @@ impl Fast {
             jobs.push((strip, rows));
         }
         match &mut jobs[..] {
-            [(strip, planes)] => self.strip(source, strip, planes),
-            jobs => jobs.par_iter_mut().for_each(|(strip, planes)| self.strip(source, strip, planes)),
+            [(strip, planes)] => self.strip(&values, strip, planes),
+            jobs => jobs.par_iter_mut().for_each(|(strip, planes)| self.strip(&values, strip, planes)),
         }
         frames
     }
 
-    fn strip(&self, source: &Source, strip: &mut Strip, planes: &mut [&mut [u16]]) {
-        let Strip { schedule, rings } = strip;
-        fill(source, &mut rings[0]);
+    fn strip(&self, sources: &[&[i16]], strip: &mut Strip, planes: &mut [&mut [u16]]) {
+        let Strip { schedule, rings, scratch } = strip;
+        rings.iter_mut().zip(sources).for_each(|(ring, values)| ring.fill(values));
         for step in &schedule.steps {
             match *step {
-                Do::Rows { layer, y, count } => self.rows(layer, y, count, rings),
+                Do::Rows { layer, y, count } => self.rows(layer, y, count, rings, scratch),
                 Do::Emit { plane, y } => {
                     let o = self.outputs[plane];
                     let depth = u32::from(self.info.format.bit_depth);
@@ -169,21 +205,15 @@ impl Fast {
         }
     }
 
-    fn rows(&self, layer: usize, y: usize, count: usize, rings: &mut [Ring]) {
-        let layer_ = &self.layers[layer];
-        let (head, tail) = rings.split_at_mut(layer + 1);
-        let (input, output) = (&mut head[layer_.input], &mut tail[0]);
-        let top = y as isize - (layer_.kernel / 2) as isize;
-        kernel::run(self.level, Rows { layer: layer_, input, top, output, y, count });
-    }
-}
-
-fn fill(source: &Source, ring: &mut Ring) {
-    let g = ring.geometry;
-    for (c, plane) in source.0.chunks_exact(g.height * g.width).enumerate() {
-        for (y, row) in plane.chunks_exact(g.width).enumerate() {
-            let at = ring.at(y) + c / 2 * g.stride() + g.pad;
-            ring.lanes[at..][..g.width].iter_mut().zip(row).for_each(|(o, &v)| o[c % 2] = v);
+    fn rows(&self, layer: usize, y: usize, count: usize, rings: &mut [Ring], scratch: &mut Scratch) {
+        let (head, tail) = rings.split_at_mut(self.sources.len() + layer);
+        let output = &mut tail[0];
+        match &self.layers[layer] {
+            Work::Convolution(layer) => {
+                let top = y as isize - (layer.kernel / 2) as isize;
+                kernel::run(self.level, Rows { layer, input: &mut head[layer.input], top, output, y, count });
+            }
+            Work::Plain(p) => p.run(self.level, p.inputs.map(|i| &head[i]), y, output, scratch),
         }
     }
 }

@@ -2,12 +2,89 @@
 //!
 //! Plain code on short arrays, inlined into the row kernel of each level, which vectorises it.
 
+use std::sync::Arc;
+
 use super::lanes::Lane;
 use super::layer::Layer;
-use super::math::{Requant, saturate};
+use super::math::{Requant, curve_table, saturate};
+use crate::network::Curve;
 
 /// Columns finished at once.
 pub const CHUNK: usize = 16;
+
+/// A nonlinearity of every activation, at index `v as u16`.
+pub type Table = Arc<[i16; 1 << 16]>;
+
+/// The tables of a network; layers of the same scales share theirs.
+#[derive(Default)]
+pub struct Tables(Vec<((Curve, u32, u32), Table)>);
+
+impl Tables {
+    /// From `f_in` to `f_out` fraction bits.
+    pub fn get(&mut self, curve: Curve, f_in: u32, f_out: u32) -> Table {
+        let key = (curve, f_in, f_out);
+        if let Some((_, t)) = self.0.iter().find(|(k, _)| *k == key) {
+            return t.clone();
+        }
+        let table: Box<[i16; 1 << 16]> = curve_table(curve, f_in, f_out).into_boxed_slice().try_into().expect("an entry for each activation");
+        self.0.push((key, table.into()));
+        self.0[self.0.len() - 1].1.clone()
+    }
+}
+
+/// A sum of products: 32 bits where the whole sum is proved to fit, else 64, of parts that fit 32.
+pub trait Total: Copy {
+    /// Nothing added up yet.
+    const ZERO: Self;
+    /// Whether the sum comes in parts.
+    const PARTS: bool;
+    /// With the next part, or the only one.
+    fn with(self, part: i32) -> Self;
+    /// Within a range of 32 bits.
+    fn clamp(self, range: [i32; 2]) -> i32;
+    /// In 64 bits.
+    fn long(self) -> i64;
+}
+
+impl Total for i32 {
+    const ZERO: i32 = 0;
+    const PARTS: bool = false;
+
+    #[inline(always)]
+    fn with(self, part: i32) -> i32 {
+        part
+    }
+
+    #[inline(always)]
+    fn clamp(self, range: [i32; 2]) -> i32 {
+        self.max(range[0]).min(range[1])
+    }
+
+    #[inline(always)]
+    fn long(self) -> i64 {
+        self.into()
+    }
+}
+
+impl Total for i64 {
+    const ZERO: i64 = 0;
+    const PARTS: bool = true;
+
+    #[inline(always)]
+    fn with(self, part: i32) -> i64 {
+        self + i64::from(part)
+    }
+
+    #[inline(always)]
+    fn clamp(self, range: [i32; 2]) -> i32 {
+        self.max(range[0].into()).min(range[1].into()) as i32
+    }
+
+    #[inline(always)]
+    fn long(self) -> i64 {
+        self
+    }
+}
 
 /// Requantisation of one output channel in 32 bits, see [`Finish::new`].
 #[derive(Clone, Copy, Debug, Default)]
@@ -25,36 +102,36 @@ pub struct Finish {
     requant: Requant,
     /// For each slot, if all of them can be done in 32 bits.
     short: Option<Vec<Short>>,
-    /// GELU of every activation, if the layer ends in one.
-    table: Option<Box<[i16; 1 << 16]>>,
+    /// The nonlinearity, if the layer ends in one.
+    table: Option<Table>,
 }
 
 impl Finish {
-    /// `requant` with its channels in the order of the layer's slots.
+    /// `requant` with its channels in the order of the layer's slots; whether no sum leaves 32 bits.
     ///
     /// 32 bits suffice where the shift `s` is 8 to 23. With `x = sum * mantissa + bias + rounding`, the activation is
     /// `x >> s`, saturated. Splitting `sum = 256 a + b` and `bias + rounding = 256 c + d`, `x >> 8` is
     /// `a * mantissa + c + ((b * mantissa + d) >> 8)`. Clamping the sum to where the activation still changes keeps `x >> 8`
     /// below `2^(s + 7)` and makes saturation needless, as one more in the sum adds at most one to the activation.
-    pub fn new(requant: Requant, table: Option<Vec<i16>>) -> Self {
-        let short = (8..=23).contains(&requant.shift).then(|| requant.bias.iter().map(|&b| Short::new(&requant, b)).collect());
-        Finish { requant, short: short.flatten(), table: table.and_then(|t| t.into_boxed_slice().try_into().ok()) }
+    pub fn new(requant: Requant, narrow: bool, table: Option<Table>) -> Self {
+        let short = (8..=23).contains(&requant.shift).then(|| requant.bias.iter().map(|&b| Short::new(&requant, b, narrow)).collect());
+        Finish { requant, short: short.flatten(), table }
     }
 
     /// Requantised sums of one chunk of columns of the channel in slot `slot`.
     #[inline(always)]
-    fn chunk(&self, slot: usize, sums: &[i32; CHUNK]) -> [i16; CHUNK] {
+    fn chunk<S: Total>(&self, slot: usize, sums: &[S; CHUNK]) -> [i16; CHUNK] {
         let mut out = [0i16; CHUNK];
         match &self.short {
             Some(short) => {
-                let v = short[slot].apply(*sums, self.requant.mantissa as i32, self.requant.shift);
+                let v = short[slot].apply(sums, self.requant.mantissa as i32, self.requant.shift);
                 for i in 0..CHUNK {
                     out[i] = v[i] as i16;
                 }
             }
             None => {
                 for i in 0..CHUNK {
-                    out[i] = self.requant.apply(sums[i].into(), slot);
+                    out[i] = self.requant.apply(sums[i].long(), slot);
                 }
             }
         }
@@ -65,7 +142,7 @@ impl Finish {
 /// Finishes a tile: sums of the slots from `first` on, a whole number of chunks each, `valid` of whose columns belong to the
 /// picture, from column `x` on. `output` is the layer's output rows.
 #[inline(always)]
-pub fn tile(layer: &Layer, first: usize, sums: &[i32], slots: usize, x: usize, valid: usize, output: &mut [Lane]) {
+pub fn tile<S: Total>(layer: &Layer, first: usize, sums: &[S], slots: usize, x: usize, valid: usize, output: &mut [Lane]) {
     let columns = sums.len() / slots;
     let mut slot = 0;
     while slot < slots {
@@ -73,9 +150,9 @@ pub fn tile(layer: &Layer, first: usize, sums: &[i32], slots: usize, x: usize, v
         let row = |i: usize| &sums[(slot + i) * columns..][..columns];
         let to = Place::new(layer, first + slot, output);
         slot += match layer.factor {
-            4 if left >= 4 && to.dx == 0 => group::<4>(layer, first + slot, row, x, valid, to),
-            2 | 4 if left >= 2 && to.dx.is_multiple_of(2) => group::<2>(layer, first + slot, row, x, valid, to),
-            _ => group::<1>(layer, first + slot, row, x, valid, to),
+            4 if left >= 4 && to.dx == 0 => group::<S, 4>(layer, first + slot, row, x, valid, to),
+            2 | 4 if left >= 2 && to.dx.is_multiple_of(2) => group::<S, 2>(layer, first + slot, row, x, valid, to),
+            _ => group::<S, 1>(layer, first + slot, row, x, valid, to),
         };
     }
 }
@@ -99,10 +176,10 @@ impl<'a> Place<'a> {
 
 /// `G` pairs of slots whose lanes lie next to each other; returns the number of slots.
 #[inline(always)]
-fn group<'a, const G: usize>(
+fn group<'a, S: Total + 'a, const G: usize>(
     layer: &Layer,
     slot: usize,
-    sums: impl Fn(usize) -> &'a [i32],
+    sums: impl Fn(usize) -> &'a [S],
     x: usize,
     valid: usize,
     to: Place<'_>,
@@ -142,20 +219,9 @@ fn place<const G: usize>(out: &mut [Lane], r: usize, dx: usize, lane: impl Fn(us
     }
 }
 
-/// Finishes a row of two slots from sums in 64 bits.
-pub fn wide(layer: &Layer, slot: usize, sums: [&[i64]; 2], output: &mut [Lane]) {
-    let to = Place::new(layer, slot, output);
-    for (x, out) in to.row.chunks_exact_mut(layer.factor).enumerate() {
-        out[to.dx] = [0, 1].map(|half| {
-            let v = layer.finish.requant.apply(sums[half][x], slot + half);
-            layer.finish.table.as_ref().map_or(v, |t| t[usize::from(v as u16)])
-        });
-    }
-}
-
 impl Short {
-    /// `None` if a sum of 32 bits might not do.
-    fn new(requant: &Requant, bias: i64) -> Option<Short> {
+    /// `None` if a sum of 32 bits, or one of more clamped to them, might not do.
+    fn new(requant: &Requant, bias: i64, narrow: bool) -> Option<Short> {
         let total = bias + (1i64 << (requant.shift - 1));
         let value = |sum: i64| (sum * requant.mantissa + total) >> requant.shift;
         // the largest sum whose activation is at most -32767, and the smallest whose is at least 32767
@@ -164,7 +230,7 @@ impl Short {
         let exact = ((32767i64 << requant.shift) - total).rem_euclid(requant.mantissa) == 0;
         let high = bound(32767) + i64::from(!exact);
         let (min, max) = (i64::from(i32::MIN), i64::from(i32::MAX));
-        if low > max || high < min {
+        if low > max || high < min || !narrow && (low < min || high > max) {
             return None;
         }
         let range = [low.max(min), high.min(max)];
@@ -175,14 +241,15 @@ impl Short {
     }
 
     #[inline(always)]
-    fn apply(&self, mut s: [i32; CHUNK], mantissa: i32, shift: u32) -> [i32; CHUNK] {
+    fn apply<S: Total>(&self, sums: &[S; CHUNK], mantissa: i32, shift: u32) -> [i32; CHUNK] {
         let shift = shift - 8;
-        for v in &mut s {
-            let sum = (*v).max(self.range[0]).min(self.range[1]);
+        let mut out = [0; CHUNK];
+        for (o, s) in out.iter_mut().zip(sums) {
+            let sum = s.clamp(self.range);
             let low = ((sum & 255) * mantissa + self.low) >> 8;
             // the parts may leave 32 bits, their sum does not
-            *v = (sum >> 8).wrapping_mul(mantissa).wrapping_add(self.high).wrapping_add(low) >> (shift & 31);
+            *o = (sum >> 8).wrapping_mul(mantissa).wrapping_add(self.high).wrapping_add(low) >> (shift & 31);
         }
-        s
+        out
     }
 }

@@ -1,8 +1,12 @@
 //! The row kernel: rows of a convolution, in register tiles of output channels by columns, finished and put in its place.
 
-use super::finish::{self, CHUNK};
-use super::lanes::{Lane, Lanes, Portable};
-use super::layer::Layer;
+use std::marker::PhantomData;
+use std::ops::Range;
+
+use super::depthwise;
+use super::finish::{self, CHUNK, Total};
+use super::lanes::{Lane, Lanes, Task, vectorize};
+use super::layer::{self, Layer};
 use super::level::Level;
 use super::paired::{self, Source};
 use super::ring::{COLUMNS, Ring};
@@ -30,62 +34,27 @@ pub struct Rows<'a> {
 
 /// Computes rows with the instructions of `level`, or the best below that the processor has.
 pub fn run(level: Level, rows: Rows<'_>) {
-    match level {
-        #[cfg(target_arch = "x86_64")]
-        Level::Vnni => {
-            if let Some(l) = super::lanes::Vnni::try_new() {
-                return l.vectorize(On { lanes: l, rows });
-            }
-            run(Level::Avx512, rows)
-        }
-        #[cfg(target_arch = "x86_64")]
-        Level::Avx512 => {
-            if let Some(l) = pulp::x86::V4::try_new() {
-                return l.vectorize(On { lanes: l, rows });
-            }
-            run(Level::Avx2, rows)
-        }
-        #[cfg(target_arch = "x86_64")]
-        Level::Avx2 => {
-            if let Some(l) = pulp::x86::V3::try_new() {
-                return l.vectorize(On { lanes: l, rows });
-            }
-            run(Level::Sse2, rows)
-        }
-        #[cfg(target_arch = "x86_64")]
-        Level::Sse2 => {
-            if let Some(l) = pulp::x86::V1::try_new() {
-                return l.vectorize(On { lanes: l, rows });
-            }
-            run(Level::Scalar, rows)
-        }
-        _ => pulp::NullaryFnOnce::call(On { lanes: Portable, rows }),
-    }
+    vectorize(level, rows);
 }
 
-struct On<'a, L> {
-    lanes: L,
-    rows: Rows<'a>,
-}
-
-impl<L: Lanes> pulp::NullaryFnOnce for On<'_, L> {
-    type Output = ();
-
+impl Task for Rows<'_> {
     #[inline(always)]
-    fn call(self) {
-        let On { lanes, mut rows } = self;
-        if !rows.layer.narrow {
-            return wide(&mut rows);
-        }
-        let mut job = Job::new(&mut rows);
+    fn run<L: Lanes>(mut self, lanes: L) {
+        let job = &mut Job::new(&mut self);
+        let layer = job.layer;
         // tiles that fill the registers: 32 of 512 bits, else 16
-        match (L::N, job.layer.block) {
-            (16, 8) => tiles::<L, 8, 3>(lanes, &mut job),
-            (16, 4) => tiles::<L, 4, 6>(lanes, &mut job),
-            (16, _) => tiles::<L, 2, 8>(lanes, &mut job),
-            (_, 8) => tiles::<L, 4, 2>(lanes, &mut job),
-            (_, 4) => tiles::<L, 4, 2>(lanes, &mut job),
-            (_, _) => tiles::<L, 2, 4>(lanes, &mut job),
+        match (layer.depthwise, layer.parts.is_none(), L::N, layer.block) {
+            (true, true, 16, _) => tiles::<L, ByChannel<i32>, 2, 8>(lanes, job),
+            (true, true, _, _) => tiles::<L, ByChannel<i32>, 2, 4>(lanes, job),
+            (true, false, _, _) => tiles::<L, ByChannel<i64>, 2, 4>(lanes, job),
+            (false, true, 16, 8) => tiles::<L, Dense, 8, 3>(lanes, job),
+            (false, true, 16, 4) => tiles::<L, Dense, 4, 6>(lanes, job),
+            (false, true, 16, _) => tiles::<L, Dense, 2, 8>(lanes, job),
+            (false, true, _, 8 | 4) => tiles::<L, Dense, 4, 2>(lanes, job),
+            (false, true, _, _) => tiles::<L, Dense, 2, 4>(lanes, job),
+            (false, false, 16, 8) => tiles::<L, InParts, 8, 3>(lanes, job),
+            (false, false, _, 8 | 4) => tiles::<L, InParts, 4, 2>(lanes, job),
+            (false, false, _, _) => tiles::<L, InParts, 2, 4>(lanes, job),
         }
     }
 }
@@ -162,91 +131,180 @@ impl<'a> Job<'a> {
     }
 }
 
-/// All tiles of `M` channels by `C` vectors; `M` divides the layer's block.
+/// How all output channels of some columns are computed.
+trait Columns {
+    /// Those of `C` vectors from column `x`, `M` channels at once, which divides the layer's block; returns `C`.
+    fn columns<L: Lanes, const M: usize, const C: usize>(l: L, job: &mut Job<'_>, x: usize) -> usize;
+}
+
+/// All tiles of `M` channels by `C` vectors.
 #[inline(always)]
-fn tiles<L: Lanes, const M: usize, const C: usize>(l: L, job: &mut Job<'_>) {
+fn tiles<L: Lanes, K: Columns, const M: usize, const C: usize>(l: L, job: &mut Job<'_>) {
     let width = job.layer.from.width;
     let mut x = 0;
     while x < width {
         let vectors = (width - x).div_ceil(L::N);
         let taken = match vectors.min(C) {
-            1 => columns::<L, M, 1>(l, job, x),
-            2 | 3 if C > 3 => columns::<L, M, 2>(l, job, x),
-            2 if C > 2 => columns::<L, M, 2>(l, job, x),
-            4..=7 if C > vectors => columns::<L, M, 4>(l, job, x),
-            _ => columns::<L, M, C>(l, job, x),
+            1 => K::columns::<L, M, 1>(l, job, x),
+            2 | 3 if C > 3 => K::columns::<L, M, 2>(l, job, x),
+            2 if C > 2 => K::columns::<L, M, 2>(l, job, x),
+            4..=7 if C > vectors => K::columns::<L, M, 4>(l, job, x),
+            _ => K::columns::<L, M, C>(l, job, x),
         };
         x += taken * L::N;
     }
 }
 
-/// All output channels of `C` vectors from column `x`; returns `C`.
-#[inline(always)]
-fn columns<L: Lanes, const M: usize, const C: usize>(l: L, job: &mut Job<'_>, x: usize) -> usize {
-    let layer = job.layer;
-    let block = layer.block;
-    let per_row = layer.from.pairs() * layer.kernel * block;
-    let valid = (layer.from.width - x).min(C * L::N);
-    let stride = (C * L::N).next_multiple_of(CHUNK);
-    let lanes = x..=(x + C * L::N + 2 * layer.from.pad - 1);
-    let fits = |clipped: &[i16]| clipped[lanes.start() / COLUMNS..=(lanes.end() / COLUMNS).min(clipped.len() - 1)].iter().all(|&c| c == 0);
-    let pair = job.paired.filter(|(_, clipped)| fits(clipped)).map(|(sums, _)| sums);
-    let (weights, rows) = match &layer.paired {
-        Some(p) if pair.is_some() => (&p.weights, p.rows),
-        _ => (&layer.weights, layer.kernel),
-    };
-    let mut sums = [[0i32; TILE]; paired::SUMS];
-    let wanted: &[Sum] = match &pair {
-        Some(p) => p,
-        None => &job.direct[..job.count],
-    };
-    for (b, weights) in weights.chunks_exact(per_row * rows).enumerate() {
-        for part in 0..block / M {
-            let first = b * block + part * M;
-            let used = (2 * layer.slots.len()).saturating_sub(first).min(M);
-            if used == 0 {
-                continue;
-            }
-            for (sum, to) in wanted.iter().zip(&mut sums) {
-                tile::<L, M, C>(l, job, sum, &weights[sum.first * per_row..][..sum.len * per_row], part, x, &mut to[..M * stride]);
-            }
-            if pair.is_some() {
-                let [a, both, c] = &mut sums;
-                for ((a, c), s) in a[..M * stride].iter_mut().zip(&mut c[..M * stride]).zip(&*both) {
-                    (*a, *c) = (a.wrapping_add(*s), c.wrapping_add(*s));
+/// Sums that fit 32 bits, two rows at once where that pays.
+struct Dense;
+
+impl Columns for Dense {
+    #[inline(always)]
+    fn columns<L: Lanes, const M: usize, const C: usize>(l: L, job: &mut Job<'_>, x: usize) -> usize {
+        let layer = job.layer;
+        let block = layer.block;
+        let per_row = layer.from.pairs() * layer.kernel * block;
+        let valid = (layer.from.width - x).min(C * L::N);
+        let stride = (C * L::N).next_multiple_of(CHUNK);
+        let lanes = x..=(x + C * L::N + 2 * layer.from.pad - 1);
+        let fits =
+            |clipped: &[i16]| clipped[lanes.start() / COLUMNS..=(lanes.end() / COLUMNS).min(clipped.len() - 1)].iter().all(|&c| c == 0);
+        let pair = job.paired.filter(|(_, clipped)| fits(clipped)).map(|(sums, _)| sums);
+        let (weights, rows) = match &layer.paired {
+            Some(p) if pair.is_some() => (&p.weights, p.rows),
+            _ => (&layer.weights, layer.kernel),
+        };
+        let mut sums = [[0i32; TILE]; paired::SUMS];
+        let wanted: &[Sum] = match &pair {
+            Some(p) => p,
+            None => &job.direct[..job.count],
+        };
+        for (b, weights) in weights.chunks_exact(per_row * rows).enumerate() {
+            for part in 0..block / M {
+                let first = b * block + part * M;
+                let used = (2 * layer.slots.len()).saturating_sub(first).min(M);
+                if used == 0 {
+                    continue;
                 }
-                both.copy_from_slice(c);
-            }
-            for (sums, &out) in sums.iter().zip(&job.out).take(job.count) {
-                let output = &mut job.output[out..][..layer.factor * layer.to.row()];
-                finish::tile(layer, first, &sums[..used * stride], used, x, valid, output);
+                for (sum, to) in wanted.iter().zip(&mut sums) {
+                    let weights = &weights[sum.first * per_row..][..sum.len * per_row];
+                    tile::<L, i32, M, C>(l, job, sum, 0..layer.from.pairs(), weights, &[], part, x, &mut to[..M * stride]);
+                }
+                if pair.is_some() {
+                    let [a, both, c] = &mut sums;
+                    for ((a, c), s) in a[..M * stride].iter_mut().zip(&mut c[..M * stride]).zip(&*both) {
+                        (*a, *c) = (a.wrapping_add(*s), c.wrapping_add(*s));
+                    }
+                    both.copy_from_slice(c);
+                }
+                for (sums, &out) in sums.iter().zip(&job.out).take(job.count) {
+                    let output = &mut job.output[out..][..layer.factor * layer.to.row()];
+                    finish::tile(layer, first, &sums[..used * stride], used, x, valid, output);
+                }
             }
         }
+        C
     }
-    C
 }
 
-/// Sums of one tile, `[M][C * N]`, rows of whole chunks.
+/// Sums that may leave 32 bits, of parts that do not.
+struct InParts;
+
+impl Columns for InParts {
+    #[inline(always)]
+    fn columns<L: Lanes, const M: usize, const C: usize>(l: L, job: &mut Job<'_>, x: usize) -> usize {
+        let layer = job.layer;
+        let block = layer.block;
+        let per_row = layer.from.pairs() * layer.kernel;
+        let stride = (C * L::N).next_multiple_of(CHUNK);
+        let valid = (layer.from.width - x).min(C * L::N);
+        let mut sums = [0i64; TILE];
+        let parts = layer.parts.as_deref().unwrap_or_default();
+        for (b, weights) in layer.weights.chunks_exact(per_row * layer.kernel * block).enumerate() {
+            for part in 0..block / M {
+                let first = b * block + part * M;
+                let used = (2 * layer.slots.len()).saturating_sub(first).min(M);
+                if used == 0 {
+                    continue;
+                }
+                for (sum, &out) in job.direct.iter().zip(&job.out).take(job.count) {
+                    let weights = &weights[sum.first * per_row * block..][..sum.len * per_row * block];
+                    let parts = &parts[(b * layer.kernel + sum.first) * per_row..][..sum.len * per_row];
+                    tile::<L, i64, M, C>(l, job, sum, 0..layer.from.pairs(), weights, parts, part, x, &mut sums[..M * stride]);
+                    let output = &mut job.output[out..][..layer.factor * layer.to.row()];
+                    finish::tile(layer, first, &sums[..used * stride], used, x, valid, output);
+                }
+            }
+        }
+        C
+    }
+}
+
+/// Each channel by itself; sums of `S`.
+struct ByChannel<S>(PhantomData<S>);
+
+impl<S: Total> Columns for ByChannel<S> {
+    #[inline(always)]
+    fn columns<L: Lanes, const M: usize, const C: usize>(l: L, job: &mut Job<'_>, x: usize) -> usize {
+        let layer = job.layer;
+        let taps = layer.kernel * layer.kernel;
+        let stride = (C * L::N).next_multiple_of(CHUNK);
+        let valid = (layer.from.width - x).min(C * L::N);
+        let mut sums = [S::ZERO; TILE];
+        for ((s, slots), weights) in layer.slots.iter().enumerate().zip(layer.weights.chunks_exact(2 * taps)) {
+            let [a, b] = depthwise::inputs(layer::channels(slots, layer.factor, &layer.to));
+            for (sum, &out) in job.direct.iter().zip(&job.out).take(job.count) {
+                let range = sum.first * layer.kernel..(sum.first + sum.len) * layer.kernel;
+                let weights = &weights[2 * range.start..2 * range.end];
+                let parts = layer.parts.as_ref().map_or(&[][..], |p| &p[s * taps..][range]);
+                if a == b {
+                    tile::<L, S, 2, C>(l, job, sum, a..a + 1, weights, parts, 0, x, &mut sums[..2 * stride]);
+                } else {
+                    for (half, pair) in [a, b].into_iter().enumerate() {
+                        tile::<L, S, 1, C>(l, job, sum, pair..pair + 1, weights, parts, half, x, &mut sums[half * stride..][..stride]);
+                    }
+                }
+                let output = &mut job.output[out..][..layer.factor * layer.to.row()];
+                finish::tile(layer, 2 * s, &sums[..2 * stride], 2, x, valid, output);
+            }
+        }
+        C
+    }
+}
+
+/// Sums of one tile, `[M][C * N]`, rows of whole chunks: what `weights`, in blocks of channels of which part `part` is wanted, make of
+/// the input's channel pairs `pairs`.
 #[inline(always)]
-fn tile<L: Lanes, const M: usize, const C: usize>(
+#[allow(clippy::too_many_arguments)]
+fn tile<L: Lanes, S: Total, const M: usize, const C: usize>(
     l: L,
     job: &Job<'_>,
     sum: &Sum,
+    pairs: Range<usize>,
     weights: &[Lane],
+    parts: &[bool],
     part: usize,
     x: usize,
-    sums: &mut [i32],
+    sums: &mut [S],
 ) {
     let layer = job.layer;
     let (stride, kernel, block) = (layer.from.stride(), layer.kernel, layer.block);
     let inset = layer.from.pad - kernel / 2;
     let mut acc = [[l.zero(); C]; M];
     let mut weights = weights.chunks_exact(block);
+    let mut parts = parts.iter();
+    if S::PARTS {
+        sums.fill(S::ZERO);
+    }
     for &at in &sum.at[..sum.len] {
-        for pair in 0..layer.from.pairs() {
+        for pair in pairs.clone() {
             let window = &job.input[at + pair * stride + inset + x..][..C * L::N + kernel - 1];
             for j in 0..kernel {
                 let Some(w) = weights.next() else { return };
+                if S::PARTS && parts.next().is_some_and(|&p| p) {
+                    put_by(l, &acc, sums);
+                    acc = [[l.zero(); C]; M];
+                }
                 let w: &[Lane; M] = w[part * M..].first_chunk().expect("M divides the block");
                 let mut a = [l.load(window); C];
                 for c in 0..C {
@@ -261,40 +319,17 @@ fn tile<L: Lanes, const M: usize, const C: usize>(
             }
         }
     }
-    for (acc, row) in acc.iter().zip(sums.chunks_exact_mut((C * L::N).next_multiple_of(CHUNK))) {
-        for (&v, to) in acc.iter().zip(row.chunks_exact_mut(L::N)) {
-            l.store(v, to);
-        }
-    }
+    put_by(l, &acc, sums);
 }
 
-/// Rows whose sums may need 64 bits.
-fn wide(rows: &mut Rows<'_>) {
-    let job = Job::new(rows);
-    let layer = job.layer;
-    let (g, kernel, block) = (&layer.from, layer.kernel, layer.block);
-    let inset = g.pad - kernel / 2;
-    let mut sums = [vec![0i64; g.width], vec![0i64; g.width]];
-    for t in 0..job.count {
-        let sum = &job.direct[t];
-        for slot in (0..2 * layer.slots.len()).step_by(2) {
-            let weights = layer.weights.chunks_exact(g.pairs() * kernel * kernel * block).nth(slot / block).unwrap_or(&[]);
-            for (half, sums) in sums.iter_mut().enumerate() {
-                sums.fill(0);
-                let mut weights = weights.chunks_exact(block).skip(sum.first * g.pairs() * kernel);
-                for &at in &sum.at[..sum.len] {
-                    for pair in 0..g.pairs() {
-                        for j in 0..kernel {
-                            let Some(w) = weights.next() else { return };
-                            let [even, odd] = w[slot % block + half].map(i64::from);
-                            let from = &job.input[at + pair * g.stride() + inset + j..][..g.width];
-                            sums.iter_mut().zip(from).for_each(|(s, v)| *s += even * i64::from(v[0]) + odd * i64::from(v[1]));
-                        }
-                    }
-                }
-            }
-            let output = &mut job.output[job.out[t]..][..layer.factor * layer.to.row()];
-            finish::wide(layer, slot, [&sums[0], &sums[1]], output);
+/// Adds the sums of one part to the tile's, or makes them those.
+#[inline(always)]
+fn put_by<L: Lanes, S: Total, const M: usize, const C: usize>(l: L, acc: &[[L::Sum; C]; M], sums: &mut [S]) {
+    for (acc, row) in acc.iter().zip(sums.chunks_exact_mut((C * L::N).next_multiple_of(CHUNK))) {
+        for (&v, to) in acc.iter().zip(row.chunks_exact_mut(L::N)) {
+            let mut lanes = [0i32; CHUNK];
+            l.store(v, &mut lanes[..L::N]);
+            to.iter_mut().zip(&lanes).for_each(|(s, &v)| *s = s.with(v));
         }
     }
 }

@@ -3,6 +3,8 @@
 //! A lane of the input is one column of two channels. One instruction forms both products and their sum; a second, or with VNNI
 //! the same one, adds it up. Sums wrap: the caller has proved that the final ones fit.
 
+use super::level::Level;
+
 /// One column of two channels, even channel first.
 pub type Lane = [i16; 2];
 
@@ -26,6 +28,50 @@ pub trait Lanes: Copy {
     fn next(self, a: Self::In, b: Self::In) -> Self::In;
     /// To the first `N` of `to`.
     fn store(self, sum: Self::Sum, to: &mut [i32]);
+}
+
+/// Something to do with the instructions of a level.
+pub trait Task {
+    /// Does it; inlined into a function that has the level's target features.
+    fn run<L: Lanes>(self, lanes: L);
+}
+
+struct On<L, T>(L, T);
+
+impl<L: Lanes, T: Task> pulp::NullaryFnOnce for On<L, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        self.1.run(self.0);
+    }
+}
+
+/// Does `task` with the instructions of `level`, or the best below that the processor has.
+pub fn vectorize(level: Level, task: impl Task) {
+    match level {
+        #[cfg(target_arch = "x86_64")]
+        Level::Vnni => match Vnni::try_new() {
+            Some(l) => l.vectorize(On(l, task)),
+            None => vectorize(Level::Avx512, task),
+        },
+        #[cfg(target_arch = "x86_64")]
+        Level::Avx512 => match pulp::x86::V4::try_new() {
+            Some(l) => l.vectorize(On(l, task)),
+            None => vectorize(Level::Avx2, task),
+        },
+        #[cfg(target_arch = "x86_64")]
+        Level::Avx2 => match pulp::x86::V3::try_new() {
+            Some(l) => l.vectorize(On(l, task)),
+            None => vectorize(Level::Sse2, task),
+        },
+        #[cfg(target_arch = "x86_64")]
+        Level::Sse2 => match pulp::x86::V1::try_new() {
+            Some(l) => l.vectorize(On(l, task)),
+            None => vectorize(Level::Scalar, task),
+        },
+        _ => pulp::NullaryFnOnce::call(On(Portable, task)),
+    }
 }
 
 /// Portable code; small arrays that a compiler keeps in vectors.

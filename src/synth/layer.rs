@@ -1,10 +1,15 @@
-//! One convolution with the shuffle and GELU that follow it, prepared for the row kernel.
+//! One convolution with the shuffle and nonlinearity that follow it, prepared for the row kernel.
 
-use super::finish::Finish;
+use super::depthwise;
+use super::finish::{Finish, Tables};
 use super::lanes::Lane;
-use super::math::MAX_ACTIVATION;
+use super::math::{MAX_ACTIVATION, Requant};
 use super::paired::{self, Source};
 use super::ring::Geometry;
+use crate::entropy::tensor::Network;
+use crate::error::Result;
+use crate::network::graph::Chain;
+use crate::network::{Graph, Op};
 
 /// Where two output channels of the convolution go: the two channels of `pair`, shuffled to row `dy`, column `dx` of each
 /// `factor` x `factor` square.
@@ -30,18 +35,68 @@ pub struct Layer {
     pub from: Geometry,
     /// Shape of the buffer written.
     pub to: Geometry,
+    /// Whether each channel has a kernel of its own.
+    pub depthwise: bool,
     /// Output channels computed together: 2, 4 or 8.
     pub block: usize,
-    /// `[block][kernel row][input pair][kernel column][channel of the block]`.
+    /// `[block][kernel row][input pair][kernel column][channel of the block]`; depthwise, without the input pair.
     pub weights: Vec<Lane>,
     /// The kernel in the form that computes two rows at once, where that pays.
     pub paired: Option<Paired>,
-    /// Whether no sum can leave 32 bits.
-    pub narrow: bool,
+    /// Where sums may leave 32 bits, `[block][kernel row][input pair][kernel column]`: whether those before must be put by first.
+    pub parts: Option<Vec<bool>>,
     /// Two output channels each, in the order of `weights`.
     pub slots: Vec<Slots>,
     /// From sums to activations.
     pub finish: Finish,
+}
+
+impl Layer {
+    /// The convolution of `c` with what follows it, from `input` of shape `from` to a buffer of shape `to`.
+    pub fn new(
+        c: &Chain,
+        graph: &Graph,
+        net: &Network,
+        scales: &[u32],
+        shapes: (usize, Geometry, Geometry),
+        tables: &mut Tables,
+    ) -> Result<Self> {
+        let (weights, shape, (input, from, to)) = (&net.tensors[c.weight], graph.tensors[c.weight].shape, shapes);
+        let requant = Requant::new(weights, &net.tensors[c.bias], scales[c.input], scales[c.conv], c.conv)?;
+        let slots = slots(c.factor, &to);
+        let of: Vec<Option<usize>> = slots.iter().flat_map(|s| channels(s, c.factor, &to)).collect();
+        let bias = of.iter().map(|c| c.map_or(0, |c| requant.bias[c])).collect();
+        let lowest = match graph.nodes[c.input].op {
+            Op::Curve { input, curve } => {
+                let table = tables.get(curve, scales[input], scales[c.input]);
+                table.iter().min().map_or(MAX_ACTIVATION, |&v| -i64::from(v))
+            }
+            _ => MAX_ACTIVATION,
+        };
+        let narrow = is_narrow(&weights.values, shape[1] * shape[2] * shape[3], lowest);
+        let block = if c.depthwise { 2 } else { block(slots.len()) };
+        let pack = |values: &[i16], shape| if c.depthwise { depthwise::pack(values, shape, &of) } else { pack(values, shape, &of, block) };
+        let pair = |(values, rows): (Vec<i16>, [usize; 4])| Paired {
+            weights: pack(&values, rows),
+            rows: rows[2],
+            sources: paired::sources(shape[2]),
+        };
+        let packed = pack(&weights.values, shape);
+        Ok(Layer {
+            input,
+            kernel: shape[2],
+            factor: c.factor,
+            from,
+            to,
+            depthwise: c.depthwise,
+            block,
+            paired: (narrow && !c.depthwise && shape[2] > 1).then(|| paired::weights(&weights.values, shape)).flatten().map(pair),
+            parts: (!narrow).then(|| parts(&packed, block, packed.len() / of.len().next_multiple_of(block))),
+            weights: packed,
+            finish: Finish::new(Requant { bias, ..requant }, narrow, c.curve.map(|k| tables.get(k, scales[c.conv], scales[c.end]))),
+            slots,
+        })
+    }
 }
 
 /// See [`paired`](super::paired).
@@ -94,9 +149,25 @@ pub fn is_narrow(weights: &[i16], per_channel: usize, lowest: i64) -> bool {
     })
 }
 
-/// Weights in the order of [`Layer::weights`].
-pub fn pack(weights: &[i16], [_, cin, kh, kw]: [usize; 4], slots: &[Slots], factor: usize, to: &Geometry, block: usize) -> Vec<Lane> {
-    let of: Vec<Option<usize>> = slots.iter().flat_map(|s| channels(s, factor, to)).collect();
+/// Where to put by the sums of packed weights so that no part leaves 32 bits; `steps` lanes a channel, `block` channels at once.
+fn parts(packed: &[Lane], block: usize, steps: usize) -> Vec<bool> {
+    // two products always fit
+    let most = (i64::from(i32::MAX) / MAX_ACTIVATION) as u32;
+    let mut out = Vec::with_capacity(packed.len() / block);
+    for weights in packed.chunks_exact(block * steps) {
+        let mut sums = vec![0; block];
+        for step in weights.chunks_exact(block) {
+            let sizes = step.iter().map(|w| u32::from(w[0].unsigned_abs()) + u32::from(w[1].unsigned_abs()));
+            let full = sums.iter().zip(sizes.clone()).any(|(s, w)| s + w > most);
+            out.push(full);
+            sums.iter_mut().zip(sizes).for_each(|(s, w)| *s = if full { w } else { *s + w });
+        }
+    }
+    out
+}
+
+/// Weights in the order of [`Layer::weights`], `of` being the channel of each slot.
+pub fn pack(weights: &[i16], [_, cin, kh, kw]: [usize; 4], of: &[Option<usize>], block: usize) -> Vec<Lane> {
     let mut out = Vec::with_capacity(of.len().next_multiple_of(block) * cin.div_ceil(2) * kh * kw);
     for first in (0..of.len()).step_by(block) {
         for i in 0..kh {

@@ -2,6 +2,7 @@
 //!
 //! [`reference`] follows the specification op by op; [`fast`] fuses and vectorises and gives the same bits.
 
+mod depthwise;
 pub mod fast;
 mod finish;
 mod kernel;
@@ -10,6 +11,8 @@ mod layer;
 mod level;
 pub mod math;
 mod paired;
+mod plain;
+mod prologue;
 pub mod reference;
 mod ring;
 mod schedule;
@@ -89,6 +92,11 @@ impl Synth {
     /// What the pictures are.
     pub fn info(&self) -> &VideoInfo {
         &self.info
+    }
+
+    /// Whether pictures are computed by the fused executor, not op by op.
+    pub fn is_fused(&self) -> bool {
+        matches!(self.exec, Exec::Fast(_))
     }
 
     /// Pictures that one pass gives.

@@ -65,4 +65,20 @@ impl Ring {
         let g = &self.geometry;
         &self.lanes[self.at(y) + c / 2 * g.stride() + g.pad..][..g.width]
     }
+
+    /// Both channels of pair `pair` in row `y`.
+    pub fn pair_mut(&mut self, y: usize, pair: usize) -> &mut [Lane] {
+        let (g, at) = (self.geometry, self.at(y));
+        &mut self.lanes[at + pair * g.stride() + g.pad..][..g.width]
+    }
+
+    /// Takes all rows from `values`, `[channel][row][column]`.
+    pub fn fill(&mut self, values: &[i16]) {
+        let g = self.geometry;
+        for (c, plane) in values.chunks_exact(g.height * g.width).enumerate() {
+            for (y, row) in plane.chunks_exact(g.width).enumerate() {
+                self.pair_mut(y, c / 2).iter_mut().zip(row).for_each(|(o, &v)| o[c % 2] = v);
+            }
+        }
+    }
 }

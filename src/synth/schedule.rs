@@ -4,12 +4,12 @@
 
 use std::ops::Range;
 
-/// How one layer moves rows: row `y` reads rows `y - reach ..= y + reach` of `input`, and gives rows
+/// How one layer moves rows: row `y` reads rows `y - reach ..= y + reach` of its inputs, and gives rows
 /// `y * factor .. (y + 1) * factor` of the buffer that is written by this layer alone. It computes up to `step` rows at once.
 #[derive(Clone, Copy, Debug)]
 pub struct Flow {
-    /// Buffer read.
-    pub input: usize,
+    /// Buffers read, of one height; twice the same where there is one.
+    pub inputs: [usize; 2],
     /// Rows read before and after.
     pub reach: usize,
     /// Rows written for each row.
@@ -44,15 +44,17 @@ pub enum Step {
 pub struct Schedule {
     /// In this order.
     pub steps: Vec<Step>,
-    /// Rows of each buffer, multiples of what a layer writes at once. The first, the latent, is held whole.
+    /// Rows of each buffer, multiples of what a layer writes at once. Sources are held whole.
     pub rows: Vec<usize>,
     /// Rows of each plane that come out.
     pub planes: Vec<Range<usize>>,
 }
 
-/// The layers in evaluation order, layer `i` writing buffer `i + 1`, buffer 0 being the latent; the buffers' heights; buffer
-/// and rows wanted of each plane.
+/// The sources, which are the first buffers; the layers in evaluation order, each writing the next buffer; the buffers' heights;
+/// buffer and rows wanted of each plane.
 pub struct Flows<'a> {
+    /// Number of sources.
+    pub sources: usize,
     /// Layers.
     pub layers: &'a [Flow],
     /// Rows of each buffer.
@@ -72,11 +74,11 @@ impl Builder<'_> {
     /// Adds what is missing until rows below `end` of `buffer` are there.
     fn need(&mut self, buffer: usize, end: usize) {
         while self.done[buffer] < end {
-            let layer = buffer - 1;
+            let layer = buffer - self.flows.sources;
             let f = self.flows.layers[layer];
-            let (y, height) = (self.done[buffer] / f.factor, self.flows.heights[f.input]);
+            let (y, height) = (self.done[buffer] / f.factor, self.flows.heights[f.inputs[0]]);
             let count = f.step.min(height - y);
-            self.need(f.input, (y + count + f.reach).min(height));
+            f.inputs.iter().for_each(|&i| self.need(i, (y + count + f.reach).min(height)));
             self.steps.push(Step::Rows { layer, y, count });
             self.done[buffer] = (y + count) * f.factor;
         }
@@ -95,14 +97,14 @@ impl Flows<'_> {
             }
         }
         for (i, f) in self.layers.iter().enumerate().rev() {
-            first[i + 1] -= first[i + 1] % f.factor;
-            if first[i + 1] < self.heights[i + 1] {
-                first[f.input] = first[f.input].min((first[i + 1] / f.factor).saturating_sub(f.reach));
+            let b = i + self.sources;
+            first[b] -= first[b] % f.factor;
+            if first[b] < self.heights[b] {
+                f.inputs.iter().for_each(|&i| first[i] = first[i].min((first[b] / f.factor).saturating_sub(f.reach)));
             }
         }
-        first[0] = 0;
+        first[..self.sources].copy_from_slice(&self.heights[..self.sources]);
         let mut b = Builder { flows: self, steps: Vec::new(), done: first };
-        b.done[0] = self.heights[0];
         let tallest = planes.iter().map(|r| r.len()).max().unwrap_or(0);
         let mut given: Vec<usize> = planes.iter().map(|r| r.start).collect();
         for t in 1..=tallest {
@@ -128,17 +130,18 @@ impl Flows<'_> {
             match *s {
                 Step::Rows { layer, y, count } => {
                     let f = self.layers[layer];
-                    let end = (y + count + f.reach).min(self.heights[f.input]);
-                    last[f.input][y.saturating_sub(f.reach)..end].fill(t + 1);
+                    let end = (y + count + f.reach).min(self.heights[f.inputs[0]]);
+                    f.inputs.iter().for_each(|&i| last[i][y.saturating_sub(f.reach)..end].fill(t + 1));
                 }
                 Step::Emit { plane, y } => last[self.planes[plane].0][y] = t + 1,
             }
         }
-        let mut rows: Vec<usize> = std::iter::once(self.heights[0]).chain(self.layers.iter().map(|f| f.factor)).collect();
+        let sources = self.heights[..self.sources].iter().copied();
+        let mut rows: Vec<usize> = sources.chain(self.layers.iter().map(|f| f.factor)).collect();
         let mut oldest = vec![0; rows.len()];
         for (t, s) in steps.iter().enumerate() {
             if let Step::Rows { layer, y, count } = *s {
-                let (b, f) = (layer + 1, self.layers[layer].factor);
+                let (b, f) = (layer + self.sources, self.layers[layer].factor);
                 let end = (y + count) * f;
                 while oldest[b] < end && last[b][oldest[b]] <= t {
                     oldest[b] += 1;
@@ -160,16 +163,16 @@ mod tests {
         for strip in 0..strips {
             let s = flows.schedule(strip, strips);
             let mut rings: Vec<Vec<Option<usize>>> = s.rows.iter().map(|&n| vec![None; n]).collect();
-            rings[0] = (0..flows.heights[0]).map(Some).collect();
+            (0..flows.sources).for_each(|b| rings[b] = (0..flows.heights[b]).map(Some).collect());
             for step in &s.steps {
                 match *step {
                     Step::Rows { layer, y, count } => {
                         let f = flows.layers[layer];
-                        for r in y.saturating_sub(f.reach)..(y + count + f.reach).min(flows.heights[f.input]) {
-                            assert_eq!(rings[f.input][r % s.rows[f.input]], Some(r), "layer {layer} row {y}");
+                        for r in y.saturating_sub(f.reach)..(y + count + f.reach).min(flows.heights[f.inputs[0]]) {
+                            f.inputs.iter().for_each(|&i| assert_eq!(rings[i][r % s.rows[i]], Some(r), "layer {layer} row {y}"));
                         }
-                        let n = s.rows[layer + 1];
-                        (y * f.factor..(y + count) * f.factor).for_each(|r| rings[layer + 1][r % n] = Some(r));
+                        let b = layer + flows.sources;
+                        (y * f.factor..(y + count) * f.factor).for_each(|r| rings[b][r % s.rows[b]] = Some(r));
                     }
                     Step::Emit { plane, y } => {
                         let b = flows.planes[plane].0;
@@ -192,15 +195,32 @@ mod tests {
     }
 
     fn rows_of(step: usize) {
-        let f = |input, reach, factor| Flow { input, reach, factor, step };
+        let f = |input, reach, factor| Flow { inputs: [input; 2], reach, factor, step };
         let layers = [f(0, 0, 1), f(1, 0, 5), f(2, 1, 4), f(3, 2, 2), f(4, 1, 1), f(3, 1, 1)];
         let heights = [2, 2, 10, 40, 80, 80, 40];
+        let all = |planes| Flows { sources: 1, layers: &layers, heights: &heights, planes };
         for strips in [1, 2, 3, 7, 90] {
             for (luma, chroma) in [(80, 40), (61, 31), (1, 1)] {
-                check(&Flows { layers: &layers, heights: &heights, planes: &[(5, luma), (6, chroma), (6, chroma)] }, strips);
+                check(&all(&[(5, luma), (6, chroma), (6, chroma)]), strips);
             }
         }
-        let whole = Flows { layers: &layers, heights: &heights, planes: &[(5, 80), (6, 40)] }.schedule(0, 1);
+        let whole = all(&[(5, 80), (6, 40)]).schedule(0, 1);
         assert!(whole.rows[4] <= 4 + 4 * step && whole.rows[5] <= step, "rings are as long as planes: {:?}", whole.rows);
+    }
+
+    #[test]
+    fn sums_and_branches_keep_rings_short() {
+        for step in [1, 2, 3] {
+            let f = |a, b, reach, factor| Flow { inputs: [a, b], reach, factor, step };
+            // buffers 0 and 1 are sources; 2 is added to what a skip over 3 makes of it; 5 and 6 branch
+            let layers = [f(0, 0, 1, 4), f(2, 2, 3, 1), f(2, 3, 0, 1), f(4, 4, 1, 2), f(4, 1, 0, 1), f(6, 6, 2, 2)];
+            let heights = [10, 40, 40, 40, 40, 80, 40, 80];
+            let flows = Flows { sources: 2, layers: &layers, heights: &heights, planes: &[(5, 79), (7, 80), (1, 11)] };
+            for strips in [1, 2, 3, 7, 90] {
+                check(&flows, strips);
+            }
+            let rows = flows.schedule(0, 1).rows;
+            assert!(rows[..2] == [10, 40] && rows[2..].iter().all(|&n| n <= 8 + 4 * step), "rings are as long as planes: {rows:?}");
+        }
     }
 }

@@ -1,0 +1,208 @@
+//! Operations without weights, a row at a time: sums, frame codes and bilinear upsampling (spec sections 5.7 to 5.9).
+//!
+//! In 32 bits where the scales allow it, else as [`math`](super::math) has them.
+
+use super::lanes::{Lane, Lanes, Task, vectorize};
+use super::level::Level;
+use super::math::{self, bilinear_at, frame_code, plus};
+use super::ring::{Geometry, Ring};
+use crate::network::Op;
+
+/// What is computed.
+enum Kind {
+    /// `(a << up[0]) + (b << up[1])`, rounded by `down` bits.
+    Add { up: [u32; 2], down: u32 },
+    /// Sum between any scales.
+    AnyAdd { from: [u32; 2], to: u32 },
+    /// `(a << up) + code`, rounded by `down` bits.
+    Code { up: u32, down: u32, codes: Vec<[i32; 2]> },
+    /// Frame code between any scales.
+    AnyCode { from: u32, to: u32, codes: Vec<[i32; 2]> },
+    /// Upsampling by a factor.
+    Bilinear { factor: usize },
+}
+
+/// An operation ready to run.
+pub struct Plain {
+    /// Buffers read; twice the same where there is one.
+    pub inputs: [usize; 2],
+    kind: Kind,
+    to: Geometry,
+}
+
+/// Place for the rows that [`Plain::run`] works with.
+pub type Scratch = Vec<[i32; 2]>;
+
+impl Plain {
+    /// `op` between nodes of `from` and `to` fraction bits, from buffers `inputs` to one of shape `shape`. `None` for other operations.
+    pub fn new(op: Op, inputs: [usize; 2], from: [u32; 2], to: u32, shape: Geometry) -> Option<Self> {
+        let kind = match op {
+            Op::Add { .. } => {
+                let finest = from[0].max(from[1]);
+                let up = from.map(|f| finest - f);
+                // 32767 * 2^14 twice, and a rounding of 2^18
+                match up.iter().all(|&u| u <= 14) && to <= finest {
+                    true => Kind::Add { up, down: finest - to },
+                    false => Kind::AnyAdd { from, to },
+                }
+            }
+            Op::FrameCode { frame, .. } => {
+                let code = |c: usize| if c < shape.channels { frame_code(frame, c) as i32 } else { 0 };
+                let codes = (0..shape.pairs()).map(|p| [code(2 * p), code(2 * p + 1)]).collect();
+                // 32767 * 2^15, a code of 2^20 and a rounding of 2^19
+                match from[0] >= 5 {
+                    true => Kind::Code { up: 20 - from[0], down: 20 - to, codes },
+                    false => Kind::AnyCode { from: from[0], to, codes },
+                }
+            }
+            Op::Bilinear { factor, .. } => Kind::Bilinear { factor },
+            _ => return None,
+        };
+        Some(Plain { inputs, kind, to: shape })
+    }
+
+    /// Rows read before and after.
+    pub fn reach(&self) -> usize {
+        usize::from(self.factor() > 1)
+    }
+
+    /// Rows written for each row.
+    pub fn factor(&self) -> usize {
+        if let Kind::Bilinear { factor } = self.kind { factor } else { 1 }
+    }
+
+    /// Room needed.
+    pub fn scratch(&self) -> usize {
+        if let Kind::Bilinear { factor } = self.kind { self.to.width / factor + 2 } else { 0 }
+    }
+
+    /// Computes what row `y` of the inputs gives.
+    pub fn run(&self, level: Level, inputs: [&Ring; 2], y: usize, output: &mut Ring, scratch: &mut Scratch) {
+        vectorize(level, Row { plain: self, inputs, y, output, scratch });
+    }
+}
+
+struct Row<'a> {
+    plain: &'a Plain,
+    inputs: [&'a Ring; 2],
+    y: usize,
+    output: &'a mut Ring,
+    scratch: &'a mut Scratch,
+}
+
+impl Task for Row<'_> {
+    #[inline(always)]
+    fn run<L: Lanes>(self, _: L) {
+        match &self.plain.kind {
+            &Kind::Add { up: [0, 0], down } => self.each(|_, a, b| short(i32::from(a) + i32::from(b), down)),
+            &Kind::Add { up, down } => self.each(|_, a, b| short((i32::from(a) << up[0]) + (i32::from(b) << up[1]), down)),
+            &Kind::AnyAdd { from, to } => self.each(|_, a, b| math::sum([a, b], from, to)),
+            Kind::Code { up, down, codes } => {
+                let (up, down) = (*up, *down);
+                self.coded(codes, |v, code| short((i32::from(v) << up) + code, down));
+            }
+            &Kind::AnyCode { from, to, ref codes } => self.coded(codes, |v, code| plus(v, from, code.into(), to)),
+            Kind::Bilinear { factor } => match factor {
+                1 => self.upsample::<1>(1),
+                2 => self.upsample::<2>(2),
+                3 => self.upsample::<3>(3),
+                4 => self.upsample::<4>(4),
+                5 => self.upsample::<5>(5),
+                8 => self.upsample::<8>(8),
+                &f => self.upsample::<0>(f),
+            },
+        }
+    }
+}
+
+/// Rounded by `down` bits, halves up, saturated.
+#[inline(always)]
+fn short(v: i32, down: u32) -> i16 {
+    let v = if down == 0 { v } else { (v + (1 << (down - 1))) >> down };
+    v.clamp(-32767, 32767) as i16
+}
+
+/// Columns of a channel pair in row `y`.
+#[inline(always)]
+fn lanes(ring: &Ring, y: usize, pair: usize) -> &[Lane] {
+    ring.channel(y, 2 * pair)
+}
+
+impl Row<'_> {
+    /// Every activation from those at the same place.
+    #[inline(always)]
+    fn each(self, f: impl Fn(usize, i16, i16) -> i16) {
+        let [a, b] = self.inputs;
+        for pair in 0..self.plain.to.pairs() {
+            let from = lanes(a, self.y, pair).as_flattened().iter().zip(lanes(b, self.y, pair).as_flattened());
+            let to = self.output.pair_mut(self.y, pair).as_flattened_mut();
+            to.iter_mut().zip(from).for_each(|(o, (&a, &b))| *o = f(pair, a, b));
+        }
+    }
+
+    #[inline(always)]
+    fn coded(self, codes: &[[i32; 2]], f: impl Fn(i16, i32) -> i16) {
+        for (pair, &[even, odd]) in codes.iter().enumerate() {
+            let to = self.output.pair_mut(self.y, pair);
+            to.iter_mut().zip(lanes(self.inputs[0], self.y, pair)).for_each(|(o, v)| *o = [f(v[0], even), f(v[1], odd)]);
+        }
+    }
+
+    /// Rows that input row `y` gives. `F` is the factor, or 0 if it is not known beforehand.
+    #[inline(always)]
+    fn upsample<const F: usize>(self, factor: usize) {
+        let factor = if F > 0 { F } else { factor };
+        let from = &self.inputs[0].geometry;
+        let whole = 2 * factor as i32;
+        let blended = &mut self.scratch[..from.width + 2];
+        for y in self.y * factor..(self.y + 1) * factor {
+            let ([above, below], share) = bilinear_at(y, factor, from.height);
+            let share = share as i32;
+            for pair in 0..from.pairs() {
+                let rows = lanes(self.inputs[0], above, pair).iter().zip(lanes(self.inputs[0], below, pair));
+                for (to, (a, b)) in blended[1..].iter_mut().zip(rows) {
+                    *to = [0, 1].map(|h| i32::from(a[h]) * (whole - share) + i32::from(b[h]) * share);
+                }
+                // beyond the borders as at them
+                blended[0] = blended[1];
+                blended[from.width + 1] = blended[from.width];
+                let out = self.output.pair_mut(y, pair);
+                for (x, out) in out.chunks_exact_mut(factor).enumerate() {
+                    let Some(near) = blended[x..].first_chunk::<3>() else { return };
+                    for (j, out) in out.iter_mut().enumerate() {
+                        // before the middle of the input's sample lies the one to the left
+                        let at = 2 * j as i32 + 1 - whole / 2;
+                        let (left, share) = if at < 0 { (0, at + whole) } else { (1, at) };
+                        *out = [0, 1].map(|h| mean(near[left][h] * (whole - share) + near[left + 1][h] * share, whole * whole));
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// `sum / shares`, halves up, for a sum of `shares` activations, at most 1024.
+#[inline(always)]
+fn mean(sum: i32, shares: i32) -> i16 {
+    // from above 0, which makes division round downwards
+    let above = (sum + shares / 2 + shares * 32768) as u32;
+    ((above / shares as u32) as i32 - 32768) as i16
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn means_are_the_specification_s() {
+        for factor in 1..=16 {
+            let shares = 4 * factor * factor;
+            for v in [-32767, -32766, -3, -1, 0, 1, 2, 32766, 32767] {
+                for d in -shares / 2..=shares / 2 {
+                    let sum = (v * shares + d).clamp(-32767 * shares, 32767 * shares);
+                    assert_eq!(i32::from(mean(sum, shares)), (sum + shares / 2).div_euclid(shares), "{sum} of {shares}");
+                }
+            }
+        }
+    }
+}
