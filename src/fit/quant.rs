@@ -68,7 +68,7 @@ impl Params {
         };
         for ((t, v), &l) in net.tensors.iter_mut().zip(&self.tensors).zip(&self.log_steps) {
             let step = Step::nearest((l + shift).exp());
-            *t = Tensor { step, values: round(v, step, MAX_MAGNITUDE.into()) };
+            *t = Tensor { step, values: round(v, step, MAX_MAGNITUDE.into()), scaled: None };
         }
         if graph.has_latents() {
             net.latent_step = Step::nearest((self.log_steps[graph.tensors.len()] + shift).exp());
