@@ -50,8 +50,8 @@ fn video(width: usize, height: usize, chroma: Chroma) -> VideoInfo {
 fn network(name: &str) -> Result<Network, Box<dyn std::error::Error>> {
     let hnerv = |info: VideoInfo, stem: Option<u32>, params: f64| {
         let h = match stem {
-            Some(stem) => size::with_stem(&size::stride_plan(info.width, info.height), 16, stem),
-            None => size::for_params(&info, 1, params)?,
+            Some(stem) => size::with_stem(&size::stride_plan(info.width, info.height), 16, stem, &Default::default()),
+            None => size::for_params(&info, 1, params, &Default::default())?,
         };
         let graph = h.lower(&info)?;
         let chains = graph.chains().ok_or("not made of chains")?;
@@ -75,7 +75,7 @@ impl Network {
                 .iter()
                 .map(|c| {
                     let ([cout, cin, k, _], [_, h, w]) = (graph.tensors[c.weight].shape, graph.nodes[c.conv].shape);
-                    Layer { factor: c.factor, curved: c.gelu, ..layer(cin, cout, k, h, w) }
+                    Layer { factor: c.factor, curved: c.curve.is_some(), ..layer(cin, cout, k, h, w) }
                 })
                 .collect(),
             Network::NervPp => {
@@ -118,7 +118,7 @@ impl Network {
                     let read_later = chains[i + 1..].iter().any(|l| l.input == c.input);
                     let x = if read_later { values[c.input].clone() } else { values[c.input].take() };
                     let y = ops::conv_same(x.expect("an earlier chain"), w[i].clone());
-                    let act = if c.gelu { ops::shuffle_gelu } else { ops::shuffle_linear };
+                    let act = if c.curve.is_some() { ops::shuffle_gelu } else { ops::shuffle_linear };
                     values[c.end] = Some(act(y, b[i].clone(), c.factor));
                 }
                 let mut heads: Vec<usize> = graph.outputs.iter().map(|o| o.node).collect();

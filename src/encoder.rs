@@ -63,6 +63,10 @@ pub struct Options {
     pub batch: usize,
     /// Peak learning rate; the family's own if not given.
     pub learning_rate: Option<f64>,
+    /// What trains the hidden kernels.
+    pub optimiser: fit::Optimiser,
+    /// Share of the steps before quantisation starts.
+    pub float_share: f64,
     /// Distortion to minimise.
     pub loss: fit::Loss,
     /// Seed of all random numbers.

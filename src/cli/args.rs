@@ -252,6 +252,17 @@ pub enum LossArg {
     Fusion6,
 }
 
+/// What trains the hidden kernels.
+#[cfg(feature = "encode")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OptimiserArg {
+    /// Momentum made orthogonal: several times faster.
+    Muon,
+    /// Adam, as published fits; wants a learning rate near 0.001.
+    Adam,
+}
+
 /// Floating point of activations.
 #[cfg(feature = "encode")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, serde::Deserialize)]
@@ -329,6 +340,12 @@ pub struct EncodeArgs {
     /// Peak learning rate, above 0, at most 1 (default 0.015 for hnerv, 0.03 for nerv and nervpp, 0.06 for nirvana).
     #[arg(long, value_name = "RATE", help_heading = "Fitting")]
     pub lr: Option<f64>,
+    /// What trains the hidden kernels (default muon).
+    #[arg(long, value_enum, help_heading = "Fitting")]
+    pub optimiser: Option<OptimiserArg>,
+    /// Share of the steps before quantisation starts, 0 to 1 (default 0.4); at 1 the network is quantised after its last step.
+    #[arg(long, value_name = "SHARE", help_heading = "Fitting")]
+    pub float_share: Option<f64>,
     /// Distortion to minimise (default l2).
     #[arg(long, value_enum, help_heading = "Fitting")]
     pub loss: Option<LossArg>,

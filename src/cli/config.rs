@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde::de::Error as _;
 
-use super::args::{ArchArg, EncodeArgs, LossArg, PrecisionArg, PresetArg};
+use super::args::{ArchArg, EncodeArgs, LossArg, OptimiserArg, PrecisionArg, PresetArg};
 use super::parse_scaled;
 use crate::encoder::Knobs;
 use crate::error::{Error, Result};
@@ -38,6 +38,8 @@ struct Config {
     batch: Option<usize>,
     lr: Option<f64>,
     loss: Option<LossArg>,
+    optimiser: Option<OptimiserArg>,
+    float_share: Option<f64>,
     group: Option<Count>,
     section: Option<Count>,
     min_gain: Option<f64>,
@@ -106,6 +108,8 @@ pub fn settle(a: &EncodeArgs) -> Result<(EncodeArgs, Knobs)> {
     a.batch = a.batch.or(c.batch);
     a.lr = a.lr.or(c.lr);
     a.loss = a.loss.or(c.loss);
+    a.optimiser = a.optimiser.or(c.optimiser);
+    a.float_share = a.float_share.or(c.float_share);
     a.group = a.group.or(c.group.map(String::from));
     a.section = a.section.or(c.section.map(String::from));
     a.min_gain = a.min_gain.or(c.min_gain);

@@ -4,13 +4,13 @@ use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::args::{ArchArg, EncodeArgs, LossArg, PrecisionArg, PresetArg};
+use super::args::{ArchArg, EncodeArgs, LossArg, OptimiserArg, PrecisionArg, PresetArg};
 use super::config;
 use super::progress::{Reporter, Stats};
 use super::{guard_distinct, guard_output, open_range, say};
 use crate::encoder::{self, Family, Knobs, Options, Report, Target};
 use crate::error::{Error, Result};
-use crate::fit::{Device, Loss, Precision};
+use crate::fit::{self, Device, Loss, Optimiser, Precision};
 use crate::frame::VideoInfo;
 use crate::io::{Output, open_sink};
 use crate::plan::Preset;
@@ -88,6 +88,10 @@ fn encode_options(a: &EncodeArgs, knobs: &Knobs, info: &VideoInfo, frames: Optio
     if !(0.0..=10.0).contains(&least_gain) {
         return Err(Error::Parameter(format!("--min-gain is {least_gain} (allowed 0..=10)")));
     }
+    let float_share = a.float_share.unwrap_or(fit::FLOAT_SHARE);
+    if !(0.0..=1.0).contains(&float_share) {
+        return Err(Error::Parameter(format!("--float-share is {float_share} (allowed 0..=1)")));
+    }
     let range = |name: &str, v: Option<usize>, least: usize, most: usize| match v {
         Some(v) if !(least..=most).contains(&v) => Err(Error::Parameter(format!("--{name} is {v} (allowed {least}..={most})"))),
         v => Ok(v),
@@ -124,6 +128,11 @@ fn encode_options(a: &EncodeArgs, knobs: &Knobs, info: &VideoInfo, frames: Optio
         least_gain,
         batch: range("batch", a.batch, 1, 64)?.unwrap_or(1),
         learning_rate,
+        optimiser: match a.optimiser.unwrap_or(OptimiserArg::Muon) {
+            OptimiserArg::Muon => Optimiser::Muon,
+            OptimiserArg::Adam => Optimiser::Adam,
+        },
+        float_share,
         loss: match a.loss.unwrap_or(LossArg::L2) {
             LossArg::L2 => Loss::L2,
             LossArg::Fusion6 => Loss::Fusion6,

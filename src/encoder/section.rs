@@ -144,6 +144,8 @@ impl Section<'_, '_, '_> {
             loss: options.loss,
             device: options.device,
             precision: options.precision,
+            optimiser: options.optimiser,
+            float_share: options.float_share,
         };
         let target_bytes = budget.next().unwrap_or(if before.is_some() { natural / FIRST_SHARE } else { natural });
         let warm = before.map(|b| Warm {

@@ -76,6 +76,19 @@ pub enum Precision {
     Half,
 }
 
+/// What trains the hidden kernels; everything else is Adam's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Optimiser {
+    /// Momentum made orthogonal.
+    #[default]
+    Muon,
+    /// Adam, as published fits.
+    Adam,
+}
+
+/// Share of a fit's steps before quantisation starts, unless asked otherwise.
+pub const FLOAT_SHARE: f64 = 0.4;
+
 /// How long and how to fit.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
@@ -93,6 +106,10 @@ pub struct Settings {
     pub device: Device,
     /// Floating point of the activations.
     pub precision: Precision,
+    /// What trains the hidden kernels.
+    pub optimiser: Optimiser,
+    /// Share of the steps before quantisation starts; at 1 the network is quantised after its last step.
+    pub float_share: f64,
 }
 
 /// Bytes of frames kept on a device with memory of its own; frames beyond are sent there when they are needed.

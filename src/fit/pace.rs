@@ -2,8 +2,6 @@
 
 /// Share of the steps over which the learning rate rises.
 const WARM_UP: f64 = 0.05;
-/// Share of the steps before quantisation starts.
-const FLOAT_SHARE: f64 = 0.4;
 /// Share of the steps from which on quantisation steps are frozen.
 const FREEZE_SHARE: f64 = 0.9;
 /// Share of a fit by quality that its steady part takes at most, and steps of the rest relative to those before.
@@ -29,6 +27,7 @@ pub struct Goal {
 #[derive(Clone, Debug)]
 pub struct Pace {
     steps: usize,
+    float_share: f64,
     goal: Option<Goal>,
     /// Step at which the settling began, once it has.
     settle: Option<usize>,
@@ -37,9 +36,9 @@ pub struct Pace {
 }
 
 impl Pace {
-    /// A fit of `steps` steps, or of at most that many until `goal` is met.
-    pub fn new(steps: usize, goal: Option<Goal>) -> Self {
-        Pace { steps, goal, settle: None, seen: None }
+    /// A fit of `steps` steps, the share `float_share` of them without quantisation, or of at most that many until `goal` is met.
+    pub fn new(steps: usize, float_share: f64, goal: Option<Goal>) -> Self {
+        Pace { steps, float_share, goal, settle: None, seen: None }
     }
 
     /// Steps in all, as far as known.
@@ -49,13 +48,14 @@ impl Pace {
 
     /// First step with quantisation.
     pub fn quantise_at(&self) -> usize {
-        if self.goal.is_some() { 0 } else { (self.steps as f64 * FLOAT_SHARE) as usize }
+        if self.goal.is_some() { 0 } else { (self.steps as f64 * self.float_share) as usize }
     }
 
     /// First step with frozen quantisation steps, as far as known.
     pub fn freeze_at(&self) -> usize {
         match (self.goal, self.settle) {
-            (None, _) => (self.steps as f64 * FREEZE_SHARE) as usize,
+            // never before quantisation has begun
+            (None, _) => ((self.steps as f64 * FREEZE_SHARE) as usize).max(self.quantise_at() + 1),
             (_, Some(from)) => from + (self.steps - from) / 2,
             _ => self.steps,
         }
@@ -99,7 +99,7 @@ mod tests {
 
     #[test]
     fn a_fixed_fit_rises_and_falls() {
-        let p = Pace::new(100, None);
+        let p = Pace::new(100, 0.4, None);
         assert!(p.rate(0) < 0.2 && p.rate(5) > 0.9 && p.rate(99) < 0.01);
         assert_eq!((p.quantise_at(), p.freeze_at(), p.steps()), (40, 90, 100));
     }
@@ -107,7 +107,7 @@ mod tests {
     #[test]
     fn a_fit_by_quality_ends_with_it() {
         let run = |psnr: &dyn Fn(usize) -> f64| {
-            let mut p = Pace::new(1000, Some(Goal { quality: 30.0, least_gain: 0.001 }));
+            let mut p = Pace::new(1000, 0.4, Some(Goal { quality: 30.0, least_gain: 0.001 }));
             let mut step = 0;
             while step < p.steps() {
                 step += 1;

@@ -20,7 +20,7 @@ use super::ops::FastOps;
 use super::pace::{Goal, Pace};
 use super::quant::Params;
 use super::target::{self, Head};
-use super::{Fitted, Job, Loss, Observer, Precision, Progress, Refine};
+use super::{Fitted, Job, Loss, Observer, Optimiser, Precision, Progress, Refine};
 use crate::entropy::tensor::{Network, Step, Tensor as IntegerTensor};
 use crate::error::{Error, Result};
 use crate::group::{Arch, Group};
@@ -199,7 +199,7 @@ where
         let mut adam = Adam::<B::InnerBackend>::new();
         let mut muon = Muon::<B::InnerBackend>::new(self.chains.len());
         let goal = self.job.warm.map(|w| Goal { quality: w.quality, least_gain: w.least_gain });
-        let mut pace = Pace::new(s.steps, goal);
+        let mut pace = Pace::new(s.steps, s.float_share, goal);
         let interval = ((s.steps - pace.quantise_at()) / CONTROLS).max(1);
         let passes = self.passes();
         let mut order: Vec<usize> = Vec::new();
@@ -252,6 +252,10 @@ where
                 return Err(Error::Interrupted);
             }
         }
+        if pace.quantise_at() >= step {
+            self.start_quantising()?;
+            self.freeze()?;
+        }
         self.taken = step;
         Ok(())
     }
@@ -267,7 +271,7 @@ where
         free: bool,
     ) {
         for (i, c) in self.chains.iter().enumerate() {
-            if hidden(self.graph, c) {
+            if self.job.settings.optimiser == Optimiser::Muon && hidden(self.graph, c) {
                 let w = self.net.weights[i].val();
                 if let Some(g) = grads.take(&w) {
                     self.net.set_weight(

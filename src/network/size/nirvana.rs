@@ -15,7 +15,7 @@ pub struct NirvanaKnobs {
     pub hidden: Option<u32>,
     /// Channels of a patch's feature map (default: 4 to 16, by size).
     pub features: Option<u32>,
-    /// Rows and columns of a patch's feature map (default: 8, 16 from 1M parameters on).
+    /// Rows and columns of a patch's feature map (default: 4, 8 or 16, by size).
     pub cell: Option<u32>,
     /// Upsampling factor after it.
     pub stride: u32,
@@ -60,7 +60,14 @@ impl NirvanaKnobs {
         } else {
             16
         });
-        let cell = self.cell.unwrap_or(if params < 1e6 { 8 } else { 16 });
+        // few parameters go into more sine channels, not into larger patches
+        let cell = self.cell.unwrap_or(if params < 3e4 {
+            4
+        } else if params < 1e6 {
+            8
+        } else {
+            16
+        });
         let patch = cell * self.stride;
         let header = NirvanaHeader {
             rows: (info.height as u32).div_ceil(patch),
