@@ -4,7 +4,7 @@ use crate::bitstream::Limits;
 use crate::bitstream::fields::Reader;
 use crate::bitstream::header::{GroupHeader, HnervHeader, HnervStage, NervHeader, NervppHeader, NirvanaHeader};
 use crate::entropy::tensor::{Network, Syntax, blank_network, code_network};
-use crate::entropy::{Decoder, Encoder, latent::code_latents};
+use crate::entropy::{Bit, Coder, Decoder, Encoder, latent};
 use crate::error::{Error, Result};
 use crate::frame::VideoInfo;
 use crate::network::Graph;
@@ -112,6 +112,14 @@ pub fn syntax(id: u32, previous: Option<&Network>) -> Syntax<'_> {
     if id == hnerv::ARCH_ID { Syntax::Plain } else { Syntax::Modes { previous } }
 }
 
+/// Codes the latents of a group of architecture `id` (spec section 4.5).
+fn code_latents<C: Coder>(c: &mut C, id: u32, graph: &Graph, passes: usize, temporal: bool, values: &mut [i16]) -> Result<()> {
+    if id == hnerv::TANH_ARCH_ID && c.code(&mut Bit::default(), false)? {
+        return Err(Error::Unsupported("scaled latents".into()));
+    }
+    latent::code_latents(c, graph.latent_shape(), passes, temporal, values)
+}
+
 /// Header of a group, and where its coded parts lie.
 #[derive(Clone, Debug)]
 pub struct GroupLayout {
@@ -178,7 +186,7 @@ impl GroupLayout {
         let mut latents = vec![0; self.graph.latent_len() * passes];
         if self.graph.has_latents() {
             let mut decoder = Decoder::new(coded, at_latents)?;
-            code_latents(&mut decoder, self.graph.latent_shape(), passes, false, &mut latents)?;
+            code_latents(&mut decoder, self.header.arch, &self.graph, passes, false, &mut latents)?;
         }
         Ok(Group { arch: self.arch.clone(), network, latents, frames: self.header.frames as usize })
     }
@@ -254,7 +262,7 @@ impl Group {
     fn coded_latents(&self, graph: &Graph) -> Result<Vec<u8>> {
         let latents = [false, true].map(|temporal| {
             let (mut e, mut values) = (Encoder::default(), self.latents.clone());
-            code_latents(&mut e, graph.latent_shape(), graph.passes(self.frames), temporal, &mut values).map(|()| e.finish())
+            code_latents(&mut e, self.arch.id(), graph, graph.passes(self.frames), temporal, &mut values).map(|()| e.finish())
         });
         let [plain, predicted] = latents;
         let plain = plain?;

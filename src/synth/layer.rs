@@ -53,7 +53,14 @@ pub struct Layer {
 
 impl Layer {
     /// The convolution of `c` with what follows it, from `input` of shape `from` to a buffer of shape `to`.
-    pub fn new(c: &Chain, graph: &Graph, net: &Network, scales: &[u32], shapes: (usize, Geometry, Geometry), tables: &mut Tables) -> Result<Self> {
+    pub fn new(
+        c: &Chain,
+        graph: &Graph,
+        net: &Network,
+        scales: &[u32],
+        shapes: (usize, Geometry, Geometry),
+        tables: &mut Tables,
+    ) -> Result<Self> {
         let (weights, shape, (input, from, to)) = (&net.tensors[c.weight], graph.tensors[c.weight].shape, shapes);
         let requant = Requant::new(weights, &net.tensors[c.bias], scales[c.input], scales[c.conv], c.conv)?;
         let slots = slots(c.factor, &to);

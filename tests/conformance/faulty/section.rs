@@ -125,7 +125,7 @@ pub fn hnerv_fields(add: Add) {
         "the same with one channel: few parameters, 2^96 activations",
         with_net(hnerv([2, 1, 1], 1, 3, &thin)),
         5,
-        "activations of a frame",
+        "activations of a pass",
     );
     let yuv = info(8, 8, Chroma::Yuv420, 8);
     let mut p = vec![0, 2, 1];
@@ -167,14 +167,14 @@ pub fn over_large(add: Add) {
         "8192x8192 from 4096 channels",
         sized(8192, 8192, &hnerv([1, 512, 512], 4096, 1, &[[16, 1, 1]])),
         5,
-        "activations of a frame",
+        "activations of a pass",
     );
     add(
         "over-large-computation.nvc",
         "8 million million multiplications a frame",
         sized(8192, 8192, &hnerv([1, 512, 512], 128, 1, &[[16, 15, 4]])),
         5,
-        "multiply-accumulates of a frame",
+        "multiply-accumulates of a pass",
     );
 }
 
