@@ -114,51 +114,155 @@ class Sequence:
         return [full] if self.chroma == 0 else [full, half, half] if self.chroma == 1 else [full] * 3
 
 
-class Hnerv:
-    """Fields (3.4) and graph (6.1): nodes are (operation, read, shape, detail), tensors are shapes."""
+class Graph:
+    """Nodes are (operation, reads, shape, detail), tensors are shapes, outputs hold one list of (node, channel) a picture of a pass."""
 
-    def __init__(self, f, seq):
-        latent = (f.varint(1, 1024), f.varint(1, 1024), f.varint(1, 1024))
-        stem, head = f.varint(1, 4096), f.u8(1, 15)
-        stages = [(f.u8(1, 16), f.u8(1, 15), f.varint(1, 4096)) for _ in range(f.u8(1, 12))]
-        up = 1
-        for stride, kernel, _ in stages:
-            up *= stride
-            need(kernel % 2 == 1, "even kernel")
-        need(head % 2 == 1, "even kernel")
-        for cells, size in ((latent[1], seq.height), (latent[2], seq.width)):
-            need(cells * up >= size and cells * up - size < max(up, 2), "padded size does not fit")
-        need(seq.chroma != 1 or stages[-1][0] == 2, "last stride of 4:2:0")
-        self.nodes, self.tensors = [("latent", None, latent, None)], []
-        self.conv(0, stem, 1)
-        x = before = self.add("gelu", 1, (stem, *latent[1:]))
-        for stride, kernel, channels in stages:
-            before = x
-            _, h, w = self.nodes[x][2]
-            self.conv(x, channels * stride * stride, kernel)
-            shape = (channels, h * stride, w * stride)
-            self.add("shuffle", len(self.nodes) - 1, shape, stride)
-            x = self.add("gelu", len(self.nodes) - 1, shape)
-        if seq.chroma == 1:
-            luma, chroma = self.conv(x, 1, head), self.conv(before, 2, head)
-            self.outputs = [(luma, 0), (chroma, 0), (chroma, 1)]
-        else:
-            planes = len(seq.planes())
-            node = self.conv(x, planes, head)
-            self.outputs = [(node, c) for c in range(planes)]
+    def __init__(self, seq, *source):
+        self.seq, self.nodes, self.tensors, self.outputs = seq, [], [], []
+        self.frames_a_pass, self.closed, self.head_curve = 1, False, None
+        self.add(source[0], (), *source[1:])
 
-    def add(self, op, read, shape, detail=None):
-        self.nodes.append((op, read, shape, detail))
+    def add(self, op, reads, shape, detail=None):
+        self.nodes.append((op, reads, shape, detail))
         return len(self.nodes) - 1
 
     def conv(self, read, out, kernel):
         channels, h, w = self.nodes[read][2]
         self.tensors += [(out, channels, kernel, kernel), (out,)]
-        return self.add("conv", read, (out, h, w), len(self.tensors) - 2)
+        return self.add("conv", (read,), (out, h, w), len(self.tensors) - 2)
+
+    def depthwise(self, read, kernel):
+        shape = self.nodes[read][2]
+        self.tensors += [(shape[0], 1, kernel, kernel), (shape[0],)]
+        return self.add("depthwise", (read,), shape, len(self.tensors) - 2)
+
+    def shuffle(self, read, r):
+        c, h, w = self.nodes[read][2]
+        return self.add("shuffle", (read,), (c // (r * r), h * r, w * r), r)
+
+    def unflatten(self, read, h, w):
+        return self.add("unflatten", (read,), (self.nodes[read][2][0] // (h * w), h, w))
+
+    def bilinear(self, read, r):
+        c, h, w = self.nodes[read][2]
+        return self.add("bilinear", (read,), (c, h * r, w * r), r)
+
+    def same(self, op, *reads, detail=None):
+        """A node of the shape of what it reads: a curve, a sum, a frame code."""
+        return self.add(op, reads, self.nodes[reads[0]][2], detail)
+
+    def heads(self, x, before, kernel):
+        """The output convolutions of one picture (6.1)."""
+        def head(read, channels):
+            node = self.conv(read, channels, kernel)
+            return self.same(self.head_curve, node) if self.head_curve else node
+        if self.seq.chroma == 1:
+            luma, chroma = head(x, 1), head(before, 2)
+            self.outputs.append([(luma, 0), (chroma, 0), (chroma, 1)])
+        else:
+            planes = len(self.seq.planes())
+            node = head(x, planes)
+            self.outputs.append([(node, c) for c in range(planes)])
+
+    def has_latents(self):
+        return self.nodes[0][0] == "latent"
 
     def latent_len(self):
-        c, h, w = self.nodes[0][2]
-        return c * h * w
+        return product(self.nodes[0][2]) if self.has_latents() else 0
+
+
+# operations whose fraction bits are not coded (5.1)
+SOURCES, INHERITING = ("time", "grid"), ("shuffle", "unflatten", "bilinear")
+
+
+def fits(seq, rows, columns, up, last, *kernels):
+    """The rules of 6.1."""
+    need(all(k % 2 == 1 for k in kernels), "even kernel")
+    for cells, size in ((rows, seq.height), (columns, seq.width)):
+        need(cells * up >= size and cells * up - size < max(up, 2), "padded size does not fit")
+    need(seq.chroma != 1 or last == 2, "last stride of 4:2:0")
+
+
+def stage_fields(f, count):
+    return [(f.u8(1, 16), f.u8(1, 15), f.varint(1, 4096)) for _ in range(count)]
+
+
+def upsampling(stages):
+    return product([stride for stride, _, _ in stages])
+
+
+def hnerv(f, seq, tanh):
+    """Fields (3.4) and graph (6.1, 6.5)."""
+    latent = (f.varint(1, 1024), f.varint(1, 1024), f.varint(1, 1024))
+    stem, head = f.varint(1, 4096), f.u8(1, 15)
+    stages = stage_fields(f, f.u8(1, 12))
+    fits(seq, latent[1], latent[2], upsampling(stages), stages[-1][0], head, *(k for _, k, _ in stages))
+    g = Graph(seq, "latent", latent)
+    if tanh:
+        g.closed, g.head_curve = True, "tanh"
+    x = g.same("gelu", g.conv(0, stem, 1))
+    for stride, kernel, channels in stages:
+        before = x
+        x = g.same("gelu", g.shuffle(g.conv(x, channels * stride * stride, kernel), stride))
+    g.heads(x, before, head)
+    return g
+
+
+def nerv(f, seq, frames, plus):
+    """Fields (3.6) and graph (6.2, 6.3)."""
+    levels, hidden = f.u8(1, 40), f.varint(1, 4096)
+    rows, columns, first = f.varint(1, 1024), f.varint(1, 1024), f.varint(1, 4096)
+    curve, head, count = ("gelu", "swish")[f.u8(0, 1)], f.u8(1, 15), f.u8(1, 12)
+    blocks_before, blocks_after, block_kernel = (f.u8(0, 4), f.u8(0, 4), f.u8(1, 15)) if plus else (0, 0, 1)
+    stages = stage_fields(f, count)
+    fits(seq, rows, columns, upsampling(stages), stages[-1][0], head, block_kernel, *(k for _, k, _ in stages))
+    g = Graph(seq, "time", (2 * levels, 1, 1), frames)
+
+    def blocks(x, number):
+        for _ in range(number):
+            y = g.same(curve, g.depthwise(x, block_kernel))
+            x = g.same("add", x, g.conv(y, g.nodes[x][2][0], 1))
+        return x
+
+    x = g.same(curve, g.conv(0, hidden, 1))
+    x = g.same(curve, g.unflatten(g.conv(x, first * rows * columns, 1), rows, columns))
+    for stride, kernel, channels in stages:
+        before = x
+        x = g.conv(blocks(x, blocks_before), channels * stride * stride, kernel)
+        x = blocks(g.same(curve, g.shuffle(x, stride)), blocks_after)
+        if plus:
+            x = g.same("add", x, g.bilinear(g.conv(before, channels, 1), stride))
+    g.heads(x, before, head)
+    return g
+
+
+def nirvana(f, seq, frames):
+    """Fields (3.7) and graph (6.4)."""
+    rows, columns, layers = f.varint(1, 4096), f.varint(1, 4096), f.u8(1, 8)
+    hidden, features, cell = f.varint(1, 4096), f.varint(1, 1024), f.u8(1, 64)
+    kernel, stride, channels, head = f.u8(1, 15), f.u8(1, 16), f.varint(1, 4096), f.u8(1, 15)
+    need(frames <= 64, "frames of a NIRVANA group")
+    fits(seq, rows, columns, cell * stride, stride, kernel, head)
+    g = Graph(seq, "grid", (2, rows, columns))
+    g.frames_a_pass, x = frames, 0
+    for _ in range(layers):
+        x = g.same("sine", g.conv(x, hidden, 1))
+    features = g.shuffle(g.conv(x, features * cell * cell, 1), cell)
+    for t in range(frames):
+        own = g.same("frame code", features, detail=t)
+        x = g.conv(own, channels * stride * stride, kernel)
+        g.heads(g.same("gelu", g.shuffle(x, stride)), own, head)
+    return g
+
+
+def architecture(arch, f, seq, frames):
+    if arch in (1, 5):
+        return hnerv(f, seq, arch == 5)
+    if arch in (2, 3):
+        return nerv(f, seq, frames, arch == 3)
+    if arch == 4:
+        return nirvana(f, seq, frames)
+    raise Unsupported(f"architecture {arch}")
 
 
 def product(shape):
@@ -244,23 +348,41 @@ class ValueModel:
 
 
 class Network:
-    """Steps as (M, E), fraction bits, tensors as flat lists (4.4)."""
+    """Steps as (M, E), fraction bits, tensors as flat lists (4.4, 4.6)."""
 
-    def __init__(self, graph, data):
-        rd, self.side = RangeDecoder(data), ValueModel(3)
-        self.latent_step = self.step(rd)
-        self.f = []
-        for op, read, _, _ in graph.nodes:
-            if op == "shuffle":
-                self.f.append(self.f[read])
-            else:
-                self.f.append(self.side.integer(rd, 2))
-                need(0 <= self.f[-1] <= 19, "fraction bits")
-        weights, biases = ValueModel(24), ValueModel(24)
+    def __init__(self, graph, data, modes, previous):
+        rd, self.side = RangeDecoder(data), ValueModel(5)
+        self.latent_step = self.step(rd) if graph.has_latents() else None
+        self.f, self.own = [], []  # own: the coded ones, None for other nodes
+        for i, (op, reads, _, _) in enumerate(graph.nodes):
+            before = previous.own[i] if modes and previous and i < len(previous.own) else None
+            if op in SOURCES or op in INHERITING:
+                self.own.append(None)
+                self.f.append(14 if op in SOURCES else self.f[reads[0]])
+                continue
+            f = self.side.integer(rd, 2) if before is None else before + self.side.integer(rd, 4)
+            need(0 <= f <= 19, "fraction bits")
+            self.own.append(f)
+            self.f.append(f)
+        weights, biases = [ValueModel(24), ValueModel(24)], [ValueModel(24), ValueModel(24)]
         self.steps, self.tensors = [], []
-        for shape in graph.tensors:
-            self.steps.append(self.step(rd))
-            self.tensors.append(self.biases(rd, biases, *shape) if len(shape) == 1 else self.weights(rd, weights, *shape))
+        for i, shape in enumerate(graph.tensors):
+            mode = self.side.integer(rd, 3) if modes else 0
+            if mode == 2:
+                raise Unsupported("scaled tensors")
+            need(mode in (0, 1), "tensor mode")
+            step = self.step(rd)
+            base = previous.tensors[i] if previous and i < len(previous.tensors) else []
+            need(mode == 0 or len(base) == product(shape), "residual tensor without a base")
+            if len(shape) == 1:
+                q = self.biases(rd, biases[mode], *shape)
+            else:
+                q = self.weights(rd, weights[mode], *shape)
+            if mode == 1:
+                q = [r + predicted(v, previous.steps[i], step) for r, v in zip(q, base)]
+                need(all(abs(v) <= 32767 for v in q), "tensor value")
+            self.steps.append(step)
+            self.tensors.append(q)
 
     def step(self, rd):
         e, m = self.side.integer(rd, 0), self.side.integer(rd, 1)
@@ -290,9 +412,18 @@ class Network:
         return q[2:]
 
 
-def latents(shape, frames, data):
+def predicted(q, before, step):
+    """A value of the previous group in units of a new step (4.6)."""
+    (m0, e0), (m1, e1) = before, step
+    p, u = q * m0 << max(e1 - e0, 0), m1 << max(e0 - e1, 0)
+    return sat((2 * p + u) // (2 * u))
+
+
+def latents(shape, frames, data, marked):
     """One flat list a frame (4.5)."""
     rd, model = RangeDecoder(data), ValueModel(20)
+    if marked and rd.bit(fresh()):
+        raise Unsupported("scaled latents")
     temporal = rd.bit(fresh())
     _, h, w = shape
     size = product(shape)
@@ -313,12 +444,12 @@ def latents(shape, frames, data):
 
 # 5 -- synthesis; an array is a list of channels, a channel a list of rows
 
-def conv2d(a, f_in, f_out, weights, w_step, bias, b_step):
+def conv2d(a, f_in, f_out, weights, w_step, bias, b_step, depthwise=False):
     (mw, ew), (mb, eb) = w_step, b_step
     total = f_in + ew
     need(f_out <= total, "fraction bits of a convolution")
     need(total <= eb + 37, "bias step")
-    height, width, ins = len(a[0]), len(a[0][0]), len(a)
+    height, width, ins = len(a[0]), len(a[0][0]), 1 if depthwise else len(a)
     k = round((len(weights) // len(bias) // ins) ** 0.5)
     h = (k - 1) // 2
     # zeros around the input; padded[i][v] holds its rows shifted by v columns
@@ -330,7 +461,9 @@ def conv2d(a, f_in, f_out, weights, w_step, bias, b_step):
     out = []
     for o, b in enumerate(bias):
         b = b * mb << (total - eb) if total >= eb else rshift(b * mb, eb - total)
-        taps = [(weights[((o * ins + i) * k + u) * k + v], padded[i][v], u) for i in range(ins) for u in range(k) for v in range(k)]
+        first = o if depthwise else 0
+        taps = [(weights[((o * ins + i) * k + u) * k + v], padded[first + i][v], u)
+                for i in range(ins) for u in range(k) for v in range(k)]
         channel = []
         for y in range(height):
             acc = blank
@@ -349,49 +482,138 @@ def pixel_shuffle(a, r):
     return [[row(c, y) for y in range(len(a[0]) * r)] for c in range(len(a) // (r * r))]
 
 
-def gelu_table(bump_table, f_in, f_out):
-    def gelu(a):
+def unflatten(a, h, w):
+    flat = [channel[0][0] for channel in a]
+    return [[flat[(c * h + y) * w:][:w] for y in range(h)] for c in range(len(a) // (h * w))]
+
+
+def bilinear(a, r):
+    def places(n):
+        for o in range(n * r):
+            left, share = divmod(2 * o + 1 - r, 2 * r)
+            yield max(0, min(left, n - 1)), max(0, min(left + 1, n - 1)), share
+    whole, out = 2 * r, []
+    for channel in a:
+        columns = list(places(len(channel[0])))
+        out.append([])
+        for y0, y1, sy in places(len(channel)):
+            top, bottom = channel[y0], channel[y1]
+            out[-1].append([((top[x0] * (whole - sx) + top[x1] * sx) * (whole - sy)
+                             + (bottom[x0] * (whole - sx) + bottom[x1] * sx) * sy + whole * r) // (whole * whole)
+                            for x0, x1, sx in columns])
+    return out
+
+
+class Curves:
+    """Functions by the tables of annex A (5.5)."""
+
+    def __init__(self, tables):
+        self.tables = tables
+
+    def interpolate(self, name, u, b):
+        table = self.tables[name]
+        n = len(table) - 1
+        u = min(u, n << b)
+        i, r = u >> b, u & ((1 << b) - 1)
+        return (table[i] * ((1 << b) - r) + table[min(i + 1, n)] * r + (1 << (b - 1))) >> b
+
+    def sine(self, x):
+        x &= (1 << 20) - 1
+        y = x & ((1 << 18) - 1)
+        s = self.interpolate("SINE", (1 << 18) - y if (x >> 18) & 1 else y, 10)
+        return s if x < 1 << 19 else -s
+
+    def curve(self, name, a, f_in, f_out):
         v = a << (20 - f_in)
-        u = min(abs(v), 1 << 23)
-        i, r = u >> 14, u & 16383
-        bump = (bump_table[i] * (16384 - r) + bump_table[min(i + 1, 512)] * r + 8192) >> 14
-        return sat(rshift(max(v, 0) - 8 * bump, 20 - f_out))
-    return gelu
-
-
-def picture(graph, net, q, seq, bump_table):
-    """Raw bytes of one frame."""
-    values = []
-    for node, (op, read, (channels, h, w), detail) in enumerate(graph.nodes):
-        f = net.f[node]
-        if op == "latent":
-            m, e = net.latent_step
-            need(f <= e, "fraction bits of the latent")
-            flat = [sat(rshift(v * m, e - f)) for v in q]
-            out = [[flat[(c * h + y) * w:][:w] for y in range(h)] for c in range(channels)]
-        elif op == "conv":
-            t, s = net.tensors, net.steps
-            out = conv2d(values[read], net.f[read], f, t[detail], s[detail], t[detail + 1], s[detail + 1])
-        elif op == "shuffle":
-            out = pixel_shuffle(values[read], detail)
+        if name == "gelu":
+            w = max(v, 0) - 8 * self.interpolate("BUMP", abs(v), 14)
+        elif name == "swish":
+            w = max(v, 0) - 8 * self.interpolate("SWISH_BUMP", abs(v), 14)
+        elif name == "sine":
+            w = 32 * self.sine(v)
         else:
-            gelu, known = gelu_table(bump_table, net.f[read], f), {}
-            for v in {v for channel in values[read] for row in channel for v in row}:
-                known[v] = gelu(v)
-            out = [[[known[v] for v in row] for row in channel] for channel in values[read]]
-        values.append(out)
-    raw = bytearray()
-    for (node, channel), (width, height) in zip(graph.outputs, seq.planes()):
+            w = 32 * self.interpolate("TANH", abs(v), 14) * (-1 if v < 0 else 1)
+        return sat(rshift(w, 20 - f_out))
+
+    def time(self, levels, t, frames):
+        """The source of NeRV (5.2), one row and column a channel."""
+        out = []
+        for k in range(levels):
+            turns = (5**k * t << 20) // (frames << (2 * k + 1))
+            out += [[[rshift(self.sine(turns), 1)]], [[rshift(self.sine(turns + (1 << 18)), 1)]]]
+        return out
+
+    def frame_code(self, t, c):
+        k = c >> 1
+        turns = (self.tables["FRAME_TURNS"][k] * t) & (2**32 - 1) if k <= 4 else 0
+        return 32 * self.sine((turns >> 12) + (c & 1) * (1 << 18))
+
+
+def grid(h, w):
+    def at(i, n):
+        return ((2 * i + 1) << 14) // n - (1 << 14)
+    return [[[at(y, h)] * w for y in range(h)], [[at(x, w) for x in range(w)] for _ in range(h)]]
+
+
+def mapped(function, a):
+    """`function` of every activation, each value computed once."""
+    known = {v: function(v) for v in {v for channel in a for row in channel for v in row}}
+    return [[[known[v] for v in row] for row in channel] for channel in a]
+
+
+def source(op, shape, detail, net, t, q, curves):
+    channels, h, w = shape
+    if op == "time":
+        return curves.time(channels // 2, t, detail)
+    if op == "grid":
+        return grid(h, w)
+    (m, e), f = net.latent_step, net.f[0]
+    need(f <= e, "fraction bits of the latent")
+    flat = [sat(rshift(v * m, e - f)) for v in q]
+    return [[flat[(c * h + y) * w:][:w] for y in range(h)] for c in range(channels)]
+
+
+def pictures(graph, net, t, q, seq, curves):
+    """Yields the raw bytes of each frame of pass `t`, whose latent is `q`."""
+    values = []
+    for node, (op, reads, shape, detail) in enumerate(graph.nodes):
         f = net.f[node]
-        for row in values[node][channel][:height]:
-            for a in row[:width]:
-                v = (((a + (1 << f)) << seq.depth) + (1 << f)) >> (f + 1)
-                v = max(0, min((1 << seq.depth) - 1, v))
-                raw += v.to_bytes(1 if seq.depth == 8 else 2, "little")
-    return bytes(raw)
+        ins, fs = [values[r] for r in reads], [net.f[r] for r in reads]
+        if not reads:
+            out = source(op, shape, detail, net, t, q, curves)
+        elif op in ("conv", "depthwise"):
+            w, s = net.tensors, net.steps
+            out = conv2d(ins[0], fs[0], f, w[detail], s[detail], w[detail + 1], s[detail + 1], op == "depthwise")
+        elif op == "shuffle":
+            out = pixel_shuffle(ins[0], detail)
+        elif op == "unflatten":
+            out = unflatten(ins[0], *shape[1:])
+        elif op == "bilinear":
+            out = bilinear(ins[0], detail)
+        elif op == "add":
+            out = [[[sat(rshift((a << (20 - fs[0])) + (b << (20 - fs[1])), 20 - f)) for a, b in zip(*rows)] for rows in zip(*channels)]
+                   for channels in zip(*ins)]
+        elif op == "frame code":
+            out = []
+            for c, channel in enumerate(ins[0]):
+                code = curves.frame_code(detail, c)
+                out += mapped(lambda a: sat(rshift((a << (20 - fs[0])) + code, 20 - f)), [channel])
+        else:
+            out = mapped(lambda a: curves.curve(op, a, fs[0], f), ins[0])
+        values.append(out)
+    for outputs in graph.outputs:
+        raw = bytearray()
+        for (node, channel), (width, height) in zip(outputs, seq.planes()):
+            f, top = net.f[node], (1 << seq.depth) - graph.closed
+            for row in values[node][channel][:height]:
+                for a in row[:width]:
+                    v = ((a + (1 << f)) * top + (1 << f)) >> (f + 1)
+                    v = max(0, min((1 << seq.depth) - 1, v))
+                    raw += v.to_bytes(1 if seq.depth == 8 else 2, "little")
+        yield bytes(raw)
 
 
-def section(payload, seq, first_frame, bump_table):
+def section(payload, seq, first_frame, curves):
     """Yields the raw frames of a section (3.2, 3.3)."""
     f = Fields(payload)
     need(f.varint(0, 2**31 - 1) == first_frame, "first frame of a section")
@@ -400,22 +622,25 @@ def section(payload, seq, first_frame, bump_table):
     for _ in range(groups):
         count, arch = f.varint(1, 65535), f.u8(1, 255)
         weights_bytes, latents_bytes = f.varint(0, 2**31 - 1), f.varint(0, 2**31 - 1)
-        if arch != 1:
-            raise Unsupported(f"architecture {arch}")
-        graph = Hnerv(f, seq)
+        graph = architecture(arch, f, seq, count)
+        need(graph.has_latents() or latents_bytes == 0, "latents of an architecture without")
         values = sum(map(product, graph.tensors)) + graph.latent_len() * count
         need(values <= 8192 * (weights_bytes + latents_bytes + 8), "too many values")
-        todo.append((count, graph, f.take(weights_bytes), f.take(latents_bytes)))
+        todo.append((count, arch, graph, f.take(weights_bytes), f.take(latents_bytes)))
     need(f.left() == 0, "bytes after the last group")
     need(sum(g[0] for g in todo) == frames, "frames of a section")
     yield frames
-    for count, graph, weights, coded in todo:
-        net = Network(graph, weights)
-        for q in list(latents(graph.nodes[0][2], count, coded)):
-            yield picture(graph, net, q, seq, bump_table)
+    previous = None
+    for count, arch, graph, weights, coded in todo:
+        previous = net = Network(graph, weights, arch != 1, previous)
+        passes = [None] * (count // graph.frames_a_pass)
+        if graph.has_latents():
+            passes = list(latents(graph.nodes[0][2], count, coded, arch == 5))
+        for t, q in enumerate(passes):
+            yield from pictures(graph, net, t, q, seq, curves)
 
 
-def decode(data, bump_table):
+def decode(data, tables):
     """Yields the raw bytes of every frame."""
     stream = packets(data)
     first = next(stream, (0, b"", b""))
@@ -424,7 +649,7 @@ def decode(data, bump_table):
     for offset, tag, payload in stream:
         need(not ended, "data after the index")
         if tag == b"S":
-            content = section(payload, seq, frames, bump_table)
+            content = section(payload, seq, frames, Curves(tables))
             sections.append((next(content), len(payload) + 9))
             frames += sections[-1][0]
             yield from content
@@ -441,12 +666,14 @@ def decode(data, bump_table):
 
 
 def annex_a():
-    """The table of annex A, from the document itself."""
+    """The tables of annex A, from the document itself."""
     text = (Path(__file__).resolve().parent.parent / "README.md").read_text(encoding="utf-8")
-    body = re.search(r"<!-- BUMP -->\n```\n(.*?)```", text, re.S).group(1)
-    table = [int(v) for v in body.replace(",", " ").split()]
-    assert len(table) == 513
-    return table
+    tables = {}
+    for name, n in (("BUMP", 513), ("SWISH_BUMP", 1025), ("SINE", 257), ("TANH", 513), ("FRAME_TURNS", 5)):
+        body = re.search(rf"<!-- {name} -->\n```\n(.*?)```", text, re.S).group(1)
+        tables[name] = [int(v) for v in body.split()]
+        assert len(tables[name]) == n
+    return tables
 
 
 def main():

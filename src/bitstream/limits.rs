@@ -25,7 +25,7 @@ impl Default for Limits {
             frame_samples: 1 << 26,
             section_bytes: 1 << 30,
             group_values: 1 << 26,
-            section_nodes: 1 << 20,
+            section_nodes: 1 << 19,
             frame_activations: 1 << 30,
             frame_macs: 1 << 41,
         }
