@@ -12,6 +12,8 @@ import sys
 import zlib
 from pathlib import Path
 
+from scaled import Scaled
+
 
 class Invalid(Exception):
     """The file breaks a rule of the format."""
@@ -350,7 +352,7 @@ class ValueModel:
 class Network:
     """Steps as (M, E), fraction bits, tensors as flat lists (4.4, 4.6)."""
 
-    def __init__(self, graph, data, modes, previous):
+    def __init__(self, graph, data, modes, previous, tail):
         rd, self.side = RangeDecoder(data), ValueModel(5)
         self.latent_step = self.step(rd) if graph.has_latents() else None
         self.f, self.own = [], []  # own: the coded ones, None for other nodes
@@ -364,17 +366,17 @@ class Network:
             need(0 <= f <= 19, "fraction bits")
             self.own.append(f)
             self.f.append(f)
-        weights, biases = [ValueModel(24), ValueModel(24)], [ValueModel(24), ValueModel(24)]
+        weights, biases, scaled = [ValueModel(24), ValueModel(24)], [ValueModel(24), ValueModel(24)], ValueModel(8)
         self.steps, self.tensors = [], []
         for i, shape in enumerate(graph.tensors):
             mode = self.side.integer(rd, 3) if modes else 0
-            if mode == 2:
-                raise Unsupported("scaled tensors")
-            need(mode in (0, 1), "tensor mode")
+            need(mode in (0, 1, 2), "tensor mode")
             step = self.step(rd)
             base = previous.tensors[i] if previous and i < len(previous.tensors) else []
-            need(mode == 0 or len(base) == product(shape), "residual tensor without a base")
-            if len(shape) == 1:
+            need(mode != 1 or len(base) == product(shape), "residual tensor without a base")
+            if mode == 2:
+                q = Scaled(rd, scaled, tail, Invalid).tensor((*shape, 1, 1, 1)[:4])
+            elif len(shape) == 1:
                 q = self.biases(rd, biases[mode], *shape)
             else:
                 q = self.weights(rd, weights[mode], *shape)
@@ -419,14 +421,15 @@ def predicted(q, before, step):
     return sat((2 * p + u) // (2 * u))
 
 
-def latents(shape, frames, data, marked):
+def latents(shape, frames, data, marked, tail):
     """One flat list a frame (4.5)."""
-    rd, model = RangeDecoder(data), ValueModel(20)
+    rd, model, size = RangeDecoder(data), ValueModel(20), product(shape)
     if marked and rd.bit(fresh()):
-        raise Unsupported("scaled latents")
+        q = Scaled(rd, ValueModel(8), tail, Invalid).tensor((frames, *shape))
+        yield from (q[t * size:][:size] for t in range(frames))
+        return
     temporal = rd.bit(fresh())
     _, h, w = shape
-    size = product(shape)
     before, q = [0] * size, [0] * size
     for t in range(frames):
         r = []
@@ -632,10 +635,10 @@ def section(payload, seq, first_frame, curves):
     yield frames
     previous = None
     for count, arch, graph, weights, coded in todo:
-        previous = net = Network(graph, weights, arch != 1, previous)
+        previous = net = Network(graph, weights, arch != 1, previous, curves.tables["TAIL"])
         passes = [None] * (count // graph.frames_a_pass)
         if graph.has_latents():
-            passes = list(latents(graph.nodes[0][2], count, coded, arch == 5))
+            passes = list(latents(graph.nodes[0][2], count, coded, arch == 5, curves.tables["TAIL"]))
         for t, q in enumerate(passes):
             yield from pictures(graph, net, t, q, seq, curves)
 
@@ -669,7 +672,7 @@ def annex_a():
     """The tables of annex A, from the document itself."""
     text = (Path(__file__).resolve().parent.parent / "README.md").read_text(encoding="utf-8")
     tables = {}
-    for name, n in (("BUMP", 513), ("SWISH_BUMP", 1025), ("SINE", 257), ("TANH", 513), ("FRAME_TURNS", 5)):
+    for name, n in (("BUMP", 513), ("SWISH_BUMP", 1025), ("SINE", 257), ("TANH", 513), ("FRAME_TURNS", 5), ("TAIL", 193)):
         body = re.search(rf"<!-- {name} -->\n```\n(.*?)```", text, re.S).group(1)
         tables[name] = [int(v) for v in body.split()]
         assert len(tables[name]) == n

@@ -11,9 +11,11 @@ use crate::frame::{PixelFormat, Ratio};
 
 #[cfg(feature = "bench")]
 mod harness;
+mod import;
 
 #[cfg(feature = "bench")]
 pub use harness::{BenchArgs, DatasetsArgs, DatasetsCommand, StoreArgs};
+pub use import::{ImportArgs, ImportFrom, ImportHnervArgs};
 
 /// Name, version, features and processor, for `--version`.
 pub fn version() -> String {
@@ -60,6 +62,8 @@ pub enum Command {
     Verify(VerifyArgs),
     /// PSNR and MS-SSIM of one video against another.
     Compare(CompareArgs),
+    /// Write the network of another program as a file of this format.
+    Import(ImportArgs),
     /// Rate-distortion runs: a plan of sequences, codecs and points becomes figures, BD-rate tables and a report.
     #[cfg(feature = "bench")]
     Bench(BenchArgs),

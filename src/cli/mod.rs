@@ -11,6 +11,7 @@ mod datasets;
 mod decode;
 #[cfg(feature = "encode")]
 mod encode;
+mod import;
 mod info;
 #[cfg(feature = "encode")]
 mod progress;
@@ -40,6 +41,7 @@ pub fn nvc() -> ExitCode {
         args::Command::Encode(a) => encode::run(&a),
         args::Command::Decode(a) => decode::run(&a.common, None),
         args::Command::Info(a) => info::run(&a),
+        args::Command::Import(a) => import::run(&a),
         args::Command::Verify(a) => verify::run(&a),
         args::Command::Compare(a) => compare::run(&a),
         #[cfg(feature = "bench")]

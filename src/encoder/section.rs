@@ -17,8 +17,9 @@ use crate::synth::{Level, Synth};
 
 /// Bytes of a chain's first group, relative to those of each that follows it.
 const FIRST_SHARE: f64 = 6.0;
-/// Most bytes of a group that starts from the one before, relative to its share.
-const MOST_BYTES: f64 = 2.0;
+/// Bytes of a group that starts from the one before, relative to an equal share: at most, and kept for each that follows.
+const MOST_BYTES: f64 = 3.0;
+const KEPT_BYTES: f64 = 0.9;
 /// Most steps of such a group, relative to one that starts anew.
 const WARM_STEPS: f64 = 0.5;
 
@@ -28,6 +29,8 @@ pub(super) struct Budget {
     groups: usize,
     /// Bytes of the first group, for which the section's networks are sized.
     pub(super) first: Option<f64>,
+    /// Bytes of each other, if they were equal.
+    share: Option<f64>,
     started: bool,
 }
 
@@ -36,12 +39,20 @@ impl Budget {
     pub(super) fn new(bytes: Option<f64>, groups: usize, chained: bool) -> Self {
         let share = if chained { FIRST_SHARE } else { 1.0 };
         let first = bytes.map(|b| b * share / (share + groups as f64 - 1.0));
-        Budget { left: bytes, groups, first, started: false }
+        let share = first.map(|f| f / share);
+        Budget { left: bytes, groups, first, share, started: false }
     }
 
     /// Bytes for the next group.
     fn next(&self) -> Option<f64> {
         if self.started { self.left.map(|b| (b / self.groups as f64).max(8.0)) } else { self.first }
+    }
+
+    /// Most bytes for the next group: what the ones before have saved, and a little of what the ones after it get.
+    fn most(&self) -> Option<f64> {
+        let (left, share, next) = (self.left?, self.share?, self.next()?);
+        let after = self.groups as f64 - 1.0;
+        Some((left - after * KEPT_BYTES * share).clamp(next.min(MOST_BYTES * share), (MOST_BYTES * share).max(next)))
     }
 
     fn take(&mut self, bytes: u64) {
@@ -135,13 +146,11 @@ impl Section<'_, '_, '_> {
             precision: options.precision,
         };
         let target_bytes = budget.next().unwrap_or(if before.is_some() { natural / FIRST_SHARE } else { natural });
-        // the last one takes what is left
-        let may_grow = budget.left.is_some() && budget.groups > 1;
         let warm = before.map(|b| Warm {
             network: &b.network,
             quality: b.quality,
             least_gain: options.least_gain,
-            most_bytes: if may_grow { MOST_BYTES * target_bytes } else { target_bytes },
+            most_bytes: budget.most().unwrap_or(target_bytes),
         });
         let job = Job { info, frames, arch, target_bytes, warm, settings };
         let start = Instant::now();

@@ -35,7 +35,7 @@ where
             let count = |t: usize| self.graph.tensors[t].len() as f64 / all;
             let mut weights = bits(self.net.weights[i].val().abs().mean(), i);
             let mut biases = bits(self.net.biases[i].val().abs().mean().add_scalar(1e-6), n + i);
-            if let Some(Some((w, b))) = self.before.get(i) {
+            if let (Some(w), Some(b)) = (&self.net.before_weights[i], &self.net.before_biases[i]) {
                 let difference = bits((self.net.weights[i].val() - w.clone()).abs().mean().add_scalar(1e-6), i);
                 weights = weights.min_pair(difference);
                 let difference = bits((self.net.biases[i].val() - b.clone()).abs().mean().add_scalar(1e-6), n + i);
@@ -88,7 +88,7 @@ where
         }
     }
 
-    pub(super) fn write_steps(&mut self, p: &Params, f: impl Fn(f64) -> f64) {
+    fn write_steps(&mut self, p: &Params, f: impl Fn(f64) -> f64) {
         let n = self.chains.len();
         for (i, c) in self.chains.iter().enumerate() {
             self.net.set_log_step(i, f(p.log_steps[c.weight]), &self.device);
@@ -101,7 +101,7 @@ where
     /// Asks the real coder, shifts all steps to the wanted size, and turns the rate's weight the same way.
     pub(super) fn control(&mut self, last: bool) -> Result<()> {
         let p = Params::read(&self.net, self.graph, &self.chains)?;
-        let bytes = p.coded_bytes(self.graph, self.job.syntax(), 0.0)?;
+        let bytes = p.coded_bytes(self.graph, self.job.syntax(), self.net.dead)?;
         self.bytes = Some(bytes);
         if let Some(w) = self.job.warm.filter(|_| !last) {
             // bits follow motion: fewer where the quality is there, more where it is missing
@@ -111,17 +111,29 @@ where
         self.rho = (self.rho * (bytes / self.target).powi(3).clamp(0.7, 1.4)).clamp(0.005, 5.0);
         let shift = if last {
             p.shift_for(self.graph, self.job.syntax(), self.target)?
+        } else if p.is_warm() {
+            (self.net.dead + 0.15 * (bytes / self.target - 1.0).clamp(-1.0, 2.0)).max(0.0)
         } else {
             ((bytes - self.target) * 8.0 / self.values() as f64 * std::f64::consts::LN_2).clamp(-0.3, 0.3)
         };
-        self.write_steps(&p, |l| l + shift);
+        self.apply(&p, shift, |l| l);
         Ok(())
+    }
+
+    /// Moves all steps by `shift` and maps them by `f`, or takes `shift` for the dead zone where steps stay.
+    pub(super) fn apply(&mut self, p: &Params, shift: f64, f: impl Fn(f64) -> f64) {
+        if p.is_warm() {
+            self.net.dead = shift;
+        } else {
+            self.write_steps(p, |l| f(l + shift));
+        }
     }
 
     /// Puts the steps on the format's grid, where they stay.
     pub(super) fn freeze(&mut self) -> Result<()> {
         let p = Params::read(&self.net, self.graph, &self.chains)?;
-        self.write_steps(&p, |l| Step::nearest(l.exp()).value().ln());
+        let dead = self.net.dead;
+        self.apply(&p, if p.is_warm() { dead } else { 0.0 }, |l| Step::nearest(l.exp()).value().ln());
         Ok(())
     }
 }

@@ -4,7 +4,7 @@
 //! so that what is trained is what will be coded (learned steps: Esser et al., "Learned Step Size Quantization", ICLR 2020).
 
 use burn::module::{Module, Param, ParamId};
-use burn::tensor::{DType, Tensor, TensorData, backend::Backend};
+use burn::tensor::{DType, Tensor, TensorData, activation, backend::Backend};
 
 use super::Precision;
 use super::ops::{self, FastOps};
@@ -23,6 +23,12 @@ pub struct Net<B: Backend> {
     pub log_steps: Vec<Param<Tensor<B, 1>>>,
     /// One latent a frame, `[1, channels, rows, columns]`; set when the embedding encoder retires.
     pub latents: Vec<Param<Tensor<B, 4>>>,
+    /// Kernels and biases of the network that this one starts from, where it has some of that size.
+    pub before_weights: Vec<Option<Tensor<B, 4>>>,
+    /// Biases, likewise.
+    pub before_biases: Vec<Option<Tensor<B, 1>>>,
+    /// Steps by which differences to those are brought nearer to zero before they are rounded: the dead zone of their quantiser.
+    pub dead: f64,
 }
 
 /// Parameter ids are fixed so that two runs, and a resumed one, key the optimiser's state alike.
@@ -150,7 +156,15 @@ fn initial_bounds(graph: &Graph, c: &Chain) -> (f32, f32) {
 impl<B: FastOps> Net<B> {
     /// Uniform kernels from `rng` that keep activations near unit variance.
     pub fn new(graph: &Graph, chains: &[Chain], rng: &mut Rng, device: &B::Device) -> Self {
-        let mut net = Net { weights: Vec::new(), biases: Vec::new(), log_steps: Vec::new(), latents: Vec::new() };
+        let mut net = Net {
+            weights: Vec::new(),
+            biases: Vec::new(),
+            log_steps: Vec::new(),
+            latents: Vec::new(),
+            before_weights: chains.iter().map(|_| None).collect(),
+            before_biases: chains.iter().map(|_| None).collect(),
+            dead: 0.0,
+        };
         for (i, c) in chains.iter().enumerate() {
             let spec = &graph.tensors[c.weight];
             debug_assert_eq!((spec.role, graph.tensors[c.bias].role), (Role::Weight, Role::Bias));
@@ -171,14 +185,18 @@ impl<B: FastOps> Net<B> {
         self.latents = latents.into_iter().enumerate().map(|(i, t)| param(4, i, t.detach())).collect();
     }
 
+    /// Takes over kernel and bias `i` of the network before, and their steps.
+    pub fn start_from(&mut self, i: usize, weight: Tensor<B, 4>, bias: Tensor<B, 1>, steps: [f64; 2], device: &B::Device) {
+        (self.before_weights[i], self.before_biases[i]) = (Some(weight.clone()), Some(bias.clone()));
+        self.weights[i] = param(1, i, weight);
+        self.biases[i] = param(2, i, bias);
+        self.set_log_step(i, steps[0], device);
+        self.set_log_step(self.weights.len() + i, steps[1], device);
+    }
+
     /// Overwrites kernel `i`.
     pub fn set_weight(&mut self, i: usize, value: Tensor<B, 4>) {
         self.weights[i] = param(1, i, value);
-    }
-
-    /// Overwrites bias `i`.
-    pub fn set_bias(&mut self, i: usize, value: Tensor<B, 1>) {
-        self.biases[i] = param(2, i, value);
     }
 
     /// Overwrites the logarithm of step `i`.
@@ -196,16 +214,33 @@ impl<B: FastOps> Net<B> {
         ops::fake_quant(x, self.log_steps[step].val())
     }
 
+    /// `before` plus the quantised difference to it; the gradient passes straight through to `x`.
+    fn moved<const D: usize>(&self, x: Tensor<B, D>, before: &Tensor<B, D>, step: usize) -> Tensor<B, D> {
+        let log_step = self.log_steps[step].val().detach();
+        let dead = (log_step.clone().exp() * self.dead).reshape([1; D]);
+        let d = x.clone().detach() - before.clone();
+        let nearer = activation::relu(d.clone() - dead.clone()) - activation::relu(d.neg() - dead);
+        let value = before.clone() + ops::fake_quant(nearer, log_step);
+        x.clone() + (value - x).detach()
+    }
+
     /// Kernel of chain `i`.
     pub fn weight(&self, i: usize, quantise: bool) -> Tensor<B, 4> {
-        let w = self.weights[i].val();
-        if quantise { self.quantised(w, i) } else { w }
+        match (&self.before_weights[i], self.weights[i].val()) {
+            (_, w) if !quantise => w,
+            (Some(before), w) => self.moved(w, before, i),
+            (None, w) => self.quantised(w, i),
+        }
     }
 
     /// Bias of chain `i`.
     pub fn bias(&self, i: usize, quantise: bool) -> Tensor<B, 1> {
-        let b = self.biases[i].val();
-        if quantise { self.quantised(b, self.weights.len() + i) } else { b }
+        let step = self.weights.len() + i;
+        match (&self.before_biases[i], self.biases[i].val()) {
+            (_, b) if !quantise => b,
+            (Some(before), b) => self.moved(b, before, step),
+            (None, b) => self.quantised(b, step),
+        }
     }
 
     /// Runs the graph on `[batch, channels, rows, columns]` of its source; returns the values of the graph's outputs. In half

@@ -79,8 +79,6 @@ pub(super) struct Trainer<'a, B: AutodiffBackend> {
     pub(super) device: B::Device,
     pub(super) net: Net<B>,
     pub(super) encoder: Option<ConvNext<B>>,
-    /// Kernel and bias of each chain in the network before, where it has one of that size.
-    pub(super) before: Vec<Option<(Tensor<B, 4>, Tensor<B, 1>)>>,
     /// Bytes wanted, which a fit by quality may move.
     pub(super) target: f64,
     rng: Rng,
@@ -152,7 +150,6 @@ where
             job,
             graph,
             steps,
-            before: chains.iter().map(|_| None).collect(),
             chains,
             heads,
             frames,
@@ -175,8 +172,7 @@ where
 
     /// Takes over kernels, biases and steps of the network before, where sizes agree.
     fn start_from(&mut self, network: &Network) {
-        let n = self.chains.len();
-        for i in 0..n {
+        for i in 0..self.chains.len() {
             let c = self.chains[i];
             let shape = self.graph.tensors[c.weight].shape;
             let (Some(w), Some(b)) = (network.tensors.get(c.weight), network.tensors.get(c.bias)) else { continue };
@@ -185,11 +181,7 @@ where
             }
             let real = |t: &IntegerTensor| t.values.iter().map(|&q| (f64::from(q) * t.step.value()) as f32).collect::<Vec<_>>();
             let (kernel, bias) = (tensor(real(w), shape, &self.device), tensor(real(b), [shape[0]], &self.device));
-            self.net.set_weight(i, kernel);
-            self.net.set_bias(i, bias);
-            self.net.set_log_step(i, w.step.value().ln(), &self.device);
-            self.net.set_log_step(n + i, b.step.value().ln(), &self.device);
-            self.before[i] = Some((self.net.weights[i].val().detach(), self.net.biases[i].val().detach()));
+            self.net.start_from(i, kernel, bias, [w.step.value().ln(), b.step.value().ln()], &self.device);
         }
     }
 
@@ -278,7 +270,10 @@ where
             if hidden(self.graph, c) {
                 let w = self.net.weights[i].val();
                 if let Some(g) = grads.take(&w) {
-                    self.net.set_weight(i, Tensor::from_inner(muon.step(i, w.inner(), g, rate)));
+                    self.net.set_weight(
+                        i,
+                        Tensor::from_inner(muon.step(i, w.inner(), g, rate, self.net.before_weights[i].clone().map(Tensor::inner))),
+                    );
                 }
             } else {
                 adam.update(&mut self.net.weights[i], grads, rate);
@@ -292,7 +287,8 @@ where
             if self.graph.has_latents() {
                 batch.iter().for_each(|&i| adam.update(&mut self.net.latents[i], grads, rate * LATENT_RATE));
             }
-            if free {
+            // steps of the network before stay
+            if free && self.job.warm.is_none() {
                 self.net.log_steps.iter_mut().for_each(|p| adam.update(p, grads, rate * STEP_RATE));
             }
         }
@@ -337,9 +333,13 @@ where
     fn finish(mut self, refine: Refine<'_>) -> Result<Fitted> {
         let p = Params::read(&self.net, self.graph, &self.chains)?;
         let bytes = p.coded_bytes(self.graph, self.job.syntax(), 0.0)?;
-        let shift = if (bytes / self.target - 1.0).abs() > 0.01 { p.shift_for(self.graph, self.job.syntax(), self.target)? } else { 0.0 };
+        let shift = if p.is_warm() || (bytes / self.target - 1.0).abs() > 0.01 {
+            p.shift_for(self.graph, self.job.syntax(), self.target)?
+        } else {
+            0.0
+        };
         let (mut network, latents) = p.integers(self.graph, shift);
-        self.write_steps(&p, |l| Step::nearest((l + shift).exp()).value().ln());
+        self.apply(&p, shift, |l| Step::nearest(l.exp()).value().ln());
 
         let net = self.net.valid();
         let source = |i: usize| match net.latents.get(i) {
