@@ -56,6 +56,8 @@ const EXACT: &[&str] = &["bitstream", "entropy", "network", "synth", "group", "d
 const ENCODER_ONLY: &[(&str, &str)] = &[
     // sizes of networks, chosen by the encoder
     ("network/size.rs", "*"),
+    ("network/size/nerv.rs", "*"),
+    ("network/size/nirvana.rs", "*"),
     // an estimate of coded bits
     ("entropy/contexts.rs", "Cost"),
     ("entropy/contexts.rs", "Cost::code"),

@@ -27,11 +27,11 @@ pub fn headers(add: Add) {
     add("section-trailing.nvc", "a byte after the last group", with_groups(0, 2, 1, &long), 4, "1 bytes after the section's last group");
     add("group-no-frames.nvc", "a group of no frames", with_groups(0, 1, 1, &raw_group(0, 1, &net, &weights, &latents)), 4, "frames is 0");
     add(
-        "arch-2.nvc",
+        "arch-6.nvc",
         "an architecture of the future",
-        with_groups(0, 2, 1, &raw_group(2, 2, &net, &weights, &latents)),
+        with_groups(0, 2, 1, &raw_group(2, 6, &net, &weights, &latents)),
         5,
-        "architecture 2",
+        "architecture 6",
     );
     add(
         "arch-0.nvc",
