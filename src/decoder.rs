@@ -58,10 +58,14 @@ impl Section {
         }
         let mut groups = Vec::new();
         let mut next = first_frame;
+        // a few header bytes may describe a graph of hundreds of nodes
+        let mut nodes = 0;
         for _ in 0..header.groups {
             let layout = GroupLayout::read(&mut r, info, limits)?;
             r.bytes(layout.coded_bytes(), "coded parts of a group")?;
             let frames = layout.header.frames;
+            nodes += layout.graph.nodes.len() as u64;
+            Limits::check("operations of a section", nodes, limits.section_nodes)?;
             groups.push((next, layout));
             next += u64::from(frames);
         }
@@ -84,12 +88,15 @@ impl Section {
     /// Decodes the groups of the section that hold frames of `range`, in order, and of those before them what they need.
     pub fn groups_in(&self, range: Range<u64>, sink: &mut dyn FnMut(u64, &GroupLayout, Group) -> Result<()>) -> Result<()> {
         let mut previous: Option<Network> = None;
-        for (i, (first, layout)) in self.groups.iter().enumerate() {
-            let wanted = *first < range.end && first + u64::from(layout.header.frames) > range.start;
+        let wanted = |(first, layout): &(u64, GroupLayout)| *first < range.end && first + u64::from(layout.header.frames) > range.start;
+        // those after the last one wanted are nobody's predecessors
+        let Some(last) = self.groups.iter().rposition(wanted) else { return Ok(()) };
+        for (i, group) in self.groups[..=last].iter().enumerate() {
+            let (first, layout) = group;
+            let wanted = wanted(group);
             let mut r = self.coded(layout);
             let place = |e| at(e, layout.offset + layout.header_bytes);
-            // those after the last one wanted are nobody's predecessors
-            let next = self.groups.get(i + 1).filter(|(first, next)| *first < range.end && next.uses_previous());
+            let next = self.groups[..=last].get(i + 1).filter(|(_, next)| next.uses_previous());
             if wanted {
                 let group = layout.decode(&mut r, previous.as_ref()).map_err(place)?;
                 previous = next.is_some().then(|| group.network.clone());

@@ -3,20 +3,21 @@
 //! After a change to the code, `cargo test --test spec_tables -- --ignored` writes them anew.
 
 use nvc::bitstream::fields::spec_table;
-use nvc::bitstream::header::{GroupHeader, HnervHeader, HnervStage, IndexEntry, SectionHeader, SequenceHeader};
+use nvc::bitstream::header::{
+    GroupHeader, HnervHeader, HnervStage, IndexEntry, NervHeader, NervppHeader, NirvanaHeader, SectionHeader, SequenceHeader,
+};
 use nvc::entropy::normal::TAIL;
-use nvc::synth::tables::GELU_BUMP;
+use nvc::synth::tables::{FRAME_TURNS, GELU_BUMP, SINE, SWISH_BUMP, TANH};
 
 const DOCUMENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/bitstream-spec/README.md");
 
 /// Name of each marked part of the document and what must stand there.
 fn parts() -> Vec<(&'static str, String)> {
-    let table = |lines: Vec<Vec<String>>| {
-        let lines: Vec<String> = lines.iter().map(|l| l.join(" ")).collect();
-        format!("```\n{}\n```\n", lines.join("\n"))
+    let table = |numbers: Vec<u32>, a_line: usize| {
+        let line = |l: &[u32]| l.iter().map(u32::to_string).collect::<Vec<_>>().join(" ");
+        format!("```\n{}\n```\n", numbers.chunks(a_line).map(line).collect::<Vec<_>>().join("\n"))
     };
-    let bump = table(GELU_BUMP.chunks(16).map(|l| l.iter().map(u16::to_string).collect()).collect());
-    let tail = table(TAIL.chunks(12).map(|l| l.iter().map(u32::to_string).collect()).collect());
+    let short = |numbers: &[u16]| table(numbers.iter().map(|&v| v.into()).collect(), 16);
     vec![
         ("table SequenceHeader", spec_table(SequenceHeader::FIELDS)),
         ("table SectionHeader", spec_table(SectionHeader::FIELDS)),
@@ -24,8 +25,15 @@ fn parts() -> Vec<(&'static str, String)> {
         ("table HnervHeader", spec_table(HnervHeader::FIELDS)),
         ("table HnervStage", spec_table(HnervStage::FIELDS)),
         ("table IndexEntry", spec_table(IndexEntry::FIELDS)),
-        ("BUMP", bump),
-        ("TAIL", tail),
+        ("table NervHeader", spec_table(NervHeader::FIELDS)),
+        ("table NervppHeader", spec_table(NervppHeader::FIELDS)),
+        ("table NirvanaHeader", spec_table(NirvanaHeader::FIELDS)),
+        ("BUMP", short(&GELU_BUMP)),
+        ("SWISH_BUMP", short(&SWISH_BUMP)),
+        ("SINE", short(&SINE)),
+        ("TANH", short(&TANH)),
+        ("FRAME_TURNS", table(FRAME_TURNS.to_vec(), 16)),
+        ("TAIL", table(TAIL.to_vec(), 12)),
     ]
 }
 

@@ -11,15 +11,24 @@ pub struct Limits {
     pub section_bytes: u64,
     /// Network parameters plus latents of a group.
     pub group_values: u64,
-    /// 16-bit activations alive while one frame is computed (all of a network's edges).
+    /// Operations of all groups of a section.
+    pub section_nodes: u64,
+    /// 16-bit activations alive while one pass is computed (all of a network's edges).
     pub frame_activations: u64,
-    /// Multiply-accumulates for one frame.
+    /// Multiply-accumulates for one pass.
     pub frame_macs: u64,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits { frame_samples: 1 << 26, section_bytes: 1 << 30, group_values: 1 << 26, frame_activations: 1 << 30, frame_macs: 1 << 41 }
+        Limits {
+            frame_samples: 1 << 26,
+            section_bytes: 1 << 30,
+            group_values: 1 << 26,
+            section_nodes: 1 << 19,
+            frame_activations: 1 << 30,
+            frame_macs: 1 << 41,
+        }
     }
 }
 

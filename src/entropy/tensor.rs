@@ -1,4 +1,4 @@
-//! Network tensors to bytes and back (spec section 4.4): steps, activation scales, weights.
+//! Network tensors to bytes and back (spec sections 4.4 and 4.6): steps, activation scales, weights.
 
 use super::contexts::{Coder, Cost, MAX_MAGNITUDE, ValueModel, magnitude_class};
 use super::scaled::{self, Scaled, code_scaled};
@@ -60,6 +60,15 @@ pub struct Network {
     pub scales: Vec<u8>,
     /// What the latents are coded as, if they are a scaled tensor (spec section 4.7).
     pub scaled_latents: Option<Box<Scaled>>,
+    /// Which nodes have fraction bits of their own: a group that follows tells 0 from none by it.
+    pub has_scale: Vec<bool>,
+}
+
+impl Network {
+    /// Fraction bits of node `i`, if it has some of its own.
+    fn own_scale(&self, i: usize) -> Option<i32> {
+        self.has_scale.get(i).filter(|&&own| own).and(self.scales.get(i)).map(|&f| f.into())
+    }
 }
 
 struct Side {
@@ -147,8 +156,7 @@ pub fn code_network<C: Coder>(c: &mut C, graph: &Graph, net: &Network, syntax: S
     };
     for (i, node) in graph.nodes.iter().enumerate() {
         if node.op.has_scale() {
-            let before = previous.and_then(|p| p.scales.get(i)).map(|&f| i32::from(f));
-            out.scales[i] = side.scale(c, net.scales[i], before)?;
+            out.scales[i] = side.scale(c, net.scales[i], previous.and_then(|p| p.own_scale(i)))?;
         }
     }
     let model = || ValueModel::new(CLASSES);
@@ -234,6 +242,7 @@ pub fn blank_network(graph: &Graph) -> Network {
         tensors: graph.tensors.iter().map(|t| Tensor { step, values: vec![0; t.len()], scaled: None }).collect(),
         latent_step: step,
         scales: vec![0; graph.nodes.len()],
+        has_scale: graph.nodes.iter().map(|n| n.op.has_scale()).collect(),
         scaled_latents: None,
     }
 }

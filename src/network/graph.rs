@@ -426,7 +426,7 @@ impl Graph {
     pub fn check(&self, frames: usize, limits: &Limits) -> Result<()> {
         let latents = self.latent_shape().iter().map(|&d| d as u64).product::<u64>().saturating_mul(self.passes(frames) as u64);
         Limits::check("parameters and latents of a group", self.params().saturating_add(latents), limits.group_values)?;
-        Limits::check("activations of a frame", self.activations(), limits.frame_activations)?;
-        Limits::check("multiply-accumulates of a frame", self.macs(), limits.frame_macs)
+        Limits::check("activations of a pass", self.activations(), limits.frame_activations)?;
+        Limits::check("multiply-accumulates of a pass", self.macs(), limits.frame_macs)
     }
 }

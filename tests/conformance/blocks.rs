@@ -4,7 +4,7 @@
 use nvc::bitstream::MAGIC;
 use nvc::bitstream::header::{HnervHeader, HnervStage, SectionHeader, SequenceHeader};
 use nvc::decoder::{Options, StreamDecoder};
-use nvc::entropy::tensor::{Step, blank_network};
+use nvc::entropy::tensor::{Network, Step, blank_network};
 use nvc::entropy::{Encoder, ValueModel};
 use nvc::frame::{Chroma, VideoInfo};
 use nvc::group::{Arch, Group};
@@ -37,9 +37,10 @@ pub fn header(info: &VideoInfo) -> Vec<u8> {
     p
 }
 
-pub fn group_bytes(info: &VideoInfo, g: &Group) -> Vec<u8> {
+/// A group after one with the network `previous`.
+pub fn group_after(info: &VideoInfo, g: &Group, previous: Option<&Network>) -> Vec<u8> {
     let mut out = Vec::new();
-    g.write(&g.arch.lower(info, g.frames).unwrap(), None, &mut out).unwrap();
+    g.write(&g.arch.lower(info, g.frames).unwrap(), previous, &mut out).unwrap();
     out
 }
 
@@ -48,7 +49,11 @@ pub fn section(info: &VideoInfo, first_frame: u32, groups: &[Group]) -> (u32, Ve
     let frames: u32 = groups.iter().map(|g| g.frames as u32).sum();
     let mut p = Vec::new();
     SectionHeader { first_frame, frames, groups: groups.len() as u32 }.write(&mut p);
-    groups.iter().for_each(|g| p.extend(group_bytes(info, g)));
+    let mut previous = None;
+    for g in groups {
+        p.extend(group_after(info, g, previous));
+        previous = Some(&g.network);
+    }
     (frames, p)
 }
 
@@ -205,7 +210,7 @@ pub fn with_groups(first: u64, frames: u64, groups: u64, content: &[u8]) -> Vec<
 
 /// Integers of the side model in the given classes.
 pub fn side(values: &[(usize, i32)]) -> Vec<u8> {
-    let (mut e, mut m) = (Encoder::default(), ValueModel::new(3));
+    let (mut e, mut m) = (Encoder::default(), ValueModel::new(5));
     for &(class, v) in values {
         m.code(&mut e, class, v).unwrap();
     }

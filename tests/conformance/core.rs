@@ -1,5 +1,7 @@
 //! What every encoder writes.
 
+mod families;
+
 use nvc::decoder::{Options, StreamDecoder};
 use nvc::entropy::tensor::Step;
 use nvc::entropy::{Bit, Coder};
@@ -116,6 +118,7 @@ pub fn core() -> Vec<Vector> {
         "fields of more than one byte, aspect ratio and colour description; a 300x2 picture. None of them changes samples",
         one(&i, group(&i, hnerv([2, 1, 75], 6, 3, &[[2, 3, 5], [2, 3, 4]]), 1, 26)),
     );
+    out.extend(families::families());
     out
 }
 

@@ -1,6 +1,7 @@
 //! What a decoder must refuse: all of 8x8 gray unless the fault needs another picture, so that nothing else is unusual.
 
 mod container;
+mod families;
 mod section;
 
 use nvc::bitstream::MAGIC;
@@ -23,6 +24,9 @@ pub fn faulty() -> Vec<Vector> {
     section::over_large(&mut add);
     section::coded_parts(&mut add);
     section::scales(&mut add);
+    families::fields(&mut add);
+    families::over_large(&mut add);
+    families::networks(&mut add);
     container::index(&mut add);
     out
 }

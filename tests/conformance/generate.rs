@@ -4,6 +4,7 @@ mod blocks;
 mod core;
 mod example;
 mod faulty;
+mod nets;
 mod uncommon;
 
 pub use example::example;

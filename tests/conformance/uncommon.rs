@@ -1,5 +1,7 @@
 //! What a fitted network rarely gives, and all the same may be in a file.
 
+mod families;
+
 use nvc::bitstream::header::SectionHeader;
 use nvc::entropy::tensor::{Step, blank_network};
 use nvc::frame::Chroma;
@@ -341,5 +343,6 @@ pub fn uncommon() -> Vec<Vector> {
     add("many-groups.nvc", "140 groups of one frame in a section: `groups` and `frames` take two bytes", file(&gray8(), &[groups]));
     let g = slow(group(&gray8(), gray8_net(), 300, 63), &gray8(), 64);
     add("many-frames.nvc", "300 frames in one group", one(&gray8(), g));
+    out.extend(families::families());
     out
 }

@@ -27,11 +27,11 @@ pub fn headers(add: Add) {
     add("section-trailing.nvc", "a byte after the last group", with_groups(0, 2, 1, &long), 4, "1 bytes after the section's last group");
     add("group-no-frames.nvc", "a group of no frames", with_groups(0, 1, 1, &raw_group(0, 1, &net, &weights, &latents)), 4, "frames is 0");
     add(
-        "arch-2.nvc",
+        "arch-6.nvc",
         "an architecture of the future",
-        with_groups(0, 2, 1, &raw_group(2, 2, &net, &weights, &latents)),
+        with_groups(0, 2, 1, &raw_group(2, 6, &net, &weights, &latents)),
         5,
-        "architecture 2",
+        "architecture 6",
     );
     add(
         "arch-0.nvc",
@@ -125,7 +125,7 @@ pub fn hnerv_fields(add: Add) {
         "the same with one channel: few parameters, 2^96 activations",
         with_net(hnerv([2, 1, 1], 1, 3, &thin)),
         5,
-        "activations of a frame",
+        "activations of a pass",
     );
     let yuv = info(8, 8, Chroma::Yuv420, 8);
     let mut p = vec![0, 2, 1];
@@ -167,14 +167,14 @@ pub fn over_large(add: Add) {
         "8192x8192 from 4096 channels",
         sized(8192, 8192, &hnerv([1, 512, 512], 4096, 1, &[[16, 1, 1]])),
         5,
-        "activations of a frame",
+        "activations of a pass",
     );
     add(
         "over-large-computation.nvc",
         "8 million million multiplications a frame",
         sized(8192, 8192, &hnerv([1, 512, 512], 128, 1, &[[16, 15, 4]])),
         5,
-        "multiply-accumulates of a frame",
+        "multiply-accumulates of a pass",
     );
 }
 

@@ -1,0 +1,106 @@
+//! Random networks of the families after the first, and chains of groups.
+
+use nvc::bitstream::header::{HnervStage, NervHeader, NervppHeader, NirvanaHeader};
+use nvc::entropy::tensor::{Step, blank_network};
+use nvc::frame::VideoInfo;
+use nvc::group::{Arch, Group};
+use nvc::network::hnerv::Hnerv;
+use nvc::network::nerv::Nerv;
+use nvc::network::nirvana::Nirvana;
+use nvc::network::{Curve, Op, Role};
+
+use super::blocks::{group_after, hnerv};
+use crate::common::Rng;
+
+fn stages_of(stages: &[[u32; 3]]) -> Vec<HnervStage> {
+    stages.iter().map(|&[stride, kernel, channels]| HnervStage { stride, kernel, channels }).collect()
+}
+
+/// `first` is rows, columns and channels of the first feature map; a stage is stride, kernel, channels.
+pub fn nerv(levels: u32, hidden: u32, first: [u32; 3], swish: bool, stages: &[[u32; 3]]) -> Nerv {
+    let [rows, columns, channels] = first;
+    let stages = stages_of(stages);
+    let header = NervHeader { levels, hidden, rows, columns, channels, curve: swish.into(), head_kernel: 3, stages: stages.len() as u32 };
+    Nerv { header, plus: None, stages }
+}
+
+/// The same with residual blocks.
+pub fn plus(mut net: Nerv, before: u32, after: u32, kernel: u32) -> Nerv {
+    net.plus = Some(NervppHeader { before, after, kernel });
+    net
+}
+
+/// `grid` is rows and columns, `cell` its size and channels; then stride, kernel and channels of each frame.
+pub fn nirvana(grid: [u32; 2], layers: u32, hidden: u32, cell: [u32; 2], own: [u32; 3]) -> Nirvana {
+    let [stride, kernel, channels] = own;
+    let [rows, columns] = grid;
+    let header =
+        NirvanaHeader { rows, columns, layers, hidden, features: cell[1], cell: cell[0], kernel, stride, channels, head_kernel: 3 };
+    Nirvana { header }
+}
+
+/// An HNeRV with the closed range.
+pub fn tanh(latent: [u32; 3], stem_channels: u32, stages: &[[u32; 3]]) -> Hnerv {
+    Hnerv { tanh: true, ..hnerv(latent, stem_channels, 3, stages) }
+}
+
+/// A network of 8x8 gray of each family, in the order of their ids.
+pub fn of_8x8() -> [Arch; 4] {
+    [
+        Arch::Nerv(nerv(3, 5, [2, 2, 4], false, &[[4, 3, 4]])),
+        Arch::Nerv(plus(nerv(3, 5, [2, 2, 4], true, &[[4, 3, 4]]), 1, 1, 3)),
+        Arch::Nirvana(nirvana([2, 2], 2, 5, [2, 4], [2, 3, 3])),
+        Arch::Hnerv(tanh([2, 2, 2], 4, &[[4, 3, 3]])),
+    ]
+}
+
+/// A group of random weights with a gain near 1 and fraction bits that leave some room.
+pub fn random(info: &VideoInfo, arch: Arch, frames: usize, seed: u64) -> Group {
+    let mut rng = Rng(seed);
+    let graph = arch.lower(info, frames).unwrap();
+    let mut network = blank_network(&graph);
+    network.latent_step = Step { mantissa: 160, exponent: 11 };
+    for (t, spec) in network.tensors.iter_mut().zip(&graph.tensors) {
+        let fan_in = (spec.shape[1] * spec.shape[2] * spec.shape[3]) as f64;
+        let gain = if spec.name.contains("head") { 0.05 } else { 0.11 };
+        t.step = Step::nearest(if spec.role == Role::Weight { gain / fan_in.sqrt() } else { 0.01 });
+        t.values.iter_mut().for_each(|v| *v = rng.laplace(8, 200));
+    }
+    for (f, node) in network.scales.iter_mut().zip(&graph.nodes) {
+        *f = match node.op {
+            Op::Latent => 9,
+            Op::Curve { curve: Curve::Sine | Curve::Tanh, .. } => 14,
+            op if op.has_scale() => 12,
+            _ => 0,
+        };
+    }
+    let latents = (0..graph.latent_len() * frames).map(|_| rng.laplace(12, 120)).collect();
+    Group { arch, network, latents, frames }
+}
+
+/// The group after `before`: the same network but for small changes in some tensors, for `frames` frames.
+pub fn next(info: &VideoInfo, before: &Group, frames: usize, seed: u64) -> Group {
+    let mut rng = Rng(seed);
+    let mut g = random(info, before.arch.clone(), frames, seed);
+    for (i, (t, old)) in g.network.tensors.iter_mut().zip(&before.network.tensors).enumerate() {
+        // every seventh tensor has nothing to do with the one before
+        if t.values.len() != old.values.len() || i % 7 == 6 {
+            continue;
+        }
+        *t = old.clone();
+        t.values.iter_mut().for_each(|v| *v += rng.laplace(1, 3) * i16::from(rng.next().is_multiple_of(4)));
+    }
+    for (f, &old) in g.network.scales.iter_mut().zip(&before.network.scales) {
+        *f = if *f > 0 && old > 0 { old - (rng.next() % 4 == 0) as u8 } else { *f };
+    }
+    g
+}
+
+/// Panics unless the tensors of every group but the first are coded as differences where `min` bytes or more are at stake.
+pub fn leaning(info: &VideoInfo, groups: Vec<Group>, min: usize) -> Vec<Group> {
+    for pair in groups.windows(2) {
+        let [alone, after] = [None, Some(&pair[0].network)].map(|p| group_after(info, &pair[1], p).len());
+        assert!(after + min <= alone, "{after} bytes after the group before, {alone} alone");
+    }
+    groups
+}
