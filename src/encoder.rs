@@ -122,6 +122,10 @@ pub struct Report {
     pub bpp: f64,
     /// Size that was wanted, bytes.
     pub wanted: Option<f64>,
+    /// Representation.
+    pub family: Family,
+    /// How it was chosen, if it was.
+    pub choice: Option<Choice>,
     /// Every group.
     pub groups: Vec<GroupReport>,
     /// Decoded against source.
@@ -220,7 +224,7 @@ pub fn encode(source: &mut dyn FrameSource, output: impl Write, options: &Option
     };
     let shared = Shared { observer: Mutex::new(observer), failed: AtomicBool::new(false) };
     let mut source = Queued { source, frames: VecDeque::new() };
-    let family = choose::family(&mut source, wanted_bpp, options, threads, &shared)?;
+    let (family, choice) = choose::family(&mut source, wanted_bpp, options, threads, &shared)?;
     let options = &Options { family, ..options.clone() };
     let chained = family.chained();
     let groups = plan::groups(&info, known, options.group.or(chained.then_some(plan::CHAIN_GROUP)), !chained)?;
@@ -313,6 +317,8 @@ pub fn encode(source: &mut dyn FrameSource, output: impl Write, options: &Option
         bytes,
         bpp: bytes as f64 * 8.0 / pixels,
         wanted: wanted_bpp.map(|b| b * pixels / 8.0),
+        family,
+        choice,
         groups: reports,
         scores: scorer.finish()?,
         seconds: start.elapsed().as_secs_f64(),

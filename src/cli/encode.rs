@@ -204,6 +204,10 @@ fn summary(a: &EncodeArgs, info: &VideoInfo, r: &Report) -> String {
         r.bpp,
         r.seconds
     );
+    s += &match &r.choice {
+        Some(c) => format!("representation: {c}\n"),
+        None => format!("representation: {}\n", r.family.name()),
+    };
     s += &format!(
         "bytes: weights {weights} ({:.2} bits for each of {params} parameters), latents {latents}, headers and container {}\n",
         weights as f64 * 8.0 / params.max(1) as f64,

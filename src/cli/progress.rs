@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::args::{EncodeArgs, ProgressArg};
 use super::say;
-use crate::encoder::{Candidate, Choice, GroupReport, Observer, Options, Report, Target};
+use crate::encoder::{Choice, GroupReport, Observer, Options, Report, Target};
 use crate::error::{Error, Result};
 use crate::fit::{Precision, Progress};
 use crate::frame::{Frame, VideoInfo};
@@ -64,6 +64,7 @@ impl Stats {
         v["bytes"] = json!(r.bytes);
         v["bpp"] = json!(r.bpp);
         v["seconds"] = json!(r.seconds);
+        v["arch"] = json!(r.family.name());
         v["groups"] = json!(r.groups.len());
         self.line(&v)
     }
@@ -216,13 +217,7 @@ impl Observer for Reporter<'_> {
             .map(|t| json!({ "arch": t.family.name(), "psnr": t.psnr, "bytes": t.bytes, "seconds": t.seconds }))
             .collect();
         let v = json!({ "type": "choice", "arch": c.family.name(), "frames": c.frames, "trials": trials });
-        let tried = |t: &Candidate| format!("{} {:.2} dB in {} bytes, {:.1} s", t.family.name(), t.psnr, t.bytes, t.seconds);
-        let text = format!(
-            "{}, by short trials on {} frames: {}",
-            c.family.name(),
-            c.frames,
-            c.candidates.iter().map(tried).collect::<Vec<_>>().join("; ")
-        );
+        let text = c.to_string();
         match &self.show {
             Show::Bar(b) => b.suspend(|| say(&text)),
             Show::Lines => say(&text),

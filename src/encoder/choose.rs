@@ -91,12 +91,21 @@ pub struct Choice {
     pub family: Family,
 }
 
-/// Frames of a trial, and its steps relative to the fit's.
+/// Frames of a trial, its steps relative to those of a fit of them, and the passes over them that it takes at least, as families that
+/// see a frame a step have learnt nothing before.
 const TRIAL_FRAMES: usize = 12;
 const TRIAL_STEPS: f64 = 0.08;
-const LEAST_TRIAL_STEPS: usize = 10;
+const LEAST_TRIAL_PASSES: usize = 12;
 /// Fewer bytes hold no network of these kinds.
 const LEAST_BYTES: f64 = 150.0;
+
+impl std::fmt::Display for Choice {
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        let tried = |t: &Candidate| format!("{} {:.2} dB in {} bytes, {:.1} s", t.family.name(), t.psnr, t.bytes, t.seconds);
+        let all = self.candidates.iter().map(tried).collect::<Vec<_>>().join("; ");
+        write!(f, "{}, the best of short trials on {} frames: {all}", self.family.name(), self.frames)
+    }
+}
 
 /// Trials are nobody's news; an interrupt ends them too.
 struct Silent<'s, 'a, 'b>(&'s Shared<'a, 'b>);
@@ -114,16 +123,16 @@ pub(super) fn family(
     options: &Options,
     threads: usize,
     shared: &Shared<'_, '_>,
-) -> Result<Family> {
+) -> Result<(Family, Option<Choice>)> {
     let (Family::Auto, Some(bpp)) = (options.family, bpp) else {
         // without a size there is nothing to compare at
-        return Ok(if options.family == Family::Auto { Family::Hnerv } else { options.family });
+        return Ok((if options.family == Family::Auto { Family::Hnerv } else { options.family }, None));
     };
     let info = *source.source.info();
     let frames = source.group(TRIAL_FRAMES, &|| shared.stop())?;
     source.frames = frames.iter().cloned().collect();
     if frames.is_empty() {
-        return Ok(Family::Hnerv);
+        return Ok((Family::Hnerv, None));
     }
     let coded = (bpp * (frames.len() * info.width * info.height) as f64 / 8.0).max(LEAST_BYTES);
     let mut candidates = Vec::new();
@@ -137,8 +146,9 @@ pub(super) fn family(
     }
     let best = candidates.iter().max_by(|a, b| a.psnr.total_cmp(&b.psnr));
     let family = best.map_or(Family::Hnerv, |c| c.family);
-    shared.observer().chosen(&Choice { frames: frames.len(), candidates, family });
-    Ok(family)
+    let choice = Choice { frames: frames.len(), candidates, family };
+    shared.observer().chosen(&choice);
+    Ok((family, Some(choice)))
 }
 
 fn trial(
@@ -153,7 +163,7 @@ fn trial(
     let size = if family == Family::Nirvana { plan::CHAIN_GROUP } else { TRIAL_FRAMES };
     let parts: Vec<Vec<Frame>> = frames.chunks(size).map(<[Frame]>::to_vec).collect();
     let whole = options.steps.unwrap_or_else(|| options.preset.steps(options.passes, frames.len(), options.batch));
-    let steps = ((whole as f64 * TRIAL_STEPS) as usize).max(LEAST_TRIAL_STEPS);
+    let steps = ((whole as f64 * TRIAL_STEPS) as usize).max(LEAST_TRIAL_PASSES * TRIAL_FRAMES / options.batch).min(whole);
     let options = Options { family, steps: Some(steps), ..options.clone() };
     let mut silent = Silent(shared);
     let shared = Shared { observer: Mutex::new(&mut silent), failed: AtomicBool::new(false) };
