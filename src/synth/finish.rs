@@ -26,7 +26,8 @@ impl Tables {
         if let Some((_, t)) = self.0.iter().find(|(k, _)| *k == key) {
             return t.clone();
         }
-        let table: Box<[i16; 1 << 16]> = curve_table(curve, f_in, f_out).into_boxed_slice().try_into().expect("an entry for each activation");
+        let table: Box<[i16; 1 << 16]> =
+            curve_table(curve, f_in, f_out).into_boxed_slice().try_into().expect("an entry for each activation");
         self.0.push((key, table.into()));
         self.0[self.0.len() - 1].1.clone()
     }
