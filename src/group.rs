@@ -3,8 +3,9 @@
 use crate::bitstream::Limits;
 use crate::bitstream::fields::Reader;
 use crate::bitstream::header::{GroupHeader, HnervHeader, HnervStage, NervHeader, NervppHeader, NirvanaHeader};
+use crate::entropy::scaled::Scaled;
 use crate::entropy::tensor::{Network, Syntax, blank_network, code_network};
-use crate::entropy::{Decoder, Encoder, latent::code_latents};
+use crate::entropy::{Coder, Decoder, Encoder, latent};
 use crate::error::{Error, Result};
 use crate::frame::VideoInfo;
 use crate::network::Graph;
@@ -108,8 +109,23 @@ impl Arch {
 }
 
 /// How the network of a group of architecture `id` is coded; `previous` is that of the group before it in the section.
-fn syntax(id: u32, previous: Option<&Network>) -> Syntax<'_> {
+pub fn syntax(id: u32, previous: Option<&Network>) -> Syntax<'_> {
     if id == hnerv::ARCH_ID { Syntax::Plain } else { Syntax::Modes { previous } }
+}
+
+fn code_latents<C: Coder>(
+    c: &mut C,
+    id: u32,
+    graph: &Graph,
+    passes: usize,
+    temporal: bool,
+    scaled: &mut Option<Box<Scaled>>,
+    values: &mut [i16],
+) -> Result<()> {
+    match id {
+        hnerv::TANH_ARCH_ID => latent::code_either(c, graph.latent_shape(), passes, temporal, scaled, values),
+        _ => latent::code_latents(c, graph.latent_shape(), passes, temporal, values),
+    }
 }
 
 /// Header of a group, and where its coded parts lie.
@@ -171,14 +187,14 @@ impl GroupLayout {
 
     /// Decodes network and latents; `previous` as in [`GroupLayout::decode_network`].
     pub fn decode(&self, r: &mut Reader<'_>, previous: Option<&Network>) -> Result<Group> {
-        let network = self.decode_network(r, previous)?;
+        let mut network = self.decode_network(r, previous)?;
         let at_latents = r.offset();
         let coded = r.bytes(self.header.latents_bytes as usize, "coded latents")?;
         let passes = self.graph.passes(self.header.frames as usize);
         let mut latents = vec![0; self.graph.latent_len() * passes];
         if self.graph.has_latents() {
             let mut decoder = Decoder::new(coded, at_latents)?;
-            code_latents(&mut decoder, self.graph.latent_shape(), passes, false, &mut latents)?;
+            code_latents(&mut decoder, self.header.arch, &self.graph, passes, false, &mut network.scaled_latents, &mut latents)?;
         }
         Ok(Group { arch: self.arch.clone(), network, latents, frames: self.header.frames as usize })
     }
@@ -253,8 +269,8 @@ impl Group {
 
     fn coded_latents(&self, graph: &Graph) -> Result<Vec<u8>> {
         let latents = [false, true].map(|temporal| {
-            let (mut e, mut values) = (Encoder::default(), self.latents.clone());
-            code_latents(&mut e, graph.latent_shape(), graph.passes(self.frames), temporal, &mut values).map(|()| e.finish())
+            let (mut e, mut values, mut scaled) = (Encoder::default(), self.latents.clone(), self.network.scaled_latents.clone());
+            code_latents(&mut e, self.arch.id(), graph, graph.passes(self.frames), temporal, &mut scaled, &mut values).map(|()| e.finish())
         });
         let [plain, predicted] = latents;
         let plain = plain?;

@@ -33,6 +33,7 @@ pub mod entropy;
 pub mod error;
 pub mod frame;
 pub mod group;
+pub mod import;
 pub mod io;
 pub mod metrics;
 pub mod network;

@@ -9,6 +9,8 @@ pub const MODEL_SIZE_BITS: f64 = 6.0;
 const SIZED_BITS: f64 = 5.0;
 /// Frames of a group unless asked otherwise.
 const AUTO_GROUP: usize = 132;
+/// Frames of a group of a chain unless asked otherwise (NIRVANA's published 3).
+pub const CHAIN_GROUP: usize = 3;
 /// Bytes of a group's frames in memory unless asked otherwise.
 const AUTO_GROUP_BYTES: usize = 1 << 30;
 
@@ -44,9 +46,10 @@ impl Preset {
         }
     }
 
-    /// Optimiser steps for a group; short groups get as many as one of 16 frames.
-    pub fn steps(self, frames: usize, batch: usize) -> usize {
-        (self.passes() * frames.max(16)).div_ceil(batch)
+    /// Optimiser steps for a group at `batch` frames a step, of `passes` passes in place of the preset's if given; short groups get
+    /// as many as one of 16 frames.
+    pub fn steps(self, passes: Option<usize>, frames: usize, batch: usize) -> usize {
+        (passes.unwrap_or(self.passes()) * frames.max(16)).div_ceil(batch)
     }
 }
 
@@ -56,6 +59,8 @@ pub struct Groups {
     size: usize,
     /// Frames and groups in all, where known.
     known: Option<(usize, usize)>,
+    /// Whether all groups are as long as they can be alike; else all but the last have the full size.
+    equal: bool,
 }
 
 impl Groups {
@@ -63,7 +68,7 @@ impl Groups {
     pub fn size(&self, i: usize) -> usize {
         match self.known {
             // a source may hold more than it said; what is left over goes into further groups
-            Some((frames, count)) if i < count => (i + 1) * frames / count - i * frames / count,
+            Some((frames, count)) if self.equal && i < count => (i + 1) * frames / count - i * frames / count,
             _ => self.size,
         }
     }
@@ -74,17 +79,25 @@ impl Groups {
     }
 }
 
-/// Groups for a sequence of `frames` frames, of at most `wanted` frames each.
-pub fn groups(info: &VideoInfo, frames: Option<usize>, wanted: Option<usize>) -> Result<Groups> {
-    // frames are held as 16-bit samples
-    let frame_bytes = info.format.frame_bytes(info.width, info.height) / info.format.bytes_per_sample() * 2;
+/// Bytes of a frame in memory: 16-bit samples.
+fn frame_bytes(info: &VideoInfo) -> usize {
+    (info.format.frame_bytes(info.width, info.height) / info.format.bytes_per_sample() * 2).max(1)
+}
+
+/// Groups of `size` frames that a chain has unless asked otherwise.
+pub fn chain_length(info: &VideoInfo, size: usize) -> usize {
+    ((AUTO_GROUP_BYTES / frame_bytes(info)).clamp(1, AUTO_GROUP) / size.max(1)).max(1)
+}
+
+/// Groups for a sequence of `frames` frames, of at most `wanted` frames each, `equal` in length or all but the last full.
+pub fn groups(info: &VideoInfo, frames: Option<usize>, wanted: Option<usize>, equal: bool) -> Result<Groups> {
     let size = match wanted {
         Some(n @ 1..=65535) => n,
         Some(n) => return Err(Error::Parameter(format!("group of {n} frames (allowed 1..=65535)"))),
-        None => (AUTO_GROUP_BYTES / frame_bytes.max(1)).clamp(1, AUTO_GROUP),
+        None => (AUTO_GROUP_BYTES / frame_bytes(info)).clamp(1, AUTO_GROUP),
     };
     let known = frames.filter(|&n| n > 0).map(|n| (n, n.div_ceil(size)));
-    Ok(Groups { size, known })
+    Ok(Groups { size, known, equal })
 }
 
 #[cfg(test)]
@@ -100,7 +113,7 @@ mod tests {
     #[test]
     fn groups_are_equal_and_complete() {
         for (frames, wanted) in [(1, None), (48, None), (300, None), (300, Some(7)), (5, Some(5)), (6, Some(5))] {
-            let g = groups(&info(416, 240), Some(frames), wanted).unwrap();
+            let g = groups(&info(416, 240), Some(frames), wanted, true).unwrap();
             let sizes: Vec<usize> = (0..g.count().unwrap()).map(|i| g.size(i)).collect();
             assert_eq!(sizes.iter().sum::<usize>(), frames);
             assert!(
@@ -111,8 +124,8 @@ mod tests {
 
     #[test]
     fn large_pictures_make_short_groups() {
-        let g = groups(&info(7680, 4320), None, None).unwrap();
+        let g = groups(&info(7680, 4320), None, None, true).unwrap();
         assert!(g.size(0) >= 1 && g.size(0) * 7680 * 4320 * 3 <= 1 << 30, "{}", g.size(0));
-        assert!(groups(&info(64, 64), None, Some(0)).is_err());
+        assert!(groups(&info(64, 64), None, Some(0), true).is_err());
     }
 }

@@ -311,6 +311,37 @@ fn wide_pictures_use_every_tile() {
     }
 }
 
+/// Behind a GELU, sums of large weights of both signs fit 32 bits where those of one sign would not.
+#[test]
+fn sums_at_the_edge_of_32_bits_come_out_right() {
+    let mut rng = Rng(3);
+    for (plus, minus) in [(65000, 60000), (60000, 65000), (66000, 1000), (125000, 0), (0, 125000), (65535, 0)] {
+        for kernel in [1, 3, 5] {
+            let mut g = Graph::new([9, 6, 20]);
+            let c = g.conv2d("a", 0, 10, 3);
+            let x = g.gelu(c);
+            let head = g.conv2d("head", x, 3, kernel);
+            (0..3).for_each(|c| g.output(head, c));
+            let mut net = network(&mut rng, &g, Weights::Loud);
+            // every activation that is not near 0 is as large as can be
+            net.tensors[1].values.fill(32767);
+            net.tensors[1].step = Step::nearest(1.0);
+            let half = 5 * kernel * kernel;
+            for (i, v) in net.tensors[2].values.iter_mut().enumerate() {
+                *v = if i / (kernel * kernel) % 2 == 0 { plus / half as i32 } else { -minus / half as i32 }.clamp(-32767, 32767) as i16;
+            }
+            net.tensors[2].step = Step::nearest(1.0 / 40000.0);
+            let info = info(20, 6, Chroma::Rgb, 8);
+            let latent: Vec<i16> = (0..g.latent_len()).map(|_| rng.laplace(20, 200)).collect();
+            let reference = picture(&g, &net, &info, &latent, Level::Reference, 1);
+            for level in Level::available() {
+                let got = picture(&g, &net, &info, &latent, level, 1);
+                assert!(got == reference, "{plus} and -{minus}, kernel {kernel}: {level:?} differs");
+            }
+        }
+    }
+}
+
 /// Frames come in order and are the same with any number of threads, also where pictures are cut into strips.
 #[test]
 fn threads_do_not_show() {

@@ -21,6 +21,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("anchors", &["color", "frame", "io", "metrics"]),
     ("datasets", &["frame", "io"]),
     ("bench", &["anchors", "datasets", "decoder", "frame", "io", "metrics"]),
+    ("import", &["bitstream", "decoder", "entropy", "frame", "group", "network"]),
     ("plan", &["frame"]),
     ("fit", &["bitstream", "entropy", "frame", "group", "network", "rng", "synth"]),
     ("calibrate", &["decoder", "fit", "frame", "group", "network", "synth"]),
@@ -38,6 +39,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "fit",
             "frame",
             "group",
+            "import",
             "io",
             "metrics",
             "network",
@@ -57,6 +59,7 @@ const ENCODER_ONLY: &[(&str, &str)] = &[
     // an estimate of coded bits
     ("entropy/contexts.rs", "Cost"),
     ("entropy/contexts.rs", "Cost::code"),
+    ("entropy/contexts.rs", "Cost::symbol"),
     // a coded step from and to a real number
     ("entropy/tensor.rs", "Step::nearest"),
     ("entropy/tensor.rs", "Step::value"),

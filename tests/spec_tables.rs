@@ -4,18 +4,19 @@
 
 use nvc::bitstream::fields::spec_table;
 use nvc::bitstream::header::{GroupHeader, HnervHeader, HnervStage, IndexEntry, SectionHeader, SequenceHeader};
+use nvc::entropy::normal::TAIL;
 use nvc::synth::tables::GELU_BUMP;
 
 const DOCUMENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/bitstream-spec/README.md");
 
 /// Name of each marked part of the document and what must stand there.
 fn parts() -> Vec<(&'static str, String)> {
-    let mut bump = String::from("```\n");
-    for line in GELU_BUMP.chunks(16) {
-        let numbers: Vec<String> = line.iter().map(u16::to_string).collect();
-        bump += &format!("{}\n", numbers.join(" "));
-    }
-    bump += "```\n";
+    let table = |lines: Vec<Vec<String>>| {
+        let lines: Vec<String> = lines.iter().map(|l| l.join(" ")).collect();
+        format!("```\n{}\n```\n", lines.join("\n"))
+    };
+    let bump = table(GELU_BUMP.chunks(16).map(|l| l.iter().map(u16::to_string).collect()).collect());
+    let tail = table(TAIL.chunks(12).map(|l| l.iter().map(u32::to_string).collect()).collect());
     vec![
         ("table SequenceHeader", spec_table(SequenceHeader::FIELDS)),
         ("table SectionHeader", spec_table(SectionHeader::FIELDS)),
@@ -24,6 +25,7 @@ fn parts() -> Vec<(&'static str, String)> {
         ("table HnervStage", spec_table(HnervStage::FIELDS)),
         ("table IndexEntry", spec_table(IndexEntry::FIELDS)),
         ("BUMP", bump),
+        ("TAIL", tail),
     ]
 }
 

@@ -11,9 +11,11 @@ use crate::frame::{PixelFormat, Ratio};
 
 #[cfg(feature = "bench")]
 mod harness;
+mod import;
 
 #[cfg(feature = "bench")]
 pub use harness::{BenchArgs, DatasetsArgs, DatasetsCommand, StoreArgs};
+pub use import::{ImportArgs, ImportFrom, ImportHnervArgs};
 
 /// Name, version, features and processor, for `--version`.
 pub fn version() -> String {
@@ -60,6 +62,8 @@ pub enum Command {
     Verify(VerifyArgs),
     /// PSNR and MS-SSIM of one video against another.
     Compare(CompareArgs),
+    /// Write the network of another program as a file of this format.
+    Import(ImportArgs),
     /// Rate-distortion runs: a plan of sequences, codecs and points becomes figures, BD-rate tables and a report.
     #[cfg(feature = "bench")]
     Bench(BenchArgs),
@@ -205,17 +209,25 @@ pub struct CompareArgs {
 
 /// Representations.
 #[cfg(feature = "encode")]
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum ArchArg {
-    /// The one this version has found best: hnerv.
+    /// The one that a short trial on the first frames finds best.
     Auto,
     /// Hybrid neural representation: embeddings and a convolutional decoder.
     Hnerv,
+    /// Positional code of the frame and a convolutional decoder.
+    Nerv,
+    /// The same with residual blocks of separable convolutions.
+    Nervpp,
+    /// Sine network of patches; each group starts from the one before.
+    Nirvana,
 }
 
 /// Effort.
 #[cfg(feature = "encode")]
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum PresetArg {
     /// 8 passes over the frames of a group.
     Ultrafast,
@@ -231,7 +243,8 @@ pub enum PresetArg {
 
 /// Distortions.
 #[cfg(feature = "encode")]
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum LossArg {
     /// Mean squared error.
     L2,
@@ -241,7 +254,8 @@ pub enum LossArg {
 
 /// Floating point of activations.
 #[cfg(feature = "encode")]
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum PrecisionArg {
     /// 32 bits.
     F32,
@@ -265,7 +279,7 @@ pub enum ProgressArg {
 
 /// Arguments of `nvc encode`.
 #[cfg(feature = "encode")]
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct EncodeArgs {
     /// Video or picture; - is y4m on stdin.
     pub input: String,
@@ -292,40 +306,55 @@ pub struct EncodeArgs {
     #[arg(long, value_name = "PARAMS", help_heading = "Size", value_parser = parse_scaled)]
     pub model_size: Option<f64>,
 
-    /// Representation.
-    #[arg(long, value_enum, default_value_t = ArchArg::Auto, help_heading = "Fitting")]
-    pub arch: ArchArg,
-    /// Effort.
-    #[arg(long, value_enum, default_value_t = PresetArg::Medium, help_heading = "Fitting")]
-    pub preset: PresetArg,
+    /// Representation (default auto).
+    #[arg(long, value_enum, help_heading = "Fitting")]
+    pub arch: Option<ArchArg>,
+    /// Choices for all options of fitting and for the networks: a TOML file (docs/config.md), or one of the published
+    /// configurations: hnerv-0.35m, hnerv-0.75m, hnerv-1.5m, hnerv-3m, nerv-s, nervpp-xs, nervpp-s, nervpp-m, nervpp-l, nirvana-g3.
+    /// Options of the command line come before it.
+    #[arg(long, value_name = "FILE|NAME", help_heading = "Fitting")]
+    pub config: Option<String>,
+    /// Effort (default medium).
+    #[arg(long, value_enum, help_heading = "Fitting")]
+    pub preset: Option<PresetArg>,
+    /// Passes over the frames of each group, 1 to 1000000, in place of the preset's.
+    #[arg(long, value_name = "N", help_heading = "Fitting", conflicts_with = "steps")]
+    pub passes: Option<usize>,
     /// Optimiser steps of each group (default: from the preset).
     #[arg(long, value_name = "N", help_heading = "Fitting")]
     pub steps: Option<usize>,
-    /// Frames a step.
-    #[arg(long, value_name = "N", default_value_t = 1, help_heading = "Fitting")]
-    pub batch: usize,
-    /// Peak learning rate.
-    #[arg(long, value_name = "RATE", default_value_t = 0.015, help_heading = "Fitting")]
-    pub lr: f64,
-    /// Distortion to minimise.
-    #[arg(long, value_enum, default_value_t = LossArg::L2, help_heading = "Fitting")]
-    pub loss: LossArg,
-    /// Frames of a group, or auto: up to 132, as equal as can be.
-    #[arg(long, value_name = "N|auto", default_value = "auto", help_heading = "Fitting")]
-    pub group: String,
-    /// Seed of all random numbers. The same seed gives the same file on the same machine.
-    #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Fitting")]
-    pub seed: u64,
+    /// Passes a step, 1 to 64: frames, or whole groups of nirvana (default 1).
+    #[arg(long, value_name = "N", help_heading = "Fitting")]
+    pub batch: Option<usize>,
+    /// Peak learning rate, above 0, at most 1 (default 0.015 for hnerv, 0.03 for nerv and nervpp, 0.06 for nirvana).
+    #[arg(long, value_name = "RATE", help_heading = "Fitting")]
+    pub lr: Option<f64>,
+    /// Distortion to minimise (default l2).
+    #[arg(long, value_enum, help_heading = "Fitting")]
+    pub loss: Option<LossArg>,
+    /// Frames of a group, or auto: 3 for nirvana, else up to 132, as equal as can be (default auto).
+    #[arg(long, value_name = "N|auto", help_heading = "Fitting")]
+    pub group: Option<String>,
+    /// Groups of a section, the unit of random access, or auto: up to 132 frames for nirvana, whose groups each start from the one
+    /// before; else 1 (default auto).
+    #[arg(long, value_name = "N|auto", help_heading = "Fitting")]
+    pub section: Option<String>,
+    /// Gain of a step, dB, below which a group that starts from the one before ends (default 0.001).
+    #[arg(long, value_name = "DB", help_heading = "Fitting")]
+    pub min_gain: Option<f64>,
+    /// Seed of all random numbers (default 0). The same seed gives the same file on the same machine.
+    #[arg(long, value_name = "N", help_heading = "Fitting")]
+    pub seed: Option<u64>,
     /// Where to fit: auto, cpu, cuda or cuda:N.
     #[arg(long, value_name = "DEVICE", default_value = "auto", help_heading = "Fitting")]
     pub device: String,
-    /// Floating point of the network's activations while it is fitted.
-    #[arg(long, value_enum, default_value_t = PrecisionArg::F32, help_heading = "Fitting")]
-    pub precision: PrecisionArg,
+    /// Floating point of the network's activations while it is fitted (default f32).
+    #[arg(long, value_enum, help_heading = "Fitting")]
+    pub precision: Option<PrecisionArg>,
     /// Threads; 0 = one a processor. Does not change the file.
     #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Fitting")]
     pub threads: usize,
-    /// Groups fitted at once; 0 = as many as fill the machine. Does not change the file; each takes memory of its own.
+    /// Sections fitted at once; 0 = as many as fill the machine. Does not change the file; each takes memory of its own.
     #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Fitting")]
     pub jobs: usize,
 

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::args::{ArchArg, EncodeArgs, LossArg, PrecisionArg, PresetArg};
+use super::config;
 use super::progress::{Reporter, Stats};
 use super::{guard_distinct, guard_output, open_range, say};
-use crate::encoder::{self, Options, Report, Target};
+use crate::encoder::{self, Family, Knobs, Options, Report, Target};
 use crate::error::{Error, Result};
 use crate::fit::{Device, Loss, Precision};
 use crate::frame::VideoInfo;
@@ -34,9 +35,10 @@ pub fn run(a: &EncodeArgs) -> Result<()> {
 }
 
 fn encode(a: &EncodeArgs, stats: &mut Stats) -> Result<()> {
+    let (a, knobs) = &config::settle(a)?;
     let mut source = open_range(&a.source, &a.input, a.frames.as_ref())?;
     let info = *source.info();
-    let options = encode_options(a, &info, source.frames_hint())?;
+    let options = encode_options(a, knobs, &info, source.frames_hint())?;
     let mut output = Output::create(&a.output)?;
     let recon = a.recon.as_deref().map(|p| open_sink(p, None, &info)).transpose()?;
     stats.start(a, &info, source.frames_hint(), &options)?;
@@ -58,7 +60,7 @@ fn encode(a: &EncodeArgs, stats: &mut Stats) -> Result<()> {
     report.check_target()
 }
 
-fn encode_options(a: &EncodeArgs, info: &VideoInfo, frames: Option<u64>) -> Result<Options> {
+fn encode_options(a: &EncodeArgs, knobs: &Knobs, info: &VideoInfo, frames: Option<u64>) -> Result<Options> {
     let positive = |v: Option<f64>, name: &str, max: f64| match v {
         Some(v) if !(v > 0.0 && v <= max) => Err(Error::Parameter(format!("{name} is {v} (allowed above 0, at most {max})"))),
         v => Ok(v),
@@ -81,48 +83,59 @@ fn encode_options(a: &EncodeArgs, info: &VideoInfo, frames: Option<u64>) -> Resu
         _ if a.model_size.is_some() => Target::Natural,
         _ => Target::Bpp(DEFAULT_BPP),
     };
-    if !(a.lr > 0.0 && a.lr <= 1.0) {
-        return Err(Error::Parameter(format!("--lr is {} (allowed above 0, at most 1)", a.lr)));
+    let learning_rate = positive(a.lr, "--lr", 1.0)?;
+    let least_gain = a.min_gain.unwrap_or(0.001);
+    if !(0.0..=10.0).contains(&least_gain) {
+        return Err(Error::Parameter(format!("--min-gain is {least_gain} (allowed 0..=10)")));
     }
-    if a.steps.is_some_and(|s| !(10..=100_000_000).contains(&s)) {
-        return Err(Error::Parameter(format!("--steps is {} (allowed 10..=100000000)", a.steps.unwrap_or(0))));
-    }
-    if !(1..=64).contains(&a.batch) {
-        return Err(Error::Parameter(format!("--batch is {} (allowed 1..=64)", a.batch)));
-    }
-    if a.jobs > 256 {
-        return Err(Error::Parameter(format!("--jobs is {} (allowed 0..=256)", a.jobs)));
-    }
-    let (ArchArg::Auto | ArchArg::Hnerv) = a.arch;
+    let range = |name: &str, v: Option<usize>, least: usize, most: usize| match v {
+        Some(v) if !(least..=most).contains(&v) => Err(Error::Parameter(format!("--{name} is {v} (allowed {least}..={most})"))),
+        v => Ok(v),
+    };
+    let or_auto = |name: &str, v: &Option<String>| match v.as_deref() {
+        None | Some("auto") => Ok(None),
+        Some(n) => match n.parse() {
+            Ok(n @ 1..=65535) => Ok(Some(n)),
+            _ => Err(Error::Parameter(format!("--{name} is '{n}' (allowed: auto or 1..=65535)"))),
+        },
+    };
     Ok(Options {
+        family: match a.arch.unwrap_or(ArchArg::Auto) {
+            ArchArg::Auto => Family::Auto,
+            ArchArg::Hnerv => Family::Hnerv,
+            ArchArg::Nerv => Family::Nerv,
+            ArchArg::Nervpp => Family::Nervpp,
+            ArchArg::Nirvana => Family::Nirvana,
+        },
+        knobs: knobs.clone(),
         target,
-        model_size: a.model_size,
-        preset: match a.preset {
+        model_size: positive(a.model_size, "--model-size", 1e9)?,
+        preset: match a.preset.unwrap_or(PresetArg::Medium) {
             PresetArg::Ultrafast => Preset::Ultrafast,
             PresetArg::Fast => Preset::Fast,
             PresetArg::Medium => Preset::Medium,
             PresetArg::Slow => Preset::Slow,
             PresetArg::Veryslow => Preset::Veryslow,
         },
-        steps: a.steps,
-        group: match a.group.as_str() {
-            "auto" => None,
-            n => Some(n.parse().map_err(|_| Error::Parameter(format!("--group is '{n}' (allowed: auto or 1..=65535)")))?),
-        },
-        batch: a.batch,
-        learning_rate: a.lr,
-        loss: match a.loss {
+        passes: range("passes", a.passes, 1, 1_000_000)?,
+        steps: range("steps", a.steps, 10, 100_000_000)?,
+        group: or_auto("group", &a.group)?,
+        section: or_auto("section", &a.section)?,
+        least_gain,
+        batch: range("batch", a.batch, 1, 64)?.unwrap_or(1),
+        learning_rate,
+        loss: match a.loss.unwrap_or(LossArg::L2) {
             LossArg::L2 => Loss::L2,
             LossArg::Fusion6 => Loss::Fusion6,
         },
-        seed: a.seed,
+        seed: a.seed.unwrap_or(0),
         threads: a.threads,
         device: device(&a.device)?,
-        precision: match a.precision {
+        precision: match a.precision.unwrap_or(PrecisionArg::F32) {
             PrecisionArg::F32 => Precision::Full,
             PrecisionArg::F16 => Precision::Half,
         },
-        jobs: a.jobs,
+        jobs: range("jobs", Some(a.jobs), 0, 256)?.unwrap_or(0),
     })
 }
 

@@ -4,11 +4,14 @@ pub mod args;
 #[cfg(feature = "bench")]
 mod bench;
 mod compare;
+#[cfg(feature = "encode")]
+mod config;
 #[cfg(feature = "bench")]
 mod datasets;
 mod decode;
 #[cfg(feature = "encode")]
 mod encode;
+mod import;
 mod info;
 #[cfg(feature = "encode")]
 mod progress;
@@ -38,6 +41,7 @@ pub fn nvc() -> ExitCode {
         args::Command::Encode(a) => encode::run(&a),
         args::Command::Decode(a) => decode::run(&a.common, None),
         args::Command::Info(a) => info::run(&a),
+        args::Command::Import(a) => import::run(&a),
         args::Command::Verify(a) => verify::run(&a),
         args::Command::Compare(a) => compare::run(&a),
         #[cfg(feature = "bench")]

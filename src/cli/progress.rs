@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::args::{EncodeArgs, ProgressArg};
 use super::say;
-use crate::encoder::{GroupReport, Observer, Options, Report, Target};
+use crate::encoder::{Candidate, Choice, GroupReport, Observer, Options, Report, Target};
 use crate::error::{Error, Result};
 use crate::fit::{Precision, Progress};
 use crate::frame::{Frame, VideoInfo};
@@ -49,8 +49,8 @@ impl Stats {
             "type": "start", "schema": SCHEMA, "version": env!("CARGO_PKG_VERSION"), "input": a.input, "output": a.output,
             "width": info.width, "height": info.height, "pix_fmt": info.format.name(),
             "fps": [info.fps.num, info.fps.den], "frames": frames,
-            "target": target, "model_size": o.model_size, "preset": format!("{:?}", o.preset).to_lowercase(),
-            "steps": o.steps, "batch": o.batch, "lr": o.learning_rate, "loss": format!("{:?}", o.loss).to_lowercase(),
+            "target": target, "arch": o.family.name(), "section": o.section, "model_size": o.model_size, "preset": format!("{:?}", o.preset).to_lowercase(),
+            "steps": o.steps, "passes": o.passes, "batch": o.batch, "lr": o.learning_rate, "loss": format!("{:?}", o.loss).to_lowercase(),
             "seed": o.seed, "threads": o.threads, "jobs": o.jobs, "device": o.device.resolve().to_string(),
             "precision": match o.precision { Precision::Full => "f32", Precision::Half => "f16" },
         });
@@ -209,10 +209,33 @@ impl Observer for Reporter<'_> {
         self.stats_line(&v);
     }
 
+    fn chosen(&mut self, c: &Choice) {
+        let trials: Vec<Value> = c
+            .candidates
+            .iter()
+            .map(|t| json!({ "arch": t.family.name(), "psnr": t.psnr, "bytes": t.bytes, "seconds": t.seconds }))
+            .collect();
+        let v = json!({ "type": "choice", "arch": c.family.name(), "frames": c.frames, "trials": trials });
+        let tried = |t: &Candidate| format!("{} {:.2} dB in {} bytes, {:.1} s", t.family.name(), t.psnr, t.bytes, t.seconds);
+        let text = format!(
+            "{}, by short trials on {} frames: {}",
+            c.family.name(),
+            c.frames,
+            c.candidates.iter().map(tried).collect::<Vec<_>>().join("; ")
+        );
+        match &self.show {
+            Show::Bar(b) => b.suspend(|| say(&text)),
+            Show::Lines => say(&text),
+            Show::Json => say(&v.to_string()),
+            Show::Off => {}
+        }
+        self.stats_line(&v);
+    }
+
     fn done(&mut self, r: &GroupReport) {
         self.running.remove(&r.index);
         let v = json!({
-            "type": "group", "group": r.index, "first_frame": r.first_frame, "frames": r.frames, "params": r.params,
+            "type": "group", "group": r.index, "first_frame": r.first_frame, "frames": r.frames, "arch": r.arch, "params": r.params,
             "macs_per_pixel": r.macs_per_pixel, "steps": r.steps,
             "bytes": { "header": r.bytes.header, "weights": r.bytes.weights, "latents": r.bytes.latents },
             "float_psnr": r.float_psnr, "exact_psnr": r.exact_psnr,

@@ -75,10 +75,54 @@ impl DecoderModel<PRECISION> for Binary {
     }
 }
 
+/// Bits of a coded count.
+const COUNT_BITS: usize = 24;
+
+/// `0..size` with cumulative counts `below`: 0 at 0, 2^24 at `size`, each larger than the one before.
+struct Counts<F> {
+    size: u32,
+    below: F,
+}
+
+impl<F> EntropyModel<COUNT_BITS> for Counts<F> {
+    type Symbol = u32;
+    type Probability = u32;
+}
+
+impl<F: Fn(u32) -> u32> Counts<F> {
+    fn place(&self, v: u32) -> Option<(u32, NonZeroU32)> {
+        let left = (self.below)(v);
+        Some((left, NonZeroU32::new((self.below)(v + 1).checked_sub(left)?)?))
+    }
+}
+
+impl<F: Fn(u32) -> u32> EncoderModel<COUNT_BITS> for Counts<F> {
+    fn left_cumulative_and_probability(&self, symbol: impl Borrow<u32>) -> Option<(u32, NonZeroU32)> {
+        self.place(*symbol.borrow())
+    }
+}
+
+impl<F: Fn(u32) -> u32> DecoderModel<COUNT_BITS> for Counts<F> {
+    #[inline]
+    fn quantile_function(&self, quantile: u32) -> (u32, u32, NonZeroU32) {
+        let (mut v, mut end) = (0, self.size);
+        let (mut left, mut right) = (0, 1 << COUNT_BITS);
+        while end - v > 1 {
+            let middle = (v + end) / 2;
+            let count = (self.below)(middle);
+            if count <= quantile { (v, left) = (middle, count) } else { (end, right) = (middle, count) }
+        }
+        (v, left, NonZeroU32::new(right.saturating_sub(left)).unwrap_or(NonZeroU32::MIN))
+    }
+}
+
 /// Codes one bit with a context: writes `bit`, or ignores it and returns the bit read.
 pub trait Coder {
     /// Codes one bit and adapts the context.
     fn code(&mut self, context: &mut Bit, bit: bool) -> Result<bool>;
+    /// Codes one of `0..size` by cumulative counts (spec section 4.7): `below(0)` is 0, `below(size)` is 2^24 and each is larger
+    /// than the one before.
+    fn symbol(&mut self, size: u32, below: impl Fn(u32) -> u32, v: u32) -> Result<u32>;
     /// Where in the file the coded bytes start, for error messages.
     fn offset(&self) -> u64 {
         0
@@ -111,6 +155,12 @@ impl Coder for Encoder {
         self.0.encode_symbol(bit, Binary(context.p1())).map_err(|e| Error::Parameter(format!("entropy coder: {e}")))?;
         context.update(bit);
         Ok(bit)
+    }
+
+    #[inline]
+    fn symbol(&mut self, size: u32, below: impl Fn(u32) -> u32, v: u32) -> Result<u32> {
+        self.0.encode_symbol(v, Counts { size, below }).map_err(|e| Error::Parameter(format!("entropy coder: {e}")))?;
+        Ok(v)
     }
 }
 
@@ -147,6 +197,13 @@ impl Coder for Decoder {
         Ok(bit)
     }
 
+    #[inline]
+    fn symbol(&mut self, size: u32, below: impl Fn(u32) -> u32, _v: u32) -> Result<u32> {
+        self.coder
+            .decode_symbol(Counts { size, below })
+            .map_err(|_| Error::format(self.offset, "entropy-coded data is not a valid range-coder stream"))
+    }
+
     fn offset(&self) -> u64 {
         self.offset
     }
@@ -171,6 +228,12 @@ impl Coder for Cost {
         self.bits += PRECISION as f64 - f64::from(p).log2();
         context.update(bit);
         Ok(bit)
+    }
+
+    fn symbol(&mut self, size: u32, below: impl Fn(u32) -> u32, v: u32) -> Result<u32> {
+        let count = Counts { size, below }.place(v).map_or(1, |(_, p)| p.get());
+        self.bits += COUNT_BITS as f64 - f64::from(count).log2();
+        Ok(v)
     }
 }
 

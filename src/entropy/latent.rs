@@ -1,6 +1,7 @@
 //! Latents of a group to bytes and back (spec section 4.5).
 
 use super::contexts::{Bit, Coder, MAX_MAGNITUDE, ValueModel, magnitude_class};
+use super::scaled::{self, Scaled, code_scaled};
 use crate::error::{Error, Result};
 
 const CLASSES: usize = 20;
@@ -36,6 +37,22 @@ pub fn code_latents<C: Coder>(c: &mut C, [ch, h, w]: [usize; 3], frames: usize, 
         }
     }
     Ok(())
+}
+
+/// The same for architectures whose latents may be a scaled tensor of shape `[frames, channels, height, width]` (spec section
+/// 4.7): a mark, then one or the other.
+pub fn code_either<C: Coder>(
+    c: &mut C,
+    [ch, h, w]: [usize; 3],
+    frames: usize,
+    temporal: bool,
+    tensor: &mut Option<Box<Scaled>>,
+    values: &mut [i16],
+) -> Result<()> {
+    if c.code(&mut Bit::default(), tensor.is_some())? {
+        return code_scaled(c, &mut ValueModel::new(scaled::CLASSES), [frames, ch, h, w], tensor.get_or_insert_default(), values);
+    }
+    code_latents(c, [ch, h, w], frames, temporal, values)
 }
 
 #[cfg(test)]

@@ -4,6 +4,8 @@
 
 pub mod contexts;
 pub mod latent;
+pub mod normal;
+pub mod scaled;
 pub mod tensor;
 
 pub use contexts::{Bit, Coder, Cost, Decoder, Encoder, ValueModel};

@@ -1,6 +1,7 @@
 //! Network tensors to bytes and back (spec section 4.4): steps, activation scales, weights.
 
 use super::contexts::{Coder, Cost, MAX_MAGNITUDE, ValueModel, magnitude_class};
+use super::scaled::{self, Scaled, code_scaled};
 use crate::error::{Error, Result};
 use crate::network::{Graph, Role, TensorSpec};
 
@@ -44,6 +45,8 @@ pub struct Tensor {
     pub step: Step,
     /// Values, magnitudes at most 32767, in the order of the tensor's shape.
     pub values: Vec<i16>,
+    /// What the values are coded as and come from, if the tensor is a scaled one (spec section 4.7).
+    pub scaled: Option<Box<Scaled>>,
 }
 
 /// The coded network of one group.
@@ -55,6 +58,8 @@ pub struct Network {
     pub latent_step: Step,
     /// Fraction bits of each node's activations (spec section 5.1); 0 where the node has none of its own.
     pub scales: Vec<u8>,
+    /// What the latents are coded as, if they are a scaled tensor (spec section 4.7).
+    pub scaled_latents: Option<Box<Scaled>>,
 }
 
 struct Side {
@@ -86,7 +91,8 @@ impl Side {
             0 => Ok(Mode::Fresh),
             1 if previous => Ok(Mode::Residual),
             1 => Err(Error::format(c.offset(), "a residual tensor with no tensor of its size before it in the section")),
-            m => Err(Error::format(c.offset(), format!("tensor mode is {m} (allowed 0..=1)"))),
+            2 => Ok(Mode::Scaled),
+            m => Err(Error::format(c.offset(), format!("tensor mode is {m} (allowed 0..=2)"))),
         }
     }
 
@@ -116,6 +122,8 @@ enum Mode {
     Fresh = 0,
     /// As the difference to the same tensor of the group before.
     Residual = 1,
+    /// As integers whose step and offset change from slice to slice.
+    Scaled = 2,
 }
 
 /// Value models of tensors, one pair for each mode.
@@ -123,6 +131,7 @@ enum Mode {
 struct Models {
     weights: [ValueModel; 2],
     biases: [ValueModel; 2],
+    scaled: ValueModel,
 }
 
 /// Codes the network of `graph`. Writing codes `net`; reading ignores what it holds and returns what was read.
@@ -143,7 +152,7 @@ pub fn code_network<C: Coder>(c: &mut C, graph: &Graph, net: &Network, syntax: S
         }
     }
     let model = || ValueModel::new(CLASSES);
-    let mut models = Models { weights: [model(), model()], biases: [model(), model()] };
+    let mut models = Models { weights: [model(), model()], biases: [model(), model()], scaled: ValueModel::new(scaled::CLASSES) };
     for (i, (spec, t)) in graph.tensors.iter().zip(&mut out.tensors).enumerate() {
         if syntax == Syntax::Plain {
             t.step = side.step(c, t.step)?;
@@ -151,9 +160,17 @@ pub fn code_network<C: Coder>(c: &mut C, graph: &Graph, net: &Network, syntax: S
             continue;
         }
         let previous = previous.and_then(|p| p.tensors.get(i)).filter(|p| p.values.len() == t.values.len());
-        let mode = if c.reads() { Mode::Fresh } else { cheaper(&models, spec, t, previous)? };
+        let mode = match &t.scaled {
+            _ if c.reads() => Mode::Fresh,
+            Some(_) => Mode::Scaled,
+            None => cheaper(&models, spec, t, previous)?,
+        };
         let mode = side.mode(c, mode, previous.is_some())?;
         t.step = side.step(c, t.step)?;
+        if mode == Mode::Scaled {
+            code_scaled(c, &mut models.scaled, spec.shape, t.scaled.get_or_insert_default(), &mut t.values)?;
+            continue;
+        }
         match previous.filter(|_| mode == Mode::Residual) {
             None => code_values(c, &mut models, spec, mode, &mut t.values)?,
             Some(p) => {
@@ -214,9 +231,10 @@ fn cheaper(models: &Models, spec: &TensorSpec, t: &Tensor, previous: Option<&Ten
 pub fn blank_network(graph: &Graph) -> Network {
     let step = Step { mantissa: 128, exponent: 0 };
     Network {
-        tensors: graph.tensors.iter().map(|t| Tensor { step, values: vec![0; t.len()] }).collect(),
+        tensors: graph.tensors.iter().map(|t| Tensor { step, values: vec![0; t.len()], scaled: None }).collect(),
         latent_step: step,
         scales: vec![0; graph.nodes.len()],
+        scaled_latents: None,
     }
 }
 

@@ -14,10 +14,12 @@ pub struct Frames<'a, B: Backend> {
     frames: &'a [Frame],
     info: &'a VideoInfo,
     heads: &'a [Head],
-    /// Rows and columns of the padded picture that the embedding encoder sees.
-    padded: [usize; 2],
+    /// Rows and columns of the padded picture that the embedding encoder sees, if there is one.
+    padded: Option<[usize; 2]>,
+    /// Frames of a pass.
+    per_pass: usize,
     device: B::Device,
-    /// Targets of the first frames, one a head.
+    /// Targets of the first passes, one a head.
     targets: Vec<Vec<Tensor<B, 4>>>,
     /// Encoder inputs of the first frames; gone with the encoder.
     inputs: Vec<Tensor<B, 4>>,
@@ -29,28 +31,32 @@ impl<'a, B: FastOps> Frames<'a, B> {
         frames: &'a [Frame],
         info: &'a VideoInfo,
         heads: &'a [Head],
-        padded: [usize; 2],
+        padded: Option<[usize; 2]>,
         resident: usize,
         device: &B::Device,
     ) -> Self {
-        let mut f = Frames { frames, info, heads, padded, device: device.clone(), targets: Vec::new(), inputs: Vec::new() };
-        let samples =
-            heads.iter().map(|h| h.planes.len() * h.size.0 * h.size.1).sum::<usize>() + info.format.chroma.planes() * padded[0] * padded[1];
-        let count = (resident / (4 * samples).max(1)).min(frames.len());
+        let per_pass = heads.iter().map(|h| h.frame + 1).max().unwrap_or(1);
+        let mut f = Frames { frames, info, heads, padded, per_pass, device: device.clone(), targets: Vec::new(), inputs: Vec::new() };
+        let samples = heads.iter().map(|h| h.planes.len() * h.size.0 * h.size.1).sum::<usize>()
+            + padded.map_or(0, |[rows, columns]| info.format.chroma.planes() * rows * columns);
+        let count = (resident / (4 * samples).max(1)).min(frames.len() / per_pass);
         f.targets = (0..count).map(|i| heads.iter().map(|h| f.convert(h, i)).collect()).collect();
-        f.inputs = (0..count).map(|i| f.convert_input(i)).collect();
+        if padded.is_some() {
+            f.inputs = (0..count).map(|i| f.convert_input(i)).collect();
+        }
         f
     }
 
-    fn convert(&self, head: &Head, frame: usize) -> Tensor<B, 4> {
-        target::target(head, &[&self.frames[frame]], self.info, &self.device)
+    fn convert(&self, head: &Head, pass: usize) -> Tensor<B, 4> {
+        target::target(head, &[&self.frames[pass * self.per_pass + head.frame]], self.info, &self.device)
     }
 
     fn convert_input(&self, frame: usize) -> Tensor<B, 4> {
-        target::encoder_input(&self.frames[frame], self.info, self.padded[0], self.padded[1], &self.device)
+        let [rows, columns] = self.padded.unwrap_or_default();
+        target::encoder_input(&self.frames[frame], self.info, rows, columns, &self.device)
     }
 
-    /// `[batch, planes, rows, columns]` in -1..1 that head `head` shall give for the frames `batch`.
+    /// `[batch, planes, rows, columns]` in -1..1 that head `head` shall give in the passes `batch`.
     pub fn target(&self, head: usize, batch: &[usize]) -> Tensor<B, 4> {
         let one = |&i: &usize| self.targets.get(i).map_or_else(|| self.convert(&self.heads[head], i), |t| t[head].clone());
         cat(batch.iter().map(one).collect())

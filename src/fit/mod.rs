@@ -10,15 +10,17 @@ pub mod kernels;
 mod muon;
 mod net;
 pub mod ops;
+mod pace;
 mod quant;
 mod target;
 #[cfg(test)]
 mod tests;
 mod train;
 
+use crate::entropy::tensor::{Network, Syntax};
 use crate::error::{Error, Result};
 use crate::frame::{Frame, VideoInfo};
-use crate::group::{Arch, Group};
+use crate::group::{self, Arch, Group};
 use crate::network::Graph;
 
 /// What to compute on.
@@ -112,8 +114,35 @@ pub struct Job<'a> {
     pub arch: &'a Arch,
     /// Bytes wanted for weights and latents together.
     pub target_bytes: f64,
+    /// What to start from, and when to stop.
+    pub warm: Option<Warm<'a>>,
     /// How to fit.
     pub settings: Settings,
+}
+
+/// A start from the network of the group before (NIRVANA section 3.3).
+#[derive(Clone, Copy)]
+pub struct Warm<'a> {
+    /// That network, of the same section.
+    pub network: &'a Network,
+    /// PSNR at which the fit may end, dB, as [`Fitted::float_psnr`].
+    pub quality: f64,
+    /// Gain of a step, dB, below which it ends anyhow.
+    pub least_gain: f64,
+    /// Bytes that it may take at most, where it needs more than others for that quality.
+    pub most_bytes: f64,
+}
+
+impl<'a> Job<'a> {
+    /// How the network will be coded.
+    pub fn syntax(&self) -> Syntax<'a> {
+        group::syntax(self.arch.id(), self.warm.map(|w| w.network))
+    }
+
+    /// The graph to fit.
+    pub fn graph(&self) -> Result<Graph> {
+        self.arch.lower(self.info, self.frames.len())
+    }
 }
 
 /// State of a running fit.
@@ -121,7 +150,7 @@ pub struct Job<'a> {
 pub struct Progress {
     /// Steps done.
     pub step: usize,
-    /// Steps in all.
+    /// Steps in all; at most, where a fit ends by its quality.
     pub steps: usize,
     /// PSNR of the running mean of the weighted squared error, float network, dB.
     pub psnr: f64,
@@ -151,6 +180,8 @@ pub struct Fitted {
     /// PSNR of the quantised network in float arithmetic, activations kept to the ranges of the group's scales, over all planes
     /// (weighted as in the loss), after rounding to samples, dB: what exact decoding is compared with.
     pub float_psnr: f64,
+    /// Optimiser steps taken.
+    pub steps: usize,
 }
 
 /// Bytes that groups fitted at once may take together, by [`groups_at_once`]'s estimate.
@@ -192,7 +223,7 @@ pub fn fit(job: &Job<'_>, refine: Refine<'_>, observer: &mut dyn Observer) -> Re
         Device::Cuda(index) => Err(Error::Device(format!("cuda:{index}: this build has no CUDA support (cargo feature 'cuda')"))),
         Device::Auto | Device::Cpu => {
             let memory = train::Memory { resident: 0, look_every: 1 };
-            let graph = job.arch.lower(job.info)?;
+            let graph = job.graph()?;
             let kept = graph.activations().saturating_mul(4 * job.settings.batch as u64);
             let fitted = if kept > KEEP_BYTES {
                 train::run::<Autodiff<Flex, BalancedCheckpointing>>(job, &Default::default(), memory, refine, observer)

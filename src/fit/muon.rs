@@ -26,8 +26,8 @@ impl<B: FastOps> Muon<B> {
         Muon { momentum: (0..n).map(|_| None).collect() }
     }
 
-    /// The new value of kernel `i`, `[out, in, k, k]`, with gradient `g`.
-    pub fn step(&mut self, i: usize, w: Tensor<B, 4>, g: Tensor<B, 4>, rate: f64) -> Tensor<B, 4> {
+    /// The new value of kernel `i`, `[out, in, k, k]`, with gradient `g`; it decays towards `anchor`, or zero.
+    pub fn step(&mut self, i: usize, w: Tensor<B, 4>, g: Tensor<B, 4>, rate: f64, anchor: Option<Tensor<B, 4>>) -> Tensor<B, 4> {
         let shape = w.dims();
         let (rows, columns) = (shape[0], shape[1] * shape[2] * shape[3]);
         let g = g.reshape([rows, columns]);
@@ -38,6 +38,11 @@ impl<B: FastOps> Muon<B> {
         let update = ops::orthogonal(m.clone() * MOMENTUM + g);
         self.momentum[i] = Some(m);
         let scale = rate as f32 * RMS * (rows.max(columns) as f32).sqrt();
-        w * (1.0 - rate as f32 * DECAY) - (update * scale).reshape(shape)
+        let decay = rate as f32 * DECAY;
+        let w = match anchor {
+            Some(a) => w * (1.0 - decay) + a * decay,
+            None => w * (1.0 - decay),
+        };
+        w - (update * scale).reshape(shape)
     }
 }

@@ -15,6 +15,10 @@ use crate::network::{Graph, graph::NodeId};
 pub struct Head {
     /// Node read.
     pub node: NodeId,
+    /// Frame of the pass.
+    pub frame: usize,
+    /// Share of one frame in the distortion of a pass.
+    pub share: f32,
     /// Planes, in channel order.
     pub planes: Vec<usize>,
     /// Width and height of the planes.
@@ -34,10 +38,15 @@ pub fn weight(chroma: Chroma, p: usize) -> f32 {
 /// The heads of a graph.
 pub fn heads(graph: &Graph, info: &VideoInfo) -> Vec<Head> {
     let mut heads: Vec<Head> = Vec::new();
-    for (plane, o) in graph.outputs.iter().enumerate() {
+    let planes = info.format.chroma.planes();
+    for (i, o) in graph.outputs.iter().enumerate() {
+        let (frame, plane) = (i / planes, i % planes);
         match heads.last_mut() {
             Some(h) if h.node == o.node => h.planes.push(plane),
-            _ => heads.push(Head { node: o.node, planes: vec![plane], size: info.format.plane_size(plane, info.width, info.height) }),
+            _ => {
+                let size = info.format.plane_size(plane, info.width, info.height);
+                heads.push(Head { node: o.node, frame, share: 1.0 / graph.frames as f32, planes: vec![plane], size });
+            }
         }
     }
     heads
@@ -76,7 +85,7 @@ pub fn encoder_input<B: FastOps>(frame: &Frame, info: &VideoInfo, rows: usize, c
 
 /// Weighted mean squared error of one head against its target, in units of the output's range -1..1.
 pub fn squared_error<B: FastOps>(head: &Head, output: Tensor<B, 4>, target: Tensor<B, 4>, chroma: Chroma) -> Tensor<B, 1> {
-    let shares: Vec<f32> = head.planes.iter().map(|&p| weight(chroma, p)).collect();
+    let shares = shares(head, chroma);
     ops::squared_error(output, target, &shares)
 }
 
@@ -112,6 +121,11 @@ pub fn distortion<B: FastOps>(loss: Loss, head: &Head, output: Tensor<B, 4>, tar
     }
 }
 
+/// Shares of a head's planes in the distortion of a pass.
+fn shares(head: &Head, chroma: Chroma) -> Vec<f32> {
+    head.planes.iter().map(|&p| weight(chroma, p) * head.share).collect()
+}
+
 fn crop<B: FastOps>(head: &Head, output: Tensor<B, 4>) -> Tensor<B, 4> {
     let [b, c, h, w] = output.dims();
     if (w, h) == head.size { output } else { output.slice([0..b, 0..c, 0..head.size.1, 0..head.size.0]) }
@@ -119,7 +133,7 @@ fn crop<B: FastOps>(head: &Head, output: Tensor<B, 4>) -> Tensor<B, 4> {
 
 /// Mean over each plane, weighted by the plane's share.
 fn weighted<B: FastOps>(head: &Head, e: Tensor<B, 4>, chroma: Chroma) -> Tensor<B, 1> {
-    let shares: Vec<f32> = head.planes.iter().map(|&p| weight(chroma, p)).collect();
+    let shares = shares(head, chroma);
     let total: f32 = shares.iter().sum();
     if shares.iter().all(|s| *s == shares[0]) {
         return e.mean() * total;

@@ -15,23 +15,19 @@ use super::adam::{Adam, Gradients};
 use super::convnext::ConvNext;
 use super::frames::Frames;
 use super::muon::Muon;
-use super::net::Net;
+use super::net::{Net, tensor};
 use super::ops::FastOps;
+use super::pace::{Goal, Pace};
 use super::quant::Params;
 use super::target::{self, Head};
 use super::{Fitted, Job, Loss, Observer, Precision, Progress, Refine};
-use crate::entropy::tensor::{Network, Step};
+use crate::entropy::tensor::{Network, Step, Tensor as IntegerTensor};
 use crate::error::{Error, Result};
 use crate::group::{Arch, Group};
-use crate::network::{Chain, Graph};
+use crate::network::{Chain, Graph, Op, Step as GraphStep};
 use crate::rng::Rng;
+use crate::synth;
 
-/// Share of the steps before quantisation starts.
-const FLOAT_SHARE: f64 = 0.4;
-/// Share of the steps from which on quantisation steps are frozen.
-const FREEZE_SHARE: f64 = 0.9;
-/// Share of the steps over which the learning rate rises.
-const WARM_UP: f64 = 0.05;
 /// The real coder is asked this many times.
 const CONTROLS: usize = 40;
 /// Learning rates of latents and of log steps, relative to the network's.
@@ -57,14 +53,18 @@ where
     B: AutodiffBackend + FastOps,
     B::InnerBackend: FastOps,
 {
-    let graph = job.arch.lower(job.info)?;
-    let chains = graph.chains().ok_or_else(|| Error::Unsupported("fitting a graph that is not made of chains".into()))?;
+    let graph = job.graph()?;
+    let steps = graph.steps().ok_or_else(|| Error::Unsupported("fitting a graph that is not made of steps".into()))?;
     let heads = target::heads(&graph, job.info);
-    let [_, h, w] = graph.latent_shape();
-    let Arch::Hnerv(a) = job.arch;
-    let padded = [h, w].map(|n| n * a.upsampling() as usize);
+    let padded = match job.arch {
+        Arch::Hnerv(a) => {
+            let [_, h, w] = graph.latent_shape();
+            Some([h, w].map(|n| n * a.upsampling() as usize))
+        }
+        _ => None,
+    };
     let frames = Frames::new(job.frames, job.info, &heads, padded, memory.resident, device);
-    let mut t = Trainer::<B>::new(job, &graph, &chains, &heads, frames, device);
+    let mut t = Trainer::<B>::new(job, &graph, &steps, &heads, frames, device)?;
     t.train(memory.look_every, observer)?;
     t.finish(refine)
 }
@@ -72,12 +72,15 @@ where
 pub(super) struct Trainer<'a, B: AutodiffBackend> {
     pub(super) job: &'a Job<'a>,
     pub(super) graph: &'a Graph,
-    pub(super) chains: &'a [Chain],
+    steps: &'a [GraphStep],
+    pub(super) chains: Vec<Chain>,
     pub(super) heads: &'a [Head],
     pub(super) frames: Frames<'a, B>,
     pub(super) device: B::Device,
     pub(super) net: Net<B>,
     pub(super) encoder: Option<ConvNext<B>>,
+    /// Bytes wanted, which a fit by quality may move.
+    pub(super) target: f64,
     rng: Rng,
     /// Weight of the rate, relative to the running distortion.
     pub(super) rho: f64,
@@ -86,6 +89,8 @@ pub(super) struct Trainer<'a, B: AutodiffBackend> {
     /// The real coder's size at the last measurement.
     pub(super) bytes: Option<f64>,
     scale: LossScale,
+    /// Steps done.
+    taken: usize,
 }
 
 /// What the loss is multiplied by so that small gradients survive half precision (Micikevicius et al., "Mixed precision
@@ -112,15 +117,9 @@ impl LossScale {
     }
 }
 
-/// Learning rate of `step`, relative to the peak: linear rise from a tenth, then half a cosine to zero.
-fn schedule(step: usize, steps: usize) -> f64 {
-    let t = (step as f64 + 0.5) / steps as f64;
-    if t < WARM_UP { 0.1 + 0.9 * t / WARM_UP } else { 0.5 * (1.0 + (std::f64::consts::PI * (t - WARM_UP) / (1.0 - WARM_UP)).cos()) }
-}
-
-/// Whether a chain is a hidden layer, whose kernel Muon trains; output layers, biases and latents are Adam's.
-fn hidden(c: &Chain) -> bool {
-    c.gelu
+/// Whether a chain is a hidden layer, whose kernel Muon trains; output layers, depthwise kernels, biases and latents are Adam's.
+fn hidden(graph: &Graph, c: &Chain) -> bool {
+    !c.depthwise && !graph.outputs.iter().any(|o| o.node == c.end)
 }
 
 impl<'a, B> Trainer<'a, B>
@@ -131,42 +130,83 @@ where
     pub(super) fn new(
         job: &'a Job<'a>,
         graph: &'a Graph,
-        chains: &'a [Chain],
+        steps: &'a [GraphStep],
         heads: &'a [Head],
         frames: Frames<'a, B>,
         device: &B::Device,
-    ) -> Self {
+    ) -> Result<Self> {
         let seed = job.settings.seed;
-        let net = Net::new(graph, chains, &mut Rng::new(seed, 1), device);
-        let Arch::Hnerv(h) = job.arch;
-        let strides: Vec<usize> = h.stages.iter().map(|s| s.stride as usize).collect();
-        let encoder = ConvNext::new(job.info.format.chroma.planes(), graph.latent_shape()[0], &strides, &mut Rng::new(seed, 2), device);
-        Trainer {
+        let chains: Vec<Chain> = graph.chains().unwrap_or_default();
+        let net = Net::new(graph, &chains, &mut Rng::new(seed, 1), device);
+        let encoder = match job.arch {
+            Arch::Hnerv(h) => {
+                let strides: Vec<usize> = h.stages.iter().map(|s| s.stride as usize).collect();
+                let planes = job.info.format.chroma.planes();
+                Some(ConvNext::new(planes, graph.latent_shape()[0], &strides, &mut Rng::new(seed, 2), device))
+            }
+            _ => None,
+        };
+        let mut t = Trainer {
             job,
             graph,
+            steps,
             chains,
             heads,
             frames,
             device: device.clone(),
             net,
-            encoder: Some(encoder),
+            encoder,
+            target: job.target_bytes,
             rng: Rng::new(seed, 3),
             rho: 0.2,
             mse: Tensor::zeros([1], device),
             bytes: None,
             scale: LossScale::new(job.settings.precision),
+            taken: 0,
+        };
+        if let Some(w) = job.warm {
+            t.start_from(w.network);
         }
+        Ok(t)
+    }
+
+    /// Takes over kernels, biases and steps of the network before, where sizes agree.
+    fn start_from(&mut self, network: &Network) {
+        for i in 0..self.chains.len() {
+            let c = self.chains[i];
+            let shape = self.graph.tensors[c.weight].shape;
+            let (Some(w), Some(b)) = (network.tensors.get(c.weight), network.tensors.get(c.bias)) else { continue };
+            if w.values.len() != shape.iter().product::<usize>() || b.values.len() != shape[0] {
+                continue;
+            }
+            let real = |t: &IntegerTensor| t.values.iter().map(|&q| (f64::from(q) * t.step.value()) as f32).collect::<Vec<_>>();
+            let (kernel, bias) = (tensor(real(w), shape, &self.device), tensor(real(b), [shape[0]], &self.device));
+            self.net.start_from(i, kernel, bias, [w.step.value().ln(), b.step.value().ln()], &self.device);
+        }
+    }
+
+    pub(super) fn passes(&self) -> usize {
+        self.graph.passes(self.job.frames.len())
+    }
+
+    /// PSNR of the running mean of the squared error, dB; waits for the device.
+    pub(super) fn psnr(&self) -> f64 {
+        psnr(scalar(self.mse.clone()), self.job.info.format.bit_depth)
     }
 
     fn train(&mut self, look_every: usize, observer: &mut dyn Observer) -> Result<()> {
         let s = self.job.settings;
         let mut adam = Adam::<B::InnerBackend>::new();
         let mut muon = Muon::<B::InnerBackend>::new(self.chains.len());
-        let (quantise_at, freeze_at) = ((s.steps as f64 * FLOAT_SHARE) as usize, (s.steps as f64 * FREEZE_SHARE) as usize);
-        let interval = ((s.steps - quantise_at) / CONTROLS).max(1);
+        let goal = self.job.warm.map(|w| Goal { quality: w.quality, least_gain: w.least_gain });
+        let mut pace = Pace::new(s.steps, goal);
+        let interval = ((s.steps - pace.quantise_at()) / CONTROLS).max(1);
+        let passes = self.passes();
         let mut order: Vec<usize> = Vec::new();
         let mut overflow: Option<Tensor<B::InnerBackend, 1>> = None;
-        for step in 0..s.steps {
+        let mut step = 0;
+        while step < pace.steps() {
+            let (quantise_at, freeze_at) = (pace.quantise_at(), pace.freeze_at());
             if step == quantise_at {
                 self.start_quantising()?;
             }
@@ -177,11 +217,11 @@ where
                 self.control(false)?;
             }
             if order.is_empty() {
-                order = (0..self.job.frames.len()).collect();
+                order = (0..passes).collect();
                 self.rng.shuffle(&mut order);
             }
             let batch = order.split_off(order.len() - s.batch.min(order.len()));
-            let rate = s.learning_rate * schedule(step, s.steps);
+            let rate = s.learning_rate * pace.rate(step);
 
             let (mse, mut grads) = self.gradients(&batch, step >= quantise_at)?;
             self.update(&mut grads, &mut adam, &mut muon, &batch, rate, step < freeze_at);
@@ -190,9 +230,10 @@ where
                 (a, b) => a.or(b),
             };
             // about one pass over the group
-            let keep = 1.0 - 1.0 / (1.0 + step.min(self.job.frames.len() / s.batch) as f64);
+            let keep = 1.0 - 1.0 / (1.0 + step.min(passes / s.batch) as f64);
             self.mse = self.mse.clone() * keep + mse * (1.0 - keep);
-            if (step + 1) % look_every == 0 || step + 1 == s.steps {
+            step += 1;
+            if step % look_every == 0 || step == pace.steps() || pace.looks(step) {
                 self.scale.look(overflow.take().is_some_and(|o| scalar(o) > 0.0));
                 let mse = scalar(self.mse.clone());
                 if !mse.is_finite() {
@@ -202,12 +243,16 @@ where
                     )));
                 }
                 let psnr = psnr(mse, self.job.info.format.bit_depth);
-                observer.progress(&Progress { step: step + 1, steps: s.steps, psnr, bytes: self.bytes });
+                if pace.looks(step) {
+                    pace.look(step, psnr);
+                }
+                observer.progress(&Progress { step, steps: pace.steps(), psnr, bytes: self.bytes });
             }
             if observer.stop() {
                 return Err(Error::Interrupted);
             }
         }
+        self.taken = step;
         Ok(())
     }
 
@@ -222,10 +267,13 @@ where
         free: bool,
     ) {
         for (i, c) in self.chains.iter().enumerate() {
-            if hidden(c) {
+            if hidden(self.graph, c) {
                 let w = self.net.weights[i].val();
                 if let Some(g) = grads.take(&w) {
-                    self.net.set_weight(i, Tensor::from_inner(muon.step(i, w.inner(), g, rate)));
+                    self.net.set_weight(
+                        i,
+                        Tensor::from_inner(muon.step(i, w.inner(), g, rate, self.net.before_weights[i].clone().map(Tensor::inner))),
+                    );
                 }
             } else {
                 adam.update(&mut self.net.weights[i], grads, rate);
@@ -236,8 +284,11 @@ where
             e.kernels_mut().iter_mut().for_each(|p| adam.update(p, grads, rate));
             e.vectors_mut().iter_mut().for_each(|p| adam.update(p, grads, rate));
         } else {
-            batch.iter().for_each(|&i| adam.update(&mut self.net.latents[i], grads, rate * LATENT_RATE));
-            if free {
+            if self.graph.has_latents() {
+                batch.iter().for_each(|&i| adam.update(&mut self.net.latents[i], grads, rate * LATENT_RATE));
+            }
+            // steps of the network before stay
+            if free && self.job.warm.is_none() {
                 self.net.log_steps.iter_mut().for_each(|p| adam.update(p, grads, rate * STEP_RATE));
             }
         }
@@ -247,10 +298,12 @@ where
     pub(super) fn gradients(&self, batch: &[usize], quantise: bool) -> Result<(Tensor<B::InnerBackend, 1>, Gradients<B>)> {
         let latent = match &self.encoder {
             Some(e) => e.forward(self.frames.encoder_input(batch)),
-            None => Tensor::cat(batch.iter().map(|&i| self.net.latents[i].val()).collect(), 0),
+            None if self.graph.has_latents() => Tensor::cat(batch.iter().map(|&i| self.net.latents[i].val()).collect(), 0),
+            None => constant_source(self.graph, batch, &self.device),
         };
-        let coded = if quantise { self.net.quantised(latent.clone(), self.net.latent_step()) } else { latent.clone() };
-        let mut values = self.net.forward(self.graph, self.chains, coded, quantise, self.job.settings.precision);
+        let coded =
+            if quantise && self.graph.has_latents() { self.net.quantised(latent.clone(), self.net.latent_step()) } else { latent.clone() };
+        let mut values = self.net.forward(self.graph, self.steps, coded, quantise, self.job.settings.precision);
         let chroma = self.job.info.format.chroma;
         let (mut loss, mut mse) = (None, None);
         let add = |sum: Option<Tensor<B, 1>>, t: Tensor<B, 1>| Some(sum.map_or(t.clone(), |s| s + t));
@@ -268,7 +321,7 @@ where
             return Err(Error::Unsupported("a network without outputs".into()));
         };
         if quantise {
-            loss = loss.clone() + self.rate(latent) * loss.detach() * self.rho as f32;
+            loss = loss.clone() + self.rate(&latent) * loss.detach() * self.rho as f32;
         }
         let scale = self.scale.now;
         let grads = if scale == 1.0 { loss.backward() } else { (loss * scale).backward() };
@@ -278,36 +331,50 @@ where
     /// Integers of the trained network: a last shift onto the wanted size if it is off by more than 1 %, then scales,
     /// which `refine` may change.
     fn finish(mut self, refine: Refine<'_>) -> Result<Fitted> {
-        let frames = self.job.frames.len();
-        let p = Params::read(&self.net, self.graph, self.chains)?;
-        let bytes = p.coded_bytes(self.graph, frames, 0.0)?;
-        let shift =
-            if (bytes / self.job.target_bytes - 1.0).abs() > 0.01 { p.shift_for(self.graph, frames, self.job.target_bytes)? } else { 0.0 };
+        let p = Params::read(&self.net, self.graph, &self.chains)?;
+        let bytes = p.coded_bytes(self.graph, self.job.syntax(), 0.0)?;
+        let shift = if p.is_warm() || (bytes / self.target - 1.0).abs() > 0.01 {
+            p.shift_for(self.graph, self.job.syntax(), self.target)?
+        } else {
+            0.0
+        };
         let (mut network, latents) = p.integers(self.graph, shift);
-        self.write_steps(&p, |l| Step::nearest((l + shift).exp()).value().ln());
+        self.apply(&p, shift, |l| Step::nearest(l.exp()).value().ln());
 
         let net = self.net.valid();
-        let latent = |i: usize| net.quantised(net.latents[i].val(), net.latent_step());
+        let source = |i: usize| match net.latents.get(i) {
+            Some(l) => net.quantised(l.val(), net.latent_step()),
+            None => constant_source(self.graph, &[i], &self.device),
+        };
         let mut peaks = vec![0f32; self.graph.nodes.len()];
-        for i in 0..frames {
-            for (a, b) in peaks.iter_mut().zip(net.peaks(self.graph, self.chains, latent(i))) {
+        for i in 0..self.passes() {
+            for (a, b) in peaks.iter_mut().zip(net.peaks(self.graph, self.steps, source(i))) {
                 *a = a.max(b);
             }
         }
-        set_scales(self.chains, &peaks, &mut network);
-        let mut group = Group { arch: self.job.arch.clone(), network, latents, frames };
+        set_scales(self.graph, &peaks, &mut network);
+        let mut group = Group { arch: self.job.arch.clone(), network, latents, frames: self.job.frames.len() };
         refine(&mut group)?;
 
         let mut error = 0.0;
-        for i in 0..frames {
-            let mut values = net.decoded(self.graph, self.chains, latent(i), &group.network.scales);
+        for i in 0..self.passes() {
+            let mut values = net.decoded(self.graph, self.steps, source(i), &group.network.scales);
             for head in self.heads {
                 let output = values[head.node].take().ok_or_else(|| Error::Unsupported("an output inside a chain".into()))?;
-                error += target::sample_error(head, output, &self.job.frames[i], self.job.info)?;
+                error += target::sample_error(head, output, &self.job.frames[i * self.graph.frames + head.frame], self.job.info)?;
             }
         }
-        Ok(Fitted { group, float_psnr: psnr(error / frames as f64, self.job.info.format.bit_depth) })
+        let float_psnr = psnr(error / self.job.frames.len() as f64, self.job.info.format.bit_depth);
+        Ok(Fitted { group, float_psnr, steps: self.taken })
     }
+}
+
+/// A source that is not coded, for the passes `batch`.
+fn constant_source<B: FastOps>(graph: &Graph, batch: &[usize], device: &B::Device) -> Tensor<B, 4> {
+    let [c, h, w] = graph.nodes[0].shape;
+    let unit = (-f32::from(Graph::SOURCE_FRACTION)).exp2();
+    let values = batch.iter().flat_map(|&i| synth::constant_source(&graph.nodes[0], i)).map(|v| f32::from(v) * unit);
+    tensor(values.collect(), [batch.len(), c, h, w], device)
 }
 
 fn scalar<B: FastOps>(t: Tensor<B, 1>) -> f64 {
@@ -321,14 +388,16 @@ fn psnr(mse: f64, bit_depth: u8) -> f64 {
 }
 
 /// Gives every node as many fraction bits as its largest magnitude leaves of 16.
-fn set_scales(chains: &[Chain], peaks: &[f32], net: &mut Network) {
+fn set_scales(graph: &Graph, peaks: &[f32], net: &mut Network) {
     let fraction = |peak: f32| (32000.0 / f64::from(peak).max(1e-9)).log2().floor().clamp(0.0, Graph::MAX_FRACTION.into()) as u8;
-    net.scales[0] = fraction(peaks[0]).min(net.latent_step.exponent);
-    for c in chains {
-        let most = net.scales[c.input] + net.tensors[c.weight].step.exponent;
-        net.scales[c.conv] = fraction(peaks[c.conv]).min(most);
-        if c.gelu {
-            net.scales[c.end] = fraction(peaks[c.end]);
-        }
+    for (i, n) in graph.nodes.iter().enumerate().filter(|(_, n)| n.op.has_scale()) {
+        let most = match n.op {
+            Op::Latent => net.latent_step.exponent,
+            Op::Conv2d { input, weight, .. } | Op::Depthwise { input, weight, .. } => {
+                synth::node_scales(graph, net)[input] as u8 + net.tensors[weight].step.exponent
+            }
+            _ => Graph::MAX_FRACTION,
+        };
+        net.scales[i] = fraction(peaks[i]).min(most);
     }
 }

@@ -1,17 +1,77 @@
-//! How large an HNeRV for a picture: stride plans and the published size rule. Used by the encoder; nothing here is normative.
+//! How large a network for a picture: stride plans and the published size rule of HNeRV. Used by the encoder; nothing here is
+//! normative.
+
+pub mod nerv;
+pub mod nirvana;
 
 use super::hnerv::Hnerv;
 use crate::bitstream::header::{HnervHeader, HnervStage};
 use crate::error::{Error, Result};
 use crate::frame::{Chroma, VideoInfo};
 
-/// Channels shrink by this factor from stage to stage (HNeRV `--reduce`).
-const REDUCE: f64 = 1.2;
-/// No stage has fewer channels (HNeRV `--lower_width`).
-const MIN_CHANNELS: u32 = 12;
-/// Kernel size of stage `i` is `min(1 + 2 i, 5)` (HNeRV `--ks 0_1_5`).
-fn kernel(stage: usize) -> u32 {
-    (1 + 2 * stage as u32).min(5)
+/// What of an HNeRV is chosen; the rest follows from picture and size. The defaults are the published ones.
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "encode", derive(serde::Deserialize), serde(default, deny_unknown_fields, rename_all = "kebab-case"))]
+pub struct HnervKnobs {
+    /// Upsampling factors (default: from the picture).
+    pub strides: Option<Vec<u32>>,
+    /// Channels of a frame's latent (default: about 128 values a frame, at most 16 channels).
+    pub latent_channels: Option<u32>,
+    /// Channels after the stem (default: from the size).
+    pub stem_channels: Option<u32>,
+    /// Channels shrink by this factor from stage to stage (`--reduce`).
+    pub reduce: f64,
+    /// No stage has fewer channels (`--lower_width`).
+    pub min_channels: u32,
+    /// Kernel size of stage `i` is `min(kernels[0] + 2 i, kernels[1])` (`--ks`).
+    pub kernels: [u32; 2],
+    /// Kernel size of the output convolutions.
+    pub head_kernel: u32,
+    /// The published output: a tanh.
+    pub tanh: bool,
+}
+
+impl Default for HnervKnobs {
+    fn default() -> Self {
+        HnervKnobs {
+            strides: None,
+            latent_channels: None,
+            stem_channels: None,
+            reduce: 1.2,
+            min_channels: 12,
+            kernels: [1, 5],
+            head_kernel: 3,
+            tanh: false,
+        }
+    }
+}
+
+impl HnervKnobs {
+    fn kernel(&self, stage: usize) -> u32 {
+        (self.kernels[0] + 2 * stage as u32).min(self.kernels[1])
+    }
+
+    fn check(&self) -> Result<()> {
+        let odd = |k: u32| k % 2 == 1 && k <= 15;
+        if !(self.reduce >= 1.0 && self.reduce <= 16.0) {
+            return Err(Error::Parameter(format!("hnerv.reduce is {} (allowed 1..=16)", self.reduce)));
+        }
+        if !self.kernels.into_iter().chain([self.head_kernel]).all(odd) {
+            let (k, h) = (self.kernels, self.head_kernel);
+            return Err(Error::Parameter(format!("hnerv.kernels are {k:?}, hnerv.head_kernel is {h} (allowed: odd, at most 15)")));
+        }
+        check_strides("hnerv", self.strides.as_deref())
+    }
+}
+
+/// Refuses strides that no header can hold.
+fn check_strides(family: &str, strides: Option<&[u32]>) -> Result<()> {
+    match strides {
+        Some(s) if s.is_empty() || s.len() > 12 || !s.iter().all(|s| (1..=16).contains(s)) => {
+            Err(Error::Parameter(format!("{family}.strides are {s:?} (allowed: 1 to 12 factors of 1..=16)")))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Strides, largest first, and the latent grid they need for a picture.
@@ -23,12 +83,25 @@ pub struct StridePlan {
     pub grid: (u32, u32),
 }
 
-/// Latent positions the published configurations use: 2 x 4.
+/// Latent positions the published configurations of HNeRV use: 2 x 4.
 const POSITIONS: f64 = 8.0;
+
+impl StridePlan {
+    /// The plan of given strides.
+    pub fn of(strides: &[u32], width: usize, height: usize) -> Self {
+        let up = strides.iter().fold(1u32, |a, &s| a.saturating_mul(s)).max(1);
+        StridePlan { strides: strides.to_vec(), grid: ((height as u32).div_ceil(up), (width as u32).div_ceil(up)) }
+    }
+}
 
 /// The stride plan for a `width` x `height` picture: among products of strides 2 to 5 (the last is 2), the one with the
 /// least padding and a latent grid near the published 2 x 4. Gives the published plans for the published sizes.
 pub fn stride_plan(width: usize, height: usize) -> StridePlan {
+    stride_plan_near(width, height, POSITIONS)
+}
+
+/// The same for a first grid of about `wanted` positions.
+pub fn stride_plan_near(width: usize, height: usize, wanted: f64) -> StridePlan {
     let mut best: Option<(f64, StridePlan)> = None;
     let mut strides = Vec::new();
     visit(&mut strides, 5, &mut |strides| {
@@ -37,9 +110,9 @@ pub fn stride_plan(width: usize, height: usize) -> StridePlan {
         let positions = f64::from(grid.0) * f64::from(grid.1);
         let padded = positions * f64::from(up) * f64::from(up) / (width as f64 * height as f64);
         // An octave more or fewer positions weighs as much as 2 % of padding, an octave from 5 stages 1 %.
-        // Fewer than 6 positions starve the decoder of content: their octaves weigh four times as much.
-        let octaves = (positions / POSITIONS).log2();
-        let off = if positions < 6.0 { 4.0 * octaves.abs() } else { octaves.abs() };
+        // Fewer than three quarters starve the decoder of content: their octaves weigh four times as much.
+        let octaves = (positions / wanted).log2();
+        let off = if positions < 0.75 * wanted { 4.0 * octaves.abs() } else { octaves.abs() };
         let stages = (strides.len() as f64 / 5.0).log2().abs();
         let cost = padded.ln() + 0.02 * off + 0.01 * stages;
         if best.as_ref().is_none_or(|(c, _)| cost < *c - 1e-12) {
@@ -64,22 +137,37 @@ fn visit(strides: &mut Vec<u32>, largest: u32, f: &mut impl FnMut(&[u32])) {
     }
 }
 
+/// The largest value of `range` whose network of size `size` has at most `params` parameters, or the smallest; sizes grow with it.
+fn largest(family: &str, params: f64, range: std::ops::RangeInclusive<u32>, size: impl Fn(u32) -> Result<f64>) -> Result<u32> {
+    if !(params > 0.0 && params.is_finite()) {
+        return Err(Error::Parameter(format!("{family} of {params} parameters (allowed above 0)")));
+    }
+    // the smallest says what is wrong with the fields, if anything is
+    size(*range.start())?;
+    let (mut low, mut high) = (*range.start(), *range.end());
+    while low < high {
+        let middle = low + (high - low).div_ceil(2);
+        if size(middle).is_ok_and(|s| s <= params) { low = middle } else { high = middle - 1 }
+    }
+    Ok(low)
+}
+
 /// Python's `round`: half to even.
 fn round_half_even(x: f64) -> u32 {
     let r = x.round();
     (if (x - x.trunc()).abs() == 0.5 && r % 2.0 != 0.0 { r - 1.0 } else { r }) as u32
 }
 
-/// The HNeRV with `stem_channels` in front and each stage a factor of 1.2 narrower.
-pub fn with_stem(plan: &StridePlan, latent_channels: u32, stem_channels: u32) -> Hnerv {
+/// The HNeRV with `stem_channels` in front and each stage narrower than the one before.
+pub fn with_stem(plan: &StridePlan, latent_channels: u32, stem_channels: u32, knobs: &HnervKnobs) -> Hnerv {
     let mut channels = stem_channels;
     let stages: Vec<HnervStage> = plan
         .strides
         .iter()
         .enumerate()
         .map(|(i, &stride)| {
-            channels = round_half_even(f64::from(channels) / REDUCE).max(MIN_CHANNELS);
-            HnervStage { stride, kernel: kernel(i), channels }
+            channels = round_half_even(f64::from(channels) / knobs.reduce).max(knobs.min_channels.max(1));
+            HnervStage { stride, kernel: knobs.kernel(i), channels }
         })
         .collect();
     let header = HnervHeader {
@@ -87,22 +175,22 @@ pub fn with_stem(plan: &StridePlan, latent_channels: u32, stem_channels: u32) ->
         latent_height: plan.grid.0,
         latent_width: plan.grid.1,
         stem_channels,
-        head_kernel: 3,
+        head_kernel: knobs.head_kernel,
         stages: stages.len() as u32,
     };
-    Hnerv { header, stages, tanh: false }
+    Hnerv { header, stages, tanh: knobs.tanh }
 }
 
 /// The published size rule: stem channels such that decoder and embeddings of `frames` frames have about `params` parameters.
-pub fn published_stem(plan: &StridePlan, latent_channels: u32, params: f64, frames: usize) -> u32 {
+pub fn published_stem(plan: &StridePlan, latent_channels: u32, params: f64, frames: usize, knobs: &HnervKnobs) -> u32 {
     let embeds = f64::from(latent_channels * plan.grid.0 * plan.grid.1) * frames as f64;
     let decoder = (params - embeds).max(0.0);
-    let r = 1.0 / REDUCE;
+    let r = 1.0 / knobs.reduce;
     let a = r * plan
         .strides
         .iter()
         .enumerate()
-        .map(|(i, &s)| r.powi(2 * i as i32) * f64::from(s * s) * f64::from(kernel(i)).powi(2))
+        .map(|(i, &s)| r.powi(2 * i as i32) * f64::from(s * s) * f64::from(knobs.kernel(i)).powi(2))
         .sum::<f64>();
     let b = f64::from(latent_channels) * 9.0;
     ((-b + (b * b + 4.0 * a * decoder).sqrt()) / (2.0 * a)) as u32
@@ -116,20 +204,24 @@ pub fn latent_channels(plan: &StridePlan) -> u32 {
 }
 
 /// The HNeRV with about `params` parameters (decoder and embeddings) for `frames` pictures of `info`.
-pub fn for_params(info: &VideoInfo, frames: usize, params: f64) -> Result<Hnerv> {
-    let mut plan = stride_plan(info.width, info.height);
-    if info.format.chroma != Chroma::Yuv420 && info.width.min(info.height) < 2 {
-        plan = StridePlan { strides: vec![2], grid: ((info.height as u32).div_ceil(2), (info.width as u32).div_ceil(2)) };
+pub fn for_params(info: &VideoInfo, frames: usize, params: f64, knobs: &HnervKnobs) -> Result<Hnerv> {
+    knobs.check()?;
+    let mut plan = match &knobs.strides {
+        Some(s) => StridePlan::of(s, info.width, info.height),
+        None => stride_plan(info.width, info.height),
+    };
+    if knobs.strides.is_none() && info.format.chroma != Chroma::Yuv420 && info.width.min(info.height) < 2 {
+        plan = StridePlan::of(&[2], info.width, info.height);
     }
-    let d = latent_channels(&plan);
-    let stem = published_stem(&plan, d, params, frames);
+    let d = knobs.latent_channels.unwrap_or_else(|| latent_channels(&plan));
+    let stem = knobs.stem_channels.unwrap_or_else(|| published_stem(&plan, d, params, frames, knobs));
     if !(1..=4096).contains(&stem) {
         return Err(Error::Parameter(format!(
             "model size {params:.0} gives {stem} stem channels (allowed 1..=4096) for {}x{} and {frames} frames",
             info.width, info.height
         )));
     }
-    Ok(with_stem(&plan, d, stem))
+    Ok(with_stem(&plan, d, stem, knobs))
 }
 
 #[cfg(test)]
@@ -137,7 +229,7 @@ mod tests {
     use super::*;
     use crate::frame::{ColorInfo, PixelFormat, Ratio};
 
-    fn rgb(width: usize, height: usize) -> VideoInfo {
+    pub(super) fn rgb(width: usize, height: usize) -> VideoInfo {
         VideoInfo {
             width,
             height,
@@ -163,7 +255,7 @@ mod tests {
             (1.5e6, [68, 57, 48, 40, 33, 28], 1_488_276),
             (3e6, [97, 81, 68, 57, 48, 40], 3_012_686),
         ] {
-            let net = for_params(&rgb(1280, 640), 132, params).unwrap();
+            let net = for_params(&rgb(1280, 640), 132, params, &HnervKnobs::default()).unwrap();
             let mut got = vec![net.header.stem_channels];
             got.extend(net.stages.iter().map(|s| s.channels));
             assert_eq!(got, widths);
@@ -180,7 +272,7 @@ mod tests {
             let mut info = rgb(w, h);
             for chroma in [Chroma::Rgb, Chroma::Yuv420] {
                 info.format = PixelFormat::new8(chroma);
-                let net = for_params(&info, 10, 200_000.0).unwrap();
+                let net = for_params(&info, 10, 200_000.0, &HnervKnobs::default()).unwrap();
                 let g = net.lower(&info).unwrap_or_else(|e| panic!("{w}x{h}: {e}"));
                 let [_, ph, pw] = g.nodes[g.outputs[0].node].shape;
                 assert!(ph >= h && pw >= w, "{w}x{h} in {pw}x{ph}");

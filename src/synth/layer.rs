@@ -9,8 +9,8 @@ use super::parts;
 use super::ring::Geometry;
 use crate::entropy::tensor::Network;
 use crate::error::Result;
-use crate::network::Graph;
 use crate::network::graph::Chain;
+use crate::network::{Graph, Op};
 
 /// Where two output channels of the convolution go: the two channels of `pair`, shuffled to row `dy`, column `dx` of each
 /// `factor` x `factor` square.
@@ -67,7 +67,14 @@ impl Layer {
         let slots = slots(c.factor, &to);
         let of: Vec<Option<usize>> = slots.iter().flat_map(|s| channels(s, c.factor, &to)).collect();
         let bias = of.iter().map(|c| c.map_or(0, |c| requant.bias[c])).collect();
-        let narrow = is_narrow(&weights.values, shape[1] * shape[2] * shape[3]);
+        let lowest = match graph.nodes[c.input].op {
+            Op::Curve { input, curve } => {
+                let table = tables.get(curve, scales[input], scales[c.input]);
+                table.iter().min().map_or(MAX_ACTIVATION, |&v| -i64::from(v))
+            }
+            _ => MAX_ACTIVATION,
+        };
+        let narrow = is_narrow(&weights.values, shape[1] * shape[2] * shape[3], lowest);
         let block = if c.depthwise { 2 } else { block(slots.len()) };
         let pack = |values: &[i16], shape| if c.depthwise { depthwise::pack(values, shape, &of) } else { pack(values, shape, &of, block) };
         let pair = |(values, rows): (Vec<i16>, [usize; 4])| Paired {
@@ -133,10 +140,14 @@ pub fn block(slots: usize) -> usize {
     }
 }
 
-/// Whether no sum of `weights[out][in * kernel * kernel]` with any activations leaves 32 bits.
-pub fn is_narrow(weights: &[i16], per_channel: usize) -> bool {
-    let largest = weights.chunks_exact(per_channel).map(|w| w.iter().map(|v| i64::from(v.unsigned_abs())).sum::<i64>()).max().unwrap_or(0);
-    largest * MAX_ACTIVATION <= i64::from(i32::MAX)
+/// Whether no sum of `weights[out][in * kernel * kernel]` with activations of at least `-lowest` leaves 32 bits. Nonlinearities
+/// hardly go below 0, so what the negative weights take off counts little against what the positive ones add.
+pub fn is_narrow(weights: &[i16], per_channel: usize, lowest: i64) -> bool {
+    weights.chunks_exact(per_channel).all(|w| {
+        let sum = |sign: i64| w.iter().map(|&v| (sign * i64::from(v)).max(0)).sum::<i64>();
+        let (up, down) = (sum(1), sum(-1));
+        up.max(down) * MAX_ACTIVATION + up.min(down) * lowest <= i64::from(i32::MAX)
+    })
 }
 
 /// Weights in the order of [`Layer::weights`], `of` being the channel of each slot.

@@ -43,12 +43,26 @@ pub fn node_scales(graph: &Graph, net: &Network) -> Vec<u32> {
 /// Activations of a graph's source for one pass (spec section 5.2).
 pub struct Source(pub Vec<i16>);
 
+/// Activations in pass `pass` of a source that is not coded (spec section 5.2); none of a latent.
+pub fn constant_source(node: &Node, pass: usize) -> Vec<i16> {
+    let [channels, rows, columns] = node.shape;
+    match node.op {
+        Op::Time { frames, .. } => (0..channels).map(|c| math::time(pass, frames, c)).collect(),
+        Op::Grid => (0..channels * rows * columns)
+            .map(|i| match i / (rows * columns) {
+                0 => math::coordinate(i / columns, rows),
+                _ => math::coordinate(i % columns, columns),
+            })
+            .collect(),
+        _ => Vec::new(),
+    }
+}
+
 /// A network made ready to compute pictures.
 pub struct Synth {
     info: VideoInfo,
     exec: Exec,
-    source: Op,
-    shape: [usize; 3],
+    source: Node,
     latent: Option<(Step, u32)>,
     per_pass: usize,
 }
@@ -73,8 +87,7 @@ impl Synth {
             },
         };
         let latent = graph.has_latents().then(|| math::latent_shift(net)).transpose()?;
-        let Node { op: source, shape } = graph.nodes[0];
-        Ok(Synth { info: *info, exec, source, shape, latent, per_pass: graph.frames.max(1) })
+        Ok(Synth { info: *info, exec, source: graph.nodes[0], latent, per_pass: graph.frames.max(1) })
     }
 
     /// What the pictures are.
@@ -94,21 +107,14 @@ impl Synth {
 
     /// The source's activations in pass `pass`; `latents` are those of the whole group.
     pub fn source(&self, pass: usize, latents: &[i16]) -> Source {
-        let [channels, rows, columns] = self.shape;
-        Source(match self.source {
-            Op::Time { frames, .. } => (0..channels).map(|c| math::time(pass, frames, c)).collect(),
-            Op::Grid => (0..channels * rows * columns)
-                .map(|i| match i / (rows * columns) {
-                    0 => math::coordinate(i / columns, rows),
-                    _ => math::coordinate(i % columns, columns),
-                })
-                .collect(),
-            _ => {
-                let n = channels * rows * columns;
-                let (step, shift) = self.latent.expect("other sources are not coded");
+        let values = self.latent.map_or_else(
+            || constant_source(&self.source, pass),
+            |(step, shift)| {
+                let n = self.source.shape.iter().product::<usize>();
                 latents[pass * n..][..n].iter().map(|&q| math::latent_value(q, step, shift)).collect()
-            }
-        })
+            },
+        );
+        Source(values)
     }
 
     /// Buffers for one worker.

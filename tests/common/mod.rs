@@ -43,7 +43,7 @@ pub fn info(width: usize, height: usize, chroma: Chroma, bit_depth: u8) -> Video
 /// A group whose activations fill their range: scales are set from a run with generous ones.
 pub fn random_group(info: &VideoInfo, frames: usize, params: f64, seed: u64) -> Group {
     let mut rng = Rng(seed);
-    let net = size::for_params(info, frames, params).unwrap();
+    let net = size::for_params(info, frames, params, &Default::default()).unwrap();
     let graph = net.lower(info).unwrap();
     let mut network = blank_network(&graph);
     network.latent_step = Step::nearest(1.0 / 16.0);

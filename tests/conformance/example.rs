@@ -140,6 +140,10 @@ impl Coder for Trace {
         Ok(b)
     }
 
+    fn symbol(&mut self, size: u32, below: impl Fn(u32) -> u32, v: u32) -> nvc::Result<u32> {
+        self.inner.symbol(size, below, v)
+    }
+
     fn reads(&self) -> bool {
         true
     }

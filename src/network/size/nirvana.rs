@@ -1,0 +1,112 @@
+//! How large a NIRVANA for a picture.
+
+use crate::bitstream::header::NirvanaHeader;
+use crate::error::{Error, Result};
+use crate::frame::VideoInfo;
+use crate::network::nirvana::Nirvana;
+
+/// What of a NIRVANA is chosen; the rest follows from picture and size. The published values are in the preset `nirvana-g3`.
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "encode", derive(serde::Deserialize), serde(default, deny_unknown_fields, rename_all = "kebab-case"))]
+pub struct NirvanaKnobs {
+    /// Sine layers.
+    pub layers: u32,
+    /// Channels of each (default: from the size).
+    pub hidden: Option<u32>,
+    /// Channels of a patch's feature map (default: 4 to 16, by size).
+    pub features: Option<u32>,
+    /// Rows and columns of a patch's feature map (default: 8, 16 from 1M parameters on).
+    pub cell: Option<u32>,
+    /// Upsampling factor after it.
+    pub stride: u32,
+    /// Channels after the upsampling (default: as many as features).
+    pub channels: Option<u32>,
+    /// Kernel size of the convolution of each frame.
+    pub kernel: u32,
+    /// Kernel size of the output convolutions.
+    pub head_kernel: u32,
+}
+
+impl Default for NirvanaKnobs {
+    fn default() -> Self {
+        NirvanaKnobs { layers: 2, hidden: None, features: None, cell: None, stride: 2, channels: None, kernel: 3, head_kernel: 3 }
+    }
+}
+
+impl NirvanaKnobs {
+    fn check(&self) -> Result<()> {
+        let range = |name: &str, v: Option<u32>, max: u32| match v {
+            Some(v) if !(1..=max).contains(&v) => Err(Error::Parameter(format!("nirvana.{name} is {v} (allowed 1..={max})"))),
+            _ => Ok(()),
+        };
+        range("layers", Some(self.layers), 8)?;
+        range("hidden", self.hidden, 4096)?;
+        range("features", self.features, 1024)?;
+        range("cell", self.cell, 64)?;
+        range("stride", Some(self.stride), 16)?;
+        range("channels", self.channels, 4096)?;
+        if ![self.kernel, self.head_kernel].into_iter().all(|k| k % 2 == 1 && k <= 15) {
+            let k = [self.kernel, self.head_kernel];
+            return Err(Error::Parameter(format!("nirvana.kernel and head_kernel are {k:?} (allowed: odd, at most 15)")));
+        }
+        Ok(())
+    }
+
+    fn network(&self, info: &VideoInfo, params: f64, hidden: u32) -> Nirvana {
+        let features = self.features.unwrap_or(if params < 8e3 {
+            4
+        } else if params < 1e5 {
+            8
+        } else {
+            16
+        });
+        let cell = self.cell.unwrap_or(if params < 1e6 { 8 } else { 16 });
+        let patch = cell * self.stride;
+        let header = NirvanaHeader {
+            rows: (info.height as u32).div_ceil(patch),
+            columns: (info.width as u32).div_ceil(patch),
+            layers: self.layers,
+            hidden: self.hidden.unwrap_or(hidden),
+            features,
+            cell,
+            kernel: self.kernel,
+            stride: self.stride,
+            channels: self.channels.unwrap_or(features),
+            head_kernel: self.head_kernel,
+        };
+        Nirvana { header }
+    }
+}
+
+/// The NIRVANA with at most about `params` parameters for groups of `frames` pictures of `info`.
+pub fn for_params(info: &VideoInfo, frames: usize, params: f64, knobs: &NirvanaKnobs) -> Result<Nirvana> {
+    knobs.check()?;
+    let size = |hidden: u32| knobs.network(info, params, hidden).lower(info, frames).map(|g| g.params() as f64);
+    super::largest("nirvana", params, 1..=4096, size).map(|hidden| knobs.network(info, params, hidden))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::rgb;
+    use super::*;
+
+    #[test]
+    fn published_fields_give_the_published_size() {
+        let knobs = NirvanaKnobs { hidden: Some(512), features: Some(16), cell: Some(16), channels: Some(8), ..Default::default() };
+        let net = for_params(&rgb(1920, 1080), 3, 1.0, &knobs).unwrap();
+        assert_eq!((net.header.rows, net.header.columns), (34, 60));
+        let g = net.lower(&rgb(1920, 1080), 3).unwrap();
+        // published: 2,380,017
+        assert_eq!(g.params(), 2_380_017);
+        assert_eq!(g.outputs.len(), 9);
+    }
+
+    #[test]
+    fn sizes_are_met_from_below() {
+        for params in [5_000.0, 40_000.0, 300_000.0, 3_000_000.0] {
+            let net = for_params(&rgb(416, 240), 3, params, &NirvanaKnobs::default()).unwrap();
+            let got = net.lower(&rgb(416, 240), 3).unwrap().params() as f64;
+            assert!(got <= params && got > 0.75 * params, "{got} of {params}");
+        }
+    }
+}
