@@ -55,13 +55,19 @@ impl<S: Total> Task for ByChannel<'_, S> {
 struct Pairs<S>(PhantomData<S>);
 
 impl<S: Total> Columns for Pairs<S> {
+    type Sums = [[S; TILE]; 2];
+
     #[inline(always)]
-    fn columns<L: Lanes, const M: usize, const C: usize>(l: L, job: &mut Job<'_>, x: usize) -> usize {
+    fn sums() -> Self::Sums {
+        [[S::ZERO; TILE]; 2]
+    }
+
+    #[inline(always)]
+    fn columns<L: Lanes, const M: usize, const C: usize>(l: L, job: &mut Job<'_>, sums: &mut Self::Sums, x: usize) -> usize {
         let layer = job.layer;
         let taps = layer.kernel * layer.kernel;
         let stride = (C * L::N).next_multiple_of(CHUNK);
         let valid = (layer.from.width - x).min(C * L::N);
-        let mut sums = [[S::ZERO; TILE]; 2];
         for ((s, slots), weights) in layer.slots.iter().enumerate().zip(layer.weights.chunks_exact(2 * taps)) {
             let pairs = inputs(layer::channels(slots, layer.factor, &layer.to));
             // the two channels come from one pair of the input, but where a pixel shuffle has parted them
@@ -70,11 +76,11 @@ impl<S: Total> Columns for Pairs<S> {
                 let range = sum.first * layer.kernel..(sum.first + sum.len) * layer.kernel;
                 let weights = &weights[2 * range.start..2 * range.end];
                 let parts = layer.parts.as_ref().map_or(&[][..], |p| &p[s * taps..][range]);
-                for (&pair, to) in pairs.iter().zip(&mut sums).take(1 + usize::from(parted)) {
+                for (&pair, to) in pairs.iter().zip(&mut *sums).take(1 + usize::from(parted)) {
                     tile::<L, S, 2, C>(l, job, sum, pair..pair + 1, weights, parts, 0, x, &mut to[..2 * stride]);
                 }
                 if parted {
-                    let [both, second] = &mut sums;
+                    let [both, second] = &mut *sums;
                     both[stride..2 * stride].copy_from_slice(&second[stride..2 * stride]);
                 }
                 let output = &mut job.output[out..][..layer.factor * layer.to.row()];

@@ -137,22 +137,27 @@ impl<'a> Job<'a> {
 
 /// How all output channels of some columns are computed.
 pub trait Columns {
+    /// Place for sums, for all tiles of a row.
+    type Sums;
+    /// The same, empty.
+    fn sums() -> Self::Sums;
     /// Those of `C` vectors from column `x`, `M` channels at once, which divides the layer's block; returns `C`.
-    fn columns<L: Lanes, const M: usize, const C: usize>(l: L, job: &mut Job<'_>, x: usize) -> usize;
+    fn columns<L: Lanes, const M: usize, const C: usize>(l: L, job: &mut Job<'_>, sums: &mut Self::Sums, x: usize) -> usize;
 }
 
 /// All tiles of `M` channels by `C` vectors.
 #[inline(always)]
 pub fn tiles<L: Lanes, K: Columns, const M: usize, const C: usize>(l: L, job: &mut Job<'_>) {
     let width = job.layer.from.width;
+    let mut sums = K::sums();
     let mut x = 0;
     while x < width {
         let vectors = (width - x).div_ceil(L::N);
         let taken = match vectors.min(C) {
-            1 => K::columns::<L, M, 1>(l, job, x),
-            n @ (2 | 3) if C > n => K::columns::<L, M, 2>(l, job, x),
-            4..=7 if C > vectors => K::columns::<L, M, 4>(l, job, x),
-            _ => K::columns::<L, M, C>(l, job, x),
+            1 => K::columns::<L, M, 1>(l, job, &mut sums, x),
+            n @ (2 | 3) if C > n => K::columns::<L, M, 2>(l, job, &mut sums, x),
+            4..=7 if C > vectors => K::columns::<L, M, 4>(l, job, &mut sums, x),
+            _ => K::columns::<L, M, C>(l, job, &mut sums, x),
         };
         x += taken * L::N;
     }
@@ -162,8 +167,15 @@ pub fn tiles<L: Lanes, K: Columns, const M: usize, const C: usize>(l: L, job: &m
 struct Dense;
 
 impl Columns for Dense {
+    type Sums = [[i32; TILE]; paired::SUMS];
+
     #[inline(always)]
-    fn columns<L: Lanes, const M: usize, const C: usize>(l: L, job: &mut Job<'_>, x: usize) -> usize {
+    fn sums() -> Self::Sums {
+        [[0; TILE]; paired::SUMS]
+    }
+
+    #[inline(always)]
+    fn columns<L: Lanes, const M: usize, const C: usize>(l: L, job: &mut Job<'_>, sums: &mut Self::Sums, x: usize) -> usize {
         let layer = job.layer;
         let block = layer.block;
         let per_row = layer.from.pairs() * layer.kernel * block;
@@ -177,7 +189,6 @@ impl Columns for Dense {
             Some(p) if pair.is_some() => (&p.weights, p.rows),
             _ => (&layer.weights, layer.kernel),
         };
-        let mut sums = [[0i32; TILE]; paired::SUMS];
         let wanted: &[Sum] = match &pair {
             Some(p) => p,
             None => &job.direct[..job.count],
@@ -189,12 +200,12 @@ impl Columns for Dense {
                 if used == 0 {
                     continue;
                 }
-                for (sum, to) in wanted.iter().zip(&mut sums) {
+                for (sum, to) in wanted.iter().zip(&mut *sums) {
                     let weights = &weights[sum.first * per_row..][..sum.len * per_row];
                     tile::<L, i32, M, C>(l, job, sum, 0..layer.from.pairs(), weights, &[], part, x, &mut to[..M * stride]);
                 }
                 if pair.is_some() {
-                    let [a, both, c] = &mut sums;
+                    let [a, both, c] = &mut *sums;
                     for ((a, c), s) in a[..M * stride].iter_mut().zip(&mut c[..M * stride]).zip(&*both) {
                         (*a, *c) = (a.wrapping_add(*s), c.wrapping_add(*s));
                     }

@@ -40,14 +40,20 @@ impl Task for Wide<'_> {
 struct InParts;
 
 impl Columns for InParts {
+    type Sums = [i64; TILE];
+
     #[inline(always)]
-    fn columns<L: Lanes, const M: usize, const C: usize>(l: L, job: &mut Job<'_>, x: usize) -> usize {
+    fn sums() -> Self::Sums {
+        [0; TILE]
+    }
+
+    #[inline(always)]
+    fn columns<L: Lanes, const M: usize, const C: usize>(l: L, job: &mut Job<'_>, sums: &mut Self::Sums, x: usize) -> usize {
         let layer = job.layer;
         let block = layer.block;
         let per_row = layer.from.pairs() * layer.kernel;
         let stride = (C * L::N).next_multiple_of(CHUNK);
         let valid = (layer.from.width - x).min(C * L::N);
-        let mut sums = [0i64; TILE];
         let parts = layer.parts.as_deref().unwrap_or_default();
         for (b, weights) in layer.weights.chunks_exact(per_row * layer.kernel * block).enumerate() {
             for part in 0..block / M {
