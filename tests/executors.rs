@@ -333,9 +333,9 @@ fn sums_at_the_edge_of_32_bits_come_out_right() {
             net.tensors[2].step = Step::nearest(1.0 / 40000.0);
             let info = info(20, 6, Chroma::Rgb, 8);
             let latent: Vec<i16> = (0..g.latent_len()).map(|_| rng.laplace(20, 200)).collect();
-            let reference = picture(&g, &net, &info, &latent, Level::Reference, 1);
+            let reference = pictures(&g, &net, &info, 0, &latent, Level::Reference, 1);
             for level in Level::available() {
-                let got = picture(&g, &net, &info, &latent, level, 1);
+                let got = pictures(&g, &net, &info, 0, &latent, level, 1);
                 assert!(got == reference, "{plus} and -{minus}, kernel {kernel}: {level:?} differs");
             }
         }
