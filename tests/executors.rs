@@ -3,10 +3,15 @@
 mod common;
 
 use common::{Rng, info};
+use nvc::bitstream::header::{HnervHeader, HnervStage, NervHeader, NervppHeader, NirvanaHeader};
 use nvc::decoder;
 use nvc::entropy::tensor::{Network, Step, blank_network};
 use nvc::frame::{Chroma, Frame, VideoInfo};
-use nvc::network::{Graph, Role};
+use nvc::group::Arch;
+use nvc::network::hnerv::Hnerv;
+use nvc::network::nerv::Nerv;
+use nvc::network::nirvana::Nirvana;
+use nvc::network::{Curve, Graph, Role};
 use nvc::synth::{Level, Synth};
 
 /// How large the weights are.
@@ -69,6 +74,123 @@ fn graph(rng: &mut Rng, chroma: Chroma) -> Graph {
     g
 }
 
+/// Any step may follow any other: what [`graph`] has, depthwise, sums, bilinear, frame codes, stems of one position, several frames.
+fn mixed_graph(rng: &mut Rng, chroma: Chroma) -> Graph {
+    let curves = [Curve::Gelu, Curve::Swish, Curve::Sine, Curve::Tanh];
+    let curve = |rng: &mut Rng, g: &mut Graph, x: usize| if rng.next() & 3 != 0 { g.curve(x, curves[below(rng, 4)]) } else { x };
+    let mut g = match below(rng, 5) {
+        0 => Graph::with_grid(1 + below(rng, 4), 1 + below(rng, 14)),
+        1 => Graph::with_time(1 + below(rng, 6), 7),
+        2 => Graph::new([1 + below(rng, 9), 1, 1]),
+        _ => Graph::new([1 + below(rng, 5), 1 + below(rng, 4), 1 + below(rng, 7)]),
+    };
+    let mut x = 0;
+    if g.nodes[0].shape[1..] == [1, 1] {
+        for i in 0..below(rng, 3) {
+            let c = g.conv2d(&format!("stem{i}"), x, 1 + below(rng, 20), [1, 3][below(rng, 2)]);
+            x = curve(rng, &mut g, c);
+            x = if rng.next() & 3 == 0 { g.add(x, x) } else { x };
+        }
+        if rng.next() & 3 != 0 {
+            let (channels, rows, columns) = (1 + below(rng, 5), 1 + below(rng, 3), 1 + below(rng, 5));
+            let c = g.conv2d("spread", x, channels * rows * columns, 1);
+            let c = g.unflatten(c, rows, columns);
+            x = curve(rng, &mut g, c);
+        }
+    }
+    // what a step may read
+    let mut ends = vec![x];
+    let steps = 1 + below(rng, 7);
+    for i in 0..steps {
+        let [channels, height, width] = g.nodes[x].shape;
+        let name = format!("step{i}");
+        let factor = [1, 2, 3, 4, 5, 6, 16][below(rng, 7)];
+        let factor = if height * width * factor * factor > 2000 { 1 } else { factor };
+        let kernel = [1, 3, 3, 5, 7][below(rng, 5)];
+        x = match below(rng, 6) {
+            0 => {
+                let out = 1 + below(rng, 9);
+                let c = g.conv2d(&name, x, out * factor * factor, kernel);
+                let c = if factor > 1 { g.pixel_shuffle(c, factor) } else { c };
+                curve(rng, &mut g, c)
+            }
+            1 | 2 => {
+                let d = g.depthwise(&name, x, kernel);
+                let d = if channels % 4 == 0 && height * width < 500 && rng.next() & 1 == 0 { g.pixel_shuffle(d, 2) } else { d };
+                curve(rng, &mut g, d)
+            }
+            3 => {
+                let alike: Vec<usize> = ends.iter().copied().filter(|&e| g.nodes[e].shape == g.nodes[x].shape).collect();
+                let other = if rng.next() & 1 == 0 { alike[below(rng, alike.len() as u64)] } else { g.conv2d(&name, x, channels, 1) };
+                g.add(x, other)
+            }
+            4 => g.bilinear(x, factor),
+            _ => g.frame_code(x, below(rng, 70)),
+        };
+        ends.push(x);
+    }
+    let before = x;
+    if chroma == Chroma::Yuv420 {
+        let c = g.conv2d("last", x, 4 * (1 + below(rng, 9)), 3);
+        let p = g.pixel_shuffle(c, 2);
+        x = if rng.next() & 1 == 0 { g.bilinear(before, 2) } else { curve(rng, &mut g, p) };
+    }
+    g.frames = 1 + below(rng, 3);
+    g.closed = rng.next() & 1 == 0;
+    for frame in 0..g.frames {
+        let own = if g.frames > 1 { g.frame_code(x, frame) } else { x };
+        let kernel = [1, 3, 5][below(rng, 3)];
+        let planes = if chroma == Chroma::Yuv420 { 1 } else { chroma.planes() };
+        let head = g.conv2d(&format!("frame{frame}"), own, planes, kernel);
+        let head = curve(rng, &mut g, head);
+        (0..planes).for_each(|c| g.output(head, c));
+        if chroma == Chroma::Yuv420 {
+            let head = g.conv2d(&format!("frame{frame}.chroma"), before, 2, 3);
+            (0..2).for_each(|c| g.output(head, c));
+        }
+    }
+    g
+}
+
+/// Headers of every architecture but plain HNeRV, at odd sizes.
+fn arch(rng: &mut Rng, info: &VideoInfo) -> Arch {
+    let chroma = info.format.chroma;
+    let last = if chroma == Chroma::Yuv420 { 2 } else { 1 + below(rng, 4) as u32 };
+    let strides = [2 + below(rng, 3) as u32, last];
+    let stages: Vec<HnervStage> =
+        strides.iter().map(|&stride| HnervStage { stride, kernel: [1, 3, 5][below(rng, 3)], channels: 2 + below(rng, 9) as u32 }).collect();
+    let grid = |up: u32| [info.height, info.width].map(|n| (n as u32).div_ceil(up));
+    let [rows, columns] = grid(strides[0] * last);
+    let head_kernel = [1, 3][below(rng, 2)];
+    match below(rng, 4) {
+        0 => {
+            let header = HnervHeader {
+                latent_channels: 3,
+                latent_height: rows,
+                latent_width: columns,
+                stem_channels: 1 + below(rng, 9) as u32,
+                head_kernel,
+                stages: 2,
+            };
+            Arch::Hnerv(Hnerv { header, stages, tanh: true })
+        }
+        1 => {
+            let (cell, stride) = (1 + below(rng, 16) as u32, last);
+            let [rows, columns] = grid(cell * stride);
+            let (layers, hidden, channels) = (1 + below(rng, 3) as u32, 1 + below(rng, 12) as u32, 1 + below(rng, 8) as u32);
+            let features = 1 + below(rng, 7) as u32;
+            let header = NirvanaHeader { rows, columns, layers, hidden, features, cell, kernel: 3, stride, channels, head_kernel };
+            Arch::Nirvana(Nirvana { header })
+        }
+        plus => {
+            let (hidden, channels, curve) = (1 + below(rng, 40) as u32, 1 + below(rng, 9) as u32, below(rng, 2) as u32);
+            let header = NervHeader { levels: 8, hidden, rows, columns, channels, curve, head_kernel, stages: 2 };
+            let residuals = NervppHeader { before: below(rng, 2) as u32, after: below(rng, 3) as u32, kernel: [3, 5][below(rng, 2)] };
+            Arch::Nerv(Nerv { header, plus: (plus == 2).then_some(residuals), stages })
+        }
+    }
+}
+
 fn network(rng: &mut Rng, graph: &Graph, kind: Weights) -> Network {
     let mut n = blank_network(graph);
     n.latent_step = Step::nearest(1.0 / 16.0);
@@ -91,45 +213,77 @@ fn network(rng: &mut Rng, graph: &Graph, kind: Weights) -> Network {
     for (s, node) in n.scales.iter_mut().zip(&graph.nodes) {
         *s = if node.op.has_scale() { 7 + below(rng, 5) as u8 } else { 0 };
     }
-    n.scales[0] = 4;
+    if graph.has_latents() {
+        n.scales[0] = 4;
+    }
     n
 }
 
-fn picture(graph: &Graph, net: &Network, info: &VideoInfo, latent: &[i16], level: Level, strips: usize) -> Frame {
-    let synth = Synth::new(graph, net, info, level).unwrap();
+fn pictures(g: &Graph, net: &Network, info: &VideoInfo, pass: usize, latents: &[i16], level: Level, strips: usize) -> Vec<Frame> {
+    let synth = Synth::new(g, net, info, level).unwrap();
+    assert_eq!(synth.is_fused(), level != Level::Reference, "{level:?}: {g:?}");
     let mut ws = synth.workspace_in_strips(strips);
     // twice: what the first leaves in the buffers must not show
-    let source = synth.source(0, latent);
+    let source = synth.source(pass, latents);
     let first = synth.frames(&source, &mut ws);
     let again = synth.frames(&source, &mut ws);
-    assert!(first == again, "{level:?}: a second picture differs");
-    first.into_iter().next().unwrap()
+    assert!(first == again, "{level:?}: a second pass differs");
+    first
 }
+
+/// Every level gives the reference's pictures, in any number of strips. Returns whether the first plane has one value.
+fn check(case: usize, g: &Graph, net: &Network, info: &VideoInfo, pass: usize, latents: &[i16]) -> bool {
+    let Ok(synth) = Synth::new(g, net, info, Level::Reference) else { panic!("case {case}: refused") };
+    let reference = synth.frames(&synth.source(pass, latents), &mut synth.workspace());
+    assert_eq!(reference.len(), g.frames, "case {case}");
+    for level in Level::available().skip(1) {
+        for strips in [1, 2, 3 + case % 5] {
+            let got = pictures(g, net, info, pass, latents, level, strips);
+            assert!(got == reference, "case {case}: {info:?} differs at {level:?}, {strips} strips: {g:?}");
+        }
+    }
+    let data = &reference[0].planes[0].data;
+    data.iter().all(|v| *v == data[0])
+}
+
+const CHROMAS: [Chroma; 4] = [Chroma::Yuv420, Chroma::Rgb, Chroma::Yuv444, Chroma::Gray];
+const KINDS: [Weights; 5] = [Weights::Fitted, Weights::Loud, Weights::Wide, Weights::Fitted, Weights::Steep];
 
 #[test]
 fn random_graphs_give_the_reference_s_samples() {
-    let mut rng = Rng(11);
-    let mut flat = 0;
-    let cases = if cfg!(debug_assertions) { 120 } else { 400 };
-    for case in 0..cases {
-        let chroma = [Chroma::Yuv420, Chroma::Rgb, Chroma::Yuv444, Chroma::Gray][case % 4];
-        let kind = [Weights::Fitted, Weights::Loud, Weights::Wide, Weights::Fitted, Weights::Steep][case % 5];
-        let g = graph(&mut rng, chroma);
-        let [_, height, width] = g.nodes[g.outputs[0].node].shape;
-        // crop by a row and a column where there are enough
-        let (w, h) = (width - usize::from(width > 2 && case % 3 == 0), height - usize::from(height > 2 && case % 2 == 0));
-        let info = info(w, h, chroma, if case % 7 == 0 { 10 } else { 8 });
-        let net = network(&mut rng, &g, kind);
-        let latent: Vec<i16> = (0..g.latent_len()).map(|_| rng.laplace(20, 200)).collect();
-        let Ok(synth) = Synth::new(&g, &net, &info, Level::Reference) else { panic!("case {case}: refused") };
-        let reference = synth.frames(&synth.source(0, &latent), &mut synth.workspace()).remove(0);
-        flat += usize::from(reference.planes[0].data.iter().all(|&v| v == reference.planes[0].data[0]));
-        for level in Level::available().skip(1) {
-            for strips in [1, 2, 3 + case % 5] {
-                let got = picture(&g, &net, &info, &latent, level, strips);
-                assert!(got == reference, "case {case}: {w}x{h} {chroma:?} {kind:?} differs at {level:?}, {strips} strips: {g:?}");
-            }
+    for (seed, make) in [(11, graph as fn(&mut Rng, Chroma) -> Graph), (12, mixed_graph)] {
+        let mut rng = Rng(seed);
+        let mut flat = 0;
+        let cases = if cfg!(debug_assertions) { 120 } else { 400 };
+        for case in 0..cases {
+            let chroma = CHROMAS[case % 4];
+            let g = make(&mut rng, chroma);
+            let [_, height, width] = g.nodes[g.outputs[0].node].shape;
+            // crop by a row and a column where there are enough
+            let (w, h) = (width - usize::from(width > 2 && case % 3 == 0), height - usize::from(height > 2 && case % 2 == 0));
+            let info = info(w, h, chroma, if case % 7 == 0 { 10 } else { 8 });
+            let net = network(&mut rng, &g, KINDS[case % 5]);
+            let latent: Vec<i16> = (0..g.latent_len()).map(|_| rng.laplace(20, 200)).collect();
+            flat += usize::from(check(case, &g, &net, &info, 0, &latent) && w * h > 4);
         }
+        assert!(flat * 3 < cases, "{flat} of {cases} pictures are flat");
+    }
+}
+
+#[test]
+fn every_architecture_gives_the_reference_s_samples() {
+    let mut rng = Rng(13);
+    let (mut flat, cases) = (0, if cfg!(debug_assertions) { 60 } else { 300 });
+    for case in 0..cases {
+        let info = info(1 + below(&mut rng, 60), 1 + below(&mut rng, 40), CHROMAS[case % 4], if case % 7 == 0 { 10 } else { 8 });
+        let frames = 1 + below(&mut rng, 4);
+        let arch = arch(&mut rng, &info);
+        let g = arch.lower(&info, frames).unwrap_or_else(|e| panic!("case {case}: {e}"));
+        let net = network(&mut rng, &g, KINDS[case % 5]);
+        let passes = g.passes(frames);
+        let latents: Vec<i16> = (0..g.latent_len() * passes).map(|_| rng.laplace(20, 200)).collect();
+        let several = info.width * info.height > 4;
+        flat += usize::from(check(case, &g, &net, &info, passes - 1, &latents) && several);
     }
     assert!(flat * 3 < cases, "{flat} of {cases} pictures are flat");
 }
@@ -149,9 +303,9 @@ fn wide_pictures_use_every_tile() {
             let info = info(2 * width, 14, Chroma::Rgb, 8);
             let net = network(&mut rng, &g, kind);
             let latent: Vec<i16> = (0..g.latent_len()).map(|_| rng.laplace(20, 200)).collect();
-            let reference = picture(&g, &net, &info, &latent, Level::Reference, 1);
+            let reference = pictures(&g, &net, &info, 0, &latent, Level::Reference, 1);
             for level in Level::available() {
-                assert!(picture(&g, &net, &info, &latent, level, 2) == reference, "{width} columns, {level:?}");
+                assert!(pictures(&g, &net, &info, 0, &latent, level, 2) == reference, "{width} columns, {level:?}");
             }
         }
     }
@@ -179,9 +333,9 @@ fn sums_at_the_edge_of_32_bits_come_out_right() {
             net.tensors[2].step = Step::nearest(1.0 / 40000.0);
             let info = info(20, 6, Chroma::Rgb, 8);
             let latent: Vec<i16> = (0..g.latent_len()).map(|_| rng.laplace(20, 200)).collect();
-            let reference = picture(&g, &net, &info, &latent, Level::Reference, 1);
+            let reference = pictures(&g, &net, &info, 0, &latent, Level::Reference, 1);
             for level in Level::available() {
-                let got = picture(&g, &net, &info, &latent, level, 1);
+                let got = pictures(&g, &net, &info, 0, &latent, level, 1);
                 assert!(got == reference, "{plus} and -{minus}, kernel {kernel}: {level:?} differs");
             }
         }

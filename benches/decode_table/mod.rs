@@ -1,29 +1,15 @@
 //! The table of decoding speeds.
 
 mod ceiling;
+mod families;
 
 use std::time::Instant;
 
 use nvc::decoder;
-use nvc::entropy::tensor::Step;
 use nvc::frame::{Chroma, VideoInfo};
 use nvc::group::{Arch, Group};
-use nvc::network::{Graph, Role};
+use nvc::network::Graph;
 use nvc::synth::{Level, Synth};
-
-use crate::common;
-
-/// Names, pictures, and the size and frames that give the network.
-fn networks() -> [(&'static str, VideoInfo, f64, usize); 2] {
-    [
-        ("hnerv-0.1m", common::info(416, 240, Chroma::Yuv420, 8), 100_000.0, 1),
-        // with 132 frames the published sizes
-        ("hnerv-1.5m", common::info(1280, 640, Chroma::Rgb, 8), 1.5e6, 132),
-    ]
-}
-
-/// Factor on the weights of the tests' networks.
-const GAIN: f64 = 0.4;
 
 /// The word after `name`.
 fn word(name: &str) -> Option<String> {
@@ -33,18 +19,6 @@ fn word(name: &str) -> Option<String> {
 
 fn number(name: &str, default: usize) -> usize {
     word(name).map_or(default, |v| v.parse().unwrap_or_else(|e| panic!("{name} {v}: {e}")))
-}
-
-/// A network whose activations keep their spread from layer to layer, as fitted ones do; the tests' grow until they saturate.
-fn group(info: &VideoInfo, frames: usize, params: f64) -> Group {
-    let mut g = common::random_group(info, frames, params, 1);
-    let graph = g.arch.lower(info, g.frames).expect("a graph");
-    for (t, spec) in g.network.tensors.iter_mut().zip(&graph.tensors) {
-        if spec.role == Role::Weight {
-            t.step = Step::nearest(t.step.value() * GAIN);
-        }
-    }
-    g
 }
 
 /// As `torch_decode.py` reads it.
@@ -60,7 +34,7 @@ fn shape(arch: &Arch, info: &VideoInfo) -> String {
 fn measure(group: &Group, graph: &Graph, info: &VideoInfo, level: Level, threads: usize, rounds: usize) -> Vec<f64> {
     let pool = decoder::pool(threads).expect("threads");
     let synth = Synth::new(graph, &group.network, info, level).expect("a network");
-    let count = if graph.macs() > 5_000_000_000 { threads } else { 8 * threads };
+    let count = synth.per_pass() * if graph.macs() > 5_000_000_000 || level == Level::Reference { threads } else { 8 * threads };
     let latents = group.latents[..graph.latent_len()].repeat(count);
     let mut times = Vec::new();
     for round in 0..=rounds {
@@ -86,17 +60,21 @@ pub fn main() {
         println!("| network | level | ms/frame best, median | fps | GMAC/s | ceiling GMAC/s | share |");
         println!("|---|---|---|---|---|---|---|");
     }
-    for (name, info, params, frames) in networks() {
+    for (name, make) in families::ALL {
         if only_net.as_ref().is_some_and(|n| n != name) {
             continue;
         }
-        let group = group(&info, frames, params);
+        let (info, group) = make();
         let graph = group.arch.lower(&info, group.frames).expect("a graph");
         if shapes {
+            if !matches!(group.arch, Arch::Hnerv(_)) {
+                continue;
+            }
             println!("{name} {}", shape(&group.arch, &info));
             continue;
         }
-        for level in Level::available().filter(|l| *l != Level::Reference) {
+        // the reference only where it is asked for
+        for level in Level::available().filter(|l| *l != Level::Reference || only_level.is_some()) {
             let wanted = |n: &str| n == level.name() || n == "best" && level == Level::detect();
             if only_level.as_deref().is_some_and(|n| !wanted(n)) {
                 continue;
@@ -107,7 +85,7 @@ pub fn main() {
                 println!("nvc {name} {threads} {:.2} {:.2}", best * 1e3, median * 1e3);
                 continue;
             }
-            let (top, rate) = (ceiling::gmacs(level, threads), graph.macs() as f64 / median / 1e9);
+            let (top, rate) = (ceiling::gmacs(level, threads), graph.macs() as f64 / graph.frames as f64 / median / 1e9);
             let (share, fps) = (100.0 * rate / top, 1.0 / median);
             println!(
                 "| {name} | {} | {:.2}, {:.2} | {fps:.1} | {rate:.1} | {top:.1} | {share:.0} % |",

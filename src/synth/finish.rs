@@ -210,8 +210,16 @@ fn group<'a, S: Total + 'a, const G: usize>(
 #[inline(always)]
 fn place<const G: usize>(out: &mut [Lane], r: usize, dx: usize, lane: impl Fn(usize, usize) -> Lane) {
     if r == G {
-        for (i, o) in out.as_chunks_mut::<G>().0.iter_mut().enumerate().take(CHUNK) {
-            o.iter_mut().enumerate().for_each(|(g, o)| *o = lane(i, g));
+        let out = out.as_chunks_mut::<G>().0;
+        // a known length makes vectors of it
+        if let Some(whole) = out.first_chunk_mut::<CHUNK>() {
+            for (i, o) in whole.iter_mut().enumerate() {
+                o.iter_mut().enumerate().for_each(|(g, o)| *o = lane(i, g));
+            }
+        } else {
+            for (i, o) in out.iter_mut().enumerate().take(CHUNK) {
+                o.iter_mut().enumerate().for_each(|(g, o)| *o = lane(i, g));
+            }
         }
     } else {
         for (i, o) in out.chunks_exact_mut(r).enumerate().take(CHUNK) {

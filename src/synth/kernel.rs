@@ -1,18 +1,18 @@
 //! The row kernel: rows of a convolution, in register tiles of output channels by columns, finished and put in its place.
 
-use std::marker::PhantomData;
 use std::ops::Range;
 
-use super::depthwise;
+use super::depthwise::ByChannel;
 use super::finish::{self, CHUNK, Total};
 use super::lanes::{Lane, Lanes, Task, vectorize};
-use super::layer::{self, Layer};
+use super::layer::Layer;
 use super::level::Level;
 use super::paired::{self, Source};
+use super::parts::Wide;
 use super::ring::{COLUMNS, Ring};
 
 /// Most sums of a tile.
-const TILE: usize = 512;
+pub const TILE: usize = 512;
 /// Most input rows that one sum reads.
 const MAX_ROWS: usize = 16;
 
@@ -34,56 +34,60 @@ pub struct Rows<'a> {
 
 /// Computes rows with the instructions of `level`, or the best below that the processor has.
 pub fn run(level: Level, rows: Rows<'_>) {
-    vectorize(level, rows);
+    match (rows.layer.depthwise, rows.layer.parts.is_some()) {
+        (false, false) => vectorize(level, rows),
+        (false, true) => vectorize(level, Wide(rows)),
+        (true, false) => vectorize(level, ByChannel::<i32>::new(rows)),
+        (true, true) => vectorize(level, ByChannel::<i64>::new(rows)),
+    }
 }
 
 impl Task for Rows<'_> {
     #[inline(always)]
     fn run<L: Lanes>(mut self, lanes: L) {
         let job = &mut Job::new(&mut self);
-        let layer = job.layer;
         // tiles that fill the registers: 32 of 512 bits, else 16
-        match (layer.depthwise, layer.parts.is_none(), L::N, layer.block) {
-            (true, true, 16, _) => tiles::<L, ByChannel<i32>, 2, 8>(lanes, job),
-            (true, true, _, _) => tiles::<L, ByChannel<i32>, 2, 4>(lanes, job),
-            (true, false, _, _) => tiles::<L, ByChannel<i64>, 2, 4>(lanes, job),
-            (false, true, 16, 8) => tiles::<L, Dense, 8, 3>(lanes, job),
-            (false, true, 16, 4) => tiles::<L, Dense, 4, 6>(lanes, job),
-            (false, true, 16, _) => tiles::<L, Dense, 2, 8>(lanes, job),
-            (false, true, _, 8 | 4) => tiles::<L, Dense, 4, 2>(lanes, job),
-            (false, true, _, _) => tiles::<L, Dense, 2, 4>(lanes, job),
-            (false, false, 16, 8) => tiles::<L, InParts, 8, 3>(lanes, job),
-            (false, false, _, 8 | 4) => tiles::<L, InParts, 4, 2>(lanes, job),
-            (false, false, _, _) => tiles::<L, InParts, 2, 4>(lanes, job),
+        match (L::N, job.layer.block) {
+            (16, 8) => tiles::<L, Dense, 8, 3>(lanes, job),
+            (16, 4) => tiles::<L, Dense, 4, 6>(lanes, job),
+            (16, _) => tiles::<L, Dense, 2, 8>(lanes, job),
+            (_, 8 | 4) => tiles::<L, Dense, 4, 2>(lanes, job),
+            (_, _) => tiles::<L, Dense, 2, 4>(lanes, job),
         }
     }
 }
 
 /// What one sum adds up: kernel rows `first..first + len` of the weights, on the input rows at `at`.
 #[derive(Clone, Copy, Default)]
-struct Sum {
+pub struct Sum {
     at: [usize; MAX_ROWS],
-    len: usize,
-    first: usize,
+    /// Kernel rows.
+    pub len: usize,
+    /// The first of them.
+    pub first: usize,
 }
 
 /// [`Rows`] with all places found.
-struct Job<'a> {
-    layer: &'a Layer,
+pub struct Job<'a> {
+    /// The layer.
+    pub layer: &'a Layer,
     input: &'a [Lane],
-    output: &'a mut [Lane],
+    /// The output's ring.
+    pub output: &'a mut [Lane],
     /// Start of each convolution row's part of the output.
-    out: [usize; 2],
+    pub out: [usize; 2],
     /// One for each row.
-    direct: [Sum; 2],
-    count: usize,
+    pub direct: [Sum; 2],
+    /// Rows.
+    pub count: usize,
     /// Three sums for two rows (see [`paired`]), and where their differences do not fit.
     paired: Option<([Sum; paired::SUMS], &'a [i16])>,
 }
 
 impl<'a> Job<'a> {
+    /// Finds them.
     #[inline(always)]
-    fn new(rows: &'a mut Rows<'_>) -> Job<'a> {
+    pub fn new(rows: &'a mut Rows<'_>) -> Job<'a> {
         let (layer, top, count) = (rows.layer, rows.top, rows.count);
         let (kernel, height) = (layer.kernel, layer.from.height as isize);
         let mut direct = [Sum::default(); 2];
@@ -132,24 +136,28 @@ impl<'a> Job<'a> {
 }
 
 /// How all output channels of some columns are computed.
-trait Columns {
+pub trait Columns {
+    /// Place for sums, for all tiles of a row.
+    type Sums;
+    /// The same, empty.
+    fn sums() -> Self::Sums;
     /// Those of `C` vectors from column `x`, `M` channels at once, which divides the layer's block; returns `C`.
-    fn columns<L: Lanes, const M: usize, const C: usize>(l: L, job: &mut Job<'_>, x: usize) -> usize;
+    fn columns<L: Lanes, const M: usize, const C: usize>(l: L, job: &mut Job<'_>, sums: &mut Self::Sums, x: usize) -> usize;
 }
 
 /// All tiles of `M` channels by `C` vectors.
 #[inline(always)]
-fn tiles<L: Lanes, K: Columns, const M: usize, const C: usize>(l: L, job: &mut Job<'_>) {
+pub fn tiles<L: Lanes, K: Columns, const M: usize, const C: usize>(l: L, job: &mut Job<'_>) {
     let width = job.layer.from.width;
+    let mut sums = K::sums();
     let mut x = 0;
     while x < width {
         let vectors = (width - x).div_ceil(L::N);
         let taken = match vectors.min(C) {
-            1 => K::columns::<L, M, 1>(l, job, x),
-            2 | 3 if C > 3 => K::columns::<L, M, 2>(l, job, x),
-            2 if C > 2 => K::columns::<L, M, 2>(l, job, x),
-            4..=7 if C > vectors => K::columns::<L, M, 4>(l, job, x),
-            _ => K::columns::<L, M, C>(l, job, x),
+            1 => K::columns::<L, M, 1>(l, job, &mut sums, x),
+            n @ (2 | 3) if C > n => K::columns::<L, M, 2>(l, job, &mut sums, x),
+            4..=7 if C > vectors => K::columns::<L, M, 4>(l, job, &mut sums, x),
+            _ => K::columns::<L, M, C>(l, job, &mut sums, x),
         };
         x += taken * L::N;
     }
@@ -159,8 +167,15 @@ fn tiles<L: Lanes, K: Columns, const M: usize, const C: usize>(l: L, job: &mut J
 struct Dense;
 
 impl Columns for Dense {
+    type Sums = [[i32; TILE]; paired::SUMS];
+
     #[inline(always)]
-    fn columns<L: Lanes, const M: usize, const C: usize>(l: L, job: &mut Job<'_>, x: usize) -> usize {
+    fn sums() -> Self::Sums {
+        [[0; TILE]; paired::SUMS]
+    }
+
+    #[inline(always)]
+    fn columns<L: Lanes, const M: usize, const C: usize>(l: L, job: &mut Job<'_>, sums: &mut Self::Sums, x: usize) -> usize {
         let layer = job.layer;
         let block = layer.block;
         let per_row = layer.from.pairs() * layer.kernel * block;
@@ -174,7 +189,6 @@ impl Columns for Dense {
             Some(p) if pair.is_some() => (&p.weights, p.rows),
             _ => (&layer.weights, layer.kernel),
         };
-        let mut sums = [[0i32; TILE]; paired::SUMS];
         let wanted: &[Sum] = match &pair {
             Some(p) => p,
             None => &job.direct[..job.count],
@@ -186,12 +200,12 @@ impl Columns for Dense {
                 if used == 0 {
                     continue;
                 }
-                for (sum, to) in wanted.iter().zip(&mut sums) {
+                for (sum, to) in wanted.iter().zip(&mut *sums) {
                     let weights = &weights[sum.first * per_row..][..sum.len * per_row];
                     tile::<L, i32, M, C>(l, job, sum, 0..layer.from.pairs(), weights, &[], part, x, &mut to[..M * stride]);
                 }
                 if pair.is_some() {
-                    let [a, both, c] = &mut sums;
+                    let [a, both, c] = &mut *sums;
                     for ((a, c), s) in a[..M * stride].iter_mut().zip(&mut c[..M * stride]).zip(&*both) {
                         (*a, *c) = (a.wrapping_add(*s), c.wrapping_add(*s));
                     }
@@ -207,76 +221,11 @@ impl Columns for Dense {
     }
 }
 
-/// Sums that may leave 32 bits, of parts that do not.
-struct InParts;
-
-impl Columns for InParts {
-    #[inline(always)]
-    fn columns<L: Lanes, const M: usize, const C: usize>(l: L, job: &mut Job<'_>, x: usize) -> usize {
-        let layer = job.layer;
-        let block = layer.block;
-        let per_row = layer.from.pairs() * layer.kernel;
-        let stride = (C * L::N).next_multiple_of(CHUNK);
-        let valid = (layer.from.width - x).min(C * L::N);
-        let mut sums = [0i64; TILE];
-        let parts = layer.parts.as_deref().unwrap_or_default();
-        for (b, weights) in layer.weights.chunks_exact(per_row * layer.kernel * block).enumerate() {
-            for part in 0..block / M {
-                let first = b * block + part * M;
-                let used = (2 * layer.slots.len()).saturating_sub(first).min(M);
-                if used == 0 {
-                    continue;
-                }
-                for (sum, &out) in job.direct.iter().zip(&job.out).take(job.count) {
-                    let weights = &weights[sum.first * per_row * block..][..sum.len * per_row * block];
-                    let parts = &parts[(b * layer.kernel + sum.first) * per_row..][..sum.len * per_row];
-                    tile::<L, i64, M, C>(l, job, sum, 0..layer.from.pairs(), weights, parts, part, x, &mut sums[..M * stride]);
-                    let output = &mut job.output[out..][..layer.factor * layer.to.row()];
-                    finish::tile(layer, first, &sums[..used * stride], used, x, valid, output);
-                }
-            }
-        }
-        C
-    }
-}
-
-/// Each channel by itself; sums of `S`.
-struct ByChannel<S>(PhantomData<S>);
-
-impl<S: Total> Columns for ByChannel<S> {
-    #[inline(always)]
-    fn columns<L: Lanes, const M: usize, const C: usize>(l: L, job: &mut Job<'_>, x: usize) -> usize {
-        let layer = job.layer;
-        let taps = layer.kernel * layer.kernel;
-        let stride = (C * L::N).next_multiple_of(CHUNK);
-        let valid = (layer.from.width - x).min(C * L::N);
-        let mut sums = [S::ZERO; TILE];
-        for ((s, slots), weights) in layer.slots.iter().enumerate().zip(layer.weights.chunks_exact(2 * taps)) {
-            let [a, b] = depthwise::inputs(layer::channels(slots, layer.factor, &layer.to));
-            for (sum, &out) in job.direct.iter().zip(&job.out).take(job.count) {
-                let range = sum.first * layer.kernel..(sum.first + sum.len) * layer.kernel;
-                let weights = &weights[2 * range.start..2 * range.end];
-                let parts = layer.parts.as_ref().map_or(&[][..], |p| &p[s * taps..][range]);
-                if a == b {
-                    tile::<L, S, 2, C>(l, job, sum, a..a + 1, weights, parts, 0, x, &mut sums[..2 * stride]);
-                } else {
-                    for (half, pair) in [a, b].into_iter().enumerate() {
-                        tile::<L, S, 1, C>(l, job, sum, pair..pair + 1, weights, parts, half, x, &mut sums[half * stride..][..stride]);
-                    }
-                }
-                let output = &mut job.output[out..][..layer.factor * layer.to.row()];
-                finish::tile(layer, 2 * s, &sums[..2 * stride], 2, x, valid, output);
-            }
-        }
-        C
-    }
-}
-
 /// Sums of one tile, `[M][C * N]`, rows of whole chunks: what `weights`, in blocks of channels of which part `part` is wanted, make of
 /// the input's channel pairs `pairs`.
 #[inline(always)]
 #[allow(clippy::too_many_arguments)]
-fn tile<L: Lanes, S: Total, const M: usize, const C: usize>(
+pub fn tile<L: Lanes, S: Total, const M: usize, const C: usize>(
     l: L,
     job: &Job<'_>,
     sum: &Sum,

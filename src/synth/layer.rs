@@ -5,6 +5,7 @@ use super::finish::{Finish, Tables};
 use super::lanes::Lane;
 use super::math::{MAX_ACTIVATION, Requant};
 use super::paired::{self, Source};
+use super::parts;
 use super::ring::Geometry;
 use crate::entropy::tensor::Network;
 use crate::error::Result;
@@ -91,7 +92,7 @@ impl Layer {
             depthwise: c.depthwise,
             block,
             paired: (narrow && !c.depthwise && shape[2] > 1).then(|| paired::weights(&weights.values, shape)).flatten().map(pair),
-            parts: (!narrow).then(|| parts(&packed, block, packed.len() / of.len().next_multiple_of(block))),
+            parts: (!narrow).then(|| parts::marks(&packed, block, packed.len() / of.len().next_multiple_of(block))),
             weights: packed,
             finish: Finish::new(Requant { bias, ..requant }, narrow, c.curve.map(|k| tables.get(k, scales[c.conv], scales[c.end]))),
             slots,
@@ -147,23 +148,6 @@ pub fn is_narrow(weights: &[i16], per_channel: usize, lowest: i64) -> bool {
         let (up, down) = (sum(1), sum(-1));
         up.max(down) * MAX_ACTIVATION + up.min(down) * lowest <= i64::from(i32::MAX)
     })
-}
-
-/// Where to put by the sums of packed weights so that no part leaves 32 bits; `steps` lanes a channel, `block` channels at once.
-fn parts(packed: &[Lane], block: usize, steps: usize) -> Vec<bool> {
-    // two products always fit
-    let most = (i64::from(i32::MAX) / MAX_ACTIVATION) as u32;
-    let mut out = Vec::with_capacity(packed.len() / block);
-    for weights in packed.chunks_exact(block * steps) {
-        let mut sums = vec![0; block];
-        for step in weights.chunks_exact(block) {
-            let sizes = step.iter().map(|w| u32::from(w[0].unsigned_abs()) + u32::from(w[1].unsigned_abs()));
-            let full = sums.iter().zip(sizes.clone()).any(|(s, w)| s + w > most);
-            out.push(full);
-            sums.iter_mut().zip(sizes).for_each(|(s, w)| *s = if full { w } else { *s + w });
-        }
-    }
-    out
 }
 
 /// Weights in the order of [`Layer::weights`], `of` being the channel of each slot.

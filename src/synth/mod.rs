@@ -11,6 +11,7 @@ mod layer;
 mod level;
 pub mod math;
 mod paired;
+mod parts;
 mod plain;
 mod prologue;
 pub mod reference;

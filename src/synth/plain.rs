@@ -73,7 +73,7 @@ impl Plain {
 
     /// Room needed.
     pub fn scratch(&self) -> usize {
-        if let Kind::Bilinear { factor } = self.kind { self.to.width / factor + 2 } else { 0 }
+        if let Kind::Bilinear { factor } = self.kind { (self.to.width / factor).next_multiple_of(CHUNK) + 2 } else { 0 }
     }
 
     /// Computes what row `y` of the inputs gives.
@@ -154,31 +154,50 @@ impl Row<'_> {
         let factor = if F > 0 { F } else { factor };
         let from = &self.inputs[0].geometry;
         let whole = 2 * factor as i32;
-        let blended = &mut self.scratch[..from.width + 2];
         for y in self.y * factor..(self.y + 1) * factor {
             let ([above, below], share) = bilinear_at(y, factor, from.height);
-            let share = share as i32;
             for pair in 0..from.pairs() {
-                let rows = lanes(self.inputs[0], above, pair).iter().zip(lanes(self.inputs[0], below, pair));
-                for (to, (a, b)) in blended[1..].iter_mut().zip(rows) {
-                    *to = [0, 1].map(|h| i32::from(a[h]) * (whole - share) + i32::from(b[h]) * share);
-                }
-                // beyond the borders as at them
-                blended[0] = blended[1];
-                blended[from.width + 1] = blended[from.width];
+                let rows = [lanes(self.inputs[0], above, pair), lanes(self.inputs[0], below, pair)];
+                blend(rows, [whole - share as i32, share as i32], self.scratch);
                 let out = self.output.pair_mut(y, pair);
-                for (x, out) in out.chunks_exact_mut(factor).enumerate() {
-                    let Some(near) = blended[x..].first_chunk::<3>() else { return };
-                    for (j, out) in out.iter_mut().enumerate() {
+                for (out, near) in out.chunks_mut(CHUNK * factor).zip(self.scratch.windows(CHUNK + 2).step_by(CHUNK)) {
+                    let Some(near) = near.first_chunk() else { return };
+                    for j in 0..factor {
                         // before the middle of the input's sample lies the one to the left
-                        let at = 2 * j as i32 + 1 - whole / 2;
-                        let (left, share) = if at < 0 { (0, at + whole) } else { (1, at) };
-                        *out = [0, 1].map(|h| mean(near[left][h] * (whole - share) + near[left + 1][h] * share, whole * whole));
+                        let at = 2 * j as i32 + 1 - factor as i32;
+                        let v = if at < 0 { between::<0>(near, at + whole, whole) } else { between::<1>(near, at, whole) };
+                        out[j..].iter_mut().step_by(factor).zip(&v).for_each(|(o, v)| *o = *v);
                     }
                 }
             }
         }
     }
+}
+
+/// Columns upsampled at once.
+const CHUNK: usize = 16;
+
+/// Two rows by their shares, from index 1 on, and beyond the borders as at them.
+#[inline(always)]
+fn blend([above, below]: [&[Lane]; 2], shares: [i32; 2], to: &mut [[i32; 2]]) {
+    let n = above.len();
+    let rows = above.as_flattened().iter().zip(below.as_flattened());
+    for (to, (&a, &b)) in to[1..].as_flattened_mut().iter_mut().zip(rows) {
+        *to = i32::from(a) * shares[0] + i32::from(b) * shares[1];
+    }
+    to[0] = to[1];
+    to[n + 1] = to[n];
+}
+
+/// What lies `share` of `whole` from `near[i + LEFT]` to its neighbour.
+#[inline(always)]
+fn between<const LEFT: usize>(near: &[[i32; 2]; CHUNK + 2], share: i32, whole: i32) -> [Lane; CHUNK] {
+    let mut out = [[0; 2]; CHUNK];
+    let (a, b) = (near[LEFT..][..CHUNK].as_flattened(), near[LEFT + 1..][..CHUNK].as_flattened());
+    for (o, (a, b)) in out.as_flattened_mut().iter_mut().zip(a.iter().zip(b)) {
+        *o = mean(a * (whole - share) + b * share, whole * whole);
+    }
+    out
 }
 
 /// `sum / shares`, halves up, for a sum of `shares` activations, at most 1024.
