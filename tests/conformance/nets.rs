@@ -1,6 +1,8 @@
 //! Random networks of the families after the first, and chains of groups.
 
 use nvc::bitstream::header::{HnervStage, NervHeader, NervppHeader, NirvanaHeader};
+use nvc::decoder::{Options, StreamDecoder};
+use nvc::entropy::scaled::{Field, Scaled, neighbours};
 use nvc::entropy::tensor::{Step, blank_network};
 use nvc::frame::VideoInfo;
 use nvc::group::{Arch, Group};
@@ -9,7 +11,7 @@ use nvc::network::nerv::Nerv;
 use nvc::network::nirvana::Nirvana;
 use nvc::network::{Curve, Op, Role};
 
-use super::blocks::{group_after, hnerv};
+use super::blocks::{file, group_after, hnerv};
 use crate::common::Rng;
 
 fn stages_of(stages: &[[u32; 3]]) -> Vec<HnervStage> {
@@ -88,6 +90,7 @@ pub fn next(info: &VideoInfo, before: &Group, frames: usize, seed: u64) -> Group
             continue;
         }
         *t = old.clone();
+        t.scaled = None;
         t.values.iter_mut().for_each(|v| *v += rng.laplace(1, 3) * i16::from(rng.next().is_multiple_of(4)));
     }
     for (f, &old) in g.network.scales.iter_mut().zip(&before.network.scales) {
@@ -103,4 +106,61 @@ pub fn leaning(info: &VideoInfo, groups: Vec<Group>, min: usize) -> Vec<Group> {
         assert!(after + min <= alone, "{after} bytes after the group before, {alone} alone");
     }
     groups
+}
+
+/// The group with all tensors and the latents scaled ones (spec section 4.7): slices along every choice of axes, all factors up to 3.
+pub fn scaled(info: &VideoInfo, mut g: Group, seed: u64) -> Group {
+    let mut rng = Rng(seed);
+    let graph = g.arch.lower(info, g.frames).unwrap();
+    for (i, (t, spec)) in g.network.tensors.iter_mut().zip(&graph.tensors).enumerate() {
+        t.scaled = Some(Box::new(scaled_tensor(spec.shape, i as u8 * 5 % 16, i as u8 % 4, i % 3 == 1, &mut rng)));
+    }
+    let [c, h, w] = graph.latent_shape();
+    if graph.has_latents() {
+        g.network.scaled_latents = Some(Box::new(scaled_tensor([g.frames, c, h, w], 2, 1, false, &mut rng)));
+    }
+    // values follow from what is written
+    let bytes = file(info, &[vec![g]]);
+    let section = StreamDecoder::new(&bytes[..], Options::default()).unwrap().next_section().unwrap().unwrap();
+    let mut read = None;
+    section
+        .groups_in(0..u64::MAX, &mut |_, _, g| {
+            read = Some(g);
+            Ok(())
+        })
+        .unwrap();
+    read.unwrap()
+}
+
+fn scaled_tensor(shape: [usize; 4], axes: u8, factor: u8, ends: bool, rng: &mut Rng) -> Scaled {
+    let mut tensor = Scaled { axes, scale_unit: 8192, offset_unit: 40, ..Scaled::default() };
+    let slices = tensor.slices(shape);
+    if slices == [1; 4] {
+        let single = |v: u16| Field { bits: 11, values: vec![v], ..Field::default() };
+        (tensor.scales, tensor.offsets) = (single(7), single(1024 + 5));
+    } else {
+        tensor.scales = field(slices, 4, factor, false, rng);
+        tensor.offsets = field(slices, 3, 0, false, rng);
+    }
+    tensor.values = field(shape, 6, factor, ends, rng);
+    tensor
+}
+
+fn field(shape: [usize; 4], bits: u8, factor: u8, ends: bool, rng: &mut Rng) -> Field {
+    let [o, i, rows, columns] = shape;
+    let count = usize::from(factor).pow(2) * neighbours(rows, columns, factor.into()).len();
+    let half = 1i16 << (bits - 1);
+    let len = |axis: usize| [o, i, rows * columns][axis];
+    Field {
+        bits,
+        ends,
+        factor,
+        coefficients: (0..count).map(|_| rng.laplace(10, 60)).collect(),
+        centre: rng.laplace(2, 9),
+        level: 60 + (rng.next() % 20) as u8,
+        levels: std::array::from_fn(|axis| (0..if rng.next() & 1 == 0 { len(axis) } else { 0 }).map(|_| rng.laplace(3, 20)).collect()),
+        values: (0..shape.iter().product())
+            .map(|_| (rng.laplace(i64::from(half) / 4, half.into()) + half).clamp(0, 2 * half - 1) as u16)
+            .collect(),
+    }
 }

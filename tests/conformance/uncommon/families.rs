@@ -126,6 +126,16 @@ pub fn families() -> Vec<Vector> {
         "differences in steps much finer and much coarser than those of the group before: predictions of many units, of 0, rounded, and clamped to 32767 on both sides",
         file(&i, &[steps(&i)]),
     );
+    let wide = info(11, 7, Chroma::Rgb, 8);
+    let first = scaled(&wide, random(&wide, closed(), 2, 340), 341);
+    let second = next(&wide, &first, 1, 342);
+    add(
+        "scaled-tensors.nvc",
+        "HNeRV with tanh whose tensors and latents are scaled ones, and a group of differences to its values",
+        file(&wide, &[leaning(&wide, vec![first, second], 50)]),
+    );
+    let first = scaled(&i, random(&i, Arch::Nerv(plus(net(true), 1, 0, 3)), 2, 343), 344);
+    add("scaled-nervpp.nvc", "scaled tensors of a NeRV++, of depthwise convolutions too", one(&i, first));
     let same = random(&i, patches(), 1, 330);
     let scaled = |f: u8| {
         change(same.clone(), |g| {
