@@ -19,6 +19,8 @@ pub struct Head {
     pub frame: usize,
     /// Share of one frame in the distortion of a pass.
     pub share: f32,
+    /// Whether its output 1 is the largest sample, see [`Graph::closed`].
+    pub closed: bool,
     /// Planes, in channel order.
     pub planes: Vec<usize>,
     /// Width and height of the planes.
@@ -45,16 +47,21 @@ pub fn heads(graph: &Graph, info: &VideoInfo) -> Vec<Head> {
             Some(h) if h.node == o.node => h.planes.push(plane),
             _ => {
                 let size = info.format.plane_size(plane, info.width, info.height);
-                heads.push(Head { node: o.node, frame, share: 1.0 / graph.frames as f32, planes: vec![plane], size });
+                heads.push(Head { node: o.node, frame, share: 1.0 / graph.frames as f32, closed: graph.closed, planes: vec![plane], size });
             }
         }
     }
     heads
 }
 
+/// Samples that the network's output from -1 to 0 spans.
+pub fn half_range(bit_depth: u8, closed: bool) -> f64 {
+    f64::from((1u32 << bit_depth) - u32::from(closed)) / 2.0
+}
+
 /// A sample as the network's output: -1..1.
-fn to_real(v: u16, bit_depth: u8) -> f32 {
-    f32::from(v) / (1u32 << (bit_depth - 1)) as f32 - 1.0
+fn to_real(v: u16, bit_depth: u8, closed: bool) -> f32 {
+    (f64::from(v) / half_range(bit_depth, closed) - 1.0) as f32
 }
 
 /// The planes of `frames` that `head` gives, `[batch, planes, rows, columns]` in -1..1.
@@ -63,7 +70,7 @@ pub fn target<B: FastOps>(head: &Head, frames: &[&Frame], info: &VideoInfo, devi
     let mut values = Vec::with_capacity(frames.len() * head.planes.len() * w * h);
     for f in frames {
         for &p in &head.planes {
-            values.extend(f.planes[p].data.iter().map(|&v| to_real(v, info.format.bit_depth)));
+            values.extend(f.planes[p].data.iter().map(|&v| to_real(v, info.format.bit_depth, head.closed)));
         }
     }
     tensor(values, [frames.len(), head.planes.len(), h, w], device)
@@ -77,7 +84,9 @@ pub fn encoder_input<B: FastOps>(frame: &Frame, info: &VideoInfo, rows: usize, c
         let shift = usize::from(p.width < info.width || p.height < info.height);
         for y in 0..rows {
             let row = p.row((y.min(info.height - 1) >> shift).min(p.height - 1));
-            values.extend((0..columns).map(|x| to_real(row[(x.min(info.width - 1) >> shift).min(p.width - 1)], info.format.bit_depth)));
+            values.extend(
+                (0..columns).map(|x| to_real(row[(x.min(info.width - 1) >> shift).min(p.width - 1)], info.format.bit_depth, false)),
+            );
         }
     }
     tensor(values, [1, frame.planes.len(), rows, columns], device)
@@ -94,7 +103,7 @@ pub fn squared_error<B: FastOps>(head: &Head, output: Tensor<B, 4>, target: Tens
 pub fn sample_error<B: FastOps>(head: &Head, output: Tensor<B, 4>, frame: &Frame, info: &VideoInfo) -> Result<f64> {
     let (w, h) = head.size;
     let values = values(crop(head, output))?;
-    let half = f64::from(1u32 << (info.format.bit_depth - 1));
+    let half = half_range(info.format.bit_depth, head.closed);
     let mut sum = 0.0;
     for (&p, plane) in head.planes.iter().zip(values.chunks_exact(w * h)) {
         let error = |(&v, &s): (&f32, &u16)| {

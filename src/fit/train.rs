@@ -191,7 +191,7 @@ where
 
     /// PSNR of the running mean of the squared error, dB; waits for the device.
     pub(super) fn psnr(&self) -> f64 {
-        psnr(scalar(self.mse.clone()), self.job.info.format.bit_depth)
+        psnr(scalar(self.mse.clone()), self.job.info.format.bit_depth, self.graph.closed)
     }
 
     fn train(&mut self, look_every: usize, observer: &mut dyn Observer) -> Result<()> {
@@ -242,7 +242,7 @@ where
                         s.learning_rate
                     )));
                 }
-                let psnr = psnr(mse, self.job.info.format.bit_depth);
+                let psnr = psnr(mse, self.job.info.format.bit_depth, self.graph.closed);
                 if pace.looks(step) {
                     pace.look(step, psnr);
                 }
@@ -368,7 +368,7 @@ where
                 error += target::sample_error(head, output, &self.job.frames[i * self.graph.frames + head.frame], self.job.info)?;
             }
         }
-        let float_psnr = psnr(error / self.job.frames.len() as f64, self.job.info.format.bit_depth);
+        let float_psnr = psnr(error / self.job.frames.len() as f64, self.job.info.format.bit_depth, self.graph.closed);
         Ok(Fitted { group, float_psnr, steps: self.taken })
     }
 }
@@ -385,10 +385,10 @@ fn scalar<B: FastOps>(t: Tensor<B, 1>) -> f64 {
     t.into_scalar().elem::<f64>()
 }
 
-/// PSNR of a squared error in units of the output's range -1..1, which is one code value wider than the samples'.
-fn psnr(mse: f64, bit_depth: u8) -> f64 {
-    let half = f64::from(1u32 << (bit_depth - 1));
-    10.0 * (((2.0 * half - 1.0) / half).powi(2) / mse.max(1e-12)).log10()
+/// PSNR of a squared error in units of the output's range -1..1, which is one code value wider than the samples' unless `closed`.
+fn psnr(mse: f64, bit_depth: u8, closed: bool) -> f64 {
+    let peak = f64::from((1u32 << bit_depth) - 1);
+    10.0 * ((peak / target::half_range(bit_depth, closed)).powi(2) / mse.max(1e-12)).log10()
 }
 
 /// Gives every node as many fraction bits as its largest magnitude leaves of 16.
