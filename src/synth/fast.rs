@@ -31,6 +31,8 @@ struct Output {
 }
 
 /// What gives one buffer its rows.
+// one a step of the network: their size does not matter, a further indirection would
+#[allow(clippy::large_enum_variant)]
 enum Work {
     Convolution(Layer),
     Plain(Plain),

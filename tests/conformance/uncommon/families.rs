@@ -23,6 +23,11 @@ fn curves(graph: &Graph, which: Curve) -> Vec<usize> {
 pub fn families() -> Vec<Vector> {
     let mut out = Vec::new();
     let mut add = |name, what, bytes| out.push(Vector { folder: "uncommon", name, what, bytes, error: None });
+    let loud = |mut g: Group, tensors: &[usize], octaves: u8, scales: &[(usize, u8)]| {
+        tensors.iter().for_each(|&k| g.network.tensors[k].step.exponent -= octaves);
+        scales.iter().for_each(|&(k, f)| g.network.scales[k] = f);
+        g
+    };
     let i = gray(12, 8);
     let net = |swish| nerv(5, 6, [2, 3, 5], swish, &[[2, 3, 5], [2, 3, 4]]);
     add(
@@ -44,7 +49,7 @@ pub fn families() -> Vec<Vector> {
     add(
         "many-passes.nvc",
         "2000 frames of NeRV: the time code divides by numbers that are no powers of two",
-        one(&i1, random(&i1, Arch::Nerv(nerv(12, 2, [1, 1, 2], false, &[[1, 1, 2]])), 2000, 303)),
+        one(&i1, loud(random(&i1, Arch::Nerv(nerv(12, 4, [1, 1, 4], false, &[[1, 1, 3]])), 2000, 303), &[2, 4, 6], 2, &[])),
     );
     add(
         "one-position.nvc",
@@ -52,11 +57,6 @@ pub fn families() -> Vec<Vector> {
         one(&gray(4, 4), random(&gray(4, 4), Arch::Nerv(nerv(4, 5, [1, 1, 6], true, &[[4, 3, 4]])), 2, 304)),
     );
 
-    let loud = |mut g: Group, tensors: &[usize], octaves: u8, scales: &[(usize, u8)]| {
-        tensors.iter().for_each(|&k| g.network.tensors[k].step.exponent -= octaves);
-        scales.iter().for_each(|&(k, f)| g.network.scales[k] = f);
-        g
-    };
     add(
         "swish-tails.nvc",
         "swish of numbers far beyond 16 and -16: the table's last entry, 0, holds from there on",
