@@ -94,7 +94,7 @@ pub fn next(info: &VideoInfo, before: &Group, frames: usize, seed: u64) -> Group
         t.values.iter_mut().for_each(|v| *v += rng.laplace(1, 3) * i16::from(rng.next().is_multiple_of(4)));
     }
     for (f, &old) in g.network.scales.iter_mut().zip(&before.network.scales) {
-        *f = if *f > 0 && old > 0 { old - (rng.next() % 4 == 0) as u8 } else { *f };
+        *f = if *f > 0 && old > 0 { old - u8::from(rng.next().is_multiple_of(4)) } else { *f };
     }
     g
 }

@@ -173,7 +173,7 @@ fn steps(i: &VideoInfo) -> Vec<Group> {
                 let old = t.step;
                 t.step = Step { mantissa, exponent: (i32::from(old.exponent) + octaves(k)).clamp(0, 40) as u8 };
                 for (j, v) in t.values.iter_mut().enumerate() {
-                    let exact = i128::from(*v) * i128::from(old.mantissa) << t.step.exponent;
+                    let exact = (i128::from(*v) * i128::from(old.mantissa)) << t.step.exponent;
                     let unit = i128::from(mantissa) << old.exponent;
                     // off by a little, which is the difference that is coded
                     let off = (j as i32 * 7 + seed) % 5 - 2;
