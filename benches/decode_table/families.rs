@@ -13,8 +13,11 @@ use crate::common::{self, Rng};
 /// Factor on the weights of the tests' networks.
 const GAIN: f64 = 0.4;
 
-/// Names, and what makes pictures and network.
-pub const ALL: [(&str, fn() -> (VideoInfo, Group)); 6] = [
+/// What makes pictures and network.
+type Make = fn() -> (VideoInfo, Group);
+
+/// All, by name.
+pub const ALL: [(&str, Make); 6] = [
     ("hnerv-0.1m", || hnerv(common::info(416, 240, Chroma::Yuv420, 8), 100_000.0, 1)),
     // with 132 frames the published sizes
     ("hnerv-1.5m", || hnerv(common::info(1280, 640, Chroma::Rgb, 8), 1.5e6, 132)),

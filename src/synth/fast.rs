@@ -32,7 +32,7 @@ struct Output {
 
 /// What gives one buffer its rows.
 enum Work {
-    Convolution(Layer),
+    Convolution(Box<Layer>),
     Plain(Plain),
 }
 
@@ -114,7 +114,7 @@ impl Fast {
             layers.push(match step {
                 Step::Chain(c) => {
                     let input = buffer_of[c.input];
-                    Work::Convolution(Layer::new(c, graph, net, &scales, (input, buffers[input], to), &mut tables)?)
+                    Work::Convolution(Box::new(Layer::new(c, graph, net, &scales, (input, buffers[input], to), &mut tables)?))
                 }
                 Step::Node(n) => {
                     let op = graph.nodes[*n].op;

@@ -198,13 +198,13 @@ mod tests {
         let f = |input, reach, factor| Flow { inputs: [input; 2], reach, factor, step };
         let layers = [f(0, 0, 1), f(1, 0, 5), f(2, 1, 4), f(3, 2, 2), f(4, 1, 1), f(3, 1, 1)];
         let heights = [2, 2, 10, 40, 80, 80, 40];
-        let all = |planes| Flows { sources: 1, layers: &layers, heights: &heights, planes };
         for strips in [1, 2, 3, 7, 90] {
             for (luma, chroma) in [(80, 40), (61, 31), (1, 1)] {
-                check(&all(&[(5, luma), (6, chroma), (6, chroma)]), strips);
+                let planes = [(5, luma), (6, chroma), (6, chroma)];
+                check(&Flows { sources: 1, layers: &layers, heights: &heights, planes: &planes }, strips);
             }
         }
-        let whole = all(&[(5, 80), (6, 40)]).schedule(0, 1);
+        let whole = Flows { sources: 1, layers: &layers, heights: &heights, planes: &[(5, 80), (6, 40)] }.schedule(0, 1);
         assert!(whole.rows[4] <= 4 + 4 * step && whole.rows[5] <= step, "rings are as long as planes: {:?}", whole.rows);
     }
 
