@@ -34,7 +34,7 @@ struct Output {
 // one a step of the network: their size does not matter, a further indirection would
 #[allow(clippy::large_enum_variant)]
 enum Work {
-    Convolution(Layer),
+    Convolution(Box<Layer>),
     Plain(Plain),
 }
 
@@ -116,7 +116,7 @@ impl Fast {
             layers.push(match step {
                 Step::Chain(c) => {
                     let input = buffer_of[c.input];
-                    Work::Convolution(Layer::new(c, graph, net, &scales, (input, buffers[input], to), &mut tables)?)
+                    Work::Convolution(Box::new(Layer::new(c, graph, net, &scales, (input, buffers[input], to), &mut tables)?))
                 }
                 Step::Node(n) => {
                     let op = graph.nodes[*n].op;
