@@ -134,7 +134,7 @@ fn wanted_sizes_are_reached() {
     for (option, want) in
         [("--bpp 0.8", 0.8 * pixels / 8.0), ("--size 9k", 9000.0), ("--bitrate 200k", 200e3 * 1001.0 / 30000.0 * 12.0 / 8.0)]
     {
-        nvc(dir.path(), &format!("encode a.y4m -o a.nvc -y --device cpu --steps 120 -q {option}")).expect(0);
+        nvc(dir.path(), &format!("encode a.y4m -o a.nvc -y --device cpu --arch hnerv --steps 120 -q {option}")).expect(0);
         let got = std::fs::metadata(dir.path().join("a.nvc")).unwrap().len() as f64;
         assert!((got / want - 1.0).abs() < 0.03, "{option}: {got} bytes, {want:.0} wanted");
     }

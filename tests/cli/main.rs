@@ -6,6 +6,7 @@ mod clips;
 mod decoding;
 mod encoding;
 mod failures;
+mod families;
 mod formats;
 mod pipes;
 mod run;
