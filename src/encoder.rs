@@ -140,6 +140,8 @@ pub trait Observer {
     fn start(&mut self, _group: usize, _groups: Option<usize>, _frames: usize, _params: u64) {}
     /// A step is done.
     fn progress(&mut self, _group: usize, _progress: &fit::Progress) {}
+    /// A trial of a representation starts.
+    fn trial(&mut self, _family: Family, _frames: usize, _steps: usize) {}
     /// The representation was chosen by trial.
     fn chosen(&mut self, _choice: &Choice) {}
     /// A group is coded.
@@ -334,6 +336,7 @@ fn stop(shared: &Shared<'_, '_>, e: Error) -> Result<()> {
 /// Writes a coded section and gives its frames to whoever wants them.
 fn write_section(c: &Coded, writer: &mut ContainerWriter<impl Write>, scorer: &mut Scorer, shared: &Shared<'_, '_>) -> Result<()> {
     writer.section(c.frames.len() as u32, &c.payload)?;
+    c.reports.iter().for_each(|r| shared.observer().done(r));
     for (a, b) in c.frames.iter().zip(&c.decoded) {
         scorer.add(a, b)?;
         shared.observer().recon(b)?;

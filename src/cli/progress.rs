@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::args::{EncodeArgs, ProgressArg};
 use super::say;
-use crate::encoder::{Choice, GroupReport, Observer, Options, Report, Target};
+use crate::encoder::{Choice, Family, GroupReport, Observer, Options, Report, Target};
 use crate::error::{Error, Result};
 use crate::fit::{Precision, Progress};
 use crate::frame::{Frame, VideoInfo};
@@ -208,6 +208,19 @@ impl Observer for Reporter<'_> {
             Show::Bar(_) | Show::Off => {}
         }
         self.stats_line(&v);
+        // the groups of a section are done together
+        if p.step == p.steps {
+            self.running.remove(&group);
+        }
+    }
+
+    fn trial(&mut self, family: Family, frames: usize, steps: usize) {
+        let text = format!("trial of {}: {frames} frames, {steps} steps", family.name());
+        match &self.show {
+            Show::Bar(b) => b.suspend(|| say(&text)),
+            Show::Lines => say(&text),
+            Show::Json | Show::Off => {}
+        }
     }
 
     fn chosen(&mut self, c: &Choice) {

@@ -164,6 +164,7 @@ fn trial(
     let parts: Vec<Vec<Frame>> = frames.chunks(size).map(<[Frame]>::to_vec).collect();
     let whole = options.steps.unwrap_or_else(|| options.preset.steps(options.passes, frames.len(), options.batch));
     let steps = ((whole as f64 * TRIAL_STEPS) as usize).max(LEAST_TRIAL_PASSES * TRIAL_FRAMES / options.batch).min(whole);
+    shared.observer().trial(family, frames.len(), steps);
     let options = Options { family, steps: Some(steps), ..options.clone() };
     let mut silent = Silent(shared);
     let shared = Shared { observer: Mutex::new(&mut silent), failed: AtomicBool::new(false) };

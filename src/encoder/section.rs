@@ -121,7 +121,6 @@ pub(super) fn code(work: Work, info: &VideoInfo, options: &Options, shared: &Sha
         budget.take(report.bytes.weights + report.bytes.latents);
         let quality = before.map_or(fitted.float_psnr, |b| (b.quality * i as f64 + fitted.float_psnr) / (i + 1) as f64);
         before = chained.then_some(Before { network: fitted.group.network, quality });
-        shared.observer().done(&report);
         coded.reports.push(report);
         coded.frames.extend(frames);
         coded.decoded.extend(decoded);

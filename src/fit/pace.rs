@@ -122,7 +122,7 @@ mod tests {
         // there from the start, after a while, never but still gaining, never
         assert_eq!(run(&|_| 31.0), 16);
         assert!((101..200).contains(&run(&|s| 20.0 + 0.1 * s as f64)));
-        assert_eq!(run(&|s| 20.0 + 0.002 * s as f64), 984);
+        assert_eq!(run(&|s| 20.0 + 0.002 * s as f64), 985);
         assert_eq!(run(&|_| 29.0), 24);
     }
 }

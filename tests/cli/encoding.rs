@@ -66,7 +66,7 @@ fn statistics_follow_their_schema() {
     let keys = |v: &Value, names: &str| names.split(' ').for_each(|k| assert!(!v[k].is_null(), "no {k} in {v}"));
     keys(
         &stats[0],
-        "schema version input output width height pix_fmt fps frames target preset steps batch lr loss seed threads jobs device precision",
+        "schema version input output width height pix_fmt fps frames target arch preset steps batch lr optimiser float_share loss seed threads jobs device precision",
     );
     assert_eq!((stats[0]["schema"].as_u64(), stats[0]["target"]["bpp"].as_f64()), (Some(1), Some(4.0)));
     let mut frames = 0;
@@ -74,12 +74,12 @@ fn statistics_follow_their_schema() {
         match l["type"].as_str().unwrap() {
             "progress" => keys(l, "group groups step steps psnr seconds eta_seconds"),
             "group" => {
-                keys(l, "group first_frame frames params macs_per_pixel steps bytes float_psnr exact_psnr fit_seconds decode_fps");
+                keys(l, "group first_frame frames arch params macs_per_pixel steps bytes float_psnr exact_psnr fit_seconds decode_fps");
                 keys(&l["bytes"], "header weights latents");
                 assert_eq!(l["first_frame"].as_u64(), Some(frames));
                 frames += l["frames"].as_u64().unwrap();
             }
-            "done" => keys(l, "frames bytes bpp seconds groups psnr_y psnr_yuv611 psnr_rgb"),
+            "done" => keys(l, "frames bytes bpp seconds groups arch psnr_y psnr_yuv611 psnr_rgb"),
             _ => {}
         }
     }

@@ -144,7 +144,7 @@ fn an_interrupted_encode_leaves_nothing() {
         let dir = temp();
         sample().clip.write(dir.path().join("a.y4m"));
         let mut command = Command::new(NVC);
-        let args = "encode a.y4m -o a.nvc --bpp 4 --steps 10000000 --device cpu --recon r.y4m";
+        let args = "encode a.y4m -o a.nvc --arch hnerv --bpp 4 --steps 10000000 --device cpu --recon r.y4m";
         let mut child = command.current_dir(dir.path()).args(args.split(' ')).stderr(Stdio::piped()).spawn().unwrap();
         let mut stderr = BufReader::new(child.stderr.take().unwrap());
         let mut line = String::new();
