@@ -77,7 +77,7 @@ impl Pace {
 
     /// Whether to look at the quality after `steps` steps.
     pub fn looks(&self, steps: usize) -> bool {
-        self.goal.is_some() && self.settle.is_none() && steps % LOOK == 0
+        self.goal.is_some() && self.settle.is_none() && steps.is_multiple_of(LOOK)
     }
 
     /// After `steps` steps the quality is `psnr`.
