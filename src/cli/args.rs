@@ -337,7 +337,7 @@ pub struct EncodeArgs {
     /// Passes a step, 1 to 64: frames, or whole groups of nirvana (default 1).
     #[arg(long, value_name = "N", help_heading = "Fitting")]
     pub batch: Option<usize>,
-    /// Peak learning rate, above 0, at most 1 (default 0.015 for hnerv, 0.03 for nerv and nervpp, 0.06 for nirvana).
+    /// Peak learning rate, above 0, at most 1 (default 0.015 for hnerv, 0.03 for nerv, 0.012 for nervpp, 0.06 for nirvana).
     #[arg(long, value_name = "RATE", help_heading = "Fitting")]
     pub lr: Option<f64>,
     /// What trains the hidden kernels (default muon).

@@ -39,7 +39,9 @@ impl Family {
     pub fn learning_rate(self) -> f64 {
         match self {
             Family::Auto | Family::Hnerv => 0.015,
-            Family::Nerv | Family::Nervpp => 0.03,
+            Family::Nerv => 0.03,
+            // diverges in part beyond 0.02 from 100,000 parameters on
+            Family::Nervpp => 0.012,
             Family::Nirvana => 0.06,
         }
     }
