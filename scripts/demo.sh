@@ -53,7 +53,7 @@ timed() {
 steps=()
 [ -z "$STEPS" ] || steps=(--steps "$STEPS")
 code=0
-timed "$nvc" encode "$clip" -o "$file" -y --bpp "$BPP" --preset "$PRESET" "${steps[@]}" --stats "$OUT/encode.ndjson" || code=$?
+timed "$nvc" encode "$clip" -o "$file" -y --arch hnerv --bpp "$BPP" --preset "$PRESET" "${steps[@]}" --stats "$OUT/encode.ndjson" || code=$?
 # 6: written, but its size misses the target; the table tells by how much
 [ "$code" -eq 0 ] || [ "$code" -eq 6 ] || exit "$code"
 
