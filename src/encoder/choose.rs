@@ -40,7 +40,7 @@ impl Family {
         match self {
             Family::Auto | Family::Hnerv => 0.015,
             Family::Nerv => 0.03,
-            // diverges in part beyond 0.02 from 100,000 parameters on
+            // 0.03 cost 6 dB at 139,000 parameters (docs/families.md)
             Family::Nervpp => 0.012,
             Family::Nirvana => 0.06,
         }
@@ -162,7 +162,7 @@ fn trial(
     threads: usize,
     shared: &Shared<'_, '_>,
 ) -> Result<Candidate> {
-    let size = if family == Family::Nirvana { plan::CHAIN_GROUP } else { TRIAL_FRAMES };
+    let size = if family.chained() { plan::CHAIN_GROUP } else { TRIAL_FRAMES };
     let parts: Vec<Vec<Frame>> = frames.chunks(size).map(<[Frame]>::to_vec).collect();
     let whole = options.steps.unwrap_or_else(|| options.preset.steps(options.passes, frames.len(), options.batch));
     let steps = ((whole as f64 * TRIAL_STEPS) as usize).max(LEAST_TRIAL_PASSES * TRIAL_FRAMES / options.batch).min(whole);

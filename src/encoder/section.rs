@@ -43,9 +43,9 @@ impl Budget {
         Budget { left: bytes, groups, first, share, started: false }
     }
 
-    /// Bytes for the next group.
+    /// An equal share of what is left.
     fn next(&self) -> Option<f64> {
-        if self.started { self.left.map(|b| (b / self.groups as f64).max(8.0)) } else { self.first }
+        self.left.map(|b| (b / self.groups as f64).max(8.0))
     }
 
     /// Most bytes for the next group: what the ones before have saved, and a little of what the ones after it get.
@@ -90,7 +90,7 @@ struct Section<'a, 'b, 'c> {
     shared: &'a Shared<'b, 'c>,
     pool: rayon::ThreadPool,
     groups: Option<usize>,
-    /// The network of all its groups, and the bytes that its first takes by its size.
+    /// The network of all its groups, and the bytes that its first shall have.
     arch: Arch,
     natural: f64,
 }
@@ -146,7 +146,12 @@ impl Section<'_, '_, '_> {
             optimiser: options.optimiser,
             float_share: options.float_share,
         };
-        let target_bytes = budget.next().unwrap_or(if before.is_some() { natural / FIRST_SHARE } else { natural });
+        let target_bytes = match (budget.started, budget.next()) {
+            (false, _) => natural,
+            (true, Some(share)) => share,
+            (true, None) if before.is_some() => natural / FIRST_SHARE,
+            (true, None) => natural,
+        };
         let warm = before.map(|b| Warm {
             network: &b.network,
             quality: b.quality,
