@@ -60,7 +60,18 @@ impl HnervKnobs {
             let (k, h) = (self.kernels, self.head_kernel);
             return Err(Error::Parameter(format!("hnerv.kernels are {k:?}, hnerv.head_kernel is {h} (allowed: odd, at most 15)")));
         }
+        check_count("hnerv", "latent-channels", self.latent_channels, 1024)?;
+        check_count("hnerv", "stem-channels", self.stem_channels, 4096)?;
+        check_count("hnerv", "min-channels", Some(self.min_channels), 4096)?;
         check_strides("hnerv", self.strides.as_deref())
+    }
+}
+
+/// Refuses a count that no header can hold.
+fn check_count(family: &str, name: &str, v: Option<u32>, most: u32) -> Result<()> {
+    match v {
+        Some(v) if !(1..=most).contains(&v) => Err(Error::Parameter(format!("{family}.{name} is {v} (allowed 1..={most})"))),
+        _ => Ok(()),
     }
 }
 

@@ -110,7 +110,12 @@ fn configurations_choose_and_the_command_line_comes_first() {
     let info = nvc(dir.path(), "info b.nvc --json").expect(0).json();
     assert_eq!(info["sections"][0]["groups"][0]["arch"], "nervpp");
 
-    for (text, part) in [("arhc = \"nerv\"\n", "arhc"), ("[nerv]\nlevels = 41\n", "1..=40"), ("bpp = 1\nsize = 3\n", "allowed: one")] {
+    for (text, part) in [
+        ("arhc = \"nerv\"\n", "arhc"),
+        ("[nerv]\nlevels = 41\n", "1..=40"),
+        ("[nerv]\nchannels = 5000\n", "1..=4096"),
+        ("bpp = 1\nsize = 3\n", "allowed: one"),
+    ] {
         std::fs::write(dir.path().join("bad.toml"), text).unwrap();
         let done = nvc(dir.path(), "encode a.y4m -o x.nvc --arch nerv --steps 10 --config bad.toml").expect(2);
         assert!(done.stderr.contains(part), "{text}: {}", done.stderr);

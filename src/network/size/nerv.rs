@@ -1,6 +1,6 @@
 //! How large a NeRV or NeRV++ for a picture.
 
-use super::{StridePlan, check_strides, stride_plan_near};
+use super::{StridePlan, check_count, check_strides, stride_plan_near};
 use crate::bitstream::header::{HnervStage, NervHeader, NervppHeader};
 use crate::error::{Error, Result};
 use crate::frame::VideoInfo;
@@ -61,9 +61,10 @@ impl Default for NervKnobs {
 impl NervKnobs {
     fn check(&self) -> Result<()> {
         let bad = |what: String| Err(Error::Parameter(what));
-        if !(1..=40).contains(&self.levels) {
-            return bad(format!("nerv.levels is {} (allowed 1..=40)", self.levels));
-        }
+        check_count("nerv", "levels", Some(self.levels), 40)?;
+        check_count("nerv", "hidden", self.hidden, 4096)?;
+        check_count("nerv", "channels", self.channels, 4096)?;
+        check_count("nerv", "min-channels", self.min_channels, 4096)?;
         let odd = |k: u32| k % 2 == 1 && k <= 15;
         if ![self.kernel, self.head_kernel, self.block_kernel].into_iter().all(odd) {
             let k = [self.kernel, self.head_kernel, self.block_kernel];
@@ -83,7 +84,7 @@ impl NervKnobs {
 
     /// The network of width `width`; NeRV++ if `plus`.
     fn network(&self, plan: &StridePlan, width: u32, plus: bool) -> Nerv {
-        let width = self.min_channels.unwrap_or(width).max(1);
+        let width = self.min_channels.unwrap_or(width);
         let first = self.channels.unwrap_or(width / 2).max(1);
         let mut channels = first;
         let stages: Vec<HnervStage> = plan
@@ -102,7 +103,7 @@ impl NervKnobs {
             .collect();
         let header = NervHeader {
             levels: self.levels,
-            hidden: self.hidden.unwrap_or((8 * width).clamp(16, 512)).clamp(1, 4096),
+            hidden: self.hidden.unwrap_or((8 * width).clamp(16, 512)),
             rows: plan.grid.0,
             columns: plan.grid.1,
             channels: first,

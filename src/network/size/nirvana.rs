@@ -1,5 +1,6 @@
 //! How large a NIRVANA for a picture.
 
+use super::check_count;
 use crate::bitstream::header::NirvanaHeader;
 use crate::error::{Error, Result};
 use crate::frame::VideoInfo;
@@ -35,16 +36,13 @@ impl Default for NirvanaKnobs {
 
 impl NirvanaKnobs {
     fn check(&self) -> Result<()> {
-        let range = |name: &str, v: Option<u32>, max: u32| match v {
-            Some(v) if !(1..=max).contains(&v) => Err(Error::Parameter(format!("nirvana.{name} is {v} (allowed 1..={max})"))),
-            _ => Ok(()),
-        };
-        range("layers", Some(self.layers), 8)?;
-        range("hidden", self.hidden, 4096)?;
-        range("features", self.features, 1024)?;
-        range("cell", self.cell, 64)?;
-        range("stride", Some(self.stride), 16)?;
-        range("channels", self.channels, 4096)?;
+        let count = |name: &str, v: Option<u32>, most: u32| check_count("nirvana", name, v, most);
+        count("layers", Some(self.layers), 8)?;
+        count("hidden", self.hidden, 4096)?;
+        count("features", self.features, 1024)?;
+        count("cell", self.cell, 64)?;
+        count("stride", Some(self.stride), 16)?;
+        count("channels", self.channels, 4096)?;
         if ![self.kernel, self.head_kernel].into_iter().all(|k| k % 2 == 1 && k <= 15) {
             let k = [self.kernel, self.head_kernel];
             return Err(Error::Parameter(format!("nirvana.kernel and head_kernel are {k:?} (allowed: odd, at most 15)")));
