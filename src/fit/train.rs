@@ -136,7 +136,7 @@ where
         device: &B::Device,
     ) -> Result<Self> {
         let seed = job.settings.seed;
-        let chains: Vec<Chain> = graph.chains().unwrap_or_default();
+        let chains: Vec<Chain> = steps.iter().filter_map(GraphStep::chain).collect();
         let net = Net::new(graph, &chains, &mut Rng::new(seed, 1), device);
         let encoder = match job.arch {
             Arch::Hnerv(h) => {
