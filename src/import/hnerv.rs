@@ -14,6 +14,7 @@ use crate::entropy::tensor::{Network, Step, Tensor, blank_network};
 use crate::error::{Error, Result};
 use crate::frame::{Chroma, ColorInfo, PixelFormat, Range, Ratio, VideoInfo};
 use crate::group::{Arch, Group, GroupBytes};
+use crate::network::graph::TensorId;
 use crate::network::hnerv::Hnerv;
 use crate::network::{Graph, Op, Role};
 
@@ -69,13 +70,13 @@ pub fn import(file: &[u8], fps: Ratio, mut output: impl Write) -> Result<Report>
     graph.check(frames, &Limits::default())?;
     let mut network = blank_network(&graph);
     let names = names(&graph);
-    for ((spec, name), tensor) in graph.tensors.iter().zip(&names).zip(&mut network.tensors) {
+    for (t, ((spec, name), tensor)) in graph.tensors.iter().zip(&names).zip(&mut network.tensors).enumerate() {
         let mut q = Quantised::take(&checkpoint, name, spec.shape)?;
         if name.starts_with("head_layer") {
             q.reorder(&head_order(&graph));
         }
         let below = if *name == STEM { 1.0 } else { BELOW_ZERO };
-        *tensor = weights(&q, spec.role, below, factor_after(&graph, &spec.name))?;
+        *tensor = weights(&q, spec.role, below, factor_after(&graph, t))?;
     }
     let [c, rows, columns] = graph.latent_shape();
     let embed = Quantised::take(&checkpoint, "embed", [frames, c, rows, columns])?;
@@ -156,7 +157,8 @@ fn header(checkpoint: &BTreeMap<String, Array>) -> Result<(Hnerv, usize)> {
         head_kernel: shapes[count + 1][2] as u32,
         stages: count as u32,
     };
-    let up: u64 = stages.iter().map(|s| u64::from(s.stride)).fold(1, u64::saturating_mul);
+    let hnerv = Hnerv { header, stages, tanh: true };
+    let up = hnerv.upsampling();
     if !(1..=12).contains(&count) || channels > 1024 || rows > 1024 || columns > 1024 || up.saturating_mul(rows.max(columns) as u64) > 65535
     {
         return wrong(format!(
@@ -164,7 +166,7 @@ fn header(checkpoint: &BTreeMap<String, Array>) -> Result<(Hnerv, usize)> {
              (allowed up to 65535 samples)"
         ));
     }
-    Ok((Hnerv { header, stages, tanh: true }, frames))
+    Ok((hnerv, frames))
 }
 
 const STEM: &str = "decoder.0.conv.downconv.weight";
@@ -194,16 +196,10 @@ fn head_order(graph: &Graph) -> [usize; 3] {
     order
 }
 
-/// Factor of the pixel shuffle that reads the convolution with the tensor `name`.
-fn factor_after(graph: &Graph, name: &str) -> u8 {
-    let conv = graph.nodes.iter().position(|n| match n.op {
-        Op::Conv2d { weight, bias, .. } => graph.tensors[weight].name == name || graph.tensors[bias].name == name,
-        _ => false,
-    });
-    match conv.and_then(|c| graph.nodes.get(c + 1)).map(|n| n.op) {
-        Some(Op::PixelShuffle { factor, .. }) => factor as u8,
-        _ => 1,
-    }
+/// Factor of the pixel shuffle that reads the convolution of tensor `t`.
+fn factor_after(graph: &Graph, t: TensorId) -> u8 {
+    let chains = graph.chains().unwrap_or_default();
+    chains.iter().find(|c| c.weight == t || c.bias == t).map_or(1, |c| c.factor as u8)
 }
 
 /// A tensor whose sums fit 32 bits if activations go below 0 by `below` of the largest.
@@ -244,8 +240,9 @@ fn set_scales(graph: &Graph, network: &mut Network, float: &[float::Evaluation])
         network.scales[i] = match node.op {
             Op::Latent => below(network.latent_step, 0),
             Op::Conv2d { input, weight, .. } => {
-                // a pixel shuffle has the fraction bits of the convolution before it
-                let source = if graph.nodes[input].op.has_scale() { input } else { input - 1 };
+                // nodes without fraction bits of their own have those of their input
+                let mut back = std::iter::successors(Some(input), |&n| graph.nodes[n].op.inputs().first().copied());
+                let source = back.find(|&n| graph.nodes[n].op.has_scale()).unwrap_or(0);
                 below(network.tensors[weight].step, network.scales[source])
             }
             _ => finest,
