@@ -131,9 +131,12 @@ where
 
     /// Puts the steps on the format's grid, where they stay.
     pub(super) fn freeze(&mut self) -> Result<()> {
+        if self.job.warm.is_some() {
+            // those of the network before lie there
+            return Ok(());
+        }
         let p = Params::read(&self.net, self.graph, &self.chains)?;
-        let dead = self.net.dead;
-        self.apply(&p, if p.is_warm() { dead } else { 0.0 }, |l| Step::nearest(l.exp()).value().ln());
+        self.write_steps(&p, |l| Step::nearest(l.exp()).value().ln());
         Ok(())
     }
 }
