@@ -320,10 +320,8 @@ pub struct EncodeArgs {
     /// Representation (default auto).
     #[arg(long, value_enum, help_heading = "Fitting")]
     pub arch: Option<ArchArg>,
-    /// Choices for all options of fitting and for the networks: a TOML file (docs/config.md), or one of the published
-    /// configurations: hnerv-0.35m, hnerv-0.75m, hnerv-1.5m, hnerv-3m, nerv-s, nervpp-xs, nervpp-s, nervpp-m, nervpp-l, nirvana-g3.
-    /// Options of the command line come before it.
-    #[arg(long, value_name = "FILE|NAME", help_heading = "Fitting")]
+    /// Choices for all options of fitting and for the networks.
+    #[arg(long, value_name = "FILE|NAME", help_heading = "Fitting", help = super::config::help())]
     pub config: Option<String>,
     /// Effort (default medium).
     #[arg(long, value_enum, help_heading = "Fitting")]

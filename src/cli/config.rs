@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::network::size::{HnervKnobs, nerv::NervKnobs, nirvana::NirvanaKnobs};
 
 /// The published configurations, by name.
-pub const PUBLISHED: &[(&str, &str)] = &[
+const PUBLISHED: &[(&str, &str)] = &[
     ("hnerv-0.35m", include_str!("configs/hnerv-0.35m.toml")),
     ("hnerv-0.75m", include_str!("configs/hnerv-0.75m.toml")),
     ("hnerv-1.5m", include_str!("configs/hnerv-1.5m.toml")),
@@ -22,6 +22,19 @@ pub const PUBLISHED: &[(&str, &str)] = &[
     ("nervpp-l", include_str!("configs/nervpp-l.toml")),
     ("nirvana-g3", include_str!("configs/nirvana-g3.toml")),
 ];
+
+fn names() -> String {
+    PUBLISHED.iter().map(|(n, _)| *n).collect::<Vec<_>>().join(", ")
+}
+
+/// What the option does, for `--help`.
+pub fn help() -> String {
+    format!(
+        "Choices for all options of fitting and for the networks: a TOML file (docs/config.md), or one of the published configurations: {}. \
+         Options of the command line come before it",
+        names()
+    )
+}
 
 /// A configuration; keys are the names of the command line's options.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -124,8 +137,7 @@ fn read(name: &str) -> Result<Config> {
         Some(t) => t,
         None => std::fs::read_to_string(name).map_err(|e| match e.kind() {
             std::io::ErrorKind::NotFound => {
-                let names: Vec<&str> = PUBLISHED.iter().map(|(n, _)| *n).collect();
-                Error::Parameter(format!("--config '{name}' is neither a file nor a published configuration ({})", names.join(", ")))
+                Error::Parameter(format!("--config '{name}' is neither a file nor a published configuration ({})", names()))
             }
             _ => Error::io(format!("reading {name}"), e),
         })?,

@@ -49,9 +49,11 @@ impl Stats {
             "type": "start", "schema": SCHEMA, "version": env!("CARGO_PKG_VERSION"), "input": a.input, "output": a.output,
             "width": info.width, "height": info.height, "pix_fmt": info.format.name(),
             "fps": [info.fps.num, info.fps.den], "frames": frames,
-            "target": target, "arch": o.family.name(), "section": o.section, "model_size": o.model_size, "preset": format!("{:?}", o.preset).to_lowercase(),
-            "steps": o.steps, "passes": o.passes, "batch": o.batch, "lr": o.learning_rate.unwrap_or(o.family.learning_rate()), "loss": format!("{:?}", o.loss).to_lowercase(),
-            "optimiser": format!("{:?}", o.optimiser).to_lowercase(), "float_share": o.float_share, "seed": o.seed, "threads": o.threads, "jobs": o.jobs, "device": o.device.resolve().to_string(),
+            "target": target, "arch": o.family.name(), "section": o.section, "model_size": o.model_size,
+            "preset": format!("{:?}", o.preset).to_lowercase(), "steps": o.steps, "passes": o.passes, "batch": o.batch,
+            "lr": o.learning_rate.unwrap_or(o.family.learning_rate()), "loss": format!("{:?}", o.loss).to_lowercase(),
+            "optimiser": format!("{:?}", o.optimiser).to_lowercase(), "float_share": o.float_share,
+            "seed": o.seed, "threads": o.threads, "jobs": o.jobs, "device": o.device.resolve().to_string(),
             "precision": match o.precision { Precision::Full => "f32", Precision::Half => "f16" },
         });
         self.line(&v)
