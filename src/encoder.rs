@@ -36,6 +36,9 @@ pub enum Target {
 /// How far off the wanted size a file may be and still count as reached.
 pub const TARGET_TOLERANCE: f64 = 0.03;
 
+/// Share of the wanted size that fits aim at, so that what the last shift misses is not over it.
+const AIM: f64 = 0.995;
+
 /// What to encode to, and how.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -236,7 +239,7 @@ pub fn encode(source: &mut dyn FrameSource, output: impl Write, options: &Option
     let fixed = writer.offset() + PACKET_OVERHEAD + 8;
     let coded_bytes = |first: bool, groups: usize, frames: usize| {
         let overhead = PACKET_OVERHEAD + 45 + 20 * (groups as u64 - 1) + if first { fixed } else { 0 };
-        wanted_bpp.map(|b| b * (frames * info.width * info.height) as f64 / 8.0 - overhead as f64)
+        wanted_bpp.map(|b| AIM * b * (frames * info.width * info.height) as f64 / 8.0 - overhead as f64)
     };
     let sections = groups.count().map(|n| n.div_ceil(per_section));
     let jobs = match (options.jobs, sections) {

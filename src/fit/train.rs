@@ -37,6 +37,8 @@ const STEP_RATE: f64 = 1.0;
 const SCALES: std::ops::RangeInclusive<f32> = 1.0..=65536.0;
 const FIRST_SCALE: f32 = 4096.0;
 const PATIENCE: usize = 8;
+/// Coded bytes, relative to those wanted, that need no last shift: less than wanted costs little, more is over a limit.
+const REACHED: std::ops::RangeInclusive<f64> = 0.99..=1.003;
 
 /// What of a device the training loop has to know.
 #[derive(Clone, Copy, Debug)]
@@ -332,12 +334,12 @@ where
         Ok((mse.inner(), Gradients::new(grads, scale)))
     }
 
-    /// Integers of the trained network: a last shift onto the wanted size if it is off by more than 1 %, then scales,
-    /// which `refine` may change.
+    /// Integers of the trained network: a last shift onto the wanted size unless it lies in [`REACHED`], then scales, which
+    /// `refine` may change.
     fn finish(mut self, refine: Refine<'_>) -> Result<Fitted> {
         let p = Params::read(&self.net, self.graph, &self.chains)?;
         let bytes = p.coded_bytes(self.graph, self.job.syntax(), 0.0)?;
-        let shift = if p.is_warm() || (bytes / self.target - 1.0).abs() > 0.01 {
+        let shift = if p.is_warm() || !REACHED.contains(&(bytes / self.target)) {
             p.shift_for(self.graph, self.job.syntax(), self.target)?
         } else {
             0.0

@@ -66,6 +66,14 @@ impl FrameSource for MediaSource {
     }
 }
 
+/// Packets of a stream, for containers that say neither its frames nor its duration. Reads the whole file once.
+fn count(name: &str, stream: usize) -> Option<u64> {
+    std::fs::metadata(name).ok().filter(|m| m.is_file())?;
+    let mut input = ffmpeg::format::input(Path::new(name)).ok()?;
+    let packets = input.packets().filter(|(s, _)| s.index() == stream).count() as u64;
+    Some(packets).filter(|&n| n > 0)
+}
+
 fn stopped(name: &str) -> Error {
     Error::Unsupported(format!("{name}: the media decoder stopped unexpectedly"))
 }
@@ -159,7 +167,7 @@ impl Worker {
         };
         let sar = ratio(first.aspect_ratio()).unwrap_or(Ratio { num: 0, den: 0 });
         let info = VideoInfo { width, height, format, fps: rate, sar, color };
-        Ok((worker, first, Opened { info, hint: counted.or(estimated), warnings }))
+        Ok((worker, first, Opened { info, hint: counted.or(estimated).or_else(|| count(name, stream)), warnings }))
     }
 
     /// The next decoded picture.
