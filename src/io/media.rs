@@ -3,6 +3,7 @@
 //! The decoder runs on a thread of its own, a few pictures ahead of its reader.
 
 use std::path::Path;
+use std::sync::OnceLock;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use ffmpeg_next as ffmpeg;
@@ -20,12 +21,15 @@ const AHEAD: usize = 4;
 struct Opened {
     info: VideoInfo,
     hint: Option<u64>,
+    stream: usize,
     warnings: Vec<String>,
 }
 
 /// Pictures of the best video stream of a file.
 pub struct MediaSource {
     opened: Opened,
+    /// Packets of the stream, once someone has asked.
+    packets: OnceLock<Option<u64>>,
     frames: Receiver<Result<Option<Frame>>>,
     done: bool,
     name: String,
@@ -39,7 +43,7 @@ impl MediaSource {
         let name = path.to_string();
         std::thread::spawn(move || Worker::run(&name, &open_send, &send));
         let opened = open_receive.recv().unwrap_or_else(|_| Err(stopped(path)))?;
-        Ok(MediaSource { opened, frames, done: false, name: path.into() })
+        Ok(MediaSource { opened, packets: OnceLock::new(), frames, done: false, name: path.into() })
     }
 }
 
@@ -58,7 +62,7 @@ impl FrameSource for MediaSource {
     }
 
     fn frames_hint(&self) -> Option<u64> {
-        self.opened.hint
+        self.opened.hint.or_else(|| *self.packets.get_or_init(|| count(&self.name, self.opened.stream)))
     }
 
     fn warnings(&self) -> &[String] {
@@ -167,7 +171,7 @@ impl Worker {
         };
         let sar = ratio(first.aspect_ratio()).unwrap_or(Ratio { num: 0, den: 0 });
         let info = VideoInfo { width, height, format, fps: rate, sar, color };
-        Ok((worker, first, Opened { info, hint: counted.or(estimated).or_else(|| count(name, stream)), warnings }))
+        Ok((worker, first, Opened { info, hint: counted.or(estimated), stream, warnings }))
     }
 
     /// The next decoded picture.
