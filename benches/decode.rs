@@ -1,4 +1,4 @@
-//! Decoding: pictures of one network at each instruction level, and entropy decoding of its weights.
+//! Decoding: pictures of one network at each instruction level, and entropy coding of its weights, both ways.
 //!
 //! `cargo bench --bench decode -- table [--threads N] [--rounds N]` prints the table of docs instead of criterion's report.
 
@@ -26,19 +26,28 @@ fn pictures(c: &mut Criterion) {
     }
 }
 
+/// Both ways, at about four bits a weight, as fits end.
 fn weights(c: &mut Criterion) {
     let info = common::info(416, 240, Chroma::Yuv420, 8);
-    let g = common::random_group(&info, 1, 120_000.0, 1);
+    let mut g = common::random_group(&info, 1, 120_000.0, 1);
     let graph = g.arch.lower(&info, g.frames).expect("a graph");
-    let mut e = Encoder::default();
-    code_network(&mut e, &graph, &g.network, Syntax::Plain).expect("coded");
-    let bytes = e.finish();
-    let blank = blank_network(&graph);
-    let mut group = c.benchmark_group("entropy decoding of weights");
+    let mut rng = common::Rng(2);
+    g.network.tensors.iter_mut().flat_map(|t| &mut t.values).for_each(|v| *v = rng.laplace(3, 100));
+    let mut group = c.benchmark_group("entropy coding of weights");
     group.throughput(Throughput::Elements(graph.params())).sample_size(20);
-    group.bench_function("weights", |b| {
-        b.iter(|| code_network(&mut Decoder::new(&bytes, 0).expect("a stream"), &graph, &blank, Syntax::Plain).expect("decoded"))
-    });
+    for (name, syntax) in [("plain", Syntax::Plain), ("modes", Syntax::Modes { previous: None })] {
+        let code = || {
+            let mut e = Encoder::default();
+            code_network(&mut e, &graph, &g.network, syntax).expect("coded");
+            e.finish()
+        };
+        let (bytes, blank) = (code(), blank_network(&graph));
+        println!("{name}: {:.2} bits a weight", bytes.len() as f64 * 8.0 / graph.params() as f64);
+        group.bench_function(format!("{name}, encoding"), |b| b.iter(code));
+        group.bench_function(format!("{name}, decoding"), |b| {
+            b.iter(|| code_network(&mut Decoder::new(&bytes, 0).expect("a stream"), &graph, &blank, syntax).expect("decoded"))
+        });
+    }
 }
 
 fn main() {

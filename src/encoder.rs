@@ -1,7 +1,13 @@
 //! Frames to a file: plan the groups, fit each, code it, decode it again with the real decoder, and report what a user gets.
 
+mod chain;
 mod choose;
+mod options;
+mod order0;
+mod report;
 mod section;
+mod share;
+mod sizing;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::io::Write;
@@ -15,127 +21,20 @@ use crate::bitstream::limits::Limits;
 use crate::error::{Error, Result};
 use crate::fit;
 use crate::frame::Frame;
-use crate::group::GroupBytes;
 use crate::io::FrameSource;
-use crate::metrics::{Scorer, Scores};
-use crate::plan::{self, Preset};
+use crate::metrics::Scorer;
+use crate::plan;
 
 pub use choose::{Candidate, Choice, Family, Knobs};
+pub use options::{Options, Target};
+pub use order0::Order0;
+pub use report::{GroupReport, PSNR_TOLERANCE, Report, TARGET_TOLERANCE};
 
-/// Size to reach.
-#[derive(Clone, Copy, Debug)]
-pub enum Target {
-    /// Bits of the whole file for each luma sample of each frame.
-    Bpp(f64),
-    /// Bytes of the whole file; needs a source that knows its length.
-    Bytes(u64),
-    /// What the model size gives at [`plan::MODEL_SIZE_BITS`] bits a parameter.
-    Natural,
-}
-
-/// How far off the wanted size a file may be and still count as reached.
-pub const TARGET_TOLERANCE: f64 = 0.03;
+/// Frames of a group for which trials take the bits a sample, where these follow from the quality.
+const TRIAL_GUESS: usize = 48;
 
 /// Share of the wanted size that fits aim at, so that what the last shift misses is not over it.
 const AIM: f64 = 0.995;
-
-/// What to encode to, and how.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// Representation.
-    pub family: Family,
-    /// What of each family's network is chosen.
-    pub knobs: Knobs,
-    /// Size to reach.
-    pub target: Target,
-    /// Parameters of the network and latents of each group; chosen from the target if not given.
-    pub model_size: Option<f64>,
-    /// Effort.
-    pub preset: Preset,
-    /// Optimiser steps of each group; from the preset if not given.
-    pub steps: Option<usize>,
-    /// Passes over the frames of a group, in place of the preset's.
-    pub passes: Option<usize>,
-    /// Frames of a group; chosen if not given.
-    pub group: Option<usize>,
-    /// Groups of a section, of which each starts from the one before; chosen if not given.
-    pub section: Option<usize>,
-    /// Gain of a step, dB, below which a group that starts from the one before ends.
-    pub least_gain: f64,
-    /// Frames a step.
-    pub batch: usize,
-    /// Peak learning rate; the family's own if not given.
-    pub learning_rate: Option<f64>,
-    /// What trains the hidden kernels.
-    pub optimiser: fit::Optimiser,
-    /// Share of the steps before quantisation starts.
-    pub float_share: f64,
-    /// Distortion to minimise.
-    pub loss: fit::Loss,
-    /// Seed of all random numbers.
-    pub seed: u64,
-    /// Threads, 0 = one a processor. Does not change the result.
-    pub threads: usize,
-    /// Where to fit.
-    pub device: fit::Device,
-    /// Floating point of the activations while fitting.
-    pub precision: fit::Precision,
-    /// Sections fitted at once, 0 = as many as fill the device. Does not change the result.
-    pub jobs: usize,
-}
-
-/// One group as coded.
-#[derive(Clone, Debug)]
-pub struct GroupReport {
-    /// Index of the group.
-    pub index: usize,
-    /// First frame.
-    pub first_frame: u64,
-    /// Frames.
-    pub frames: usize,
-    /// Representation.
-    pub arch: &'static str,
-    /// Parameters of the network.
-    pub params: u64,
-    /// Multiply-accumulates for each luma sample.
-    pub macs_per_pixel: f64,
-    /// Optimiser steps.
-    pub steps: usize,
-    /// Bytes by part.
-    pub bytes: GroupBytes,
-    /// PSNR of the float network, activations kept to the coded ranges, over all planes as weighted by the loss, rounded to
-    /// samples, dB.
-    pub float_psnr: f64,
-    /// The same of the exact decoder, dB.
-    pub exact_psnr: f64,
-    /// Seconds of fitting.
-    pub fit_seconds: f64,
-    /// Frames decoded a second.
-    pub decode_fps: f64,
-}
-
-/// The whole file.
-#[derive(Clone, Debug)]
-pub struct Report {
-    /// Frames coded.
-    pub frames: u64,
-    /// Bytes of the file.
-    pub bytes: u64,
-    /// Bits of the file for each luma sample.
-    pub bpp: f64,
-    /// Size that was wanted, bytes.
-    pub wanted: Option<f64>,
-    /// Representation.
-    pub family: Family,
-    /// How it was chosen, if it was.
-    pub choice: Option<Choice>,
-    /// Every group.
-    pub groups: Vec<GroupReport>,
-    /// Decoded against source.
-    pub scores: Scores,
-    /// Seconds in all.
-    pub seconds: f64,
-}
 
 /// Is told how an encode goes, and may stop it.
 pub trait Observer {
@@ -185,8 +84,10 @@ struct Work {
     first_frame: usize,
     /// Frames of each group.
     parts: Vec<Vec<Frame>>,
-    /// Bytes wanted for all networks and latents, `None` if they follow from the model size.
+    /// Bytes wanted for all networks and latents, `None` if they follow from the model size or the quality.
     coded: Option<f64>,
+    /// Bytes to start from where they follow from the quality.
+    start: Option<f64>,
     threads: usize,
 }
 
@@ -221,15 +122,17 @@ pub fn encode(source: &mut dyn FrameSource, output: impl Write, options: &Option
         (Target::Bytes(_), None) => {
             return Err(Error::Parameter("a size in bytes needs a source of known length; a pipe takes --bpp".into()));
         }
-        (Target::Natural, _) => None,
+        (Target::Natural | Target::Psnr(_) | Target::Crf(_), _) => None,
     };
+    let by_quality = sizing::goal(options.target).is_some();
     let threads = match options.threads {
         0 => std::thread::available_parallelism().map_or(1, usize::from),
         n => n,
     };
     let shared = Shared { observer: Mutex::new(observer), failed: AtomicBool::new(false) };
     let mut source = Queued { source, frames: VecDeque::new() };
-    let (family, choice) = choose::family(&mut source, wanted_bpp, options, threads, &shared)?;
+    let (family, choice) =
+        choose::family(&mut source, wanted_bpp.or(by_quality.then(|| sizing::guess(TRIAL_GUESS))), options, threads, &shared)?;
     let options = &Options { family, ..options.clone() };
     let chained = family.chained();
     let groups = plan::groups(&info, known, options.group.or(chained.then_some(plan::CHAIN_GROUP)), !chained)?;
@@ -242,10 +145,26 @@ pub fn encode(source: &mut dyn FrameSource, output: impl Write, options: &Option
         wanted_bpp.map(|b| AIM * b * (frames * info.width * info.height) as f64 / 8.0 - overhead as f64)
     };
     let sections = groups.count().map(|n| n.div_ceil(per_section));
+    let factors = match (wanted_bpp, known) {
+        (Some(bpp), Some(n)) if sections.is_some_and(|s| s > 1) && plan::fits_in_memory(&info, n) => {
+            source.look_ahead(n, &|| shared.stop())?;
+            let mut frames = source.frames.iter();
+            let count = groups.count().unwrap_or(0);
+            let sizes = (0..count).map(|i| groups.size(i)).collect::<Vec<_>>();
+            let parts: Vec<Vec<&Frame>> = sizes
+                .chunks(per_section)
+                .map(|g| frames.by_ref().take(g.iter().sum()).collect())
+                .filter(|p: &Vec<_>| !p.is_empty())
+                .collect();
+            share::by_slope(&parts, &info, bpp, options, threads, &shared)?
+        }
+        _ => Vec::new(),
+    };
     let jobs = match (options.jobs, sections) {
         (0, Some(count)) if count > 1 => {
             let frames = groups.size(0);
-            let budget = section::Budget::new(coded_bytes(true, per_section, frames * per_section), per_section, chained);
+            let start = by_quality.then(|| sizing::guess(frames) * (frames * per_section * info.width * info.height) as f64 / 8.0);
+            let budget = section::Budget::new(coded_bytes(true, per_section, frames * per_section).or(start), per_section, chained);
             let (arch, _) = choose::network(&info, frames, budget.first, options)?;
             fit::groups_at_once(&arch.lower(&info, frames)?, options.batch, options.device, threads).min(count)
         }
@@ -255,6 +174,8 @@ pub fn encode(source: &mut dyn FrameSource, output: impl Write, options: &Option
     let mut scorer = Scorer::new(&info);
     let mut reports = Vec::<GroupReport>::new();
     let (mut read, mut read_groups, mut written, mut first_frame) = (0usize, 0usize, 0usize, 0usize);
+    // where sizes follow from the quality, the first section finds out which, and the others start from there
+    let mut start_bpp = None;
     std::thread::scope(|scope| {
         let (ended, next_end) = mpsc::channel();
         let mut running = HashMap::new();
@@ -262,6 +183,7 @@ pub fn encode(source: &mut dyn FrameSource, output: impl Write, options: &Option
         let mut more = true;
         loop {
             // a slow section may hold back twice as many as are fitted at once
+            let jobs = if by_quality && written == 0 { 1 } else { jobs };
             while more && running.len() < jobs && read < written + 2 * jobs {
                 let mut parts: Vec<Vec<Frame>> = Vec::new();
                 while more && parts.len() < per_section {
@@ -279,9 +201,13 @@ pub fn encode(source: &mut dyn FrameSource, output: impl Write, options: &Option
                     let frames = parts.iter().map(Vec::len).sum();
                     let left = sections.map_or(jobs, |n| n.saturating_sub(read).max(1));
                     let threads = threads.div_ceil(jobs.min(left));
-                    let coded = coded_bytes(read == 0, parts.len(), frames);
+                    let coded = coded_bytes(read == 0, parts.len(), frames).map(|b| b * factors.get(read).unwrap_or(&1.0));
+                    let start = by_quality.then(|| {
+                        let bpp = start_bpp.unwrap_or_else(|| sizing::guess(parts[0].len()));
+                        bpp * (frames * info.width * info.height) as f64 / 8.0
+                    });
                     let index = read_groups - parts.len();
-                    let work = Work { section: read, index, groups: groups.count(), first_frame, coded, parts, threads };
+                    let work = Work { section: read, index, groups: groups.count(), first_frame, coded, start, parts, threads };
                     first_frame += frames;
                     let (ended, shared, info) = (Ended(ended.clone(), read), &shared, &info);
                     running.insert(
@@ -308,6 +234,8 @@ pub fn encode(source: &mut dyn FrameSource, output: impl Write, options: &Option
                     return stop(&shared, e);
                 }
                 written += 1;
+                let coded = c.reports.iter().map(|r| r.bytes.weights + r.bytes.latents).sum::<u64>() as f64;
+                start_bpp.get_or_insert(coded * 8.0 / (c.frames.len() * info.width * info.height) as f64);
                 reports.extend(c.reports);
             }
         }
@@ -316,12 +244,20 @@ pub fn encode(source: &mut dyn FrameSource, output: impl Write, options: &Option
         return Err(Error::Parameter("the source has no frames".into()));
     }
     let (_, bytes) = writer.finish()?;
+    let reach = choose::reach(&info, groups.size(0), options);
+    let reach = (reach.0 * reports.len() as f64, reach.1 * reports.len() as f64);
     let pixels = (first_frame * info.width * info.height) as f64;
     Ok(Report {
         frames: first_frame as u64,
         bytes,
         bpp: bytes as f64 * 8.0 / pixels,
-        wanted: wanted_bpp.map(|b| b * pixels / 8.0),
+        wanted: wanted_bpp.filter(|_| options.weight_bits.is_none()).map(|b| b * pixels / 8.0),
+        wanted_psnr: match options.target {
+            Target::Psnr(p) => Some(p),
+            _ => None,
+        },
+        reach,
+        fixed_size: options.model_size.is_some(),
         family,
         choice,
         groups: reports,
@@ -347,22 +283,6 @@ fn write_section(c: &Coded, writer: &mut ContainerWriter<impl Write>, scorer: &m
     Ok(())
 }
 
-impl Report {
-    /// An [`Error::Target`] if the file's size is off by more than [`TARGET_TOLERANCE`].
-    pub fn check_target(&self) -> Result<()> {
-        match self.wanted {
-            Some(w) if (self.bytes as f64 / w - 1.0).abs() > TARGET_TOLERANCE => Err(Error::Target(format!(
-                "the file has {} bytes, {:.0} were asked for ({:+.1} %, at most {:.0} % counts as reached)",
-                self.bytes,
-                w,
-                (self.bytes as f64 / w - 1.0) * 100.0,
-                TARGET_TOLERANCE * 100.0
-            ))),
-            _ => Ok(()),
-        }
-    }
-}
-
 /// A source whose first frames may have been looked at before.
 struct Queued<'a> {
     source: &'a mut dyn FrameSource,
@@ -370,6 +290,18 @@ struct Queued<'a> {
 }
 
 impl Queued<'_> {
+    /// Reads `n` frames ahead, as far as there are so many.
+    fn look_ahead(&mut self, n: usize, stop: &dyn Fn() -> bool) -> Result<()> {
+        while self.frames.len() < n {
+            let Some(f) = self.source.read()? else { break };
+            if stop() {
+                return Err(Error::Interrupted);
+            }
+            self.frames.push_back(f);
+        }
+        Ok(())
+    }
+
     fn group(&mut self, size: usize, stop: &dyn Fn() -> bool) -> Result<Vec<Frame>> {
         let mut frames = Vec::new();
         while frames.len() < size {

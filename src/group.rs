@@ -240,7 +240,8 @@ impl GroupBytes {
 }
 
 impl Group {
-    /// Appends the group's bytes. `graph` is the lowering of `arch`; `previous` is the network of the group before it in the section.
+    /// Appends the group's bytes. `graph` is the lowering of `arch`; `previous` is the network of the group before it in the section, as it was
+    /// read back: models go on from what they learnt there.
     pub fn write(&self, graph: &Graph, previous: Option<&Network>, out: &mut Vec<u8>) -> Result<GroupBytes> {
         let start = out.len();
         let weights = {

@@ -11,7 +11,7 @@ use rayon::prelude::*;
 
 use crate::color::{ToRgb, check_frame};
 use crate::error::{Error, Result};
-use crate::frame::{Chroma, Frame, Plane, VideoInfo};
+use crate::frame::{Chroma, Frame, PixelFormat, Plane, VideoInfo};
 
 /// PSNR of equal pictures.
 pub const PSNR_CAP: f64 = 100.0;
@@ -53,6 +53,11 @@ pub struct Scores {
 }
 
 impl Scores {
+    /// The one figure to aim at, mean over frames: PSNR of 6:1:1, of RGB where the source is RGB, of gray; dB.
+    pub fn quality(&self) -> f64 {
+        self.psnr_yuv611.or(self.psnr_y).or(self.psnr_rgb).map_or(f64::NAN, |p| p.mean)
+    }
+
     /// The keys of the command line's JSON; `null` where not defined.
     pub fn to_json(&self) -> serde_json::Value {
         let psnr = |p: Option<Psnr>| p.map(|p| serde_json::json!({"mean": p.mean, "pooled": p.pooled}));
@@ -171,6 +176,17 @@ pub fn luma_601(frame: &Frame) -> Plane {
     let rgb = r.data.iter().zip(&g.data).zip(&b.data);
     let data = rgb.map(|((&r, &g), &b)| (0.299 * f64::from(r) + 0.587 * f64::from(g) + 0.114 * f64::from(b)).round_ties_even() as u16);
     Plane { width: g.width, height: g.height, data: data.collect() }
+}
+
+/// The one figure of a frame whose planes have the mean squared errors `mse`: PSNR of 6:1:1, of RGB or of gray, dB; what
+/// [`Scores::quality`] is the mean of.
+pub fn frame_quality(format: &PixelFormat, mse: [f64; 3]) -> f64 {
+    let peak = f64::from(format.max_value());
+    match format.chroma {
+        Chroma::Gray => psnr(mse[0], peak),
+        Chroma::Rgb => psnr(mse.iter().sum::<f64>() / 3.0, peak),
+        Chroma::Yuv420 | Chroma::Yuv444 => yuv611(mse.map(|m| psnr(m, peak))),
+    }
 }
 
 fn yuv611(p: [f64; 3]) -> f64 {

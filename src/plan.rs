@@ -6,7 +6,7 @@ use crate::frame::VideoInfo;
 /// Bits a parameter when only the model size is given.
 pub const MODEL_SIZE_BITS: f64 = 6.0;
 /// Bits a parameter at which the network is sized for a wanted number of bytes.
-const SIZED_BITS: f64 = 5.0;
+const SIZED_BITS: f64 = 4.2;
 /// Frames of a group unless asked otherwise.
 const AUTO_GROUP: usize = 132;
 /// Frames of a group of a chain unless asked otherwise (NIRVANA's published 3).
@@ -17,6 +17,11 @@ const AUTO_GROUP_BYTES: usize = 1 << 30;
 /// Parameters (latents included) for a number of coded bytes.
 pub fn params_for(bytes: f64) -> f64 {
     bytes * 8.0 / SIZED_BITS
+}
+
+/// Coded bytes for a number of parameters (latents included).
+pub fn bytes_for(params: f64) -> f64 {
+    params * SIZED_BITS / 8.0
 }
 
 /// Effort: how many steps a frame.
@@ -82,6 +87,11 @@ impl Groups {
 /// Bytes of a frame in memory: 16-bit samples.
 fn frame_bytes(info: &VideoInfo) -> usize {
     (info.format.frame_bytes(info.width, info.height) / info.format.bytes_per_sample() * 2).max(1)
+}
+
+/// Whether all of `frames` frames may be held at once.
+pub fn fits_in_memory(info: &VideoInfo, frames: usize) -> bool {
+    frames.saturating_mul(frame_bytes(info)) <= AUTO_GROUP_BYTES
 }
 
 /// Groups of `size` frames that a chain has unless asked otherwise.

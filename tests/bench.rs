@@ -229,12 +229,18 @@ fn two_runs_do_not_share_a_folder() {
 fn points_of_nvc_are_whole() {
     let p = Place::new();
     p.clip("a.y4m", 4);
-    let nvc = "[[codec]]\nuse = \"nvc\"\narch = \"hnerv\"\npreset = \"ultrafast\"\nargs = [\"--steps\", \"20\"]\nbpp = [2.0]\n";
+    let nvc = "[[codec]]\nuse = \"nvc\"\narch = \"hnerv\"\npreset = \"ultrafast\"\nargs = [\"--steps\", \"20\"]\nbpp = [2.0]\n\
+               order0 = true\n";
     p.plan(nvc);
     let o = p.bench(&[]).output().unwrap();
     assert!(o.status.success(), "{}", said(&o));
     let rows = p.rows();
     let r = &rows[0];
+    // the same pictures at other bytes
+    let plain = &rows[1];
+    assert_eq!((rows.len(), plain.config.as_str(), plain.psnr_611), (2, "ultrafast --steps 20 (order 0)", r.psnr_611));
+    assert!(plain.note.contains("order 0") && plain.bytes > r.bytes / 2 && plain.bytes < 2 * r.bytes && plain.bytes != r.bytes);
+    assert!((plain.bpp - 8.0 * plain.bytes as f64 / (48.0 * 32.0 * 4.0)).abs() < 1e-9, "{}", plain.bpp);
     assert_eq!((r.codec.as_str(), r.config.as_str(), r.enc_device.as_str()), ("nvc-hnerv", "ultrafast --steps 20", "cpu x1"));
     assert!(r.params.unwrap() > 100 && r.macs_per_pixel.unwrap() > 1.0 && !r.git.is_empty() && r.enc_s > 0.0 && r.dec_s > 0.0);
     let file = std::fs::read_dir(p.path("out/points"))
@@ -280,7 +286,7 @@ fn a_killed_run_takes_its_encodes_with_it() {
     child.kill().unwrap();
     child.wait().unwrap();
     until(0);
-    p.plan("[[codec]]\nuse = \"nvc\"\nargs = [\"--steps\", \"10\"]\nbpp = [2.0]\n");
+    p.plan("[[codec]]\nuse = \"nvc\"\nargs = [\"--steps\", \"10\"]\nquality = [36]\n");
     let o = p.bench(&[]).output().unwrap();
     assert!(o.status.success() && said(&o).contains("1 points, 0 of them finished before"), "{}", said(&o));
     let left: Vec<_> = std::fs::read_dir(p.path("out/points")).unwrap().flatten().map(|e| e.file_name().into_string().unwrap()).collect();

@@ -23,7 +23,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("bench", &["anchors", "datasets", "decoder", "frame", "io", "metrics"]),
     ("import", &["bitstream", "decoder", "entropy", "frame", "group", "network"]),
     ("plan", &["frame"]),
-    ("fit", &["bitstream", "entropy", "frame", "group", "network", "rng", "synth"]),
+    ("fit", &["bitstream", "entropy", "frame", "group", "metrics", "network", "rng", "synth"]),
     ("calibrate", &["decoder", "fit", "frame", "group", "network", "synth"]),
     ("encoder", &["bitstream", "calibrate", "decoder", "entropy", "fit", "frame", "group", "io", "metrics", "network", "plan", "synth"]),
     (

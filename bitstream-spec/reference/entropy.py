@@ -81,7 +81,11 @@ class Network:
     """Steps as (M, E), fraction bits, tensors as flat lists (4.4, 4.6)."""
 
     def __init__(self, graph, data, modes, previous, tail):
-        rd, self.side = RangeDecoder(data), ValueModel(5)
+        rd = RangeDecoder(data)
+        # the models go on from group to group, if both are coded with modes (4.6)
+        self.models = previous.models if modes and previous and previous.models else [ValueModel(n) for n in (6, 24, 24, 24, 24, 8)]
+        self.side, *pairs, scaled = self.models
+        weights, biases = pairs[:2], pairs[2:]
         self.latent_step = self.step(rd) if graph.has_latents() else None
         self.f, self.own = [], []  # own: the coded ones, None for other nodes
         for i, (op, reads, _, _) in enumerate(graph.nodes):
@@ -94,13 +98,14 @@ class Network:
             need(0 <= f <= 19, "fraction bits")
             self.own.append(f)
             self.f.append(f)
-        weights, biases, scaled = [ValueModel(24), ValueModel(24)], [ValueModel(24), ValueModel(24)], ValueModel(8)
         self.steps, self.tensors = [], []
         for i, shape in enumerate(graph.tensors):
             mode = self.side.integer(rd, 3) if modes else 0
             need(mode in (0, 1, 2), "tensor mode")
-            step = self.step(rd)
-            base = previous.tensors[i] if previous and i < len(previous.tensors) else []
+            base = previous.tensors[i] if modes and previous and i < len(previous.tensors) else []
+            other = self.side.integer(rd, 5) if len(base) == product(shape) else 1
+            need(other in (0, 1), "mark of another step")
+            step = self.step(rd) if other else previous.steps[i]
             need(mode != 1 or len(base) == product(shape), "residual tensor without a base")
             if mode == 2:
                 q = Scaled(rd, scaled, tail, Invalid).tensor((*shape, 1, 1, 1)[:4])
@@ -113,6 +118,8 @@ class Network:
                 need(all(abs(v) <= 32767 for v in q), "tensor value")
             self.steps.append(step)
             self.tensors.append(q)
+        if not modes:
+            self.models = None
 
     def step(self, rd):
         e, m = self.side.integer(rd, 0), self.side.integer(rd, 1)

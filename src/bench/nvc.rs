@@ -29,6 +29,8 @@ pub struct Encoded {
     pub note: String,
     /// Quality while fitting.
     pub progress: Vec<Progress>,
+    /// Bytes of an adaptive coder of order 0 for networks and content.
+    pub order0_bytes: Option<f64>,
 }
 
 /// What a file is and decodes to.
@@ -63,9 +65,12 @@ pub fn config(plan: &CodecPlan) -> String {
 }
 
 fn arguments(plan: &CodecPlan, at: At, threads: usize) -> Vec<String> {
-    let (At::Bpp(size) | At::Quality(size)) = at;
+    let (target, value) = match at {
+        At::Bpp(v) => ("--bpp", v),
+        At::Quality(v) => ("--crf", v),
+    };
     let mut args = vec!["--arch".to_string(), plan.arch.clone().unwrap_or("auto".into())];
-    args.extend(["--preset".into(), plan.preset.clone().unwrap_or("medium".into()), "--bpp".into(), size.to_string()]);
+    args.extend(["--preset".into(), plan.preset.clone().unwrap_or("medium".into()), target.into(), value.to_string()]);
     args.extend(["--threads".into(), threads.to_string()]);
     args.extend(plan.args.iter().cloned());
     args
@@ -121,7 +126,8 @@ impl Run<'_> {
             "cpu" => format!("cpu x{}", self.threads),
             other => other.into(),
         };
-        Ok(Encoded { seconds: encoded.seconds, usage: encoded.usage, device, note, progress: progress(&stats) })
+        let (progress, order0_bytes) = (progress(&stats), order0_bytes(&stats));
+        Ok(Encoded { seconds: encoded.seconds, usage: encoded.usage, device, note, progress, order0_bytes })
     }
 
     /// Decodes `file`, and scores it against `reference`, whose description is `source`: the file that codecs read may hold
@@ -167,6 +173,12 @@ fn read(path: &Path) -> Result<String> {
 fn device(stats: &str) -> String {
     let start = stats.lines().filter_map(|l| serde_json::from_str::<Value>(l).ok()).find(|v| v["type"] == "start");
     start.and_then(|v| v["device"].as_str().map(str::to_string)).unwrap_or("cpu".into())
+}
+
+/// Bytes of an adaptive coder of order 0, of all groups.
+fn order0_bytes(stats: &str) -> Option<f64> {
+    let lines = stats.lines().filter_map(|l| serde_json::from_str::<Value>(l).ok());
+    lines.filter(|v| v["type"] == "group").map(|v| v["order0_bytes"]["adaptive"].as_f64()).sum()
 }
 
 /// Bytes by part, parameters and multiply-accumulates from `nvc info --json`.

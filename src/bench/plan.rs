@@ -73,6 +73,9 @@ pub struct CodecPlan {
     pub arch: Option<String>,
     /// Effort (nvc).
     pub preset: Option<String>,
+    /// Also a curve of what an ideal coder of order 0 would take for the same integers (nvc).
+    #[serde(default)]
+    pub order0: bool,
     /// Further arguments of `nvc encode`.
     #[serde(default)]
     pub args: Vec<String>,
@@ -225,11 +228,8 @@ impl CodecPlan {
         }
         let nvc = self.codec == "nvc";
         let external = self.codec == "external";
-        if nvc && !self.quality.is_empty() {
-            return fail("its points are sizes: bpp = [...]; it has no quality scale yet");
-        }
-        if !nvc && (self.arch.is_some() || self.preset.is_some() || !self.args.is_empty()) {
-            return fail("arch, preset and args belong to 'nvc'; an anchor's preset stands in its name, as in x265:slow");
+        if !nvc && (self.arch.is_some() || self.preset.is_some() || !self.args.is_empty() || self.order0) {
+            return fail("arch, preset, order0 and args belong to 'nvc'; an anchor's preset stands in its name, as in x265:slow");
         }
         let keys = [&self.encode, &self.decode, &self.version, &self.extension];
         if external && (self.name.is_none() || keys.iter().any(|k| k.is_none())) {
@@ -305,7 +305,8 @@ mod tests {
             ("arch", "arc", "arc"),
             ("bpp = [0.1, 0.2]", "bpp = [0.1, -1.0]", "-1"),
             ("bpp = [0.1, 0.2]", "", "no points"),
-            ("bpp = [0.1, 0.2]", "quality = [3]", "sizes"),
+            ("bpp = [0.1, 0.2]", "quality = [nan]", "NaN"),
+            ("quality = [22, 27.5]", "quality = [22, 27.5]\norder0 = true", "belong to 'nvc'"),
             ("use = \"x265:veryslow:psnr\"", "use = \"x265\"\npreset = \"slow\"", "x265:slow"),
             ("use = \"x265:veryslow:psnr\"", "use = \"external\"", "needs name"),
             ("use = \"x265:veryslow:psnr\"", "use = \"x265\"\nencode = \"a\"", "belong to 'external'"),

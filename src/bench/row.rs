@@ -110,6 +110,19 @@ impl Row {
     }
 }
 
+impl Point {
+    /// The row of an adaptive coder of order 0 in place of nvc's, where it is known. There is no such file.
+    pub fn order0(&self) -> Option<Row> {
+        let (bytes, parts) = (self.order0_bytes?, self.parts?);
+        let mut row = self.row.clone();
+        row.config += " (order 0)";
+        row.bytes = parts.header + bytes.round() as u64;
+        row.finish(row.frames);
+        row.add_note("computed: an adaptive coder of order 0");
+        Some(row)
+    }
+}
+
 /// Where the bytes of a file of nvc went.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Bytes {
@@ -137,6 +150,9 @@ pub struct Point {
     pub row: Row,
     /// Where the bytes went; nvc only.
     pub parts: Option<Bytes>,
+    /// Bytes that an adaptive coder of order 0 would take for networks and content; nvc only.
+    #[serde(default)]
+    pub order0_bytes: Option<f64>,
     /// Quality over time; codecs that tell it only.
     pub progress: Vec<Progress>,
     /// PNG of one decoded frame, relative to the folder of results.

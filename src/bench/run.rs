@@ -142,7 +142,10 @@ fn gather(
     }
     let missing = missing.into_iter().map(|(c, e)| (plan.codec[c].codec.clone(), e.to_string())).collect();
     let open = jobs.len() - done.len();
-    Ok(Outcome { pictures, points: done.into_iter().map(|(_, p)| p).collect(), failed, missing, open, sequences })
+    let order0 = done.iter().filter(|(j, _)| plan.codec[j.codec].order0);
+    let computed: Vec<Point> = order0.filter_map(|(_, p)| Some(Point { row: p.order0()?, ..Point::default() })).collect();
+    let points = done.into_iter().map(|(_, p)| p).chain(computed).collect();
+    Ok(Outcome { pictures, points, failed, missing, open, sequences })
 }
 
 /// The sequences of a plan, data sets taken apart into theirs.
@@ -232,7 +235,7 @@ impl Worker<'_> {
         } else {
             codec.name.clone().unwrap_or(codec.codec.clone())
         };
-        format!("{} {name} {}", self.sequences[job.sequence].name, point_name(job.at, "quality"))
+        format!("{} {name} {}", self.sequences[job.sequence].name, point_name(job.at, "crf"))
     }
 
     fn point(&self, job: &Job) -> Result<Point> {
@@ -283,6 +286,7 @@ impl Worker<'_> {
                 device: p.row.enc_device,
                 note: p.encode_note,
                 progress: p.progress,
+                order0_bytes: p.order0_bytes,
             },
             None => run.encode(codec, job.at)?,
         };
@@ -305,7 +309,14 @@ impl Worker<'_> {
         (row.params, row.macs_per_pixel) = (Some(decoded.params), Some(decoded.macs_per_pixel));
         row.note = encoded.note.clone();
         measure.finish(&mut row)?;
-        Ok(Point { row, parts: Some(decoded.parts), progress: encoded.progress, picture: None, encode_note: encoded.note })
+        Ok(Point {
+            row,
+            parts: Some(decoded.parts),
+            order0_bytes: encoded.order0_bytes,
+            progress: encoded.progress,
+            picture: None,
+            encode_note: encoded.note,
+        })
     }
 
     fn row(&self, s: &Sequence) -> Row {
@@ -359,7 +370,7 @@ impl Row {
     }
 
     /// What follows from bytes and geometry.
-    fn finish(&mut self, frames: u64) {
+    pub(super) fn finish(&mut self, frames: u64) {
         self.bpp = 8.0 * self.bytes as f64 / (self.width as f64 * self.height as f64 * frames as f64);
         let rate = self.fps.split_once('/').and_then(|(n, d)| Some(n.parse::<f64>().ok()? / d.parse::<f64>().ok()?));
         self.kbps = rate.map(|fps| 8.0 * self.bytes as f64 / frames as f64 * fps / 1000.0);

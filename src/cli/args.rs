@@ -304,17 +304,24 @@ pub struct EncodeArgs {
     #[arg(short = 'y', long)]
     pub overwrite: bool,
 
-    /// Size as bits of the whole file for each luma sample of each frame (default 0.1 unless --model-size is given).
-    #[arg(long, value_name = "BPP", help_heading = "Size", conflicts_with_all = ["size", "bitrate"])]
+    /// Quality by what a bit is worth, 0 to 63, on x264's scale: the size follows, and hard parts get more (default 36 unless another of
+    /// these is given).
+    #[arg(long, value_name = "Q", help_heading = "Size or quality", conflicts_with_all = ["size", "bitrate", "bpp", "psnr"])]
+    pub crf: Option<f64>,
+    /// Quality as PSNR, 10 to 70 dB, mean over frames: 6:1:1, RGB of RGB sources, Y of gray ones.
+    #[arg(long, value_name = "DB", help_heading = "Size or quality", conflicts_with_all = ["size", "bitrate", "bpp"])]
+    pub psnr: Option<f64>,
+    /// Size as bits of the whole file for each luma sample of each frame.
+    #[arg(long, value_name = "BPP", help_heading = "Size or quality", conflicts_with_all = ["size", "bitrate"])]
     pub bpp: Option<f64>,
     /// Size of the whole file in bytes, as 500k; the source must know its length.
-    #[arg(long, value_name = "BYTES", help_heading = "Size", value_parser = parse_scaled, conflicts_with = "bitrate")]
+    #[arg(long, value_name = "BYTES", help_heading = "Size or quality", value_parser = parse_scaled, conflicts_with = "bitrate")]
     pub size: Option<f64>,
     /// Size in bits a second, as 300k; the source must know its frame rate.
-    #[arg(long, value_name = "RATE", help_heading = "Size", value_parser = parse_scaled)]
+    #[arg(long, value_name = "RATE", help_heading = "Size or quality", value_parser = parse_scaled)]
     pub bitrate: Option<f64>,
     /// Parameters of each group's network and latents, as 1.5M (default: from the size, at 5 bits each).
-    #[arg(long, value_name = "PARAMS", help_heading = "Size", value_parser = parse_scaled)]
+    #[arg(long, value_name = "PARAMS", help_heading = "Size or quality", value_parser = parse_scaled)]
     pub model_size: Option<f64>,
 
     /// Representation (default auto).
@@ -344,6 +351,13 @@ pub struct EncodeArgs {
     /// Share of the steps before quantisation starts, 0 to 1 (default 0.4); at 1 the network is quantised after its last step.
     #[arg(long, value_name = "SHARE", help_heading = "Fitting")]
     pub float_share: Option<f64>,
+    /// Leave the rate out of the loss: quantisation steps alone bring the size.
+    #[arg(long, help_heading = "Fitting")]
+    pub no_rate: bool,
+    /// Quantise each parameter to this many bits, 2 to 12, after the last step, as published codecs do; --bpp or --model-size sizes the
+    /// network, and the file comes out smaller.
+    #[arg(long, value_name = "BITS", help_heading = "Fitting", conflicts_with_all = ["size", "bitrate", "psnr", "crf", "float_share"])]
+    pub weight_bits: Option<usize>,
     /// Distortion to minimise (default l2).
     #[arg(long, value_enum, help_heading = "Fitting")]
     pub loss: Option<LossArg>,

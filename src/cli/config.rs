@@ -44,6 +44,8 @@ struct Config {
     bpp: Option<f64>,
     size: Option<Scaled>,
     bitrate: Option<Scaled>,
+    psnr: Option<f64>,
+    crf: Option<f64>,
     model_size: Option<Scaled>,
     preset: Option<PresetArg>,
     passes: Option<usize>,
@@ -104,12 +106,14 @@ pub fn settle(a: &EncodeArgs) -> Result<(EncodeArgs, Knobs)> {
     let Some(name) = &a.config else { return Ok((a.clone(), Knobs::default())) };
     let c = read(name)?;
     let mut a = a.clone();
-    if a.bpp.is_none() && a.size.is_none() && a.bitrate.is_none() {
-        let given = usize::from(c.bpp.is_some()) + usize::from(c.size.is_some()) + usize::from(c.bitrate.is_some());
+    let size = |v: Option<Scaled>| v.map(|v| v.0);
+    if [a.bpp, a.size, a.bitrate, a.psnr, a.crf].iter().all(Option::is_none) {
+        let all = [c.bpp, size(c.size), size(c.bitrate), c.psnr, c.crf];
+        let given = all.iter().flatten().count();
         if given > 1 {
-            return Err(Error::Parameter(format!("configuration {name}: {given} of bpp, size and bitrate (allowed: one)")));
+            return Err(Error::Parameter(format!("configuration {name}: {given} of bpp, size, bitrate, psnr and crf (allowed: one)")));
         }
-        (a.bpp, a.size, a.bitrate) = (c.bpp, c.size.map(|v| v.0), c.bitrate.map(|v| v.0));
+        [a.bpp, a.size, a.bitrate, a.psnr, a.crf] = all;
     }
     a.model_size = a.model_size.or(c.model_size.map(|v| v.0));
     a.arch = a.arch.or(c.arch);

@@ -15,8 +15,10 @@ use crate::frame::VideoInfo;
 use crate::io::{Output, open_sink};
 use crate::plan::Preset;
 
-/// Bits a pixel if neither a size nor a model size is asked for.
-const DEFAULT_BPP: f64 = 0.1;
+/// Rate factor if neither a size, a quality nor a model size is asked for.
+const DEFAULT_CRF: f64 = 36.0;
+/// Bits a pixel that size the network where parameters have a fixed number of bits.
+const WEIGHT_BITS_BPP: f64 = 0.1;
 
 /// Encodes `a.input` to `a.output`.
 pub fn run(a: &EncodeArgs) -> Result<()> {
@@ -65,6 +67,12 @@ fn encode_options(a: &EncodeArgs, knobs: &Knobs, info: &VideoInfo, frames: Optio
         Some(v) if !(v > 0.0 && v <= max) => Err(Error::Parameter(format!("{name} is {v} (allowed above 0, at most {max})"))),
         v => Ok(v),
     };
+    let quality = |v: Option<f64>, name: &str, range: std::ops::RangeInclusive<f64>| match v {
+        Some(v) if !range.contains(&v) => Err(Error::Parameter(format!("{name} is {v} (allowed {}..={})", range.start(), range.end()))),
+        v => Ok(v),
+    };
+    let psnr = quality(a.psnr, "--psnr", 10.0..=70.0)?;
+    let crf = quality(a.crf, "--crf", 0.0..=63.0)?;
     let target = match (positive(a.bpp, "--bpp", 48.0)?, a.size, a.bitrate) {
         (Some(b), _, _) => Target::Bpp(b),
         (_, Some(s), _) => {
@@ -80,8 +88,11 @@ fn encode_options(a: &EncodeArgs, knobs: &Knobs, info: &VideoInfo, frames: Optio
             let fps = f64::from(info.fps.num) / f64::from(info.fps.den);
             Target::Bpp(rate / fps / (info.width * info.height) as f64)
         }
+        _ if psnr.is_some() => Target::Psnr(psnr.unwrap_or_default()),
+        _ if crf.is_some() => Target::Crf(crf.unwrap_or_default()),
         _ if a.model_size.is_some() => Target::Natural,
-        _ => Target::Bpp(DEFAULT_BPP),
+        _ if a.weight_bits.is_some() => Target::Bpp(WEIGHT_BITS_BPP),
+        _ => Target::Crf(DEFAULT_CRF),
     };
     let learning_rate = positive(a.lr, "--lr", 1.0)?;
     let least_gain = a.min_gain.unwrap_or(0.001);
@@ -133,6 +144,8 @@ fn encode_options(a: &EncodeArgs, knobs: &Knobs, info: &VideoInfo, frames: Optio
             OptimiserArg::Adam => Optimiser::Adam,
         },
         float_share,
+        rate: !a.no_rate,
+        weight_bits: range("weight-bits", a.weight_bits, 2, 12)?.map(|b| b as u8),
         loss: match a.loss.unwrap_or(LossArg::L2) {
             LossArg::L2 => Loss::L2,
             LossArg::Fusion6 => Loss::Fusion6,

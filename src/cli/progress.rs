@@ -43,6 +43,8 @@ impl Stats {
         let target = match o.target {
             Target::Bpp(bpp) => json!({ "bpp": bpp }),
             Target::Bytes(bytes) => json!({ "bytes": bytes }),
+            Target::Psnr(psnr) => json!({ "psnr": psnr }),
+            Target::Crf(crf) => json!({ "crf": crf }),
             Target::Natural => Value::Null,
         };
         let v = json!({
@@ -52,7 +54,7 @@ impl Stats {
             "target": target, "arch": o.family.name(), "section": o.section, "model_size": o.model_size,
             "preset": format!("{:?}", o.preset).to_lowercase(), "steps": o.steps, "passes": o.passes, "batch": o.batch,
             "lr": o.learning_rate.unwrap_or(o.family.learning_rate()), "loss": format!("{:?}", o.loss).to_lowercase(),
-            "optimiser": format!("{:?}", o.optimiser).to_lowercase(), "float_share": o.float_share,
+            "optimiser": format!("{:?}", o.optimiser).to_lowercase(), "float_share": o.float_share, "rate": o.rate, "weight_bits": o.weight_bits,
             "seed": o.seed, "threads": o.threads, "jobs": o.jobs, "device": o.device.resolve().to_string(),
             "precision": match o.precision { Precision::Full => "f32", Precision::Half => "f16" },
         });
@@ -248,7 +250,7 @@ impl Observer for Reporter<'_> {
             "type": "group", "group": r.index, "first_frame": r.first_frame, "frames": r.frames, "arch": r.arch, "params": r.params,
             "macs_per_pixel": r.macs_per_pixel, "steps": r.steps,
             "bytes": { "header": r.bytes.header, "weights": r.bytes.weights, "latents": r.bytes.latents },
-            "float_psnr": r.float_psnr, "exact_psnr": r.exact_psnr,
+            "order0_bytes": { "ideal": r.order0.ideal.round(), "adaptive": r.order0.adaptive.round() }, "float_psnr": r.float_psnr, "exact_psnr": r.exact_psnr,
             "fit_seconds": r.fit_seconds, "decode_fps": r.decode_fps,
         });
         match &self.show {

@@ -4,7 +4,7 @@ use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
-use super::{Coded, GroupReport, Observer, Options, Queued, Shared, Work, section};
+use super::{Coded, GroupReport, Observer, Options, Queued, Shared, Target, Work, section};
 use crate::bitstream::limits::Limits;
 use crate::error::{Error, Result};
 use crate::frame::{Frame, VideoInfo};
@@ -95,7 +95,7 @@ pub struct Choice {
 
 /// Frames of a trial, its steps relative to those of a fit of them, and the passes over them that it takes at least, as families that
 /// see a frame a step have learnt nothing before.
-const TRIAL_FRAMES: usize = 12;
+pub(super) const TRIAL_FRAMES: usize = 12;
 const TRIAL_STEPS: f64 = 0.08;
 const LEAST_TRIAL_PASSES: usize = 12;
 /// Fewer bytes hold no network of these kinds.
@@ -136,7 +136,7 @@ pub(super) fn family(
     if frames.is_empty() {
         return Ok((Family::Hnerv, None));
     }
-    let coded = (bpp * (frames.len() * info.width * info.height) as f64 / 8.0).max(LEAST_BYTES);
+    let coded = trial_bytes(bpp, frames.len(), &info);
     let mut candidates = Vec::new();
     for family in [Family::Hnerv, Family::Nervpp, Family::Nirvana] {
         match trial(family, &frames, &info, coded, options, threads, shared) {
@@ -153,7 +153,13 @@ pub(super) fn family(
     Ok((family, Some(choice)))
 }
 
-fn trial(
+/// Bytes of a trial on `frames` frames.
+pub(super) fn trial_bytes(bpp: f64, frames: usize, info: &VideoInfo) -> f64 {
+    (bpp * (frames * info.width * info.height) as f64 / 8.0).max(LEAST_BYTES)
+}
+
+/// A short fit of a few frames.
+pub(super) fn trial(
     family: Family,
     frames: &[Frame],
     info: &VideoInfo,
@@ -167,10 +173,10 @@ fn trial(
     let whole = options.steps.unwrap_or_else(|| options.preset.steps(options.passes, frames.len(), options.batch));
     let steps = ((whole as f64 * TRIAL_STEPS) as usize).max(LEAST_TRIAL_PASSES * TRIAL_FRAMES / options.batch).min(whole);
     shared.observer().trial(family, frames.len(), steps);
-    let options = Options { family, steps: Some(steps), ..options.clone() };
+    let options = Options { family, steps: Some(steps), target: Target::Natural, ..options.clone() };
     let mut silent = Silent(shared);
     let shared = Shared { observer: Mutex::new(&mut silent), failed: AtomicBool::new(false) };
-    let work = Work { section: 0, index: 0, groups: None, first_frame: 0, parts, coded: Some(coded), threads };
+    let work = Work { section: 0, index: 0, groups: None, first_frame: 0, parts, coded: Some(coded), start: None, threads };
     let start = Instant::now();
     let Coded { reports, .. } = section::code(work, info, &options, &shared)?;
     let mean = |f: &dyn Fn(&GroupReport) -> f64| reports.iter().map(|g| f(g) * g.frames as f64).sum::<f64>() / frames.len() as f64;
@@ -182,12 +188,17 @@ fn trial(
     })
 }
 
+/// Fewest coded bytes of a group.
+pub(super) fn least_bytes() -> f64 {
+    LEAST_BYTES
+}
+
 /// The network for a group and the coded bytes it shall have.
 pub(super) fn network(info: &VideoInfo, frames: usize, coded: Option<f64>, options: &Options) -> Result<(Arch, f64)> {
     let coded = coded.map(|c| c.max(LEAST_BYTES));
     let params = match (options.model_size, coded) {
         (Some(p), _) => p,
-        (None, Some(c)) => plan::params_for(c),
+        (None, Some(c)) => options.weight_bits.map_or_else(|| plan::params_for(c), |bits| c * 8.0 / f64::from(bits)),
         (None, None) => return Err(Error::Parameter("neither a size nor a model size is given".into())),
     };
     let knobs = &options.knobs;
@@ -200,10 +211,28 @@ pub(super) fn network(info: &VideoInfo, frames: usize, coded: Option<f64>, optio
         Family::Nervpp => Arch::Nerv(size::nerv::for_params(info, params, true, &knobs.nerv)?),
         Family::Nirvana => Arch::Nirvana(size::nirvana::for_params(info, frames, params, &knobs.nirvana)?),
     };
-    let graph = arch.lower(info, frames)?;
-    graph.check(frames, &Limits::default())?;
-    let values = graph.params() as f64 + (graph.latent_len() * graph.passes(frames)) as f64;
+    arch.lower(info, frames)?.check(frames, &Limits::default())?;
+    let values = values(&arch, info, frames)?;
     Ok((arch, coded.unwrap_or(values * plan::MODEL_SIZE_BITS / 8.0)))
+}
+
+/// Parameters and latents of a group of `frames` frames.
+pub(super) fn values(arch: &Arch, info: &VideoInfo, frames: usize) -> Result<f64> {
+    let graph = arch.lower(info, frames)?;
+    Ok(graph.params() as f64 + (graph.latent_len() * graph.passes(frames)) as f64)
+}
+
+/// Fewest and most bytes, about, that a group of `frames` frames can have: the smallest network at a bit a value, and the largest at
+/// twelve.
+pub(super) fn reach(info: &VideoInfo, frames: usize, options: &Options) -> (f64, f64) {
+    let values = |params: f64| {
+        let options = Options { model_size: Some(params), target: Target::Natural, ..options.clone() };
+        network(info, frames, None, &options).ok().map(|(_, bytes)| bytes * 8.0 / plan::MODEL_SIZE_BITS)
+    };
+    let sizes = |i: i32| 100.0 * 1.3f64.powi(i);
+    let least = (0..60).find_map(|i| values(sizes(i)));
+    let most = (0..60).rev().find_map(|i| values(sizes(i)));
+    ((least.unwrap_or(0.0) / 8.0).max(LEAST_BYTES), most.unwrap_or(0.0) * 12.0 / 8.0)
 }
 
 /// The network of `params` parameters, or where there is none so small or large, the nearest that there is: the file's

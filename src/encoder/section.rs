@@ -2,7 +2,10 @@
 
 use std::time::Instant;
 
-use super::{Coded, GroupReport, Options, Shared, Work, choose};
+use super::chain;
+use super::order0::order0;
+use super::sizing::{self, Sizing};
+use super::{Coded, GroupReport, Options, Shared, Work};
 use crate::bitstream::fields::Reader;
 use crate::bitstream::header::SectionHeader;
 use crate::bitstream::limits::Limits;
@@ -12,7 +15,7 @@ use crate::entropy::tensor::Network;
 use crate::error::{Error, Result};
 use crate::fit::{self, Job, Settings, Warm};
 use crate::frame::{Frame, VideoInfo};
-use crate::group::{Arch, Group, GroupLayout};
+use crate::group::{Group, GroupLayout};
 use crate::synth::{Level, Synth};
 
 /// Bytes of a chain's first group, relative to those of each that follows it.
@@ -20,6 +23,8 @@ const FIRST_SHARE: f64 = 6.0;
 /// Bytes of a group that starts from the one before, relative to an equal share: at most, and kept for each that follows.
 const MOST_BYTES: f64 = 3.0;
 const KEPT_BYTES: f64 = 0.9;
+/// Bytes of a group, at least, however few are wanted.
+const LEAST_BYTES: f64 = 8.0;
 /// Most steps of such a group, relative to one that starts anew.
 const WARM_STEPS: f64 = 0.5;
 
@@ -38,6 +43,7 @@ impl Budget {
     /// `bytes` for `groups` groups, `None` if sizes follow from the model size.
     pub(super) fn new(bytes: Option<f64>, groups: usize, chained: bool) -> Self {
         let share = if chained { FIRST_SHARE } else { 1.0 };
+        let bytes = bytes.map(|b| b.max(LEAST_BYTES * groups as f64));
         let first = bytes.map(|b| b * share / (share + groups as f64 - 1.0));
         let share = first.map(|f| f / share);
         Budget { left: bytes, groups, first, share, started: false }
@@ -45,7 +51,7 @@ impl Budget {
 
     /// An equal share of what is left.
     fn next(&self) -> Option<f64> {
-        self.left.map(|b| (b / self.groups as f64).max(8.0))
+        self.left.map(|b| (b / self.groups as f64).max(LEAST_BYTES))
     }
 
     /// Most bytes for the next group: what the ones before have saved, and a little of what the ones after it get.
@@ -79,8 +85,8 @@ impl fit::Observer for FitObserver<'_, '_, '_> {
 /// What a group may start from.
 struct Before {
     network: Network,
-    /// Mean PSNR of the section's groups so far, dB.
-    quality: f64,
+    /// Mean PSNR of the section's groups so far, dB, over all planes as the loss weighs them.
+    psnr: f64,
 }
 
 /// What all groups of a section share.
@@ -90,48 +96,127 @@ struct Section<'a, 'b, 'c> {
     shared: &'a Shared<'b, 'c>,
     pool: rayon::ThreadPool,
     groups: Option<usize>,
-    /// The network of all its groups, and the bytes that its first shall have.
-    arch: Arch,
-    natural: f64,
+    /// The network of its groups, and the bytes that the first shall have.
+    sizing: Sizing,
 }
 
 /// Fits all groups of a section, codes them, decodes them again.
 pub(super) fn code(work: Work, info: &VideoInfo, options: &Options, shared: &Shared<'_, '_>) -> Result<Coded> {
+    let mut coded = match sizing::goal(options.target) {
+        Some(goal) if options.family.chained() => chain::by_quality(&work, goal, info, options, shared)?,
+        _ => groups(&work, work.coded, info, options, shared)?,
+    };
+    coded.frames = work.parts.into_iter().flatten().collect();
+    Ok(coded)
+}
+
+/// The same with `bytes` for all networks and latents, `None` if they follow from the model size or the quality. The source frames are
+/// left out.
+pub(super) fn groups(work: &Work, bytes: Option<f64>, info: &VideoInfo, options: &Options, shared: &Shared<'_, '_>) -> Result<Coded> {
     let chained = options.family.chained();
-    let mut budget = Budget::new(work.coded, work.parts.len(), chained);
+    let mut budget = Budget::new(bytes, work.parts.len(), chained);
     let full = work.parts.iter().map(Vec::len).max().unwrap_or(0);
-    let (arch, natural) = choose::network(info, full, budget.first, options)?;
-    let section = Section { info, options, shared, pool: decoder::pool(work.threads)?, groups: work.groups, arch, natural };
+    let first = budget.first.or_else(|| Budget::new(work.start, work.parts.len(), chained).first);
+    let mut section = Section {
+        info,
+        options,
+        shared,
+        pool: decoder::pool(work.threads)?,
+        groups: work.groups,
+        sizing: Sizing::new(info, full, first, options)?,
+    };
     let frames: usize = work.parts.iter().map(Vec::len).sum();
     let mut coded = Coded { section: work.section, reports: Vec::new(), payload: Vec::new(), frames: Vec::new(), decoded: Vec::new() };
     SectionHeader { first_frame: work.first_frame as u32, frames: frames as u32, groups: work.parts.len() as u32 }
         .write(&mut coded.payload);
     let mut before: Option<Before> = None;
-    for (i, frames) in work.parts.into_iter().enumerate() {
-        let (fitted, mut report) = section.fit(work.index + i, &frames, &budget, before.as_ref())?;
-        report.first_frame = (work.first_frame + coded.frames.len()) as u64;
+    for (i, frames) in work.parts.iter().enumerate() {
+        let (fitted, mut report) = section.fit(work.index + i, frames, &budget, before.as_ref())?;
+        report.first_frame = (work.first_frame + coded.decoded.len()) as u64;
         let previous = before.as_ref().map(|b| &b.network);
         let start = coded.payload.len();
         let graph = fitted.group.arch.lower(info, frames.len())?;
         report.bytes = fitted.group.write(&graph, previous, &mut coded.payload)?;
+        report.order0 = order0(&fitted.group, previous);
         let decode_start = Instant::now();
-        let decoded = decode_back(&coded.payload[start..], info, &fitted.group, previous, &section.pool)?;
+        let (network, decoded) = decode_back(&coded.payload[start..], info, &fitted.group, previous, &section.pool)?;
         report.decode_fps = frames.len() as f64 / decode_start.elapsed().as_secs_f64();
-        report.exact_psnr = weighted_psnr(&frames, &decoded, info);
+        report.exact_psnr = weighted_psnr(frames, &decoded, info);
         budget.take(report.bytes.weights + report.bytes.latents);
-        let quality = before.map_or(fitted.float_psnr, |b| (b.quality * i as f64 + fitted.float_psnr) / (i + 1) as f64);
-        before = chained.then_some(Before { network: fitted.group.network, quality });
+        let mean = |before: Option<f64>, now: f64| before.map_or(now, |b| (b * i as f64 + now) / (i + 1) as f64);
+        let psnr = mean(before.as_ref().map(|b| b.psnr), fitted.float_psnr);
+        before = chained.then_some(Before { network, psnr });
         coded.reports.push(report);
-        coded.frames.extend(frames);
         coded.decoded.extend(decoded);
     }
     Ok(coded)
 }
 
 impl Section<'_, '_, '_> {
-    /// Fits one group. Of the report, what the coded bytes will say is still open.
-    fn fit(&self, index: usize, frames: &[Frame], budget: &Budget, before: Option<&Before>) -> Result<(fit::Fitted, GroupReport)> {
-        let (info, options, arch, natural) = (self.info, self.options, &self.arch, self.natural);
+    /// Fits one group, with other networks as well where a quality is wanted and this one has the wrong size for it. Of the report,
+    /// what the coded bytes will say is still open.
+    fn fit(&mut self, index: usize, frames: &[Frame], budget: &Budget, before: Option<&Before>) -> Result<(fit::Fitted, GroupReport)> {
+        let start = Instant::now();
+        let goal = sizing::goal(self.options.target);
+        let mut best: Option<(f64, fit::Fitted)> = None;
+        loop {
+            let (spare, done) = match self.fit_once(index, frames, budget, before, goal)? {
+                fit::Outcome::Misfit(m) => (m.spare, m.done),
+                fit::Outcome::Fitted(f) => {
+                    let spare = match goal {
+                        Some(fit::Goal::Psnr(wanted)) => f.quality - wanted,
+                        _ => 0.0,
+                    };
+                    if best.as_ref().is_none_or(|(b, _)| spare.abs() < b.abs()) {
+                        best = Some((spare, *f));
+                    }
+                    (spare, 1.0)
+                }
+            };
+            if let Some((_, fitted)) = best.take_if(|(s, _)| super::PSNR_TOLERANCE.contains(s) || !self.sizing.may_change()) {
+                // groups that follow start from this one
+                (self.sizing.arch, self.sizing.bytes) = (fitted.group.arch.clone(), fitted.target_bytes);
+                return self.report(index, frames, fitted, start.elapsed().as_secs_f64());
+            }
+            let changed = self.sizing.correct(spare, done, self.info, frames.len(), self.options)?;
+            if let Some((_, fitted)) = best.take_if(|_| !changed) {
+                // groups that follow start from this one
+                (self.sizing.arch, self.sizing.bytes) = (fitted.group.arch.clone(), fitted.target_bytes);
+                return self.report(index, frames, fitted, start.elapsed().as_secs_f64());
+            }
+        }
+    }
+
+    fn report(&self, index: usize, frames: &[Frame], fitted: fit::Fitted, fit_seconds: f64) -> Result<(fit::Fitted, GroupReport)> {
+        let info = self.info;
+        let graph = fitted.group.arch.lower(info, frames.len())?;
+        let report = GroupReport {
+            index,
+            first_frame: 0,
+            frames: frames.len(),
+            arch: fitted.group.arch.name(),
+            params: graph.params(),
+            macs_per_pixel: graph.macs() as f64 / (info.width * info.height * graph.frames) as f64,
+            steps: fitted.steps,
+            bytes: Default::default(),
+            order0: Default::default(),
+            float_psnr: fitted.float_psnr,
+            exact_psnr: f64::NAN,
+            fit_seconds,
+            decode_fps: f64::NAN,
+        };
+        Ok((fitted, report))
+    }
+
+    fn fit_once(
+        &self,
+        index: usize,
+        frames: &[Frame],
+        budget: &Budget,
+        before: Option<&Before>,
+        goal: Option<fit::Goal>,
+    ) -> Result<fit::Outcome> {
+        let (info, options, Sizing { arch, bytes: natural, .. }) = (self.info, self.options, &self.sizing);
         let graph = arch.lower(info, frames.len())?;
         self.shared.observer().start(index, self.groups, frames.len(), graph.params());
         let anew = options.steps.unwrap_or_else(|| options.preset.steps(options.passes, graph.passes(frames.len()), options.batch));
@@ -145,44 +230,36 @@ impl Section<'_, '_, '_> {
             precision: options.precision,
             optimiser: options.optimiser,
             float_share: options.float_share,
+            rate: options.rate,
+            weight_bits: options.weight_bits,
         };
         let target_bytes = match (budget.started, budget.next()) {
-            (false, _) => natural,
+            (false, _) => *natural,
             (true, Some(share)) => share,
             (true, None) if before.is_some() => natural / FIRST_SHARE,
-            (true, None) => natural,
+            (true, None) => *natural,
         };
         let warm = before.map(|b| Warm {
             network: &b.network,
-            quality: b.quality,
+            quality: b.psnr,
             least_gain: options.least_gain,
             most_bytes: budget.most().unwrap_or(target_bytes),
         });
-        let job = Job { info, frames, arch, target_bytes, warm, settings };
-        let start = Instant::now();
+        let job = Job { info, frames, arch, target_bytes, goal, resize: self.sizing.resize(), warm, settings };
         let mut observer = FitObserver { shared: self.shared, group: index };
         let mut refine = |group: &mut Group| calibrate::refine_scales(group, &graph, info, frames, &self.pool);
-        let fitted = self.pool.install(|| fit::fit(&job, &mut refine, &mut observer))?;
-        let report = GroupReport {
-            index,
-            first_frame: 0,
-            frames: frames.len(),
-            arch: arch.name(),
-            params: graph.params(),
-            macs_per_pixel: graph.macs() as f64 / (info.width * info.height * graph.frames) as f64,
-            steps: fitted.steps,
-            bytes: Default::default(),
-            float_psnr: fitted.float_psnr,
-            exact_psnr: f64::NAN,
-            fit_seconds: start.elapsed().as_secs_f64(),
-            decode_fps: f64::NAN,
-        };
-        Ok((fitted, report))
+        self.pool.install(|| fit::fit(&job, &mut refine, &mut observer))
     }
 }
 
 /// Reads the group back from its bytes and computes its frames: what any decoder will.
-fn decode_back(bytes: &[u8], info: &VideoInfo, wanted: &Group, previous: Option<&Network>, pool: &rayon::ThreadPool) -> Result<Vec<Frame>> {
+fn decode_back(
+    bytes: &[u8],
+    info: &VideoInfo,
+    wanted: &Group,
+    previous: Option<&Network>,
+    pool: &rayon::ThreadPool,
+) -> Result<(Network, Vec<Frame>)> {
     let mut r = Reader::new(bytes, 0);
     let layout = GroupLayout::read(&mut r, info, &Limits::default())?;
     let group = layout.decode(&mut r, previous)?;
@@ -195,7 +272,7 @@ fn decode_back(bytes: &[u8], info: &VideoInfo, wanted: &Group, previous: Option<
         frames.push(f);
         Ok(())
     })?;
-    Ok(frames)
+    Ok((group.network, frames))
 }
 
 /// PSNR over all planes with the loss's plane weights: the decoded counterpart of [`Fitted::float_psnr`](fit::Fitted::float_psnr).

@@ -1,5 +1,7 @@
 //! Network tensors to bytes and back (spec sections 4.4 and 4.6): steps, activation scales, weights.
 
+use std::sync::Arc;
+
 use super::contexts::{Coder, Cost, MAX_MAGNITUDE, ValueModel, magnitude_class};
 use super::scaled::{self, Scaled, code_scaled};
 use crate::error::{Error, Result};
@@ -62,6 +64,33 @@ pub struct Network {
     pub scaled_latents: Option<Box<Scaled>>,
     /// Which nodes have fraction bits of their own: a group that follows tells 0 from none by it.
     pub has_scale: Vec<bool>,
+    /// What the models have learnt, for a group that follows.
+    pub learnt: Learnt,
+}
+
+/// The models as they are after a network with modes (spec section 4.6): those of the next group of the section start from them.
+#[derive(Clone, Default)]
+pub struct Learnt(Option<Arc<Models>>);
+
+impl Learnt {
+    /// The value models: `side`, `weights` of modes 0 and 1, `biases` of both, `scaled`. `None` where the next group starts anew.
+    pub fn models(&self) -> Option<[ValueModel; 6]> {
+        let Models { side, weights: [w0, w1], biases: [b0, b1], scaled } = self.0.as_deref()?.clone();
+        Some([side.model, w0, w1, b0, b1, scaled])
+    }
+}
+
+impl std::fmt::Debug for Learnt {
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        f.write_str(if self.0.is_some() { "Learnt(..)" } else { "Learnt" })
+    }
+}
+
+impl PartialEq for Learnt {
+    /// Networks are equal by their values, whatever came of coding them.
+    fn eq(&self, _: &Learnt) -> bool {
+        true
+    }
 }
 
 impl Network {
@@ -71,6 +100,7 @@ impl Network {
     }
 }
 
+#[derive(Clone)]
 struct Side {
     model: ValueModel,
 }
@@ -110,6 +140,13 @@ impl Side {
         let mantissa = 128 + self.field(c, 1, i32::from(s.mantissa) - 128, 127, "step mantissa - 128")?;
         Ok(Step { mantissa, exponent })
     }
+
+    /// A step after that of the same tensor of the group before.
+    fn step_after<C: Coder>(&mut self, c: &mut C, s: Step, before: Option<Step>) -> Result<Step> {
+        let Some(before) = before else { return self.step(c, s) };
+        let other = self.field(c, 5, i32::from(s != before), 1, "mark of another step")?;
+        if other == 0 { Ok(before) } else { self.step(c, s) }
+    }
 }
 
 /// How a network is coded.
@@ -135,35 +172,47 @@ enum Mode {
     Scaled = 2,
 }
 
-/// Value models of tensors, one pair for each mode.
+/// Value models of side information, and of tensors, one pair for each mode.
 #[derive(Clone)]
 struct Models {
+    side: Side,
     weights: [ValueModel; 2],
     biases: [ValueModel; 2],
     scaled: ValueModel,
 }
 
+impl Models {
+    fn fresh() -> Self {
+        let model = || ValueModel::new(CLASSES);
+        Models {
+            side: Side { model: ValueModel::new(6) },
+            weights: [model(), model()],
+            biases: [model(), model()],
+            scaled: ValueModel::new(scaled::CLASSES),
+        }
+    }
+}
+
 /// Codes the network of `graph`. Writing codes `net`; reading ignores what it holds and returns what was read.
 pub fn code_network<C: Coder>(c: &mut C, graph: &Graph, net: &Network, syntax: Syntax<'_>) -> Result<Network> {
-    let mut side = Side { model: ValueModel::new(5) };
-    let mut out = net.clone();
-    if graph.has_latents() {
-        out.latent_step = side.step(c, net.latent_step)?;
-    }
     let previous = match syntax {
         Syntax::Modes { previous } => previous,
         Syntax::Plain => None,
     };
+    let learnt = previous.and_then(|p| p.learnt.0.as_deref()).cloned();
+    let mut models = learnt.unwrap_or_else(Models::fresh);
+    let mut out = net.clone();
+    if graph.has_latents() {
+        out.latent_step = models.side.step(c, net.latent_step)?;
+    }
     for (i, node) in graph.nodes.iter().enumerate() {
         if node.op.has_scale() {
-            out.scales[i] = side.scale(c, net.scales[i], previous.and_then(|p| p.own_scale(i)))?;
+            out.scales[i] = models.side.scale(c, net.scales[i], previous.and_then(|p| p.own_scale(i)))?;
         }
     }
-    let model = || ValueModel::new(CLASSES);
-    let mut models = Models { weights: [model(), model()], biases: [model(), model()], scaled: ValueModel::new(scaled::CLASSES) };
     for (i, (spec, t)) in graph.tensors.iter().zip(&mut out.tensors).enumerate() {
         if syntax == Syntax::Plain {
-            t.step = side.step(c, t.step)?;
+            t.step = models.side.step(c, t.step)?;
             code_values(c, &mut models, spec, Mode::Fresh, &mut t.values)?;
             continue;
         }
@@ -173,8 +222,8 @@ pub fn code_network<C: Coder>(c: &mut C, graph: &Graph, net: &Network, syntax: S
             Some(_) => Mode::Scaled,
             None => cheaper(&models, spec, t, previous)?,
         };
-        let mode = side.mode(c, mode, previous.is_some())?;
-        t.step = side.step(c, t.step)?;
+        let mode = models.side.mode(c, mode, previous.is_some())?;
+        t.step = models.side.step_after(c, t.step, previous.map(|p| p.step))?;
         if mode == Mode::Scaled {
             code_scaled(c, &mut models.scaled, spec.shape, t.scaled.get_or_insert_default(), &mut t.values)?;
             continue;
@@ -194,6 +243,7 @@ pub fn code_network<C: Coder>(c: &mut C, graph: &Graph, net: &Network, syntax: S
             }
         }
     }
+    out.learnt = Learnt((syntax != Syntax::Plain).then(|| Arc::new(models)));
     Ok(out)
 }
 
@@ -216,7 +266,7 @@ fn predicted(q: i16, from: Step, to: Step) -> i32 {
 }
 
 /// `t` less what `previous` predicts of it; `None` if that cannot be coded.
-fn residual(t: &Tensor, previous: &Tensor) -> Option<Vec<i16>> {
+pub fn residual(t: &Tensor, previous: &Tensor) -> Option<Vec<i16>> {
     let one = |(&v, &q): (&i16, &i16)| {
         i16::try_from(i32::from(v) - predicted(q, previous.step, t.step)).ok().filter(|v| i32::from(*v).abs() <= MAX_MAGNITUDE)
     };
@@ -244,6 +294,7 @@ pub fn blank_network(graph: &Graph) -> Network {
         scales: vec![0; graph.nodes.len()],
         has_scale: graph.nodes.iter().map(|n| n.op.has_scale()).collect(),
         scaled_latents: None,
+        learnt: Learnt::default(),
     }
 }
 

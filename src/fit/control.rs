@@ -47,19 +47,27 @@ where
     }
 
     /// Coded values: parameters and latents.
-    fn values(&self) -> usize {
+    pub(super) fn values(&self) -> usize {
         self.graph.params() as usize + self.passes() * self.graph.latent_len()
     }
 
     /// The encoder retires; steps start at equal relative precision and are shifted to the wanted size.
     pub(super) fn start_quantising(&mut self) -> Result<()> {
         self.retire_encoder();
+        self.quantising = true;
         if self.job.warm.is_some() {
             // a network that was coded before keeps its steps
             self.bytes = Some(self.target);
             return Ok(());
         }
         let mut p = Params::read(&self.net, self.graph, &self.chains)?;
+        if let Some(bits) = self.job.settings.weight_bits {
+            let most = (f64::from(bits) - 1.0).exp2() - 1.0;
+            let step = |v: &[f32]| (v.iter().fold(1e-6, |m: f64, v| m.max(v.abs().into())) / most).ln();
+            p.log_steps = p.tensors.iter().map(|t| step(t)).chain([step(&p.latents)]).collect();
+            self.write_steps(&p, |l| l);
+            return Ok(());
+        }
         let bits = (self.target * 8.0 / self.values() as f64).clamp(0.5, 12.0);
         let start = |v: &[f32]| {
             let mean = v.iter().map(|v| f64::from(v.abs())).sum::<f64>() / v.len().max(1) as f64;

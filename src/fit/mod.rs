@@ -6,16 +6,20 @@ mod adam;
 mod control;
 mod convnext;
 mod frames;
+mod goal;
 pub mod kernels;
 mod muon;
 mod net;
 pub mod ops;
 mod pace;
 mod quant;
+mod rounds;
 mod target;
 #[cfg(test)]
 mod tests;
 mod train;
+
+pub use goal::{Goal, OCTAVE};
 
 use crate::entropy::tensor::{Network, Syntax};
 use crate::error::{Error, Result};
@@ -89,6 +93,24 @@ pub enum Optimiser {
 /// Share of a fit's steps before quantisation starts, unless asked otherwise.
 pub const FLOAT_SHARE: f64 = 0.4;
 
+/// Whether a fit may give way to one of another network: by default never.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Resize {
+    /// As soon as it is foreseen, not only when it has ended.
+    pub early: bool,
+    /// There are smaller networks.
+    pub smaller: bool,
+    /// There are larger ones.
+    pub larger: bool,
+}
+
+impl Resize {
+    /// Whether there is a network for a fit that has `spare` dB more than wanted.
+    pub fn helps(self, spare: f64) -> bool {
+        if spare < 0.0 { self.larger } else { self.smaller }
+    }
+}
+
 /// How long and how to fit.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
@@ -110,6 +132,10 @@ pub struct Settings {
     pub optimiser: Optimiser,
     /// Share of the steps before quantisation starts; at 1 the network is quantised after its last step.
     pub float_share: f64,
+    /// Whether the loss holds the rate; else the steps alone bring the size.
+    pub rate: bool,
+    /// Bits of every value instead of a size: steps by the largest magnitude of each tensor, after the last step.
+    pub weight_bits: Option<u8>,
 }
 
 /// Bytes of frames kept on a device with memory of its own; frames beyond are sent there when they are needed.
@@ -129,8 +155,12 @@ pub struct Job<'a> {
     pub frames: &'a [Frame],
     /// Representation and its sizes.
     pub arch: &'a Arch,
-    /// Bytes wanted for weights and latents together.
+    /// Bytes wanted for weights and latents together; what a fit by quality starts from.
     pub target_bytes: f64,
+    /// Quality wanted, if the bytes shall follow from it.
+    pub goal: Option<Goal>,
+    /// Whether another network may be tried where this one has the wrong size for the goal.
+    pub resize: Resize,
     /// What to start from, and when to stop.
     pub warm: Option<Warm<'a>>,
     /// How to fit.
@@ -197,8 +227,29 @@ pub struct Fitted {
     /// PSNR of the quantised network in float arithmetic, activations kept to the ranges of the group's scales, over all planes
     /// (weighted as in the loss), after rounding to samples, dB: what exact decoding is compared with.
     pub float_psnr: f64,
+    /// Mean over frames of the frame's PSNR, dB, as [`crate::metrics::frame_quality`] has it, likewise.
+    pub quality: f64,
+    /// Bytes it was to have.
+    pub target_bytes: f64,
     /// Optimiser steps taken.
     pub steps: usize,
+}
+
+/// Why a fit by quality ended early.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Misfit {
+    /// PSNR foreseen for the network at its bytes, less that wanted, dB.
+    pub spare: f64,
+    /// Share of the steps that it took.
+    pub done: f64,
+}
+
+/// How a fit ended.
+pub enum Outcome {
+    /// With a group to code.
+    Fitted(Box<Fitted>),
+    /// Early: another network is needed.
+    Misfit(Misfit),
 }
 
 /// Bytes that groups fitted at once may take together, by [`groups_at_once`]'s estimate.
@@ -223,7 +274,7 @@ pub fn groups_at_once(graph: &Graph, batch: usize, device: Device, threads: usiz
 pub type Refine<'a> = &'a mut dyn FnMut(&mut Group) -> Result<()>;
 
 /// Fits one group.
-pub fn fit(job: &Job<'_>, refine: Refine<'_>, observer: &mut dyn Observer) -> Result<Fitted> {
+pub fn fit(job: &Job<'_>, refine: Refine<'_>, observer: &mut dyn Observer) -> Result<Outcome> {
     use burn::backend::autodiff::checkpoint::strategy::BalancedCheckpointing;
     use burn::backend::{Autodiff, Flex};
     match job.settings.device.resolve() {

@@ -7,16 +7,22 @@ const FREEZE_SHARE: f64 = 0.9;
 /// Share of a fit by quality that its steady part takes at most, and steps of the rest relative to those before.
 const STEADY_SHARE: f64 = 0.7;
 const SETTLE_SHARE: f64 = 0.4;
-/// Learning rate of the steady part, relative to the peak.
-const STEADY_RATE: f64 = 0.5;
+/// Learning rate of the steady part, relative to the peak. A start that is coded already loses by more.
+const STEADY_RATE: f64 = 0.1;
 /// Steps between looks at the quality.
 const LOOK: usize = 8;
+/// Steps of a further round and the peak of its learning rate, relative to those of the first.
+const AGAIN_SHARE: f64 = 0.15;
+const AGAIN_RATE: f64 = 0.15;
+/// Share of the steps at which a fit by quality is looked at first, and glanced at before that.
+const FIRST_LOOK: f64 = 0.25;
+const GLANCE: f64 = 0.15;
 /// Quality that the settling adds, dB: the steady part ends that much below the goal.
 const SETTLING: f64 = 0.3;
 
 /// When a fit by quality ends.
 #[derive(Clone, Copy, Debug)]
-pub struct Goal {
+pub struct Until {
     /// PSNR, dB.
     pub quality: f64,
     /// Gain of a step, dB, below which it is not worth another.
@@ -28,17 +34,35 @@ pub struct Goal {
 pub struct Pace {
     steps: usize,
     float_share: f64,
-    goal: Option<Goal>,
+    until: Option<Until>,
     /// Step at which the settling began, once it has.
     settle: Option<usize>,
     /// PSNR at the last look.
     seen: Option<f64>,
+    /// Peak of the learning rate, relative to a first round's.
+    peak: f64,
 }
 
 impl Pace {
-    /// A fit of `steps` steps, the share `float_share` of them without quantisation, or of at most that many until `goal` is met.
-    pub fn new(steps: usize, float_share: f64, goal: Option<Goal>) -> Self {
-        Pace { steps, float_share, goal, settle: None, seen: None }
+    /// A fit of `steps` steps, the share `float_share` of them without quantisation, or of at most that many until `until` is met.
+    pub fn new(steps: usize, float_share: f64, until: Option<Until>) -> Self {
+        Pace { steps, float_share, until, settle: None, seen: None, peak: 1.0 }
+    }
+
+    /// A further round after a fit of `steps` steps, quantised from its start.
+    pub fn again(steps: usize) -> Self {
+        let steps = ((steps as f64 * AGAIN_SHARE) as usize).max(LOOK);
+        Pace { peak: AGAIN_RATE, ..Pace::new(steps, 0.0, None) }
+    }
+
+    /// Step before quantisation at which a fit by quality is looked at.
+    pub fn first_look(&self) -> usize {
+        (self.steps as f64 * FIRST_LOOK) as usize
+    }
+
+    /// Step before that at which its quality is noted.
+    pub fn glance(&self) -> usize {
+        (self.steps as f64 * GLANCE) as usize
     }
 
     /// Steps in all, as far as known.
@@ -48,12 +72,12 @@ impl Pace {
 
     /// First step with quantisation.
     pub fn quantise_at(&self) -> usize {
-        if self.goal.is_some() { 0 } else { (self.steps as f64 * self.float_share) as usize }
+        if self.until.is_some() { 0 } else { (self.steps as f64 * self.float_share) as usize }
     }
 
     /// First step with frozen quantisation steps, as far as known.
     pub fn freeze_at(&self) -> usize {
-        match (self.goal, self.settle) {
+        match (self.until, self.settle) {
             // never before quantisation has begun
             (None, _) => ((self.steps as f64 * FREEZE_SHARE) as usize).max(self.quantise_at() + 1),
             (_, Some(from)) => from + (self.steps - from) / 2,
@@ -65,10 +89,10 @@ impl Pace {
     /// until it is near, then half a cosine.
     pub fn rate(&self, step: usize) -> f64 {
         let down = |t: f64| 0.5 * (1.0 + (std::f64::consts::PI * t).cos());
-        match (self.goal, self.settle) {
+        match (self.until, self.settle) {
             (None, _) => {
                 let t = (step as f64 + 0.5) / self.steps as f64;
-                if t < WARM_UP { 0.1 + 0.9 * t / WARM_UP } else { down((t - WARM_UP) / (1.0 - WARM_UP)) }
+                self.peak * if t < WARM_UP { 0.1 + 0.9 * t / WARM_UP } else { down((t - WARM_UP) / (1.0 - WARM_UP)) }
             }
             (_, None) => STEADY_RATE * ((step as f64 + 1.0) / 4.0).min(1.0),
             (_, Some(from)) => STEADY_RATE * down((step as f64 + 0.5 - from as f64) / (self.steps - from) as f64),
@@ -77,16 +101,16 @@ impl Pace {
 
     /// Whether to look at the quality after `steps` steps.
     pub fn looks(&self, steps: usize) -> bool {
-        self.goal.is_some() && self.settle.is_none() && steps.is_multiple_of(LOOK)
+        self.until.is_some() && self.settle.is_none() && steps.is_multiple_of(LOOK)
     }
 
     /// After `steps` steps the quality is `psnr`.
     pub fn look(&mut self, steps: usize, psnr: f64) {
-        let Some(goal) = self.goal else { return };
-        let slow = self.seen.is_some_and(|before| psnr - before < goal.least_gain * LOOK as f64);
+        let Some(until) = self.until else { return };
+        let slow = self.seen.is_some_and(|before| psnr - before < until.least_gain * LOOK as f64);
         self.seen = Some(self.seen.map_or(psnr, |s| s.max(psnr)));
         let late = steps as f64 >= self.steps as f64 * STEADY_SHARE;
-        if self.settle.is_none() && (psnr >= goal.quality - SETTLING || slow || late) {
+        if self.settle.is_none() && (psnr >= until.quality - SETTLING || slow || late) {
             self.settle = Some(steps);
             self.steps = (steps + ((steps as f64 * SETTLE_SHARE) as usize).max(LOOK)).min(self.steps);
         }
@@ -107,7 +131,7 @@ mod tests {
     #[test]
     fn a_fit_by_quality_ends_with_it() {
         let run = |psnr: &dyn Fn(usize) -> f64| {
-            let mut p = Pace::new(1000, 0.4, Some(Goal { quality: 30.0, least_gain: 0.001 }));
+            let mut p = Pace::new(1000, 0.4, Some(Until { quality: 30.0, least_gain: 0.001 }));
             let mut step = 0;
             while step < p.steps() {
                 step += 1;

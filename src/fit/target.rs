@@ -98,22 +98,18 @@ pub fn squared_error<B: FastOps>(head: &Head, output: Tensor<B, 4>, target: Tens
     ops::squared_error(output, target, &shares)
 }
 
-/// Weighted mean squared error of one head's output after rounding to samples, in units of the output's range -1..1: what a
-/// decoder of infinite precision would score.
-pub fn sample_error<B: FastOps>(head: &Head, output: Tensor<B, 4>, frame: &Frame, info: &VideoInfo) -> Result<f64> {
+/// Mean squared error of each plane of one head's output after rounding to samples, in squares of samples: what a decoder of
+/// infinite precision would score.
+pub fn plane_errors<B: FastOps>(head: &Head, output: Tensor<B, 4>, frame: &Frame, info: &VideoInfo) -> Result<Vec<(usize, f64)>> {
     let (w, h) = head.size;
     let values = values(crop(head, output))?;
-    let half = half_range(info.format.bit_depth, head.closed);
-    let mut sum = 0.0;
-    for (&p, plane) in head.planes.iter().zip(values.chunks_exact(w * h)) {
-        let error = |(&v, &s): (&f32, &u16)| {
-            let sample = ((f64::from(v) + 1.0) * half).round().clamp(0.0, info.format.max_value().into());
-            (sample - f64::from(s)).powi(2)
-        };
-        let e: f64 = plane.iter().zip(&frame.planes[p].data).map(error).sum();
-        sum += f64::from(weight(info.format.chroma, p)) * e / (w * h) as f64;
-    }
-    Ok(sum / (half * half))
+    let half = half_range(info.format.bit_depth, head.closed) as f32;
+    let most = f32::from(info.format.max_value());
+    let mean = |(&p, plane): (&usize, &[f32])| {
+        let error = |(&v, &s): (&f32, &u16)| f64::from((((v + 1.0) * half).round().clamp(0.0, most) - f32::from(s)).powi(2));
+        (p, plane.iter().zip(&frame.planes[p].data).map(error).sum::<f64>() / (w * h) as f64)
+    };
+    Ok(head.planes.iter().zip(values.chunks_exact(w * h)).map(mean).collect())
 }
 
 /// The distortion that is minimised.

@@ -46,6 +46,8 @@ fn settings(precision: Precision, steps: usize, seed: u64) -> Settings {
         precision,
         optimiser: Optimiser::Muon,
         float_share: 0.4,
+        rate: true,
+        weight_bits: None,
     }
 }
 
@@ -57,15 +59,33 @@ impl Observer for Quiet {
     }
 }
 
+/// Fits `job` on burn-flex.
+fn run(job: &Job<'_>, memory: Memory, observer: &mut dyn Observer) -> super::Outcome {
+    super::train::run::<B>(job, &Default::default(), memory, &mut |_| Ok(()), observer).unwrap()
+}
+
+/// The group of a fit that has no reason to end early.
+fn fitted(outcome: super::Outcome) -> super::Fitted {
+    let super::Outcome::Fitted(f) = outcome else { panic!("the network has the wrong size") };
+    *f
+}
+
 /// The fit of a clip on burn-flex; PSNR of the float network, and PSNR at each look.
 fn fit(precision: Precision, steps: usize, seed: u64, memory: Memory) -> (super::Fitted, Vec<f64>) {
     let (info, frames) = (info(), clip(6));
     let arch = Arch::Hnerv(size::for_params(&info, frames.len(), 9000.0, &Default::default()).unwrap());
-    let job =
-        Job { info: &info, frames: &frames, arch: &arch, target_bytes: 7000.0, warm: None, settings: settings(precision, steps, seed) };
+    let job = Job {
+        info: &info,
+        frames: &frames,
+        arch: &arch,
+        target_bytes: 7000.0,
+        goal: None,
+        resize: Default::default(),
+        warm: None,
+        settings: settings(precision, steps, seed),
+    };
     let mut looks = Quiet(Vec::new());
-    let fitted = super::train::run::<B>(&job, &Default::default(), memory, &mut |_| Ok(()), &mut looks).unwrap();
-    (fitted, looks.0)
+    (fitted(run(&job, memory, &mut looks)), looks.0)
 }
 
 const HOST: Memory = Memory { resident: 0, look_every: 1 };
@@ -108,8 +128,9 @@ fn every_family_fits() {
     let nirvana = |n| Arch::Nirvana(size::nirvana::for_params(&info, n, 9000.0, &Default::default()).unwrap());
     for (arch, frames) in [(nerv(false), &frames[..]), (nerv(true), &frames), (nirvana(3), &frames[..3]), (nirvana(1), &frames[..1])] {
         let settings = Settings { learning_rate: 0.03, ..settings(Precision::Full, 250, 3) };
-        let job = Job { info: &info, frames, arch: &arch, target_bytes: 6000.0, warm: None, settings };
-        let fitted = super::train::run::<B>(&job, &Default::default(), HOST, &mut |_| Ok(()), &mut Quiet(Vec::new())).unwrap();
+        let job =
+            Job { info: &info, frames, arch: &arch, target_bytes: 6000.0, goal: None, resize: Default::default(), warm: None, settings };
+        let fitted = fitted(run(&job, HOST, &mut Quiet(Vec::new())));
         let graph = arch.lower(&info, frames.len()).unwrap();
         let mut bytes = Vec::new();
         fitted.group.write(&graph, None, &mut bytes).unwrap();
@@ -136,24 +157,35 @@ fn a_start_from_the_group_before_pays() {
     let (info, frames) = (info(), clip(6));
     let arch = Arch::Nirvana(size::nirvana::for_params(&info, 3, 9000.0, &Default::default()).unwrap());
     let settings = Settings { learning_rate: 0.03, ..settings(Precision::Full, 250, 3) };
-    let run = |job: &Job<'_>| super::train::run::<B>(job, &Default::default(), HOST, &mut |_| Ok(()), &mut Quiet(Vec::new())).unwrap();
-    let job = Job { info: &info, frames: &frames[..3], arch: &arch, target_bytes: 6000.0, warm: None, settings };
+    let run = |job: &Job<'_>| fitted(run(job, HOST, &mut Quiet(Vec::new())));
+    let job = Job {
+        info: &info,
+        frames: &frames[..3],
+        arch: &arch,
+        target_bytes: 6000.0,
+        goal: None,
+        resize: Default::default(),
+        warm: None,
+        settings,
+    };
     let first = run(&job);
     let warm = Warm { network: &first.group.network, quality: first.float_psnr - 1.0, least_gain: 1e-4, most_bytes: 3000.0 };
     let second = run(&Job { frames: &frames[3..], target_bytes: 3000.0, warm: Some(warm), ..job });
+    let anew = run(&Job { frames: &frames[3..], target_bytes: 3000.0, ..job });
     let graph = arch.lower(&info, 3).unwrap();
     let (mut chained, mut alone) = (Vec::new(), Vec::new());
     second.group.write(&graph, Some(&first.group.network), &mut chained).unwrap();
     second.group.write(&graph, None, &mut alone).unwrap();
     println!(
-        "{:.2} dB, then {:.2} dB in {} steps, {} bytes ({} alone)",
+        "{:.2} dB, then {:.2} dB in {} steps ({:.2} dB anew), {} bytes ({} alone)",
         first.float_psnr,
         second.float_psnr,
         second.steps,
+        anew.float_psnr,
         chained.len(),
         alone.len()
     );
-    assert!(second.steps < 250 && second.float_psnr > first.float_psnr - 2.5, "{} dB in {} steps", second.float_psnr, second.steps);
+    assert!(second.steps <= 250 && second.float_psnr > anew.float_psnr + 1.0, "{} dB in {} steps", second.float_psnr, second.steps);
     assert!(chained.len() < 3100 && chained.len() < alone.len() * 2 / 3, "{} bytes, alone {}", chained.len(), alone.len());
     // with the quality there from the start it ends at once, and costs next to nothing
     let warm = Warm { quality: 0.0, ..warm };
@@ -161,11 +193,52 @@ fn a_start_from_the_group_before_pays() {
     assert!(same.steps <= 16, "{} steps", same.steps);
 }
 
+/// A fit by quality ends near it at the bytes that it takes, and says early when the network is of the wrong size.
+#[test]
+fn a_fit_by_quality_ends_near_it() {
+    let (info, mut frames) = (info(), clip(6));
+    // noise that no network learns, as in natural pictures
+    let mut rng = Rng::new(9, 0);
+    for v in frames.iter_mut().flat_map(|f| &mut f.planes).flat_map(|p| &mut p.data) {
+        *v = v.saturating_add_signed(rng.uniform(-12.0, 12.0) as i16).min(255);
+    }
+    let arch = Arch::Hnerv(size::for_params(&info, frames.len(), 9000.0, &Default::default()).unwrap());
+    let settings = settings(Precision::Full, 400, 3);
+    // five bits a value
+    let graph = arch.lower(&info, frames.len()).unwrap();
+    let target_bytes = (graph.params() as f64 + (frames.len() * graph.latent_len()) as f64) * 5.0 / 8.0;
+    let job = Job { info: &info, frames: &frames, arch: &arch, target_bytes, goal: None, resize: Default::default(), warm: None, settings };
+    let run = |job: &Job<'_>| run(job, HOST, &mut Quiet(Vec::new()));
+    let free = fitted(run(&job));
+    let wanted = free.quality - 1.0;
+    let lower = fitted(run(&Job { goal: Some(super::Goal::Psnr(wanted)), ..job }));
+    println!(
+        "{:.2} dB in {:.0} bytes, {:.2} of {wanted:.2} dB in {:.0}",
+        free.quality, free.target_bytes, lower.quality, lower.target_bytes
+    );
+    assert!((-0.1..0.3).contains(&(lower.quality - wanted)), "{} dB, {wanted} wanted", lower.quality);
+    assert!(lower.target_bytes < 0.95 * free.target_bytes, "{} bytes, {} before", lower.target_bytes, free.target_bytes);
+    for (goal, small) in [(60.0, true), (8.0, false)] {
+        let job = Job { goal: Some(super::Goal::Psnr(goal)), resize: super::Resize { early: true, smaller: true, larger: true }, ..job };
+        let super::Outcome::Misfit(m) = run(&job) else { panic!("{goal} dB with {} parameters", 9000) };
+        assert_eq!(m.spare < 0.0, small, "{m:?}");
+    }
+}
+
 /// Gradients of the first kernel for one step, unscaled.
 fn first_gradient(precision: Precision, shrink: f32) -> Vec<f32> {
     let (info, frames) = (info(), clip(4));
     let arch = Arch::Hnerv(size::for_params(&info, 4, 3000.0, &Default::default()).unwrap());
-    let job = Job { info: &info, frames: &frames, arch: &arch, target_bytes: 2000.0, warm: None, settings: settings(precision, 100, 3) };
+    let job = Job {
+        info: &info,
+        frames: &frames,
+        arch: &arch,
+        target_bytes: 2000.0,
+        goal: None,
+        resize: Default::default(),
+        warm: None,
+        settings: settings(precision, 100, 3),
+    };
     let graph = arch.lower(&info, 4).unwrap();
     let (steps, chains) = (graph.steps().unwrap(), graph.chains().unwrap());
     let heads = target::heads(&graph, &info);

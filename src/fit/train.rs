@@ -1,13 +1,12 @@
 //! The training loop of one group: Muon on the hidden kernels, Adam on everything else.
 //!
-//! First part: network and embedding encoder together, in float. Second part: the encoder retires, its latents become
+//! The loop itself is in [`rounds`](super::rounds). First part: network and embedding encoder together, in float. Second part: the encoder retires, its latents become
 //! parameters of their own, and everything is quantised while it is trained. The loss is then distortion plus a
 //! multiplier times a smooth stand-in for the coded size; [`control`](super::control) keeps it near the wanted size. Last part:
 //! steps are frozen on the format's grid.
 //!
 //! A step reads nothing back from the device: what people and the checks need to know is read every few steps.
 
-use burn::module::AutodiffModule;
 use burn::tensor::backend::AutodiffBackend;
 use burn::tensor::{ElementConversion, Tensor};
 
@@ -17,19 +16,15 @@ use super::frames::Frames;
 use super::muon::Muon;
 use super::net::{Net, tensor};
 use super::ops::FastOps;
-use super::pace::{Goal, Pace};
-use super::quant::Params;
 use super::target::{self, Head};
-use super::{Fitted, Job, Loss, Observer, Optimiser, Precision, Progress, Refine};
-use crate::entropy::tensor::{Network, Step, Tensor as IntegerTensor};
+use super::{Job, Loss, Observer, Optimiser, Outcome, Precision, Refine};
+use crate::entropy::tensor::{Network, Tensor as IntegerTensor};
 use crate::error::{Error, Result};
-use crate::group::{Arch, Group};
-use crate::network::{Chain, Graph, Op, Step as GraphStep};
+use crate::group::Arch;
+use crate::network::{Chain, Graph, Step as GraphStep};
 use crate::rng::Rng;
 use crate::synth;
 
-/// The real coder is asked this many times.
-const CONTROLS: usize = 40;
 /// Learning rates of latents and of log steps, relative to the network's.
 const LATENT_RATE: f64 = 4.0;
 const STEP_RATE: f64 = 1.0;
@@ -37,9 +32,6 @@ const STEP_RATE: f64 = 1.0;
 const SCALES: std::ops::RangeInclusive<f32> = 1.0..=65536.0;
 const FIRST_SCALE: f32 = 4096.0;
 const PATIENCE: usize = 8;
-/// Coded bytes, relative to those wanted, that need no last shift: less than wanted costs little, more is over a limit.
-const REACHED: std::ops::RangeInclusive<f64> = 0.99..=1.003;
-
 /// What of a device the training loop has to know.
 #[derive(Clone, Copy, Debug)]
 pub struct Memory {
@@ -50,7 +42,7 @@ pub struct Memory {
 }
 
 /// Runs `job` on `device`.
-pub fn run<B>(job: &Job<'_>, device: &B::Device, memory: Memory, refine: Refine<'_>, observer: &mut dyn Observer) -> Result<Fitted>
+pub fn run<B>(job: &Job<'_>, device: &B::Device, memory: Memory, refine: Refine<'_>, observer: &mut dyn Observer) -> Result<Outcome>
 where
     B: AutodiffBackend + FastOps,
     B::InnerBackend: FastOps,
@@ -67,14 +59,16 @@ where
     };
     let frames = Frames::new(job.frames, job.info, &heads, padded, memory.resident, device);
     let mut t = Trainer::<B>::new(job, &graph, &steps, &heads, frames, device)?;
-    t.train(memory.look_every, observer)?;
-    t.finish(refine)
+    if let Some(m) = t.train(memory.look_every, observer)? {
+        return Ok(Outcome::Misfit(m));
+    }
+    Ok(Outcome::Fitted(Box::new(t.finish(refine)?)))
 }
 
 pub(super) struct Trainer<'a, B: AutodiffBackend> {
     pub(super) job: &'a Job<'a>,
     pub(super) graph: &'a Graph,
-    steps: &'a [GraphStep],
+    pub(super) steps: &'a [GraphStep],
     pub(super) chains: Vec<Chain>,
     pub(super) heads: &'a [Head],
     pub(super) frames: Frames<'a, B>,
@@ -83,16 +77,34 @@ pub(super) struct Trainer<'a, B: AutodiffBackend> {
     pub(super) encoder: Option<ConvNext<B>>,
     /// Bytes wanted, which a fit by quality may move.
     pub(super) target: f64,
-    rng: Rng,
+    pub(super) rng: Rng,
     /// Weight of the rate, relative to the running distortion.
     pub(super) rho: f64,
     /// Running mean of the squared error, `[1]`, on the device.
-    mse: Tensor<B::InnerBackend, 1>,
+    pub(super) mse: Tensor<B::InnerBackend, 1>,
     /// The real coder's size at the last measurement.
     pub(super) bytes: Option<f64>,
-    scale: LossScale,
+    pub(super) scale: LossScale,
     /// Steps done.
-    taken: usize,
+    pub(super) taken: usize,
+    /// Whether quantisation has begun.
+    pub(super) quantising: bool,
+    /// Share of the steps and quality at the last glance, and how fast that grows, relative to what is usual.
+    pub(super) seen: Option<(f64, f64)>,
+    pub(super) speed: f64,
+}
+
+/// What moves the parameters, with its memory of earlier steps.
+pub(super) struct Optimisers<B: burn::tensor::backend::Backend> {
+    adam: Adam<B>,
+    muon: Muon<B>,
+}
+
+impl<B: FastOps> Optimisers<B> {
+    /// At rest, for a network of `chains` chains.
+    pub(super) fn new(chains: usize) -> Self {
+        Optimisers { adam: Adam::new(), muon: Muon::new(chains) }
+    }
 }
 
 /// What the loss is multiplied by so that small gradients survive half precision (Micikevicius et al., "Mixed precision
@@ -165,6 +177,9 @@ where
             bytes: None,
             scale: LossScale::new(job.settings.precision),
             taken: 0,
+            quantising: false,
+            seen: None,
+            speed: 1.0,
         };
         if let Some(w) = job.warm {
             t.start_from(w.network);
@@ -196,78 +211,11 @@ where
         psnr(scalar(self.mse.clone()), self.job.info.format.bit_depth, self.graph.closed)
     }
 
-    fn train(&mut self, look_every: usize, observer: &mut dyn Observer) -> Result<()> {
-        let s = self.job.settings;
-        let mut adam = Adam::<B::InnerBackend>::new();
-        let mut muon = Muon::<B::InnerBackend>::new(self.chains.len());
-        let goal = self.job.warm.map(|w| Goal { quality: w.quality, least_gain: w.least_gain });
-        let mut pace = Pace::new(s.steps, s.float_share, goal);
-        let interval = ((s.steps - pace.quantise_at()) / CONTROLS).max(1);
-        let passes = self.passes();
-        let mut order: Vec<usize> = Vec::new();
-        let mut overflow: Option<Tensor<B::InnerBackend, 1>> = None;
-        let mut step = 0;
-        while step < pace.steps() {
-            let (quantise_at, freeze_at) = (pace.quantise_at(), pace.freeze_at());
-            if step == quantise_at {
-                self.start_quantising()?;
-            }
-            if step == freeze_at {
-                self.control(true)?;
-                self.freeze()?;
-            } else if step > quantise_at && step < freeze_at && (step - quantise_at) % interval == 0 {
-                self.control(false)?;
-            }
-            if order.is_empty() {
-                order = (0..passes).collect();
-                self.rng.shuffle(&mut order);
-            }
-            let batch = order.split_off(order.len() - s.batch.min(order.len()));
-            let rate = s.learning_rate * pace.rate(step);
-
-            let (mse, mut grads) = self.gradients(&batch, step >= quantise_at)?;
-            self.update(&mut grads, &mut adam, &mut muon, &batch, rate, step < freeze_at);
-            overflow = match (overflow, grads.overflow()) {
-                (Some(a), Some(b)) => Some(a + b),
-                (a, b) => a.or(b),
-            };
-            // about one pass over the group
-            let keep = 1.0 - 1.0 / (1.0 + step.min(passes / s.batch) as f64);
-            self.mse = self.mse.clone() * keep + mse * (1.0 - keep);
-            step += 1;
-            if step % look_every == 0 || step == pace.steps() || pace.looks(step) {
-                self.scale.look(overflow.take().is_some_and(|o| scalar(o) > 0.0));
-                let mse = scalar(self.mse.clone());
-                if !mse.is_finite() {
-                    return Err(Error::Parameter(format!(
-                        "the fit diverged by step {step} (learning rate {}); try a lower one or another seed",
-                        s.learning_rate
-                    )));
-                }
-                let psnr = psnr(mse, self.job.info.format.bit_depth, self.graph.closed);
-                if pace.looks(step) {
-                    pace.look(step, psnr);
-                }
-                observer.progress(&Progress { step, steps: pace.steps(), psnr, bytes: self.bytes });
-            }
-            if observer.stop() {
-                return Err(Error::Interrupted);
-            }
-        }
-        if pace.quantise_at() >= step {
-            self.start_quantising()?;
-            self.freeze()?;
-        }
-        self.taken = step;
-        Ok(())
-    }
-
     /// Moves the parameters along their gradients. Quantisation steps move only while they are free.
-    fn update(
+    pub(super) fn update(
         &mut self,
         grads: &mut Gradients<B>,
-        adam: &mut Adam<B::InnerBackend>,
-        muon: &mut Muon<B::InnerBackend>,
+        Optimisers { adam, muon }: &mut Optimisers<B::InnerBackend>,
         batch: &[usize],
         rate: f64,
         free: bool,
@@ -300,13 +248,18 @@ where
         }
     }
 
-    /// One forward and backward pass; the squared error, `[1]`, and all gradients.
-    pub(super) fn gradients(&self, batch: &[usize], quantise: bool) -> Result<(Tensor<B::InnerBackend, 1>, Gradients<B>)> {
-        let latent = match &self.encoder {
+    /// What the network sees in the passes `batch`, in float.
+    pub(super) fn source(&self, batch: &[usize]) -> Tensor<B, 4> {
+        match &self.encoder {
             Some(e) => e.forward(self.frames.encoder_input(batch)),
             None if self.graph.has_latents() => Tensor::cat(batch.iter().map(|&i| self.net.latents[i].val()).collect(), 0),
             None => constant_source(self.graph, batch, &self.device),
-        };
+        }
+    }
+
+    /// One forward and backward pass; the squared error, `[1]`, and all gradients.
+    pub(super) fn gradients(&self, batch: &[usize], quantise: bool) -> Result<(Tensor<B::InnerBackend, 1>, Gradients<B>)> {
+        let latent = self.source(batch);
         let coded =
             if quantise && self.graph.has_latents() { self.net.quantised(latent.clone(), self.net.latent_step()) } else { latent.clone() };
         let mut values = self.net.forward(self.graph, self.steps, coded, quantise, self.job.settings.precision);
@@ -326,84 +279,29 @@ where
         let (Some(mut loss), Some(mse)) = (loss, mse) else {
             return Err(Error::Unsupported("a network without outputs".into()));
         };
-        if quantise {
+        if quantise && self.job.settings.rate {
             loss = loss.clone() + self.rate(&latent) * loss.detach() * self.rho as f32;
         }
         let scale = self.scale.now;
         let grads = if scale == 1.0 { loss.backward() } else { (loss * scale).backward() };
         Ok((mse.inner(), Gradients::new(grads, scale)))
     }
-
-    /// Integers of the trained network: a last shift onto the wanted size unless it lies in [`REACHED`], then scales, which
-    /// `refine` may change.
-    fn finish(mut self, refine: Refine<'_>) -> Result<Fitted> {
-        let p = Params::read(&self.net, self.graph, &self.chains)?;
-        let bytes = p.coded_bytes(self.graph, self.job.syntax(), 0.0)?;
-        let shift = if p.is_warm() || !REACHED.contains(&(bytes / self.target)) {
-            p.shift_for(self.graph, self.job.syntax(), self.target)?
-        } else {
-            0.0
-        };
-        let (mut network, latents) = p.integers(self.graph, shift);
-        self.apply(&p, shift, |l| Step::nearest(l.exp()).value().ln());
-
-        let net = self.net.valid();
-        let source = |i: usize| match net.latents.get(i) {
-            Some(l) => net.quantised(l.val(), net.latent_step()),
-            None => constant_source(self.graph, &[i], &self.device),
-        };
-        let mut peaks = vec![0f32; self.graph.nodes.len()];
-        for i in 0..self.passes() {
-            for (a, b) in peaks.iter_mut().zip(net.peaks(self.graph, self.steps, source(i))) {
-                *a = a.max(b);
-            }
-        }
-        set_scales(self.graph, &peaks, &mut network);
-        let mut group = Group { arch: self.job.arch.clone(), network, latents, frames: self.job.frames.len() };
-        refine(&mut group)?;
-
-        let mut error = 0.0;
-        for i in 0..self.passes() {
-            let mut values = net.decoded(self.graph, self.steps, source(i), &group.network.scales);
-            for head in self.heads {
-                let output = values[head.node].take().ok_or_else(|| Error::Unsupported("an output inside a chain".into()))?;
-                error += target::sample_error(head, output, &self.job.frames[i * self.graph.frames + head.frame], self.job.info)?;
-            }
-        }
-        let float_psnr = psnr(error / self.job.frames.len() as f64, self.job.info.format.bit_depth, self.graph.closed);
-        Ok(Fitted { group, float_psnr, steps: self.taken })
-    }
 }
 
 /// A source that is not coded, for the passes `batch`.
-fn constant_source<B: FastOps>(graph: &Graph, batch: &[usize], device: &B::Device) -> Tensor<B, 4> {
+pub(super) fn constant_source<B: FastOps>(graph: &Graph, batch: &[usize], device: &B::Device) -> Tensor<B, 4> {
     let [c, h, w] = graph.nodes[0].shape;
     let unit = (-f32::from(Graph::SOURCE_FRACTION)).exp2();
     let values = batch.iter().flat_map(|&i| synth::constant_source(&graph.nodes[0], i)).map(|v| f32::from(v) * unit);
     tensor(values.collect(), [batch.len(), c, h, w], device)
 }
 
-fn scalar<B: FastOps>(t: Tensor<B, 1>) -> f64 {
+pub(super) fn scalar<B: FastOps>(t: Tensor<B, 1>) -> f64 {
     t.into_scalar().elem::<f64>()
 }
 
 /// PSNR of a squared error in units of the output's range -1..1, which is one code value wider than the samples' unless `closed`.
-fn psnr(mse: f64, bit_depth: u8, closed: bool) -> f64 {
+pub(super) fn psnr(mse: f64, bit_depth: u8, closed: bool) -> f64 {
     let peak = f64::from((1u32 << bit_depth) - 1);
     10.0 * ((peak / target::half_range(bit_depth, closed)).powi(2) / mse.max(1e-12)).log10()
-}
-
-/// Gives every node as many fraction bits as its largest magnitude leaves of 16.
-fn set_scales(graph: &Graph, peaks: &[f32], net: &mut Network) {
-    let fraction = |peak: f32| (32000.0 / f64::from(peak).max(1e-9)).log2().floor().clamp(0.0, Graph::MAX_FRACTION.into()) as u8;
-    for (i, n) in graph.nodes.iter().enumerate().filter(|(_, n)| n.op.has_scale()) {
-        let most = match n.op {
-            Op::Latent => net.latent_step.exponent,
-            Op::Conv2d { input, weight, .. } | Op::Depthwise { input, weight, .. } => {
-                synth::node_scales(graph, net)[input] as u8 + net.tensors[weight].step.exponent
-            }
-            _ => Graph::MAX_FRACTION,
-        };
-        net.scales[i] = fraction(peaks[i]).min(most);
-    }
 }

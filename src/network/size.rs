@@ -21,8 +21,8 @@ pub struct HnervKnobs {
     pub stem_channels: Option<u32>,
     /// Channels shrink by this factor from stage to stage (`--reduce`).
     pub reduce: f64,
-    /// No stage has fewer channels (`--lower_width`).
-    pub min_channels: u32,
+    /// No stage has fewer channels (`--lower_width`; default: the published 12, fewer where they are too many for the size).
+    pub min_channels: Option<u32>,
     /// Kernel size of stage `i` is `min(kernels[0] + 2 i, kernels[1])` (`--ks`).
     pub kernels: [u32; 2],
     /// Kernel size of the output convolutions.
@@ -38,7 +38,7 @@ impl Default for HnervKnobs {
             latent_channels: None,
             stem_channels: None,
             reduce: 1.2,
-            min_channels: 12,
+            min_channels: None,
             kernels: [1, 5],
             head_kernel: 3,
             tanh: false,
@@ -62,7 +62,7 @@ impl HnervKnobs {
         }
         check_count("hnerv", "latent-channels", self.latent_channels, 1024)?;
         check_count("hnerv", "stem-channels", self.stem_channels, 4096)?;
-        check_count("hnerv", "min-channels", Some(self.min_channels), 4096)?;
+        check_count("hnerv", "min-channels", self.min_channels, 4096)?;
         check_strides("hnerv", self.strides.as_deref())
     }
 }
@@ -169,6 +169,11 @@ fn round_half_even(x: f64) -> u32 {
     (if (x - x.trunc()).abs() == 0.5 && r % 2.0 != 0.0 { r - 1.0 } else { r }) as u32
 }
 
+/// Fewest channels of a stage: the published 12, or as few as 4 where they make a network of more than the wanted parameters.
+const MIN_CHANNELS: std::ops::RangeInclusive<u32> = 4..=12;
+/// Parameters, relative to the wanted, that are not too many.
+const OVER: f64 = 1.4;
+
 /// The HNeRV with `stem_channels` in front and each stage narrower than the one before.
 pub fn with_stem(plan: &StridePlan, latent_channels: u32, stem_channels: u32, knobs: &HnervKnobs) -> Hnerv {
     let mut channels = stem_channels;
@@ -177,7 +182,7 @@ pub fn with_stem(plan: &StridePlan, latent_channels: u32, stem_channels: u32, kn
         .iter()
         .enumerate()
         .map(|(i, &stride)| {
-            channels = round_half_even(f64::from(channels) / knobs.reduce).max(knobs.min_channels.max(1));
+            channels = round_half_even(f64::from(channels) / knobs.reduce).max(knobs.min_channels.unwrap_or(*MIN_CHANNELS.end()));
             HnervStage { stride, kernel: knobs.kernel(i), channels }
         })
         .collect();
@@ -232,7 +237,21 @@ pub fn for_params(info: &VideoInfo, frames: usize, params: f64, knobs: &HnervKno
             info.width, info.height
         )));
     }
-    Ok(with_stem(&plan, d, stem, knobs))
+    if knobs.min_channels.is_some() {
+        return Ok(with_stem(&plan, d, stem, knobs));
+    }
+    // a stem narrower than what follows would starve it
+    let stem_for = |m: u32| knobs.stem_channels.unwrap_or(stem.max(m));
+    let nets = MIN_CHANNELS.rev().map(|m| with_stem(&plan, d, stem_for(m), &HnervKnobs { min_channels: Some(m), ..knobs.clone() }));
+    let mut least = None;
+    for net in nets {
+        let graph = net.lower(info)?;
+        if graph.params() as f64 + (graph.latent_len() * frames) as f64 <= OVER * params {
+            return Ok(net);
+        }
+        least = Some(net);
+    }
+    Ok(least.expect("there is a range"))
 }
 
 #[cfg(test)]
@@ -273,6 +292,23 @@ mod tests {
             assert_eq!(net.header.latent_channels, 16);
             assert_eq!(net.lower(&rgb(1280, 640)).unwrap().params(), decoder);
         }
+    }
+
+    #[test]
+    fn small_networks_have_fewer_channels() {
+        let mut info = rgb(176, 144);
+        info.format = PixelFormat::new8(Chroma::Yuv420);
+        for params in [12_000.0, 20_000.0, 30_000.0, 42_000.0, 100_000.0] {
+            let net = for_params(&info, 48, params, &HnervKnobs::default()).unwrap();
+            let graph = net.lower(&info).unwrap();
+            let got = graph.params() as f64 + 48.0 * graph.latent_len() as f64;
+            assert!((0.75..=1.4).contains(&(got / params)), "{got} of {params}");
+            let least = net.stages.iter().map(|s| s.channels).min().unwrap();
+            assert!(if params < 40_000.0 { (4..12).contains(&least) } else { least == 12 }, "{params}: {least} channels");
+        }
+        let knobs = HnervKnobs { min_channels: Some(12), ..Default::default() };
+        let net = for_params(&info, 48, 12_000.0, &knobs).unwrap();
+        assert!(net.stages.iter().all(|s| s.channels >= 12));
     }
 
     #[test]

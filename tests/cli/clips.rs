@@ -44,3 +44,21 @@ fn a_clip_straight_from_its_container() {
     assert_eq!(by_y4m["bytes"], info["bytes"], "another file of the same frames");
     assert!(direct.len() as u64 == info["bytes"].as_u64().unwrap());
 }
+
+#[test]
+fn wanted_qualities_are_reached() {
+    let (Some(clip), true) = (find("carphone_pristine.mp4"), ffmpeg()) else { return };
+    let dir = temp();
+    std::os::unix::fs::symlink(&clip, dir.path().join("clip.mp4")).unwrap();
+    let mut before = 0;
+    for want in [28.0, 31.0] {
+        let options = format!("--frames 0..16 --arch hnerv --device cpu --steps 600 --psnr {want} -y -q");
+        nvc(dir.path(), &format!("encode clip.mp4 -o a.nvc {options}")).expect(0);
+        let scored = nvc_decode(dir.path(), "a.nvc -o null: --frames 0..16 --score clip.mp4 --json").expect(0).json();
+        let got = scored["psnr_yuv611"]["mean"].as_f64().unwrap();
+        assert!((want - 0.1..=want + 0.3).contains(&got), "{got} dB, {want} wanted");
+        let bytes = std::fs::metadata(dir.path().join("a.nvc")).unwrap().len();
+        assert!(bytes > before, "{bytes} bytes for {want} dB, {before} for less");
+        before = bytes;
+    }
+}

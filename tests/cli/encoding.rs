@@ -66,7 +66,7 @@ fn statistics_follow_their_schema() {
     let keys = |v: &Value, names: &str| names.split(' ').for_each(|k| assert!(!v[k].is_null(), "no {k} in {v}"));
     keys(
         &stats[0],
-        "schema version input output width height pix_fmt fps frames target arch preset steps batch lr optimiser float_share loss seed threads jobs device precision",
+        "schema version input output width height pix_fmt fps frames target arch preset steps batch lr optimiser float_share rate loss seed threads jobs device precision",
     );
     assert_eq!((stats[0]["schema"].as_u64(), stats[0]["target"]["bpp"].as_f64()), (Some(1), Some(4.0)));
     let mut frames = 0;
@@ -74,8 +74,12 @@ fn statistics_follow_their_schema() {
         match l["type"].as_str().unwrap() {
             "progress" => keys(l, "group groups step steps psnr seconds eta_seconds"),
             "group" => {
-                keys(l, "group first_frame frames arch params macs_per_pixel steps bytes float_psnr exact_psnr fit_seconds decode_fps");
+                keys(
+                    l,
+                    "group first_frame frames arch params macs_per_pixel steps bytes order0_bytes float_psnr exact_psnr fit_seconds decode_fps",
+                );
                 keys(&l["bytes"], "header weights latents");
+                keys(&l["order0_bytes"], "ideal adaptive");
                 assert_eq!(l["first_frame"].as_u64(), Some(frames));
                 frames += l["frames"].as_u64().unwrap();
             }
@@ -97,7 +101,8 @@ fn exact_decoding_costs_next_to_nothing() {
     assert_eq!(groups.len(), 2);
     for group in groups {
         let (float, exact) = (group["float_psnr"].as_f64().unwrap(), group["exact_psnr"].as_f64().unwrap());
-        assert!(exact > 20.0 && (float - exact).abs() < 0.02, "float network {float} dB, exact decoder {exact} dB");
+        // scales are chosen by trial decodes, which may gain a little
+        assert!(exact > 20.0 && (-0.05..0.02).contains(&(float - exact)), "float network {float} dB, exact decoder {exact} dB");
     }
 }
 
@@ -136,7 +141,7 @@ fn wanted_sizes_are_reached() {
     {
         nvc(dir.path(), &format!("encode a.y4m -o a.nvc -y --device cpu --arch hnerv --steps 120 -q {option}")).expect(0);
         let got = std::fs::metadata(dir.path().join("a.nvc")).unwrap().len() as f64;
-        assert!((got / want - 1.0).abs() < 0.03, "{option}: {got} bytes, {want:.0} wanted");
+        assert!((got / want - 1.0).abs() <= 0.02, "{option}: {got} bytes, {want:.0} wanted");
     }
 }
 
@@ -148,6 +153,54 @@ fn a_size_no_network_has_is_written_as_best_it_can_and_said() {
     assert!(done.stderr.contains("target not reached") && done.stderr.contains("12 were asked for"), "{}", done.stderr);
     let decoded = Clip::parse(&nvc_decode(dir.path(), "a.nvc -o -").expect(0).stdout);
     assert_eq!(decoded.frames.len(), 6);
+}
+
+/// PSNR 6:1:1 of `a.nvc` against `a.y4m`, mean over frames.
+fn psnr(dir: &std::path::Path) -> f64 {
+    let scored = nvc_decode(dir, "a.nvc -o null: --score a.y4m --json").expect(0).json();
+    scored["psnr_yuv611"]["mean"].as_f64().unwrap()
+}
+
+#[test]
+fn what_a_bit_is_worth_decides() {
+    let dir = temp();
+    Clip::moving("420", 96, 64, 12).write(dir.path().join("a.y4m"));
+    let encode = |options: &str| {
+        nvc(dir.path(), &format!("encode a.y4m -o a.nvc -y --device cpu --arch hnerv --steps 300 -q {options}")).expect(0);
+        (std::fs::metadata(dir.path().join("a.nvc")).unwrap().len(), psnr(dir.path()))
+    };
+    let (cheap, low) = encode("--crf 45");
+    let (dear, high) = encode("--crf 30");
+    assert!(cheap < dear && low < high, "crf 45: {cheap} bytes, {low} dB; crf 30: {dear} bytes, {high} dB");
+}
+
+#[test]
+fn a_quality_no_fit_has_is_written_as_best_it_can_and_said() {
+    let dir = temp();
+    sample().clip.write(dir.path().join("a.y4m"));
+    let done = nvc(dir.path(), "encode a.y4m -o a.nvc --device cpu --arch hnerv --steps 20 --psnr 60").expect(6);
+    assert!(done.stderr.contains("target not reached") && done.stderr.contains("60.00 dB were asked for"), "{}", done.stderr);
+    assert!(done.stderr.contains(&format!("the file has {:.2} dB", psnr(dir.path()))), "{}", done.stderr);
+    for (option, says) in [("--psnr 5", "allowed 10..=70"), ("--crf 64", "allowed 0..=63"), ("--psnr 30 --bpp 1", "cannot be used with")] {
+        let done = nvc(dir.path(), &format!("encode a.y4m -o b.nvc {option}")).expect(2);
+        assert!(done.stderr.contains(says), "{option}: {}", done.stderr);
+    }
+}
+
+/// Groups of one file share its bytes by what these gain: what does not move takes fewer.
+#[test]
+fn bits_follow_the_content() {
+    let dir = temp();
+    let mut clip = Clip::moving("420", 96, 64, 16);
+    let still = clip.frames[0].clone();
+    clip.frames[..8].fill(still);
+    clip.write(dir.path().join("a.y4m"));
+    nvc(dir.path(), "encode a.y4m -o a.nvc -y --device cpu --arch hnerv --steps 120 --group 8 --size 9000 -q").expect(0);
+    let bytes = std::fs::metadata(dir.path().join("a.nvc")).unwrap().len();
+    assert!((8820..=9000).contains(&bytes), "{bytes} bytes");
+    let info = nvc(dir.path(), "info a.nvc --json").expect(0).json();
+    let of = |i: usize| info["sections"][i]["bytes"].as_u64().unwrap() as f64;
+    assert!(of(1) > 1.2 * of(0), "{} bytes for what stands still, {} for what moves", of(0), of(1));
 }
 
 #[test]

@@ -5,17 +5,21 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::clip::Clip;
-use crate::run::{NVC, NVC_DECODE, SAMPLE, ffmpeg, names, nvc_decode, run, sample, temp};
+use crate::run::{NVC, NVC_DECODE, SAMPLE, ffmpeg, names, nvc, nvc_decode, run, sample, temp};
 
 #[test]
 fn from_stdin_to_stdout() {
-    let s = sample();
-    // a pipe's length is unknown, and so the groups' sizes are as asked: the same as the sample's
-    let encoded = run(NVC, s.dir(), &format!("encode - -o - --device cpu -q {SAMPLE}"), &s.clip.y4m());
+    let dir = temp();
+    let clip = Clip::moving("420", 64, 48, 4);
+    clip.write(dir.path().join("a.y4m"));
+    let options = "--device cpu --arch hnerv --bpp 2 --steps 20 -q";
+    let encoded = run(NVC, dir.path(), &format!("encode - -o - {options}"), &clip.y4m());
     assert!([0, 6].contains(&encoded.code), "{}", encoded.stderr);
-    assert!(encoded.stdout == std::fs::read(s.dir().join("a.nvc")).unwrap(), "the pipe gives another file");
-    let decoded = run(NVC, s.dir(), "decode - -o -", &encoded.stdout).expect(0);
-    assert!(decoded.stdout == std::fs::read(s.dir().join("recon.y4m")).unwrap(), "the pipe gives other frames");
+    let named = nvc(dir.path(), &format!("encode a.y4m -o a.nvc --recon r.y4m {options}"));
+    assert_eq!(named.code, encoded.code, "{}", named.stderr);
+    assert!(encoded.stdout == std::fs::read(dir.path().join("a.nvc")).unwrap(), "the pipe gives another file");
+    let decoded = run(NVC, dir.path(), "decode - -o -", &encoded.stdout).expect(0);
+    assert!(decoded.stdout == std::fs::read(dir.path().join("r.y4m")).unwrap(), "the pipe gives other frames");
     assert_eq!(decoded.stderr, "");
 }
 

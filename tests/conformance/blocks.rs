@@ -2,12 +2,14 @@
 //! wrong ones.
 
 use nvc::bitstream::MAGIC;
+use nvc::bitstream::fields::Reader;
 use nvc::bitstream::header::{HnervHeader, HnervStage, SectionHeader, SequenceHeader};
+use nvc::bitstream::limits::Limits;
 use nvc::decoder::{Options, StreamDecoder};
 use nvc::entropy::tensor::{Network, Step, blank_network};
 use nvc::entropy::{Encoder, ValueModel};
 use nvc::frame::{Chroma, VideoInfo};
-use nvc::group::{Arch, Group};
+use nvc::group::{Arch, Group, GroupLayout};
 use nvc::network::Role;
 use nvc::network::hnerv::Hnerv;
 
@@ -44,15 +46,22 @@ pub fn group_after(info: &VideoInfo, g: &Group, previous: Option<&Network>) -> V
     out
 }
 
-/// A section of groups, with its number of frames.
+/// The network of the group of `bytes` as a decoder has it, with what its models have learnt.
+pub fn read_back(info: &VideoInfo, bytes: &[u8], previous: Option<&Network>) -> nvc::error::Result<Network> {
+    let mut r = Reader::new(bytes, 0);
+    GroupLayout::read(&mut r, info, &Limits::default())?.decode_network(&mut r, previous)
+}
+
+/// A section of groups, with its number of frames. What no decoder reads is followed as if it were read.
 pub fn section(info: &VideoInfo, first_frame: u32, groups: &[Group]) -> (u32, Vec<u8>) {
     let frames: u32 = groups.iter().map(|g| g.frames as u32).sum();
     let mut p = Vec::new();
     SectionHeader { first_frame, frames, groups: groups.len() as u32 }.write(&mut p);
-    let mut previous = None;
+    let mut previous: Option<Network> = None;
     for g in groups {
-        p.extend(group_after(info, g, previous));
-        previous = Some(&g.network);
+        let bytes = group_after(info, g, previous.as_ref());
+        previous = Some(read_back(info, &bytes, previous.as_ref()).unwrap_or_else(|_| g.network.clone()));
+        p.extend(bytes);
     }
     (frames, p)
 }
@@ -210,9 +219,19 @@ pub fn with_groups(first: u64, frames: u64, groups: u64, content: &[u8]) -> Vec<
 
 /// Integers of the side model in the given classes.
 pub fn side(values: &[(usize, i32)]) -> Vec<u8> {
-    let (mut e, mut m) = (Encoder::default(), ValueModel::new(5));
+    side_after(None, values, &[])
+}
+
+/// The same after a group, and values of the weights that are differences, all in class 0.
+pub fn side_after(previous: Option<&Network>, values: &[(usize, i32)], weights: &[i32]) -> Vec<u8> {
+    let learnt = previous.and_then(|n| n.learnt.models());
+    let [mut m, _, mut own, ..] = learnt.unwrap_or_else(|| [6, 24, 24, 24, 24, 8].map(ValueModel::new));
+    let mut e = Encoder::default();
     for &(class, v) in values {
         m.code(&mut e, class, v).unwrap();
+    }
+    for &v in weights {
+        own.code(&mut e, 0, v).unwrap();
     }
     e.finish()
 }

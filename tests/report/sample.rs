@@ -86,6 +86,7 @@ fn point(dir: &Path, sequence: &str, s: usize, c: usize, codec: &str, n: usize) 
     let curve = |i: i32| Progress { seconds: row.enc_s * f64::from(i) / 20.0, psnr: psnr - 9.0 / f64::from(i).sqrt() + 2.0 };
     Point {
         parts: nvc.then_some(Bytes { header, weights, latents: bytes - weights - header }),
+        order0_bytes: None,
         progress: if nvc { (1..=20).map(curve).collect() } else { Vec::new() },
         picture: (s == 0 || (c == 0 && n == 0)).then(|| picture(dir, &format!("{s}-{c}-{n}.png"), 5 - n as u8 + 2 * c as u8)),
         row,

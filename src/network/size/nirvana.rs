@@ -51,8 +51,11 @@ impl NirvanaKnobs {
     }
 
     fn network(&self, info: &VideoInfo, params: f64, hidden: u32) -> Nirvana {
-        let features = self.features.unwrap_or(if params < 8e3 {
+        // where there are more, the sine layers get too narrow for the picture
+        let features = self.features.unwrap_or(if params < 8.5e3 {
             4
+        } else if params < 1.4e4 {
+            6
         } else if params < 1e5 {
             8
         } else {

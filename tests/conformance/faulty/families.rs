@@ -1,7 +1,5 @@
 //! Faults of NeRV, NeRV++, NIRVANA, HNeRV with tanh, and of networks with modes.
 
-use nvc::entropy::tensor::Step;
-use nvc::entropy::{Encoder, ValueModel};
 use nvc::frame::{Chroma, VideoInfo};
 use nvc::group::{Arch, Group};
 
@@ -122,18 +120,6 @@ pub fn over_large(add: Add) {
     );
 }
 
-/// Integers of the side model in the given classes, then values of a tensor's own model, which starts with them.
-fn side_and_values(side: &[(usize, i32)], values: &[i32]) -> Vec<u8> {
-    let (mut e, mut m, mut own) = (Encoder::default(), ValueModel::new(5), ValueModel::new(24));
-    for &(class, v) in side {
-        m.code(&mut e, class, v).unwrap();
-    }
-    for &v in values {
-        own.code(&mut e, 0, v).unwrap();
-    }
-    e.finish()
-}
-
 pub fn networks(add: Add) {
     let i = gray8();
     let [nerv, _, _, tanh] = of_8x8();
@@ -148,8 +134,10 @@ pub fn networks(add: Add) {
     let same: Vec<(usize, i32)> = vec![(4, 0); 7];
     let and = |before: &[(usize, i32)], more: &[(usize, i32)]| [before, more].concat();
     let alone = |side_of: &[(usize, i32)]| with_groups(0, 1, 1, &raw_group(1, 2, &NERV, &side(side_of), &[]));
-    let after = |before: &Group, fields: &[u8], weights: &[u8]| {
-        let content = [group_after(&i, before, None), raw_group(1, 2, fields, weights, &[])].concat();
+    let after = |before: &Group, fields: &[u8], side: &[(usize, i32)], values: &[i32]| {
+        let before = group_after(&i, before, None);
+        let network = read_back(&i, &before, None).unwrap();
+        let content = [before, raw_group(1, 2, fields, &side_after(Some(&network), side, values), &[])].concat();
         with_groups(0, 2, 2, &content)
     };
     add(
@@ -175,20 +163,21 @@ pub fn networks(add: Add) {
     add(
         "residual-other-size.nvc",
         "a residual tensor where the group before has one of another size",
-        after(&first, &with(NERV, 1, 6), &side(&and(&same, &[(3, 1)]))),
+        after(&first, &with(NERV, 1, 6), &and(&same, &[(3, 1)]), &[]),
         4,
         "a residual tensor with no tensor",
     );
-    let step = first.network.tensors[0].step;
-    let Step { mantissa, exponent } = step;
-    let same_step = [(3, 1), (0, exponent.into()), (1, i32::from(mantissa) - 128)];
     add(
         "residual-overflow.nvc",
         "a difference of 1 to 32767",
-        after(&first, &NERV, &side_and_values(&and(&same, &same_step), &[1])),
+        after(&first, &NERV, &and(&same, &[(3, 1), (5, 0)]), &[1]),
         4,
         "value 32768 in stem0.weight",
     );
+    let marked = |mark: i32| after(&first, &NERV, &and(&same, &[(3, 0), (5, mark)]), &[]);
+    let what = "the mark that says whether a step is that of the group before is neither 0 nor 1";
+    add("step-mark-2.nvc", what, marked(2), 4, "mark of another step is 2");
+    add("step-mark-negative.nvc", what, marked(-1), 4, "mark of another step is -1");
     add("mode-3.nvc", "an unknown mode of a tensor", alone(&and(&fresh, &[(3, 3)])), 4, "tensor mode is 3");
     add("mode-negative.nvc", "a mode of -1", alone(&and(&fresh, &[(3, -1)])), 4, "tensor mode is -1");
     add(
@@ -201,20 +190,22 @@ pub fn networks(add: Add) {
     add(
         "fraction-relative-20.nvc",
         "fraction bits of one more than 19",
-        after(&first, &NERV, &side(&[(4, 0), (4, 1)])),
+        after(&first, &NERV, &[(4, 0), (4, 1)], &[]),
         4,
         "activation fraction bits is 20",
     );
     add(
         "fraction-relative-negative.nvc",
         "fraction bits of one less than 0",
-        after(&first, &NERV, &side(&[(4, 0), (4, 0), (4, 0), (4, -1)])),
+        after(&first, &NERV, &[(4, 0), (4, 0), (4, 0), (4, -1)], &[]),
         4,
         "activation fraction bits is -1",
     );
     add("fraction-fresh-20.nvc", "20 fraction bits in a group that leans on none", alone(&[(2, 20)]), 4, "activation fraction bits is 20");
     // the latent of an HNeRV is no node that a NeRV has a scale for: its fraction bits are coded by themselves
-    let latent = raw_group(1, 5, &net_bytes(&arch_hnerv(&tanh)), &side(&[(0, 9), (1, 0), (2, 20)]), &[]);
+    let before = read_back(&i, &group_after(&i, &first, None), None).unwrap();
+    let values = side_after(Some(&before), &[(0, 9), (1, 0), (2, 20)], &[]);
+    let latent = raw_group(1, 5, &net_bytes(&arch_hnerv(&tanh)), &values, &[]);
     add(
         "fraction-of-source.nvc",
         "20 fraction bits of a latent after a group whose source has none of its own",
