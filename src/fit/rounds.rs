@@ -24,6 +24,9 @@ const CONTROLS: usize = 40;
 const STEER_EVERY: usize = 4;
 /// Further rounds of a fit by quality that missed it.
 const MORE_ROUNDS: usize = 4;
+/// Natural logarithm of the most that steps grow by in the end, and how often what is between is tried.
+const COARSEST: f64 = 2.0;
+const COARSENINGS: usize = 12;
 /// Coded bytes, relative to those wanted, that need no last shift: less than wanted costs little, more is over a limit.
 const REACHED: std::ops::RangeInclusive<f64> = 0.99..=1.003;
 
@@ -70,11 +73,38 @@ where
                 }
                 self.round(&mut Pace::again(s.steps), &mut optimisers, look_every, observer)?;
             }
-            if let Some((_, net, target)) = best {
+            if let Some((spare, net, target)) = best {
                 (self.net, self.target) = (net, target);
+                let other = self.job.resize.helps(spare) && !goal::FAR.contains(&spare);
+                if spare >= goal::NEAR.end && !other {
+                    self.coarsen(wanted)?;
+                }
             }
         }
         Ok(None)
+    }
+
+    /// Coarser steps, without training, until little more than `wanted` is left: for what rounds at fewer bytes did not bring down.
+    fn coarsen(&mut self, wanted: f64) -> Result<()> {
+        let p = Params::read(&self.net, self.graph, &self.chains)?;
+        let on_grid = |l: f64| Step::nearest(l.exp()).value().ln();
+        let (mut finer, mut coarser) = (0.0, COARSEST);
+        for _ in 0..COARSENINGS {
+            let shift = 0.5 * (finer + coarser);
+            self.apply(&p, shift, on_grid);
+            let spare = self.quality(0..self.passes(), true)? - wanted;
+            if spare < goal::NEAR.start {
+                coarser = shift;
+            } else {
+                finer = shift;
+                if spare < goal::NEAR.end {
+                    break;
+                }
+            }
+        }
+        self.apply(&p, finer, on_grid);
+        self.target = p.coded_bytes(self.graph, self.job.syntax(), finer)?;
+        Ok(())
     }
 
     /// One round at `pace`.
