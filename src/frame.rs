@@ -148,6 +148,8 @@ pub struct ColorInfo {
     pub matrix: u8,
     /// Sample range.
     pub range: Range,
+    /// Place of the chroma samples of 4:2:0.
+    pub siting: Siting,
 }
 
 /// Sample value range.
@@ -161,9 +163,41 @@ pub enum Range {
     Full,
 }
 
+/// Where a chroma sample of 4:2:0 lies among the two by two luma samples it belongs to: ChromaSampleLocType of ITU-T H.273, plus 1.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Siting {
+    /// The source did not say.
+    #[default]
+    Unspecified = 0,
+    /// On the left column, between the rows.
+    Left = 1,
+    /// In the middle of the four.
+    Center = 2,
+    /// On the upper left sample.
+    TopLeft = 3,
+    /// On the upper row, between the columns.
+    Top = 4,
+    /// On the lower left sample.
+    BottomLeft = 5,
+    /// On the lower row, between the columns.
+    Bottom = 6,
+}
+
+impl Siting {
+    /// All of them, each at the index that is its code in the bitstream (spec section 3.1).
+    pub const ALL: [Siting; 7] =
+        [Siting::Unspecified, Siting::Left, Siting::Center, Siting::TopLeft, Siting::Top, Siting::BottomLeft, Siting::Bottom];
+
+    /// A word for it, as `top-left`.
+    pub fn name(self) -> &'static str {
+        ["unspecified", "left", "centre", "top-left", "top", "bottom-left", "bottom"][self as usize]
+    }
+}
+
 impl ColorInfo {
     /// Nothing known.
-    pub const UNSPECIFIED: ColorInfo = ColorInfo { primaries: 2, transfer: 2, matrix: 2, range: Range::Unspecified };
+    pub const UNSPECIFIED: ColorInfo =
+        ColorInfo { primaries: 2, transfer: 2, matrix: 2, range: Range::Unspecified, siting: Siting::Unspecified };
 }
 
 /// Everything about a sequence except its samples and its length.
@@ -267,6 +301,13 @@ impl Frame {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sitings_stand_at_their_codes() {
+        for (code, s) in Siting::ALL.into_iter().enumerate() {
+            assert_eq!(s as usize, code, "{s:?}");
+        }
+    }
 
     #[test]
     fn rates() {

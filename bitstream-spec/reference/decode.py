@@ -56,6 +56,9 @@ class Sequence:
         f.varint(0, 2**32 - 1), f.varint(0, 2**32 - 1)  # frame rate
         f.varint(0, 65535), f.varint(0, 65535)  # sample aspect ratio
         f.u8(0, 255), f.u8(0, 255), f.u8(0, 255), f.u8(0, 2)  # colour
+        # what is missing is 0, what is above 6 is unspecified
+        location = f.u8(0, 255) if f.left() else 0
+        self.chroma_location = location if location <= 6 else 0
 
     def planes(self):
         """Width and height of each plane."""

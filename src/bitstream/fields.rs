@@ -12,6 +12,8 @@ pub enum Kind {
     U8,
     /// LEB128: 7 bits a byte, least significant group first, at most 5 bytes, shortest form only.
     Varint,
+    /// One byte at the end of a payload, where only such fields may follow; 0 if the payload ends before it.
+    OptionalU8,
 }
 
 /// Declaration of one field.
@@ -67,7 +69,8 @@ impl<'a> Reader<'a> {
     pub fn field(&mut self, spec: &FieldSpec) -> Result<u32> {
         let start = self.offset();
         let v = match spec.kind {
-            Kind::U8 => u32::from(self.bytes(1, spec.name)?[0]),
+            Kind::OptionalU8 if self.remaining() == 0 => 0,
+            Kind::U8 | Kind::OptionalU8 => u32::from(self.bytes(1, spec.name)?[0]),
             Kind::Varint => self.varint(spec.name)?,
         };
         if v < spec.min || v > spec.max {
@@ -97,7 +100,7 @@ impl<'a> Reader<'a> {
 pub fn write_field(out: &mut Vec<u8>, spec: &FieldSpec, v: u32) {
     debug_assert!((spec.min..=spec.max).contains(&v), "{} = {v} outside {}..={}", spec.name, spec.min, spec.max);
     match spec.kind {
-        Kind::U8 => out.push(v as u8),
+        Kind::U8 | Kind::OptionalU8 => out.push(v as u8),
         Kind::Varint => {
             let mut v = v;
             while v >= 0x80 {
@@ -107,6 +110,12 @@ pub fn write_field(out: &mut Vec<u8>, spec: &FieldSpec, v: u32) {
             out.push(v as u8);
         }
     }
+}
+
+/// Number of fields that a writer writes.
+pub fn written(specs: &[FieldSpec], values: &[(&'static str, u32)]) -> usize {
+    let needed = |(spec, (_, v)): (&FieldSpec, &(_, u32))| spec.kind != Kind::OptionalU8 || *v != 0;
+    specs.iter().zip(values).rposition(needed).map_or(0, |last| last + 1)
 }
 
 /// Declares a bundle of fields: the struct, `read`, `write`, `dump` and the table `FIELDS`.
@@ -129,16 +138,18 @@ macro_rules! bundle {
                 Ok($name { $($field,)* })
             }
 
-            /// Appends all fields.
+            /// Appends the fields of [`Self::dump`].
             pub fn write(&self, out: &mut Vec<u8>) {
                 for (spec, (_, v)) in Self::FIELDS.iter().zip(self.dump()) {
                     $crate::bitstream::fields::write_field(out, spec, v);
                 }
             }
 
-            /// Names and values in stream order.
+            /// Names and values in stream order; optional fields of 0 that end the list are left out.
             pub fn dump(&self) -> Vec<(&'static str, u32)> {
-                vec![$((stringify!($field), self.$field),)*]
+                let mut all = vec![$((stringify!($field), self.$field),)*];
+                all.truncate($crate::bitstream::fields::written(Self::FIELDS, &all));
+                all
             }
         }
     };
@@ -149,7 +160,11 @@ pub(crate) use bundle;
 pub fn spec_table(fields: &[FieldSpec]) -> String {
     let mut s = String::from("| field | type | range | meaning |\n|---|---|---|---|\n");
     for f in fields {
-        let kind = if f.kind == Kind::U8 { "u8" } else { "varint" };
+        let kind = match f.kind {
+            Kind::U8 => "u8",
+            Kind::Varint => "varint",
+            Kind::OptionalU8 => "u8, optional",
+        };
         s += &format!("| `{}` | {kind} | {}..={} | {} |\n", f.name, f.min, f.max, f.doc);
     }
     s

@@ -2,7 +2,7 @@
 
 use super::fields::bundle;
 use crate::error::{Error, Result};
-use crate::frame::{Chroma, ColorInfo, PixelFormat, Range, Ratio, VideoInfo};
+use crate::frame::{Chroma, ColorInfo, PixelFormat, Range, Ratio, Siting, VideoInfo};
 
 /// Format version this crate reads and writes.
 pub const FORMAT_VERSION: u32 = 1;
@@ -23,6 +23,7 @@ bundle! {
         transfer: U8(0, 255), "TransferCharacteristics of ITU-T H.273; 2 unspecified";
         matrix: U8(0, 255), "MatrixCoefficients of ITU-T H.273; 2 unspecified";
         range: U8(0, 2), "0 unspecified, 1 limited, 2 full";
+        chroma_location: OptionalU8(0, 255), "ChromaSampleLocType of ITU-T H.273 plus 1; 0 and all above 6 unspecified";
     }
 }
 
@@ -143,6 +144,8 @@ impl SequenceHeader {
                 Range::Limited => 1,
                 Range::Full => 2,
             },
+            // says nothing of other layouts
+            chroma_location: if info.format.chroma == Chroma::Yuv420 { info.color.siting as u32 } else { 0 },
         })
     }
 
@@ -165,7 +168,51 @@ impl SequenceHeader {
                 transfer: self.transfer as u8,
                 matrix: self.matrix as u8,
                 range: [Range::Unspecified, Range::Limited, Range::Full][self.range as usize],
+                // files from before this field may have any byte in its place
+                siting: Siting::ALL.get(self.chroma_location as usize).copied().unwrap_or_default(),
+                ..ColorInfo::UNSPECIFIED
             },
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fields::Reader;
+    use super::*;
+
+    fn info(chroma: Chroma, siting: Siting) -> VideoInfo {
+        VideoInfo {
+            width: 4,
+            height: 2,
+            format: PixelFormat::new8(chroma),
+            fps: Ratio { num: 25, den: 1 },
+            sar: Ratio { num: 0, den: 0 },
+            color: ColorInfo { siting, ..ColorInfo::UNSPECIFIED },
+        }
+    }
+
+    fn read(payload: &[u8]) -> VideoInfo {
+        SequenceHeader::read(&mut Reader::new(payload, 0)).unwrap().info(0).unwrap()
+    }
+
+    #[test]
+    fn sitings_round_trip_and_the_unspecified_one_takes_no_byte() {
+        for (code, siting) in Siting::ALL.into_iter().enumerate() {
+            let mut payload = Vec::new();
+            SequenceHeader::new(&info(Chroma::Yuv420, siting)).unwrap().write(&mut payload);
+            assert_eq!(payload.get(13).copied(), Some(code as u8).filter(|c| *c > 0), "{siting:?}");
+            assert_eq!(read(&payload), info(Chroma::Yuv420, siting));
+            // an older decoder's view, and a later encoder's
+            assert_eq!(read(&payload[..13]).color.siting, Siting::Unspecified);
+            payload.resize(14, 0);
+            payload.extend([9, 0xff]);
+            assert_eq!(read(&payload).color.siting, siting);
+            payload[13] += 7;
+            assert_eq!(read(&payload).color.siting, Siting::Unspecified, "{}", payload[13]);
+        }
+        let mut payload = Vec::new();
+        SequenceHeader::new(&info(Chroma::Yuv444, Siting::Left)).unwrap().write(&mut payload);
+        assert_eq!(payload.len(), 13);
     }
 }

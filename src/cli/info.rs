@@ -34,6 +34,7 @@ pub fn run(a: &InfoArgs) -> Result<()> {
         "color": {
             "primaries": info.color.primaries, "transfer": info.color.transfer, "matrix": info.color.matrix,
             "range": match info.color.range { Range::Unspecified => "unspecified", Range::Limited => "limited", Range::Full => "full" },
+            "chroma_location": info.color.siting.name(),
         },
         "arch": sections.first().map(|s| s["groups"][0]["arch"].clone()),
         "bytes_by_part": { "sequence_header": header_bytes, "sections": section_bytes, "index": bytes - header_bytes - section_bytes },
@@ -85,7 +86,14 @@ fn text(v: &Value) -> String {
         s(&v["fps"])
     );
     let c = &v["color"];
-    t += &format!("colour: primaries {}, transfer {}, matrix {}, range {}\n", c["primaries"], c["transfer"], c["matrix"], s(&c["range"]));
+    t += &format!(
+        "colour: primaries {}, transfer {}, matrix {}, range {}, chroma location {}\n",
+        c["primaries"],
+        c["transfer"],
+        c["matrix"],
+        s(&c["range"]),
+        s(&c["chroma_location"])
+    );
     let p = &v["bytes_by_part"];
     t += &format!("bytes: sequence header {}, sections {}, index {}\n", p["sequence_header"], p["sections"], p["index"]);
     for sec in v["sections"].as_array().into_iter().flatten() {

@@ -111,7 +111,13 @@ fn info(format: PixelFormat, width: usize, height: usize, opts: &SourceOptions) 
         fps: opts.fps.unwrap_or(Ratio { num: 25, den: 1 }),
         sar: Ratio { num: 0, den: 0 },
         // Unlabelled pictures are sRGB.
-        color: ColorInfo { primaries: 1, transfer: 13, matrix: if format.chroma == Chroma::Rgb { 0 } else { 2 }, range: Range::Full },
+        color: ColorInfo {
+            primaries: 1,
+            transfer: 13,
+            matrix: if format.chroma == Chroma::Rgb { 0 } else { 2 },
+            range: Range::Full,
+            ..ColorInfo::UNSPECIFIED
+        },
     }
 }
 

@@ -168,6 +168,7 @@ impl Worker {
             // Identity belongs to RGB alone; a YUV picture that claims it says nothing.
             matrix: if matrix == 0 && format.chroma != Chroma::Rgb { 2 } else { matrix },
             range,
+            ..ColorInfo::UNSPECIFIED
         };
         let sar = ratio(first.aspect_ratio()).unwrap_or(Ratio { num: 0, den: 0 });
         let info = VideoInfo { width, height, format, fps: rate, sar, color };

@@ -110,7 +110,7 @@ pub fn core() -> Vec<Vector> {
     let i = VideoInfo {
         fps: Ratio { num: 30000, den: 1001 },
         sar: Ratio { num: 4320, den: 4739 },
-        color: ColorInfo { primaries: 9, transfer: 16, matrix: 9, range: Range::Limited },
+        color: ColorInfo { primaries: 9, transfer: 16, matrix: 9, range: Range::Limited, ..ColorInfo::UNSPECIFIED },
         ..info(300, 2, Chroma::Yuv420, 10)
     };
     add(

@@ -12,6 +12,13 @@ use super::Vector;
 use super::blocks::*;
 use crate::common::{Rng, info};
 
+/// A 4:2:0 file whose sequence header ends with these bytes.
+fn sited(bytes: &[u8]) -> Vec<u8> {
+    let i = info(10, 6, Chroma::Yuv420, 8);
+    let (n, s) = section(&i, 0, &[group(&i, hnerv([2, 1, 2], 4, 3, &[[3, 1, 4], [2, 3, 3]]), 1, 63)]);
+    assemble(&[Part::Header([header(&i), bytes.to_vec()].concat()), Part::Section(n, s)])
+}
+
 pub fn uncommon() -> Vec<Vector> {
     let mut out = Vec::new();
     let mut add = |name, what, bytes| out.push(Vector { folder: "uncommon", name, what, bytes, error: None });
@@ -321,6 +328,19 @@ pub fn uncommon() -> Vec<Vector> {
         "header-extension.nvc",
         "four more bytes at the end of the sequence header, which later extensions may add: skipped",
         assemble(&[Part::Header(long), Part::Section(n1, s1.clone())]),
+    );
+    for (name, what, code) in [
+        ("siting-left.nvc", "chroma location 1, left: a field that older files lack. It changes no sample", 1),
+        ("siting-centre.nvc", "chroma location 2, centre; the samples of `siting-left.nvc`", 2),
+        ("siting-bottom.nvc", "chroma location 6, bottom, the last one; the samples of `siting-left.nvc`", 6),
+    ] {
+        add(name, what, sited(&[code]));
+    }
+    add("siting-and-more.nvc", "chroma location 3, top left, and three bytes of later extensions after it", sited(&[3, 0x80, 0xff, 0]));
+    add(
+        "siting-reserved.nvc",
+        "chroma location 7, kept for later: taken as unspecified; fails where a table is read past its end",
+        sited(&[7]),
     );
     add("no-frames.nvc", "no section at all: a valid file of 0 frames", assemble(&[Part::Header(header(&gray8()))]));
     let mut p = Vec::new();
