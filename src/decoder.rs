@@ -12,6 +12,7 @@ use std::sync::mpsc::{self, SyncSender};
 use crate::bitstream::container::{Packet, PacketReader, parse_index, tag};
 use crate::bitstream::fields::Reader;
 use crate::bitstream::header::{FORMAT_VERSION, IndexEntry, SectionHeader, SequenceHeader};
+use crate::bitstream::light;
 use crate::bitstream::limits::Limits;
 use crate::entropy::tensor::Network;
 use crate::error::{Error, Result};
@@ -126,6 +127,7 @@ struct Sections<R> {
     info: VideoInfo,
     index: Vec<IndexEntry>,
     next_frame: u64,
+    ancillary_bytes: u64,
     ended: bool,
 }
 
@@ -166,7 +168,11 @@ impl<R: Read> Sections<R> {
                     self.ended = true;
                 }
                 tag::HEADER => return Err(Error::format(at, "a second 'H' packet")),
-                t if t.is_ascii_lowercase() => p.check()?,
+                tag::LIGHT => return Err(Error::format(at, "an 'l' packet after the first section (allowed before it)")),
+                t if t.is_ascii_lowercase() => {
+                    p.check()?;
+                    self.ancillary_bytes += p.bytes();
+                }
                 t => return Err(Error::Unsupported(format!("packet '{}' at byte {at}", t.escape_ascii()))),
             }
         }
@@ -204,7 +210,7 @@ struct Ready {
 }
 
 impl<R: Read> StreamDecoder<R> {
-    /// Reads the header.
+    /// Reads the header and everything else that comes before the first section; of that, tag and length only.
     pub fn new(input: R, options: Options) -> Result<Self> {
         let mut packets = PacketReader::new(input, options.limits)?;
         let at = packets.offset();
@@ -218,10 +224,23 @@ impl<R: Read> StreamDecoder<R> {
             return Err(Error::Unsupported(format!("format version {version} (this decoder reads {FORMAT_VERSION})")));
         }
         let header = SequenceHeader::read(&mut packet.reader())?;
-        let info = header.info(packet.offset + 5)?;
+        let mut info = header.info(packet.offset + 5)?;
         Limits::check("luma samples of a frame", info.width as u64 * info.height as u64, options.limits.frame_samples)?;
         // fields may be added at the header's end; decoders of this version skip them
-        let sections = Sections { packets, limits: options.limits, info, index: Vec::new(), next_frame: 0, ended: false };
+        let mut ancillary_bytes = 0;
+        while packets.peek()?.is_some_and(|t| t.is_ascii_lowercase()) {
+            let Some(p) = packets.next_packet()? else { break };
+            p.check()?;
+            if p.tag == tag::LIGHT {
+                if info.color.light.is_some() {
+                    return Err(Error::format(p.offset, "a second 'l' packet (at most one)"));
+                }
+                info.color.light = Some(light::read(&mut p.reader())?);
+            }
+            ancillary_bytes += p.bytes();
+        }
+        let limits = options.limits;
+        let sections = Sections { packets, limits, info, index: Vec::new(), next_frame: 0, ancillary_bytes, ended: false };
         Ok(StreamDecoder { sections: Some(sections), options, info })
     }
 
@@ -233,6 +252,11 @@ impl<R: Read> StreamDecoder<R> {
     /// Bytes read so far; after the last section, the size of the file. 0 after a decode that its sink broke off.
     pub fn bytes_read(&self) -> u64 {
         self.sections.as_ref().map_or(0, |s| s.packets.offset())
+    }
+
+    /// Those of [`StreamDecoder::bytes_read`] that are in ancillary packets.
+    pub fn ancillary_bytes(&self) -> u64 {
+        self.sections.as_ref().map_or(0, |s| s.ancillary_bytes)
     }
 
     /// Frames of all sections read so far. 0 after a decode that its sink broke off.

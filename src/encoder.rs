@@ -16,7 +16,6 @@ use std::sync::{Mutex, MutexGuard, mpsc};
 use std::time::Instant;
 
 use crate::bitstream::container::{ContainerWriter, PACKET_OVERHEAD};
-use crate::bitstream::header::SequenceHeader;
 use crate::bitstream::limits::Limits;
 use crate::error::{Error, Result};
 use crate::fit;
@@ -137,7 +136,7 @@ pub fn encode(source: &mut dyn FrameSource, output: impl Write, options: &Option
     let chained = family.chained();
     let groups = plan::groups(&info, known, options.group.or(chained.then_some(plan::CHAIN_GROUP)), !chained)?;
     let per_section = options.section.unwrap_or_else(|| if chained { plan::chain_length(&info, groups.size(0)) } else { 1 });
-    let mut writer = ContainerWriter::new(output, &SequenceHeader::new(&info)?)?;
+    let mut writer = ContainerWriter::new(output, &info)?;
     // container bytes of a section, its groups' headers and its line in the index; the first also pays for header and index
     let fixed = writer.offset() + PACKET_OVERHEAD + 8;
     let coded_bytes = |first: bool, groups: usize, frames: usize| {

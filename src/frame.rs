@@ -150,6 +150,8 @@ pub struct ColorInfo {
     pub range: Range,
     /// Place of the chroma samples of 4:2:0.
     pub siting: Siting,
+    /// Brightness of display and content, of HDR sequences.
+    pub light: Option<LightInfo>,
 }
 
 /// Sample value range.
@@ -194,10 +196,45 @@ impl Siting {
     }
 }
 
+/// What a display with another range of brightness wants to know (the static metadata of HDR10).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LightInfo {
+    /// The display that the sequence was made on.
+    pub mastering: Option<Mastering>,
+    /// How bright the sequence is.
+    pub content: Option<ContentLight>,
+}
+
+/// Mastering display colour volume of SMPTE ST 2086. Chromaticities are x and y in units of 0.00002.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mastering {
+    /// Green primary.
+    pub green: [u16; 2],
+    /// Blue primary.
+    pub blue: [u16; 2],
+    /// Red primary.
+    pub red: [u16; 2],
+    /// White point.
+    pub white: [u16; 2],
+    /// Luminance of white, in units of 0.0001 cd/m2.
+    pub max_luminance: u32,
+    /// Luminance of black, in units of 0.0001 cd/m2.
+    pub min_luminance: u32,
+}
+
+/// Content light level, in cd/m2; 0 where unknown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ContentLight {
+    /// MaxCLL: the brightest pixel.
+    pub max_cll: u16,
+    /// MaxFALL: the average of the brightest frame.
+    pub max_fall: u16,
+}
+
 impl ColorInfo {
     /// Nothing known.
     pub const UNSPECIFIED: ColorInfo =
-        ColorInfo { primaries: 2, transfer: 2, matrix: 2, range: Range::Unspecified, siting: Siting::Unspecified };
+        ColorInfo { primaries: 2, transfer: 2, matrix: 2, range: Range::Unspecified, siting: Siting::Unspecified, light: None };
 }
 
 /// Everything about a sequence except its samples and its length.

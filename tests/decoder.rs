@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use common::{file, info, random_group};
 use nvc::decoder::{Options, StreamDecoder};
-use nvc::frame::{Chroma, Frame, VideoInfo};
+use nvc::frame::{Chroma, ContentLight, Frame, LightInfo, Mastering, Siting, VideoInfo};
 use nvc::group::Group;
 use nvc::synth::{Level, Synth};
 
@@ -357,4 +357,38 @@ fn reading_keeps_one_group_ahead_of_rendering() {
     .unwrap();
     assert!(ahead.iter().all(|&a| a <= 1), "sections read ahead: {ahead:?}");
     assert!(ahead[..10].contains(&1), "nothing is read while pictures are computed: {ahead:?}");
+}
+
+#[test]
+fn light_and_siting_are_known_before_the_first_section_has_arrived() {
+    let mastering = Mastering {
+        green: [13250, 34500],
+        blue: [7500, 3000],
+        red: [34000, 16000],
+        white: [15635, 16450],
+        max_luminance: u32::MAX,
+        min_luminance: 0,
+    };
+    let light = LightInfo { mastering: Some(mastering), content: Some(ContentLight { max_cll: 65535, max_fall: 1 }) };
+    let plain = info(24, 16, Chroma::Yuv420, 10);
+    let mut lit = plain;
+    (lit.color.siting, lit.color.light) = (Siting::TopLeft, Some(light));
+    let g = random_group(&plain, 3, 2000.0, 5);
+    let (bytes, without) = (file(&lit, &[vec![g.clone()]]), file(&plain, &[vec![g]]));
+    assert_eq!(decode(&bytes, Options::default()).unwrap(), decode(&without, Options::default()).unwrap());
+
+    let [header, light] = packet_ends(&bytes)[..2] else { panic!("no packets") };
+    let d = StreamDecoder::new(Ends(&bytes[..light + 5]), Options::default()).unwrap();
+    assert_eq!(*d.info(), lit);
+    assert_eq!((d.bytes_read(), d.ancillary_bytes()), (light as u64, (light - header) as u64));
+}
+
+/// A reader that must not be asked for more than it has.
+struct Ends<'a>(&'a [u8]);
+
+impl Read for Ends<'_> {
+    fn read(&mut self, buf: &mut [u8]) -> std::io::Result<usize> {
+        assert!(!self.0.is_empty(), "read past what has arrived");
+        self.0.read(buf)
+    }
 }

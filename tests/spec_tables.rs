@@ -6,6 +6,7 @@ use nvc::bitstream::fields::spec_table;
 use nvc::bitstream::header::{
     GroupHeader, HnervHeader, HnervStage, IndexEntry, NervHeader, NervppHeader, NirvanaHeader, SectionHeader, SequenceHeader,
 };
+use nvc::bitstream::light::{ContentFields, LightHeader, MasteringFields};
 use nvc::entropy::normal::TAIL;
 use nvc::synth::tables::{FRAME_TURNS, GELU_BUMP, SINE, SWISH_BUMP, TANH};
 
@@ -28,6 +29,9 @@ fn parts() -> Vec<(&'static str, String)> {
         ("table NervHeader", spec_table(NervHeader::FIELDS)),
         ("table NervppHeader", spec_table(NervppHeader::FIELDS)),
         ("table NirvanaHeader", spec_table(NirvanaHeader::FIELDS)),
+        ("table LightHeader", spec_table(LightHeader::FIELDS)),
+        ("table MasteringFields", spec_table(MasteringFields::FIELDS)),
+        ("table ContentFields", spec_table(ContentFields::FIELDS)),
         ("BUMP", short(&GELU_BUMP)),
         ("SWISH_BUMP", short(&SWISH_BUMP)),
         ("SINE", short(&SINE)),

@@ -59,11 +59,20 @@ class Sequence:
         # what is missing is 0, what is above 6 is unspecified
         location = f.u8(0, 255) if f.left() else 0
         self.chroma_location = location if location <= 6 else 0
+        self.light = None
 
     def planes(self):
         """Width and height of each plane."""
         full, half = (self.width, self.height), ((self.width + 1) >> 1, (self.height + 1) >> 1)
         return [full] if self.chroma == 0 else [full, half, half] if self.chroma == 1 else [full] * 3
+
+
+def light(payload):
+    """Mastering display and content light level (3.8), each None if absent."""
+    f = Fields(payload)
+    mastering, content = f.u8(0, 1), f.u8(0, 1)
+    display = [f.varint(0, 65535) for _ in range(8)] + [f.varint(0, 2**32 - 1) for _ in range(2)] if mastering else None
+    return display, [f.varint(0, 65535) for _ in range(2)] if content else None
 
 
 def section(payload, seq, first_frame, curves):
@@ -113,6 +122,9 @@ def decode(data, tables):
             need(int.from_bytes(f.take(8), "little") == offset, "index offset")
             need(entries == sections, "index entries")
             ended = True
+        elif tag == b"l":
+            need(not sections and seq.light is None, "place or number of l packets")
+            seq.light = light(payload)
         else:
             need(tag.islower(), f"second {tag}")
     need(ended, "no index")

@@ -4,8 +4,10 @@ use std::io::{Read, Write};
 
 use super::fields::Reader;
 use super::header::{IndexEntry, SequenceHeader};
+use super::light;
 use super::limits::Limits;
 use crate::error::{Error, Result};
+use crate::frame::VideoInfo;
 
 /// First bytes of every file. The line ends show transfers that mangle text, the high bit seven-bit ones.
 pub const MAGIC: [u8; 8] = *b"\x8bNVC\r\n\x1a\n";
@@ -22,6 +24,8 @@ pub mod tag {
     pub const SECTION: u8 = b'S';
     /// Index: last packet, once.
     pub const INDEX: u8 = b'I';
+    /// Light: before the sections, at most once.
+    pub const LIGHT: u8 = b'l';
 }
 
 /// One packet as read.
@@ -64,13 +68,15 @@ impl Packet {
 pub struct PacketReader<R> {
     input: R,
     offset: u64,
+    /// Tag and length of the next packet, if they were looked at already.
+    head: Option<[u8; 5]>,
     limits: Limits,
 }
 
 impl<R: Read> PacketReader<R> {
     /// Checks the magic.
     pub fn new(input: R, limits: Limits) -> Result<Self> {
-        let mut r = PacketReader { input, offset: 0, limits };
+        let mut r = PacketReader { input, offset: 0, head: None, limits };
         let mut magic = [0; 8];
         let n = r.fill(&mut magic)?;
         if n == 0 {
@@ -82,9 +88,9 @@ impl<R: Read> PacketReader<R> {
         Ok(r)
     }
 
-    /// Bytes read so far.
+    /// Bytes read so far, up to the next packet.
     pub fn offset(&self) -> u64 {
-        self.offset
+        self.offset - self.head.map_or(0, |h| h.len() as u64)
     }
 
     fn fill(&mut self, buf: &mut [u8]) -> Result<usize> {
@@ -101,15 +107,25 @@ impl<R: Read> PacketReader<R> {
         Ok(n)
     }
 
+    /// Tag of the next packet, or `None` at the end of the file. Its payload need not have arrived.
+    pub fn peek(&mut self) -> Result<Option<u8>> {
+        if self.head.is_none() {
+            let offset = self.offset;
+            let mut head = [0; 5];
+            match self.fill(&mut head)? {
+                0 => {}
+                5 => self.head = Some(head),
+                n => return Err(Error::format(offset, format!("truncated packet: {n} of 5 bytes of tag and length"))),
+            }
+        }
+        Ok(self.head.map(|h| h[0]))
+    }
+
     /// The next packet, or `None` at the end of the file.
     pub fn next_packet(&mut self) -> Result<Option<Packet>> {
-        let offset = self.offset;
-        let mut head = [0; 5];
-        match self.fill(&mut head)? {
-            0 => return Ok(None),
-            5 => {}
-            n => return Err(Error::format(offset, format!("truncated packet: {n} of 5 bytes of tag and length"))),
-        }
+        self.peek()?;
+        let offset = self.offset();
+        let Some(head) = self.head.take() else { return Ok(None) };
         let len = u32::from_le_bytes([head[1], head[2], head[3], head[4]]);
         if !head[0].is_ascii_alphabetic() {
             return Err(Error::format(offset, format!("packet tag is 0x{:02x} (allowed: ASCII letters)", head[0])));
@@ -153,13 +169,16 @@ pub struct ContainerWriter<W> {
 }
 
 impl<W: Write> ContainerWriter<W> {
-    /// Writes the magic and the sequence header.
-    pub fn new(output: W, header: &SequenceHeader) -> Result<Self> {
+    /// Writes the magic and what is known of the sequence: its header and, if there is any, its light packet.
+    pub fn new(output: W, info: &VideoInfo) -> Result<Self> {
         let mut w = ContainerWriter { output, offset: 0, index: Vec::new() };
-        w.raw(&MAGIC)?;
         let mut payload = Vec::new();
-        header.write(&mut payload);
+        SequenceHeader::new(info)?.write(&mut payload);
+        w.raw(&MAGIC)?;
         w.packet(tag::HEADER, &payload)?;
+        if let Some(light) = &info.color.light {
+            w.packet(tag::LIGHT, &light::write(light))?;
+        }
         Ok(w)
     }
 

@@ -3,6 +3,7 @@
 pub mod container;
 pub mod fields;
 pub mod header;
+pub mod light;
 pub mod limits;
 
 pub use container::{ContainerWriter, MAGIC, PacketReader};

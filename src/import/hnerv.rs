@@ -7,7 +7,7 @@ use super::float;
 use super::quantised::{Quantised, Tolerance};
 use super::safetensors::{self, Array};
 use crate::bitstream::container::ContainerWriter;
-use crate::bitstream::header::{HnervHeader, HnervStage, SectionHeader, SequenceHeader};
+use crate::bitstream::header::{HnervHeader, HnervStage, SectionHeader};
 use crate::bitstream::limits::Limits;
 use crate::decoder::{self, StreamDecoder};
 use crate::entropy::tensor::{Network, Step, Tensor, blank_network};
@@ -93,7 +93,7 @@ pub fn import(file: &[u8], fps: Ratio, mut output: impl Write) -> Result<Report>
     let mut payload = Vec::new();
     SectionHeader { first_frame: 0, frames: frames as u32, groups: 1 }.write(&mut payload);
     let parts = group.write(&graph, None, &mut payload)?;
-    let mut writer = ContainerWriter::new(Vec::new(), &SequenceHeader::new(&info)?)?;
+    let mut writer = ContainerWriter::new(Vec::new(), &info)?;
     writer.section(frames as u32, &payload)?;
     let (bytes, length) = writer.finish()?;
     let (beyond_one, psnr) = compare(&bytes, &samples, &float)?;

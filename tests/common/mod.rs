@@ -2,7 +2,7 @@
 #![allow(dead_code)]
 
 use nvc::bitstream::ContainerWriter;
-use nvc::bitstream::header::{SectionHeader, SequenceHeader};
+use nvc::bitstream::header::SectionHeader;
 use nvc::entropy::tensor::{Step, blank_network};
 use nvc::frame::{Chroma, ColorInfo, PixelFormat, Ratio, VideoInfo};
 use nvc::group::{Arch, Group};
@@ -60,7 +60,7 @@ pub fn random_group(info: &VideoInfo, frames: usize, params: f64, seed: u64) -> 
 
 /// A file of sections, each a list of groups.
 pub fn file(info: &VideoInfo, sections: &[Vec<Group>]) -> Vec<u8> {
-    let mut w = ContainerWriter::new(Vec::new(), &SequenceHeader::new(info).unwrap()).unwrap();
+    let mut w = ContainerWriter::new(Vec::new(), info).unwrap();
     let mut first_frame = 0;
     for groups in sections {
         let frames: u32 = groups.iter().map(|g| g.frames as u32).sum();

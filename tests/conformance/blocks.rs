@@ -39,6 +39,15 @@ pub fn header(info: &VideoInfo) -> Vec<u8> {
     p
 }
 
+/// Light payload: primaries of DCI-P3 and white D65 in the order G, B, R, white; 1000 and 0.005 cd/m2; 1000 and 400 cd/m2.
+pub fn light() -> Vec<u8> {
+    let mut p = vec![1, 1];
+    for v in [13250, 34500, 7500, 3000, 34000, 16000, 15635, 16450, 10_000_000, 50, 1000, 400] {
+        varint(&mut p, v);
+    }
+    p
+}
+
 /// A group after one with the network `previous`.
 pub fn group_after(info: &VideoInfo, g: &Group, previous: Option<&Network>) -> Vec<u8> {
     let mut out = Vec::new();
@@ -66,6 +75,7 @@ pub fn section(info: &VideoInfo, first_frame: u32, groups: &[Group]) -> (u32, Ve
     (frames, p)
 }
 
+#[derive(Clone)]
 pub enum Part {
     Header(Vec<u8>),
     Section(u32, Vec<u8>),

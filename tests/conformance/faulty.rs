@@ -28,6 +28,7 @@ pub fn faulty() -> Vec<Vector> {
     families::over_large(&mut add);
     families::networks(&mut add);
     container::index(&mut add);
+    container::light_packet(&mut add);
     out
 }
 

@@ -342,6 +342,18 @@ pub fn uncommon() -> Vec<Vector> {
         "chroma location 7, kept for later: taken as unspecified; fails where a table is read past its end",
         sited(&[7]),
     );
+    let lit = |before: &[Part], light: &[u8]| {
+        let mut parts = vec![Part::Header(header(&gray8()))];
+        parts.extend(before.iter().cloned());
+        assemble(&[parts, vec![Part::Other(b'l', light.to_vec()), Part::Section(n1, s1.clone())]].concat())
+    };
+    add("light.nvc", "an `l` packet with mastering display and content light level", lit(&[], &light()));
+    add(
+        "light-content.nvc",
+        "an `l` packet with the content light level alone, another packet before it, and two bytes of later extensions at its end",
+        lit(&[Part::Other(b't', b"encoder=random".to_vec())], &[0, 1, 0xe8, 0x07, 0x90, 0x03, 1, 0xff]),
+    );
+    add("light-none.nvc", "an `l` packet that says nothing", lit(&[], &[0, 0]));
     add("no-frames.nvc", "no section at all: a valid file of 0 frames", assemble(&[Part::Header(header(&gray8()))]));
     let mut p = Vec::new();
     SectionHeader { first_frame: 0, frames: 2, groups: 1 }.write(&mut p);

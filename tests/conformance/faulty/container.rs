@@ -134,3 +134,16 @@ pub fn index(add: Add) {
     );
     add("index-short.nvc", "an index of 7 bytes", index(&|p| p.truncate(7)), 4, "index offset needs 8 bytes");
 }
+
+pub fn light_packet(add: Add) {
+    let l = |payload: &[u8]| Part::Other(b'l', payload.to_vec());
+    let with = |payload: &[u8]| assemble(&[head(), l(payload), part()]);
+    add("light-twice.nvc", "two `l` packets", assemble(&[head(), l(&light()), l(&[0, 0]), part()]), 4, "a second 'l' packet");
+    add("light-late.nvc", "an `l` packet after a section", assemble(&[head(), part(), l(&light())]), 4, "an 'l' packet after the first");
+    let mut short = light();
+    short.truncate(light().len() - 7);
+    add("light-short.nvc", "an `l` packet that ends inside a luminance", with(&short), 4, "max_luminance needs 1 bytes");
+    add("light-empty.nvc", "an `l` packet without payload", with(&[]), 4, "mastering needs 1 bytes");
+    add("light-flag-2.nvc", "a presence byte of 2", with(&[0, 2, 0, 0]), 4, "content is 2 (allowed 0..=1)");
+    add("light-65536.nvc", "a light level of 17 bits", with(&[0, 1, 0x80, 0x80, 0x04, 0]), 4, "max_cll is 65536");
+}
