@@ -201,6 +201,7 @@ fn heavy_dependencies_stay_in_their_rooms() {
         ("ureq", "datasets/"),
         ("plotters", "bench/"),
         ("constriction", "entropy/"),
+        ("png", "io/"),
     ] {
         let path = format!("{name}::");
         for s in sources().iter().filter(|s| !s.file.starts_with(room)) {

@@ -10,7 +10,7 @@ use super::search::Run;
 use super::video::x265_threads;
 use super::{AnchorSpec, Backend, Codec, Job, pnm};
 use crate::error::{Error, Result};
-use crate::frame::{Chroma, Frame, PixelFormat, VideoInfo};
+use crate::frame::{Chroma, ColorInfo, Frame, PixelFormat, VideoInfo};
 use crate::io::{SinkFormat, SourceOptions, open_sink, open_source};
 
 /// swscale without shortcuts, for the one codec that needs it.
@@ -119,7 +119,9 @@ fn write(path: &str, info: &VideoInfo, frame: &Frame) -> Result<()> {
     if !path.ends_with(".png") {
         return std::fs::write(path, pnm::write(frame)).map_err(|e| Error::io(format!("writing {path}"), e));
     }
-    let mut sink = open_sink(path, Some(SinkFormat::Png), info)?;
+    // untagged, so that no codec spends bytes on the colour description or converts by it
+    let untagged = VideoInfo { color: ColorInfo::UNSPECIFIED, ..*info };
+    let mut sink = open_sink(path, Some(SinkFormat::Png), &untagged)?;
     sink.write(frame)?;
     sink.finish().map(|_| ())
 }

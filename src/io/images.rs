@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{BufReader, Cursor, Read, Write};
 use std::path::Path;
 
-use image::codecs::{jpeg::JpegEncoder, png::PngEncoder};
+use image::codecs::jpeg::JpegEncoder;
 use image::{DynamicImage, ExtendedColorType, ImageEncoder, ImageFormat, ImageReader};
 
 use super::output::Output;
@@ -187,7 +187,7 @@ pub enum Packing {
     Jpeg,
 }
 
-/// Writes a picture, or a sequence numbered from 1. YUV is converted to RGB, ten bits are rounded to eight.
+/// Writes a picture, or a sequence numbered from 1. YUV is converted to RGB; ten bits become sixteen in PNG, eight in JPEG.
 pub struct ImageSink {
     info: VideoInfo,
     convert: ToRgb,
@@ -208,6 +208,9 @@ impl ImageSink {
     }
 
     fn pack(&self, frame: &Frame) -> Result<Vec<u8>> {
+        if self.packing == Packing::Png {
+            return super::png::pack(&self.path, frame, &self.info, &self.convert);
+        }
         let (w, h) = (self.info.width as u32, self.info.height as u32);
         let (data, color) = if self.info.format == PixelFormat::new8(Chroma::Gray) {
             (frame.planes[0].data.iter().map(|&v| v as u8).collect(), ExtendedColorType::L8)
@@ -215,11 +218,8 @@ impl ImageSink {
             (self.convert.convert(frame)?.data, ExtendedColorType::Rgb8)
         };
         let mut bytes = Vec::new();
-        match self.packing {
-            Packing::Png => PngEncoder::new(&mut bytes).write_image(&data, w, h, color),
-            Packing::Jpeg => JpegEncoder::new_with_quality(&mut bytes, JPEG_QUALITY).write_image(&data, w, h, color),
-        }
-        .map_err(|e| Error::Unsupported(format!("{}: packing a {w}x{h} picture: {e}", self.path)))?;
+        let written = JpegEncoder::new_with_quality(&mut bytes, JPEG_QUALITY).write_image(&data, w, h, color);
+        written.map_err(|e| Error::Unsupported(format!("{}: packing a {w}x{h} picture: {e}", self.path)))?;
         Ok(bytes)
     }
 }
@@ -259,6 +259,8 @@ impl FrameSink for ImageSink {
 
 #[cfg(test)]
 mod tests {
+    use image::codecs::png::PngEncoder;
+
     use super::*;
 
     #[test]

@@ -5,6 +5,7 @@ mod md5;
 #[cfg(feature = "ffmpeg")]
 mod media;
 mod output;
+mod png;
 mod raw;
 mod raw_name;
 mod y4m;
