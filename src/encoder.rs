@@ -2,12 +2,16 @@
 
 mod chain;
 mod choose;
+mod layout;
+mod networks;
 mod options;
 mod order0;
 mod report;
 mod section;
 mod share;
 mod sizing;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::io::Write;
@@ -16,6 +20,7 @@ use std::sync::{Mutex, MutexGuard, mpsc};
 use std::time::Instant;
 
 use crate::bitstream::container::{ContainerWriter, PACKET_OVERHEAD};
+use crate::bitstream::header::SequenceHeader;
 use crate::bitstream::limits::Limits;
 use crate::error::{Error, Result};
 use crate::fit;
@@ -25,7 +30,8 @@ use crate::metrics::Scorer;
 use crate::plan;
 
 pub use choose::{Candidate, Choice, Family, Knobs};
-pub use options::{Options, Target};
+use layout::Layout;
+pub use options::{CRF, MODEL_SIZE, Options, PSNR, Target};
 pub use order0::Order0;
 pub use report::{GroupReport, PSNR_TOLERANCE, Report, TARGET_TOLERANCE};
 
@@ -35,8 +41,13 @@ const TRIAL_GUESS: usize = 48;
 /// Share of the wanted size that fits aim at, so that what the last shift misses is not over it.
 const AIM: f64 = 0.995;
 
+/// Frames of a file, which sections number with 31 bits.
+const MOST_FRAMES: u64 = 0x7fff_ffff;
+
 /// Is told how an encode goes, and may stop it.
 pub trait Observer {
+    /// Something that the caller should know before the fit, such as a size that no network has.
+    fn warn(&mut self, _text: &str) {}
     /// A group starts. `groups` is the number in all, where known.
     fn start(&mut self, _group: usize, _groups: Option<usize>, _frames: usize, _params: u64) {}
     /// A step is done.
@@ -111,13 +122,18 @@ impl Drop for Ended {
 /// Encodes everything `source` gives. Holds the frames of the sections that are fitted at once. Returns the report; whether the
 /// target was reached is for [`Report::check_target`] to say.
 pub fn encode(source: &mut dyn FrameSource, output: impl Write, options: &Options, observer: &mut (dyn Observer + Send)) -> Result<Report> {
+    options.check()?;
     let info = *source.info();
+    // what no header holds is said first
+    SequenceHeader::new(&info)?;
     Limits::check("luma samples of a frame", info.width as u64 * info.height as u64, Limits::default().frame_samples)?;
+    let samples = (info.width * info.height) as f64;
     let start = Instant::now();
-    let known = source.frames_hint().map(|n| n as usize);
+    let known = source.frames_hint().map(|n| usize::try_from(n).unwrap_or(usize::MAX));
+    Limits::check("frames of a file", known.unwrap_or(0) as u64, MOST_FRAMES)?;
     let wanted_bpp = match (options.target, known) {
         (Target::Bpp(b), _) => Some(b),
-        (Target::Bytes(b), Some(n)) => Some(b as f64 * 8.0 / (n.max(1) * info.width * info.height) as f64),
+        (Target::Bytes(b), Some(n)) => Some(b as f64 * 8.0 / (n.max(1) as f64 * samples)),
         (Target::Bytes(_), None) => {
             return Err(Error::Parameter("a size in bytes needs a source of known length; a pipe takes --bpp".into()));
         }
@@ -129,21 +145,31 @@ pub fn encode(source: &mut dyn FrameSource, output: impl Write, options: &Option
         n => n,
     };
     let shared = Shared { observer: Mutex::new(observer), failed: AtomicBool::new(false) };
+    // what no family can take is said before anything is read
+    let able = choose::able(options, &shared, |family| Layout::new(&info, known, &Options { family, ..options.clone() }).map(drop))?;
     let mut source = Queued { source, frames: VecDeque::new() };
-    let (family, choice) =
-        choose::family(&mut source, wanted_bpp.or(by_quality.then(|| sizing::guess(TRIAL_GUESS))), options, threads, &shared)?;
+    let trial_bpp = wanted_bpp.or(by_quality.then(|| sizing::guess(TRIAL_GUESS)));
+    let (family, choice) = choose::family(&mut source, &able, trial_bpp, options, threads, &shared)?;
     let options = &Options { family, ..options.clone() };
     let chained = family.chained();
-    let groups = plan::groups(&info, known, options.group.or(chained.then_some(plan::CHAIN_GROUP)), !chained)?;
-    let per_section = options.section.unwrap_or_else(|| if chained { plan::chain_length(&info, groups.size(0)) } else { 1 });
+    let layout = Layout::new(&info, known, options)?;
+    let (groups, per_section) = (&layout.groups, layout.per_section);
     let mut writer = ContainerWriter::new(output, &info)?;
-    // container bytes of a section, its groups' headers and its line in the index; the first also pays for header and index
+    // bytes of header and index, and a section's line in it
     let fixed = writer.offset() + PACKET_OVERHEAD + 8;
     let coded_bytes = |first: bool, groups: usize, frames: usize| {
-        let overhead = PACKET_OVERHEAD + 45 + 20 * (groups as u64 - 1) + if first { fixed } else { 0 };
-        wanted_bpp.map(|b| AIM * b * (frames * info.width * info.height) as f64 / 8.0 - overhead as f64)
+        wanted_bpp.map(|b| layout.coded_bytes(b, groups, frames, if first { fixed } else { 0 }))
     };
-    let sections = groups.count().map(|n| n.div_ceil(per_section));
+    let reach = networks::reach(&info, groups.size(0), options);
+    if let Some(bpp) = wanted_bpp.filter(|_| options.weight_bits.is_none() && options.model_size.is_none())
+        && let Some(text) = layout.too_few(bpp, known.filter(|&n| n > 0), reach.0, fixed)
+    {
+        shared.observer().warn(&text);
+    }
+    if let Some(text) = networks::other_size(&info, groups.size(0), options)? {
+        shared.observer().warn(&text);
+    }
+    let sections = layout.sections();
     let factors = match (wanted_bpp, known) {
         (Some(bpp), Some(n)) if sections.is_some_and(|s| s > 1) && plan::fits_in_memory(&info, n) => {
             source.look_ahead(n, &|| shared.stop())?;
@@ -162,13 +188,14 @@ pub fn encode(source: &mut dyn FrameSource, output: impl Write, options: &Option
     let jobs = match (options.jobs, sections) {
         (0, Some(count)) if count > 1 => {
             let frames = groups.size(0);
-            let start = by_quality.then(|| sizing::guess(frames) * (frames * per_section * info.width * info.height) as f64 / 8.0);
+            let start = by_quality.then(|| sizing::guess(frames) * (frames * per_section) as f64 * samples / 8.0);
             let budget = section::Budget::new(coded_bytes(true, per_section, frames * per_section).or(start), per_section, chained);
-            let (arch, _) = choose::network(&info, frames, budget.first, options)?;
+            let (arch, _) = networks::network(&info, frames, budget.first, options)?;
             fit::groups_at_once(&arch.lower(&info, frames)?, options.batch, options.device, threads).min(count)
         }
         (0, _) => 1,
-        (n, _) => n,
+        (n, Some(count)) => n.min(count).max(1),
+        (n, None) => n,
     };
     let mut scorer = Scorer::new(&info);
     let mut reports = Vec::<GroupReport>::new();
@@ -197,13 +224,16 @@ pub fn encode(source: &mut dyn FrameSource, output: impl Write, options: &Option
                     }
                 }
                 if !parts.is_empty() {
-                    let frames = parts.iter().map(Vec::len).sum();
+                    let frames: usize = parts.iter().map(Vec::len).sum();
+                    if let Err(e) = Limits::check("frames of a file", (first_frame + frames) as u64, MOST_FRAMES) {
+                        return stop(&shared, e);
+                    }
                     let left = sections.map_or(jobs, |n| n.saturating_sub(read).max(1));
                     let threads = threads.div_ceil(jobs.min(left));
                     let coded = coded_bytes(read == 0, parts.len(), frames).map(|b| b * factors.get(read).unwrap_or(&1.0));
                     let start = by_quality.then(|| {
                         let bpp = start_bpp.unwrap_or_else(|| sizing::guess(parts[0].len()));
-                        bpp * (frames * info.width * info.height) as f64 / 8.0
+                        bpp * frames as f64 * samples / 8.0
                     });
                     let index = read_groups - parts.len();
                     let work = Work { section: read, index, groups: groups.count(), first_frame, coded, start, parts, threads };
@@ -234,7 +264,7 @@ pub fn encode(source: &mut dyn FrameSource, output: impl Write, options: &Option
                 }
                 written += 1;
                 let coded = c.reports.iter().map(|r| r.bytes.weights + r.bytes.latents).sum::<u64>() as f64;
-                start_bpp.get_or_insert(coded * 8.0 / (c.frames.len() * info.width * info.height) as f64);
+                start_bpp.get_or_insert(coded * 8.0 / (c.frames.len() as f64 * samples));
                 reports.extend(c.reports);
             }
         }
@@ -243,9 +273,8 @@ pub fn encode(source: &mut dyn FrameSource, output: impl Write, options: &Option
         return Err(Error::Parameter("the source has no frames".into()));
     }
     let (_, bytes) = writer.finish()?;
-    let reach = choose::reach(&info, groups.size(0), options);
     let reach = (reach.0 * reports.len() as f64, reach.1 * reports.len() as f64);
-    let pixels = (first_frame * info.width * info.height) as f64;
+    let pixels = first_frame as f64 * samples;
     Ok(Report {
         frames: first_frame as u64,
         bytes,

@@ -1,7 +1,7 @@
 //! One group: headers, network and latents, to bytes and back (spec sections 3.3, 4 and 6).
 
 use crate::bitstream::Limits;
-use crate::bitstream::fields::Reader;
+use crate::bitstream::fields::{FieldSpec, Reader};
 use crate::bitstream::header::{GroupHeader, HnervHeader, HnervStage, NervHeader, NervppHeader, NirvanaHeader};
 use crate::entropy::scaled::Scaled;
 use crate::entropy::tensor::{Network, Syntax, blank_network, code_network};
@@ -61,6 +61,20 @@ impl Arch {
             Arch::Hnerv(h) => h.header.dump(),
             Arch::Nerv(n) => n.header.dump().into_iter().chain(n.plus.iter().flat_map(|p| p.dump())).collect(),
             Arch::Nirvana(n) => n.header.dump(),
+        }
+    }
+
+    /// Refuses fields that no header can hold.
+    pub fn check_fields(&self) -> Result<()> {
+        let own: Vec<&FieldSpec> = match self {
+            Arch::Hnerv(_) => HnervHeader::FIELDS.iter().collect(),
+            Arch::Nerv(n) => NervHeader::FIELDS.iter().chain(NervppHeader::FIELDS.iter().filter(|_| n.plus.is_some())).collect(),
+            Arch::Nirvana(_) => NirvanaHeader::FIELDS.iter().collect(),
+        };
+        let stages = self.stages().iter().flat_map(|s| HnervStage::FIELDS.iter().zip(s.dump()));
+        match own.into_iter().zip(self.dump()).chain(stages).find(|(f, (_, v))| !(f.min..=f.max).contains(v)) {
+            Some((f, (_, v))) => Err(Error::Unsupported(format!("{} is {v} (allowed {}..={})", f.name, f.min, f.max))),
+            None => Ok(()),
         }
     }
 

@@ -73,7 +73,11 @@ impl Groups {
     pub fn size(&self, i: usize) -> usize {
         match self.known {
             // a source may hold more than it said; what is left over goes into further groups
-            Some((frames, count)) if self.equal && i < count => (i + 1) * frames / count - i * frames / count,
+            Some((frames, count)) if self.equal && i < count => {
+                // a long raw file of tiny pictures has more frames than a product of two numbers holds
+                let before = |i: usize| (i as u128 * frames as u128 / count as u128) as usize;
+                before(i + 1) - before(i)
+            }
             _ => self.size,
         }
     }

@@ -6,9 +6,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::args::{ArchArg, EncodeArgs, LossArg, OptimiserArg, PrecisionArg, PresetArg};
 use super::config;
+use super::machine::{clamp_jobs, clamp_threads};
 use super::progress::{Reporter, Stats};
 use super::{guard_distinct, guard_output, open_range, say};
-use crate::encoder::{self, Family, Knobs, Options, Report, Target};
+use crate::encoder::{self, CRF, Family, Knobs, MODEL_SIZE, Options, PSNR, Report, Target};
 use crate::error::{Error, Result};
 use crate::fit::{self, Device, Loss, Optimiser, Precision};
 use crate::frame::VideoInfo;
@@ -19,6 +20,9 @@ use crate::plan::Preset;
 const DEFAULT_CRF: f64 = 36.0;
 /// Bits a pixel that size the network where parameters have a fixed number of bits.
 const WEIGHT_BITS_BPP: f64 = 0.1;
+/// Largest `--size`, 2^50, and `--bitrate`.
+const MOST_BYTES: f64 = 1_125_899_906_842_624.0;
+const MOST_BITRATE: f64 = 1e12;
 
 /// Encodes `a.input` to `a.output`.
 pub fn run(a: &EncodeArgs) -> Result<()> {
@@ -67,19 +71,20 @@ fn encode_options(a: &EncodeArgs, knobs: &Knobs, info: &VideoInfo, frames: Optio
         Some(v) if !(v > 0.0 && v <= max) => Err(Error::Parameter(format!("{name} is {v} (allowed above 0, at most {max})"))),
         v => Ok(v),
     };
-    let quality = |v: Option<f64>, name: &str, range: std::ops::RangeInclusive<f64>| match v {
+    let within = |v: Option<f64>, name: &str, range: std::ops::RangeInclusive<f64>| match v {
         Some(v) if !range.contains(&v) => Err(Error::Parameter(format!("{name} is {v} (allowed {}..={})", range.start(), range.end()))),
         v => Ok(v),
     };
-    let psnr = quality(a.psnr, "--psnr", 10.0..=70.0)?;
-    let crf = quality(a.crf, "--crf", 0.0..=63.0)?;
-    let target = match (positive(a.bpp, "--bpp", 48.0)?, a.size, a.bitrate) {
+    let psnr = within(a.psnr, "--psnr", PSNR)?;
+    let crf = within(a.crf, "--crf", CRF)?;
+    let bitrate = within(a.bitrate, "--bitrate", 1.0..=MOST_BITRATE)?;
+    let target = match (positive(a.bpp, "--bpp", 48.0)?, a.size.map(whole_bytes).transpose()?, bitrate) {
         (Some(b), _, _) => Target::Bpp(b),
         (_, Some(s), _) => {
             if frames.is_none() {
                 return Err(Error::Parameter("--size needs a source that knows its length; from a pipe use --bpp or --bitrate".into()));
             }
-            Target::Bytes(s as u64)
+            Target::Bytes(s)
         }
         (_, _, Some(rate)) => {
             if info.fps.num == 0 || info.fps.den == 0 {
@@ -103,6 +108,10 @@ fn encode_options(a: &EncodeArgs, knobs: &Knobs, info: &VideoInfo, frames: Optio
     if !(0.0..=1.0).contains(&float_share) {
         return Err(Error::Parameter(format!("--float-share is {float_share} (allowed 0..=1)")));
     }
+    let said = |(n, text): (usize, Option<String>)| {
+        text.filter(|_| !a.quiet).iter().for_each(|t| say(t));
+        n
+    };
     let range = |name: &str, v: Option<usize>, least: usize, most: usize| match v {
         Some(v) if !(least..=most).contains(&v) => Err(Error::Parameter(format!("--{name} is {v} (allowed {least}..={most})"))),
         v => Ok(v),
@@ -124,7 +133,7 @@ fn encode_options(a: &EncodeArgs, knobs: &Knobs, info: &VideoInfo, frames: Optio
         },
         knobs: knobs.clone(),
         target,
-        model_size: positive(a.model_size, "--model-size", 1e9)?,
+        model_size: within(a.model_size, "--model-size", MODEL_SIZE)?,
         preset: match a.preset.unwrap_or(PresetArg::Medium) {
             PresetArg::Ultrafast => Preset::Ultrafast,
             PresetArg::Fast => Preset::Fast,
@@ -151,14 +160,24 @@ fn encode_options(a: &EncodeArgs, knobs: &Knobs, info: &VideoInfo, frames: Optio
             LossArg::Fusion6 => Loss::Fusion6,
         },
         seed: a.seed.unwrap_or(0),
-        threads: a.threads,
+        threads: said(clamp_threads(a.threads)),
         device: device(&a.device)?,
         precision: match a.precision.unwrap_or(PrecisionArg::F32) {
             PrecisionArg::F32 => Precision::Full,
             PrecisionArg::F16 => Precision::Half,
         },
-        jobs: range("jobs", Some(a.jobs), 0, 256)?.unwrap_or(0),
+        jobs: said(clamp_jobs(a.jobs)),
     })
+}
+
+/// `--size` in whole bytes.
+fn whole_bytes(size: f64) -> Result<u64> {
+    // 1.1k is no whole number in binary
+    let whole = size.round();
+    if !(1.0..=MOST_BYTES).contains(&whole) || (size - whole).abs() > 1e-6 {
+        return Err(Error::Parameter(format!("--size is {size} (allowed: whole bytes, 1..={MOST_BYTES})")));
+    }
+    Ok(whole as u64)
 }
 
 fn device(text: &str) -> Result<Device> {

@@ -14,6 +14,8 @@ mod encode;
 mod import;
 mod info;
 #[cfg(feature = "encode")]
+mod machine;
+#[cfg(feature = "encode")]
 mod progress;
 mod verify;
 

@@ -100,6 +100,7 @@ struct Running {
 /// Tells people and programs how the encode goes.
 pub struct Reporter<'a> {
     show: Show,
+    quiet: bool,
     stats: &'a mut Stats,
     recon: Option<BoxedSink>,
     interrupted: Arc<AtomicBool>,
@@ -128,7 +129,7 @@ impl<'a> Reporter<'a> {
             }
         };
         let now = Instant::now();
-        Reporter { show, stats, recon, interrupted, groups: None, running: BTreeMap::new(), last_line: now, failed: None }
+        Reporter { show, quiet, stats, recon, interrupted, groups: None, running: BTreeMap::new(), last_line: now, failed: None }
     }
 
     /// The reconstruction sink, or what went wrong with it or the statistics.
@@ -167,6 +168,18 @@ impl<'a> Reporter<'a> {
 }
 
 impl Observer for Reporter<'_> {
+    fn warn(&mut self, text: &str) {
+        let line = format!("warning: {text}");
+        match &self.show {
+            Show::Bar(b) => b.suspend(|| say(&line)),
+            Show::Json => say(&json!({ "type": "warning", "message": text }).to_string()),
+            Show::Lines => say(&line),
+            Show::Off if !self.quiet => say(&line),
+            Show::Off => {}
+        }
+        self.stats_line(&json!({ "type": "warning", "message": text }));
+    }
+
     fn start(&mut self, group: usize, groups: Option<usize>, frames: usize, params: u64) {
         self.groups = groups;
         self.running.insert(group, Running { start: Instant::now(), step: 0, steps: 0 });

@@ -3,8 +3,9 @@
 //! The quality of a chain is that of its later groups, which have few steps each and share the first group's quantisation steps:
 //! nothing of it can be foreseen while the first is fitted.
 
+use super::networks::LEAST_BYTES;
 use super::section::groups;
-use super::{Coded, Options, PSNR_TOLERANCE, Shared, Target, Work, choose};
+use super::{Coded, Options, PSNR_TOLERANCE, Shared, Target, Work};
 use crate::error::{Error, Result};
 use crate::fit::{Goal, OCTAVE};
 use crate::frame::VideoInfo;
@@ -47,13 +48,13 @@ pub(super) fn by_quality(work: &Work, goal: Goal, info: &VideoInfo, options: &Op
     let frames: usize = work.parts.iter().map(Vec::len).sum();
     let samples = (frames * info.width * info.height) as f64;
     let sized = &Options { target: Target::Natural, ..options.clone() };
-    let mut bytes = work.start.unwrap_or(choose::least_bytes());
+    let mut bytes = work.start.unwrap_or(LEAST_BYTES);
     let (mut tries, mut best) = (Vec::<(f64, f64)>::new(), None::<(f64, Coded)>);
     while tries.len() < TRIES {
         let coded = match groups(work, Some(bytes), info, sized, shared) {
             Ok(c) => c,
-            // no network of such a size
-            Err(Error::Limits { .. } | Error::Format { .. } | Error::Parameter(_)) if best.is_some() => break,
+            // a fit that goes wrong does not undo the ones before
+            Err(Error::Parameter(_)) if best.is_some() => break,
             Err(e) => return Err(e),
         };
         let mut scorer = Scorer::new(info);
@@ -74,7 +75,7 @@ pub(super) fn by_quality(work: &Work, goal: Goal, info: &VideoInfo, options: &Op
         if (wanted / bytes).ln().abs() < 0.01 {
             break;
         }
-        bytes = wanted.max(choose::least_bytes());
+        bytes = wanted.max(LEAST_BYTES);
     }
     best.map(|(_, c)| c).ok_or_else(|| Error::Parameter("a section without a fit; this is a bug".into()))
 }

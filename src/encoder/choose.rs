@@ -4,13 +4,11 @@ use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
+use super::networks::LEAST_BYTES;
 use super::{Coded, GroupReport, Observer, Options, Queued, Shared, Target, Work, section};
-use crate::bitstream::limits::Limits;
 use crate::error::{Error, Result};
 use crate::frame::{Frame, VideoInfo};
-use crate::group::Arch;
-use crate::network::hnerv::Hnerv;
-use crate::network::size::{self, HnervKnobs, nerv::NervKnobs, nirvana::NirvanaKnobs};
+use crate::network::size::{HnervKnobs, nerv::NervKnobs, nirvana::NirvanaKnobs};
 use crate::plan;
 
 /// Families of representations.
@@ -98,8 +96,6 @@ pub struct Choice {
 pub(super) const TRIAL_FRAMES: usize = 12;
 const TRIAL_STEPS: f64 = 0.08;
 const LEAST_TRIAL_PASSES: usize = 12;
-/// Fewer bytes hold no network of these kinds.
-const LEAST_BYTES: f64 = 150.0;
 
 impl std::fmt::Display for Choice {
     fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
@@ -118,36 +114,68 @@ impl Observer for Silent<'_, '_, '_> {
     }
 }
 
-/// The family to take: the one asked for, or the winner of a short trial on the first frames, of which the observer is told.
+/// Families that are tried where none is given.
+const TRIED: [Family; 3] = [Family::Hnerv, Family::Nervpp, Family::Nirvana];
+
+/// The families to choose from: the one asked for, or all that `can` take the pictures. What cannot is left out with a word; if
+/// none can, it is an error.
+pub(super) fn able(options: &Options, shared: &Shared<'_, '_>, can: impl Fn(Family) -> Result<()>) -> Result<Vec<Family>> {
+    if options.family != Family::Auto {
+        return can(options.family).map(|()| vec![options.family]);
+    }
+    let (mut able, mut why) = (Vec::new(), None);
+    for family in TRIED {
+        match can(family) {
+            Ok(()) => able.push(family),
+            Err(e) => {
+                left_out(&e, shared);
+                why.get_or_insert(e);
+            }
+        }
+    }
+    why.filter(|_| able.is_empty()).map_or(Ok(able), Err)
+}
+
+fn left_out(e: &Error, shared: &Shared<'_, '_>) {
+    let text = match e {
+        Error::Unsupported(what) => what.clone(),
+        e => e.to_string(),
+    };
+    shared.observer().warn(&format!("auto: {text}; it is left out"));
+}
+
+/// The family to take of `able`: the only one, or the winner of a short trial on the first frames, of which the observer is told.
 pub(super) fn family(
     source: &mut Queued<'_>,
+    able: &[Family],
     bpp: Option<f64>,
     options: &Options,
     threads: usize,
     shared: &Shared<'_, '_>,
 ) -> Result<(Family, Option<Choice>)> {
-    let (Family::Auto, Some(bpp)) = (options.family, bpp) else {
-        // without a size there is nothing to compare at
-        return Ok((if options.family == Family::Auto { Family::Hnerv } else { options.family }, None));
-    };
+    let first = able.first().copied().unwrap_or(Family::Hnerv);
+    // without a size there is nothing to compare at
+    let Some(bpp) = bpp.filter(|_| able.len() > 1) else { return Ok((first, None)) };
     let info = *source.source.info();
     let frames = source.group(TRIAL_FRAMES, &|| shared.stop())?;
     source.frames = frames.iter().cloned().collect();
     if frames.is_empty() {
-        return Ok((Family::Hnerv, None));
+        return Ok((first, None));
     }
     let coded = trial_bytes(bpp, frames.len(), &info);
     let mut candidates = Vec::new();
-    for family in [Family::Hnerv, Family::Nervpp, Family::Nirvana] {
+    for &family in able {
         match trial(family, &frames, &info, coded, options, threads, shared) {
             Ok(c) => candidates.push(c),
-            // a picture that a family cannot take is no reason to stop
-            Err(Error::Parameter(_) | Error::Format { .. } | Error::Limits { .. }) => {}
+            // one fit that goes wrong is no reason to stop
+            Err(e @ (Error::Parameter(_) | Error::Unsupported(_))) => {
+                left_out(&e, shared);
+            }
             Err(e) => return Err(e),
         }
     }
     let best = candidates.iter().max_by(|a, b| a.psnr.total_cmp(&b.psnr));
-    let family = best.map_or(Family::Hnerv, |c| c.family);
+    let family = best.map_or(first, |c| c.family);
     let choice = Choice { frames: frames.len(), candidates, family };
     shared.observer().chosen(&choice);
     Ok((family, Some(choice)))
@@ -155,7 +183,7 @@ pub(super) fn family(
 
 /// Bytes of a trial on `frames` frames.
 pub(super) fn trial_bytes(bpp: f64, frames: usize, info: &VideoInfo) -> f64 {
-    (bpp * (frames * info.width * info.height) as f64 / 8.0).max(LEAST_BYTES)
+    (bpp * frames as f64 * (info.width * info.height) as f64 / 8.0).max(LEAST_BYTES)
 }
 
 /// A short fit of a few frames.
@@ -186,59 +214,4 @@ pub(super) fn trial(
         bytes: reports.iter().map(|g| g.bytes.total()).sum(),
         seconds: start.elapsed().as_secs_f64(),
     })
-}
-
-/// Fewest coded bytes of a group.
-pub(super) fn least_bytes() -> f64 {
-    LEAST_BYTES
-}
-
-/// The network for a group and the coded bytes it shall have.
-pub(super) fn network(info: &VideoInfo, frames: usize, coded: Option<f64>, options: &Options) -> Result<(Arch, f64)> {
-    let coded = coded.map(|c| c.max(LEAST_BYTES));
-    let params = match (options.model_size, coded) {
-        (Some(p), _) => p,
-        (None, Some(c)) => options.weight_bits.map_or_else(|| plan::params_for(c), |bits| c * 8.0 / f64::from(bits)),
-        (None, None) => return Err(Error::Parameter("neither a size nor a model size is given".into())),
-    };
-    let knobs = &options.knobs;
-    let arch = match options.family {
-        Family::Auto | Family::Hnerv => Arch::Hnerv(match options.model_size {
-            Some(_) => size::for_params(info, frames, params, &knobs.hnerv)?,
-            None => nearest_size(info, frames, params, &knobs.hnerv)?,
-        }),
-        Family::Nerv => Arch::Nerv(size::nerv::for_params(info, params, false, &knobs.nerv)?),
-        Family::Nervpp => Arch::Nerv(size::nerv::for_params(info, params, true, &knobs.nerv)?),
-        Family::Nirvana => Arch::Nirvana(size::nirvana::for_params(info, frames, params, &knobs.nirvana)?),
-    };
-    arch.lower(info, frames)?.check(frames, &Limits::default())?;
-    let values = values(&arch, info, frames)?;
-    Ok((arch, coded.unwrap_or(values * plan::MODEL_SIZE_BITS / 8.0)))
-}
-
-/// Parameters and latents of a group of `frames` frames.
-pub(super) fn values(arch: &Arch, info: &VideoInfo, frames: usize) -> Result<f64> {
-    let graph = arch.lower(info, frames)?;
-    Ok(graph.params() as f64 + (graph.latent_len() * graph.passes(frames)) as f64)
-}
-
-/// Fewest and most bytes, about, that a group of `frames` frames can have: the smallest network at a bit a value, and the largest at
-/// twelve.
-pub(super) fn reach(info: &VideoInfo, frames: usize, options: &Options) -> (f64, f64) {
-    let values = |params: f64| {
-        let options = Options { model_size: Some(params), target: Target::Natural, ..options.clone() };
-        network(info, frames, None, &options).ok().map(|(_, bytes)| bytes * 8.0 / plan::MODEL_SIZE_BITS)
-    };
-    let sizes = |i: i32| 100.0 * 1.3f64.powi(i);
-    let least = (0..60).find_map(|i| values(sizes(i)));
-    let most = (0..60).rev().find_map(|i| values(sizes(i)));
-    ((least.unwrap_or(0.0) / 8.0).max(LEAST_BYTES), most.unwrap_or(0.0) * 12.0 / 8.0)
-}
-
-/// The network of `params` parameters, or where there is none so small or large, the nearest that there is: the file's
-/// size then misses the target, and the report says so.
-fn nearest_size(info: &VideoInfo, frames: usize, params: f64, knobs: &HnervKnobs) -> Result<Hnerv> {
-    let wanted = size::for_params(info, frames, params, knobs);
-    let others = (1..120).flat_map(|i| [params * 1.1f64.powi(i), params / 1.1f64.powi(i)]);
-    wanted.or_else(|e| others.into_iter().find_map(|p| size::for_params(info, frames, p, knobs).ok()).ok_or(e))
 }

@@ -11,7 +11,7 @@ use crate::bitstream::header::SectionHeader;
 use crate::bitstream::limits::Limits;
 use crate::calibrate;
 use crate::decoder;
-use crate::entropy::tensor::Network;
+use crate::entropy::tensor::{Network, Syntax};
 use crate::error::{Error, Result};
 use crate::fit::{self, Job, Settings, Warm};
 use crate::frame::{Frame, VideoInfo};
@@ -82,8 +82,9 @@ impl fit::Observer for FitObserver<'_, '_, '_> {
     }
 }
 
-/// What a group may start from.
+/// What comes before a group in its section.
 struct Before {
+    /// The network that this group's is coded after, and that those of a chain start from.
     network: Network,
     /// Mean PSNR of the section's groups so far, dB, over all planes as the loss weighs them.
     psnr: f64,
@@ -133,7 +134,7 @@ pub(super) fn groups(work: &Work, bytes: Option<f64>, info: &VideoInfo, options:
     for (i, frames) in work.parts.iter().enumerate() {
         let (fitted, mut report) = section.fit(work.index + i, frames, &budget, before.as_ref())?;
         report.first_frame = (work.first_frame + coded.decoded.len()) as u64;
-        let previous = before.as_ref().map(|b| &b.network);
+        let previous = before.as_ref().map(|b| &b.network).filter(|_| fitted.group.syntax(None) != Syntax::Plain);
         let start = coded.payload.len();
         let graph = fitted.group.arch.lower(info, frames.len())?;
         report.bytes = fitted.group.write(&graph, previous, &mut coded.payload)?;
@@ -145,7 +146,7 @@ pub(super) fn groups(work: &Work, bytes: Option<f64>, info: &VideoInfo, options:
         budget.take(report.bytes.weights + report.bytes.latents);
         let mean = |before: Option<f64>, now: f64| before.map_or(now, |b| (b * i as f64 + now) / (i + 1) as f64);
         let psnr = mean(before.as_ref().map(|b| b.psnr), fitted.float_psnr);
-        before = chained.then_some(Before { network, psnr });
+        before = Some(Before { network, psnr });
         coded.reports.push(report);
         coded.decoded.extend(decoded);
     }
@@ -164,7 +165,7 @@ impl Section<'_, '_, '_> {
                 fit::Outcome::Misfit(m) => (m.spare, m.done),
                 fit::Outcome::Fitted(f) => {
                     let spare = match goal {
-                        Some(fit::Goal::Psnr(wanted)) => f.quality - wanted,
+                        Some(fit::Goal::Psnr(wanted)) => f.far.unwrap_or(f.quality - wanted),
                         _ => 0.0,
                     };
                     if best.as_ref().is_none_or(|(b, _)| spare.abs() < b.abs()) {
@@ -218,10 +219,11 @@ impl Section<'_, '_, '_> {
     ) -> Result<fit::Outcome> {
         let (info, options, Sizing { arch, bytes: natural, .. }) = (self.info, self.options, &self.sizing);
         let graph = arch.lower(info, frames.len())?;
+        let chained = before.filter(|_| options.family.chained());
         self.shared.observer().start(index, self.groups, frames.len(), graph.params());
         let anew = options.steps.unwrap_or_else(|| options.preset.steps(options.passes, graph.passes(frames.len()), options.batch));
         let settings = Settings {
-            steps: if before.is_some() { ((anew as f64 * WARM_STEPS) as usize).max(10) } else { anew },
+            steps: if chained.is_some() { ((anew as f64 * WARM_STEPS) as usize).max(10) } else { anew },
             batch: options.batch,
             learning_rate: options.learning_rate.unwrap_or(options.family.learning_rate()),
             seed: options.seed.wrapping_add(index as u64),
@@ -236,16 +238,26 @@ impl Section<'_, '_, '_> {
         let target_bytes = match (budget.started, budget.next()) {
             (false, _) => *natural,
             (true, Some(share)) => share,
-            (true, None) if before.is_some() => natural / FIRST_SHARE,
+            (true, None) if chained.is_some() => natural / FIRST_SHARE,
             (true, None) => *natural,
         };
-        let warm = before.map(|b| Warm {
+        let warm = chained.map(|b| Warm {
             network: &b.network,
             quality: b.psnr,
             least_gain: options.least_gain,
             most_bytes: budget.most().unwrap_or(target_bytes),
         });
-        let job = Job { info, frames, arch, target_bytes, goal, resize: self.sizing.resize(), warm, settings };
+        let job = Job {
+            info,
+            frames,
+            arch,
+            target_bytes,
+            goal,
+            resize: self.sizing.resize(),
+            previous: before.map(|b| &b.network),
+            warm,
+            settings,
+        };
         let mut observer = FitObserver { shared: self.shared, group: index };
         let mut refine = |group: &mut Group| calibrate::refine_scales(group, &graph, info, frames, &self.pool);
         self.pool.install(|| fit::fit(&job, &mut refine, &mut observer))

@@ -2,9 +2,9 @@
 
 use std::ops::Range;
 
-use super::choose::{self, least_bytes};
+use super::networks::{self, LEAST_BYTES};
 use super::{Options, Target};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::fit::{Goal, OCTAVE, Resize};
 use crate::frame::VideoInfo;
 use crate::group::Arch;
@@ -80,10 +80,10 @@ impl Sizing {
     /// The network for `coded` bytes in a group of `frames` frames, where these are known. Where they follow from a quality, the
     /// network that was found has its usual bits a value, also if there was none of the size.
     pub(super) fn new(info: &VideoInfo, frames: usize, coded: Option<f64>, options: &Options) -> Result<Self> {
-        let (arch, bytes) = choose::network(info, frames, coded, options)?;
+        let (arch, bytes) = networks::network(info, frames, coded, options)?;
         let mut sizing = Sizing { arch, bytes, tried: Vec::new(), left: 0.0, early: EARLY, others: (false, false) };
         if goal(options.target).is_some() {
-            sizing.bytes = plan::bytes_for(choose::values(&sizing.arch, info, frames)?);
+            sizing.bytes = plan::bytes_for(networks::values(&sizing.arch, info, frames)?);
             if options.model_size.is_none() {
                 sizing.left = CORRECTIONS;
                 sizing.look_around(info, frames, options)?;
@@ -131,8 +131,8 @@ impl Sizing {
 
     /// The network with the bytes nearest to `wanted` of those with more than `range.start` and fewer than `range.end`, if there are any.
     fn nearest(&self, wanted: f64, range: Range<f64>, info: &VideoInfo, frames: usize, options: &Options) -> Result<Option<(Arch, f64)>> {
-        let most = (MOST_BPP * (frames * info.width * info.height) as f64 / 8.0).max(least_bytes());
-        let range = (range.start * SAME).max(least_bytes())..(range.end / SAME).min(most);
+        let most = (MOST_BPP * (frames * info.width * info.height) as f64 / 8.0).max(LEAST_BYTES);
+        let range = (range.start * SAME).max(LEAST_BYTES)..(range.end / SAME).min(most);
         if range.is_empty() {
             return Ok(None);
         }
@@ -141,12 +141,8 @@ impl Sizing {
         let mut best: Option<(Arch, f64)> = None;
         // sizes are steps apart, and what is asked for may be had by a size's name only
         for ask in (-ASKS..=ASKS).map(|i| wanted * ASK.powi(i)) {
-            let (arch, _) = match choose::network(info, frames, Some(ask), options) {
-                Ok(n) => n,
-                Err(Error::Limits { .. } | Error::Format { .. } | Error::Parameter(_)) => continue,
-                Err(e) => return Err(e),
-            };
-            let bytes = plan::bytes_for(choose::values(&arch, info, frames)?);
+            let (arch, _) = networks::network(info, frames, Some(ask), options)?;
+            let bytes = plan::bytes_for(networks::values(&arch, info, frames)?);
             if range.contains(&bytes) && best.as_ref().is_none_or(|(_, b)| off(bytes) < off(*b)) {
                 best = Some((arch, bytes));
             }
@@ -183,8 +179,8 @@ impl Sizing {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::{info, options};
     use super::*;
-    use crate::frame::{Chroma, ColorInfo, PixelFormat, Ratio};
 
     #[test]
     fn the_rate_factor_is_that_of_known_encoders() {
@@ -194,15 +190,9 @@ mod tests {
         assert!((guess(1) - 0.5).abs() < 1e-12 && (guess(48) - 0.1).abs() < 1e-12);
     }
 
-    fn info() -> VideoInfo {
-        let ratio = Ratio { num: 0, den: 0 };
-        let format = PixelFormat::new8(Chroma::Yuv420);
-        VideoInfo { width: 64, height: 48, format, fps: ratio, sar: ratio, color: ColorInfo::UNSPECIFIED }
-    }
-
     #[test]
     fn corrections_learn_the_slope() {
-        let mut s = Sizing::new(&info(), 4, Some(1000.0), &options(Target::Psnr(30.0))).unwrap();
+        let mut s = Sizing::new(&info(64, 48), 4, Some(1000.0), &options(Target::Psnr(30.0))).unwrap();
         let tried = |bytes, spare, done| Tried { bytes, spare, done };
         // 1.4 dB an octave until known, and never far at once
         for (spare, bytes) in [(ABOVE - 1.4, 2000.0), (-30.0, 4000.0), (30.0, 200.0)] {
@@ -222,7 +212,7 @@ mod tests {
 
     #[test]
     fn what_was_too_small_or_too_large_is_not_tried_again() {
-        let (info, options) = (info(), options(Target::Psnr(30.0)));
+        let (info, options) = (info(64, 48), options(Target::Psnr(30.0)));
         let mut s = Sizing::new(&info, 4, Some(12_000.0), &options).unwrap();
         let large = s.bytes;
         assert!(s.correct(4.0, 0.25, &info, 4, &options).unwrap() && s.bytes < large / SAME);
@@ -236,7 +226,7 @@ mod tests {
 
     #[test]
     fn what_no_network_brings_is_not_tried_for_ever() {
-        let (info, options) = (info(), options(Target::Psnr(60.0)));
+        let (info, options) = (info(64, 48), options(Target::Psnr(60.0)));
         let mut s = Sizing::new(&info, 4, Some(600.0), &options).unwrap();
         let mut tries = 0;
         while s.resize().early && s.correct(-30.0 + 2.0 * f64::from(tries), 0.25, &info, 4, &options).unwrap() {
@@ -249,35 +239,8 @@ mod tests {
         assert!(s.correct(-10.0, 0.25, &info, 4, &options).unwrap());
         assert!(!s.correct(-9.9, 0.25, &info, 4, &options).unwrap() && !s.may_change());
         // and there are no smaller ones than the smallest
-        let mut s = Sizing::new(&info, 4, Some(least_bytes()), &options).unwrap();
+        let mut s = Sizing::new(&info, 4, Some(LEAST_BYTES), &options).unwrap();
         assert!(!s.resize().smaller && s.resize().larger);
         assert!(!s.correct(9.0, 0.25, &info, 4, &options).unwrap() && s.resize() == Resize::default());
-    }
-
-    fn options(target: Target) -> Options {
-        Options {
-            family: super::super::Family::Hnerv,
-            knobs: Default::default(),
-            target,
-            model_size: None,
-            preset: plan::Preset::Fast,
-            steps: None,
-            passes: None,
-            group: None,
-            section: None,
-            least_gain: 0.0,
-            batch: 1,
-            learning_rate: None,
-            optimiser: Default::default(),
-            float_share: 0.4,
-            rate: true,
-            weight_bits: None,
-            loss: crate::fit::Loss::L2,
-            seed: 0,
-            threads: 1,
-            device: Default::default(),
-            precision: Default::default(),
-            jobs: 1,
-        }
     }
 }

@@ -161,6 +161,8 @@ pub struct Job<'a> {
     pub goal: Option<Goal>,
     /// Whether another network may be tried where this one has the wrong size for the goal.
     pub resize: Resize,
+    /// The network of the group before in the section, after which this one's is coded.
+    pub previous: Option<&'a Network>,
     /// What to start from, and when to stop.
     pub warm: Option<Warm<'a>>,
     /// How to fit.
@@ -170,7 +172,7 @@ pub struct Job<'a> {
 /// A start from the network of the group before (NIRVANA section 3.3).
 #[derive(Clone, Copy)]
 pub struct Warm<'a> {
-    /// That network, of the same section.
+    /// That network, [`Job::previous`].
     pub network: &'a Network,
     /// PSNR at which the fit may end, dB, as [`Fitted::float_psnr`].
     pub quality: f64,
@@ -183,7 +185,7 @@ pub struct Warm<'a> {
 impl<'a> Job<'a> {
     /// How the network will be coded.
     pub fn syntax(&self) -> Syntax<'a> {
-        group::syntax(self.arch.id(), self.warm.map(|w| w.network))
+        group::syntax(self.arch.id(), self.previous)
     }
 
     /// The graph to fit.
@@ -233,6 +235,8 @@ pub struct Fitted {
     pub target_bytes: f64,
     /// Optimiser steps taken.
     pub steps: usize,
+    /// PSNR less that wanted as the network would have it, dB, where another is needed: coarser steps may have hidden that.
+    pub far: Option<f64>,
 }
 
 /// Why a fit by quality ended early.

@@ -75,8 +75,9 @@ where
             }
             if let Some((spare, net, target)) = best {
                 (self.net, self.target) = (net, target);
-                let other = self.job.resize.helps(spare) && !goal::FAR.contains(&spare);
-                if spare >= goal::NEAR.end && !other {
+                self.far = Some(spare).filter(|&s| self.job.resize.helps(s) && !goal::FAR.contains(&s));
+                // another network may yet turn out worse than this one
+                if spare >= goal::NEAR.end {
                     self.coarsen(wanted)?;
                 }
             }
@@ -236,7 +237,7 @@ where
         }
         let frames = self.job.frames.len() as f64;
         let float_psnr = psnr(error / frames, format.bit_depth, self.graph.closed);
-        Ok(Fitted { group, float_psnr, quality: quality / frames, target_bytes: self.target, steps: self.taken })
+        Ok(Fitted { group, float_psnr, quality: quality / frames, target_bytes: self.target, steps: self.taken, far: self.far })
     }
 }
 

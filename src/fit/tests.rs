@@ -81,6 +81,7 @@ fn fit(precision: Precision, steps: usize, seed: u64, memory: Memory) -> (super:
         target_bytes: 7000.0,
         goal: None,
         resize: Default::default(),
+        previous: None,
         warm: None,
         settings: settings(precision, steps, seed),
     };
@@ -128,8 +129,17 @@ fn every_family_fits() {
     let nirvana = |n| Arch::Nirvana(size::nirvana::for_params(&info, n, 9000.0, &Default::default()).unwrap());
     for (arch, frames) in [(nerv(false), &frames[..]), (nerv(true), &frames), (nirvana(3), &frames[..3]), (nirvana(1), &frames[..1])] {
         let settings = Settings { learning_rate: 0.03, ..settings(Precision::Full, 250, 3) };
-        let job =
-            Job { info: &info, frames, arch: &arch, target_bytes: 6000.0, goal: None, resize: Default::default(), warm: None, settings };
+        let job = Job {
+            info: &info,
+            frames,
+            arch: &arch,
+            target_bytes: 6000.0,
+            goal: None,
+            resize: Default::default(),
+            previous: None,
+            warm: None,
+            settings,
+        };
         let fitted = fitted(run(&job, HOST, &mut Quiet(Vec::new())));
         let graph = arch.lower(&info, frames.len()).unwrap();
         let mut bytes = Vec::new();
@@ -165,13 +175,15 @@ fn a_start_from_the_group_before_pays() {
         target_bytes: 6000.0,
         goal: None,
         resize: Default::default(),
+        previous: None,
         warm: None,
         settings,
     };
     let first = run(&job);
     let warm = Warm { network: &first.group.network, quality: first.float_psnr - 1.0, least_gain: 1e-4, most_bytes: 3000.0 };
+    let job = Job { previous: Some(&first.group.network), ..job };
     let second = run(&Job { frames: &frames[3..], target_bytes: 3000.0, warm: Some(warm), ..job });
-    let anew = run(&Job { frames: &frames[3..], target_bytes: 3000.0, ..job });
+    let anew = run(&Job { frames: &frames[3..], target_bytes: 3000.0, previous: None, ..job });
     let graph = arch.lower(&info, 3).unwrap();
     let (mut chained, mut alone) = (Vec::new(), Vec::new());
     second.group.write(&graph, Some(&first.group.network), &mut chained).unwrap();
@@ -207,7 +219,17 @@ fn a_fit_by_quality_ends_near_it() {
     // five bits a value
     let graph = arch.lower(&info, frames.len()).unwrap();
     let target_bytes = (graph.params() as f64 + (frames.len() * graph.latent_len()) as f64) * 5.0 / 8.0;
-    let job = Job { info: &info, frames: &frames, arch: &arch, target_bytes, goal: None, resize: Default::default(), warm: None, settings };
+    let job = Job {
+        info: &info,
+        frames: &frames,
+        arch: &arch,
+        target_bytes,
+        goal: None,
+        resize: Default::default(),
+        previous: None,
+        warm: None,
+        settings,
+    };
     let run = |job: &Job<'_>| run(job, HOST, &mut Quiet(Vec::new()));
     let free = fitted(run(&job));
     let wanted = free.quality - 1.0;
@@ -236,6 +258,7 @@ fn first_gradient(precision: Precision, shrink: f32) -> Vec<f32> {
         target_bytes: 2000.0,
         goal: None,
         resize: Default::default(),
+        previous: None,
         warm: None,
         settings: settings(precision, 100, 3),
     };

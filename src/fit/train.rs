@@ -92,6 +92,8 @@ pub(super) struct Trainer<'a, B: AutodiffBackend> {
     /// Share of the steps and quality at the last glance, and how fast that grows, relative to what is usual.
     pub(super) seen: Option<(f64, f64)>,
     pub(super) speed: f64,
+    /// PSNR above the wanted before steps got coarser, dB, where that is so far that another network is needed.
+    pub(super) far: Option<f64>,
 }
 
 /// What moves the parameters, with its memory of earlier steps.
@@ -180,6 +182,7 @@ where
             quantising: false,
             seen: None,
             speed: 1.0,
+            far: None,
         };
         if let Some(w) = job.warm {
             t.start_from(w.network);

@@ -7,7 +7,7 @@ pub mod nirvana;
 use super::hnerv::Hnerv;
 use crate::bitstream::header::{HnervHeader, HnervStage};
 use crate::error::{Error, Result};
-use crate::frame::{Chroma, VideoInfo};
+use crate::frame::VideoInfo;
 
 /// What of an HNeRV is chosen; the rest follows from picture and size. The defaults are the published ones.
 #[derive(Clone, Debug, PartialEq)]
@@ -94,6 +94,8 @@ pub struct StridePlan {
     pub grid: (u32, u32),
 }
 
+/// Most rows and columns of a first grid that headers hold.
+const MOST_SIDE: u32 = 1024;
 /// Latent positions the published configurations of HNeRV use: 2 x 4.
 const POSITIONS: f64 = 8.0;
 
@@ -106,7 +108,8 @@ impl StridePlan {
 }
 
 /// The stride plan for a `width` x `height` picture: among products of strides 2 to 5 (the last is 2), the one with the
-/// least padding and a latent grid near the published 2 x 4. Gives the published plans for the published sizes.
+/// least padding and a latent grid near the published 2 x 4, of those whose grid a header can hold. Gives the published plans for
+/// the published sizes.
 pub fn stride_plan(width: usize, height: usize) -> StridePlan {
     stride_plan_near(width, height, POSITIONS)
 }
@@ -125,7 +128,11 @@ pub fn stride_plan_near(width: usize, height: usize, wanted: f64) -> StridePlan 
         let octaves = (positions / wanted).log2();
         let off = if positions < 0.75 * wanted { 4.0 * octaves.abs() } else { octaves.abs() };
         let stages = (strides.len() as f64 / 5.0).log2().abs();
-        let cost = padded.ln() + 0.02 * off + 0.01 * stages;
+        let mut cost = padded.ln() + 0.02 * off + 0.01 * stages;
+        if grid.0.max(grid.1) > MOST_SIDE {
+            // even a picture of one row is rather padded
+            cost += 1e3;
+        }
         if best.as_ref().is_none_or(|(c, _)| cost < *c - 1e-12) {
             best = Some((cost, StridePlan { strides: strides.to_vec(), grid }));
         }
@@ -199,7 +206,7 @@ pub fn with_stem(plan: &StridePlan, latent_channels: u32, stem_channels: u32, kn
 
 /// The published size rule: stem channels such that decoder and embeddings of `frames` frames have about `params` parameters.
 pub fn published_stem(plan: &StridePlan, latent_channels: u32, params: f64, frames: usize, knobs: &HnervKnobs) -> u32 {
-    let embeds = f64::from(latent_channels * plan.grid.0 * plan.grid.1) * frames as f64;
+    let embeds = f64::from(latent_channels) * f64::from(plan.grid.0) * f64::from(plan.grid.1) * frames as f64;
     let decoder = (params - embeds).max(0.0);
     let r = 1.0 / knobs.reduce;
     let a = r * plan
@@ -215,20 +222,17 @@ pub fn published_stem(plan: &StridePlan, latent_channels: u32, params: f64, fram
 /// Channels of the latent for a grid: the published 16 at 2 x 4 positions, fewer on larger grids so that a frame's latent
 /// stays near 128 values.
 pub fn latent_channels(plan: &StridePlan) -> u32 {
-    let positions = plan.grid.0 * plan.grid.1;
+    let positions = plan.grid.0.saturating_mul(plan.grid.1);
     (128 / positions.max(1)).clamp(2, 16)
 }
 
 /// The HNeRV with about `params` parameters (decoder and embeddings) for `frames` pictures of `info`.
 pub fn for_params(info: &VideoInfo, frames: usize, params: f64, knobs: &HnervKnobs) -> Result<Hnerv> {
     knobs.check()?;
-    let mut plan = match &knobs.strides {
+    let plan = match &knobs.strides {
         Some(s) => StridePlan::of(s, info.width, info.height),
         None => stride_plan(info.width, info.height),
     };
-    if knobs.strides.is_none() && info.format.chroma != Chroma::Yuv420 && info.width.min(info.height) < 2 {
-        plan = StridePlan::of(&[2], info.width, info.height);
-    }
     let d = knobs.latent_channels.unwrap_or_else(|| latent_channels(&plan));
     let stem = knobs.stem_channels.unwrap_or_else(|| published_stem(&plan, d, params, frames, knobs));
     if !(1..=4096).contains(&stem) {
@@ -257,7 +261,7 @@ pub fn for_params(info: &VideoInfo, frames: usize, params: f64, knobs: &HnervKno
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::frame::{ColorInfo, PixelFormat, Ratio};
+    use crate::frame::{Chroma, ColorInfo, PixelFormat, Ratio};
 
     pub(super) fn rgb(width: usize, height: usize) -> VideoInfo {
         VideoInfo {
@@ -313,9 +317,22 @@ mod tests {
 
     #[test]
     fn every_size_has_a_plan_that_covers_it_with_little_waste() {
-        for (w, h) in
-            [(1, 1), (2, 2), (17, 13), (176, 144), (320, 180), (352, 288), (416, 240), (641, 359), (1280, 720), (1920, 1080), (64, 4096)]
-        {
+        for (w, h) in [
+            (1, 1),
+            (2, 2),
+            (1, 16384),
+            (16384, 1),
+            (3, 65535),
+            (17, 13),
+            (176, 144),
+            (320, 180),
+            (352, 288),
+            (416, 240),
+            (641, 359),
+            (1280, 720),
+            (1920, 1080),
+            (64, 4096),
+        ] {
             let mut info = rgb(w, h);
             for chroma in [Chroma::Rgb, Chroma::Yuv420] {
                 info.format = PixelFormat::new8(chroma);
@@ -323,6 +340,7 @@ mod tests {
                 let g = net.lower(&info).unwrap_or_else(|e| panic!("{w}x{h}: {e}"));
                 let [_, ph, pw] = g.nodes[g.outputs[0].node].shape;
                 assert!(ph >= h && pw >= w, "{w}x{h} in {pw}x{ph}");
+                assert!(net.header.latent_height <= MOST_SIDE && net.header.latent_width <= MOST_SIDE, "{w}x{h}: {:?}", net.header);
                 if w.min(h) >= 144 {
                     assert!(pw * ph * 100 <= w * h * 112, "{w}x{h} padded to {pw}x{ph}");
                 }

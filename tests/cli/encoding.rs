@@ -151,8 +151,37 @@ fn a_size_no_network_has_is_written_as_best_it_can_and_said() {
     sample().clip.write(dir.path().join("a.y4m"));
     let done = nvc(dir.path(), "encode a.y4m -o a.nvc --device cpu --steps 10 --bpp 0.01").expect(6);
     assert!(done.stderr.contains("target not reached") && done.stderr.contains("12 were asked for"), "{}", done.stderr);
+    let warned = done.stderr.find("warning: 12 bytes for 6 frames: headers and the smallest network alone take about ");
+    assert!(warned.is_some_and(|w| w < done.stderr.find("group 1/1: step").unwrap_or(usize::MAX)), "{}", done.stderr);
     let decoded = Clip::parse(&nvc_decode(dir.path(), "a.nvc -o -").expect(0).stdout);
     assert_eq!(decoded.frames.len(), 6);
+}
+
+/// Thin, tiny, few: all defaults and the smallest sizes.
+#[test]
+fn pictures_of_any_shape() {
+    let dir = temp();
+    for (width, height, frames) in [(1, 1, 1), (1, 2500, 1), (5000, 1, 2), (32, 32, 4)] {
+        Clip::moving("420", width, height, frames).write(dir.path().join("a.y4m"));
+        for options in ["", "--size 1", "--bitrate 1k --arch nirvana"] {
+            let done = nvc(dir.path(), &format!("encode a.y4m -o a.nvc -y --device cpu --steps 10 {options}"));
+            assert!([0, 6].contains(&done.code), "{width}x{height} {options}: exit code {}, {}", done.code, done.stderr);
+            let decoded = Clip::parse(&nvc_decode(dir.path(), "a.nvc -o -").expect(0).stdout);
+            assert_eq!((decoded.width, decoded.height, decoded.frames.len()), (width, height, frames));
+        }
+    }
+}
+
+#[test]
+fn threads_and_jobs_are_those_there_are() {
+    let dir = temp();
+    sample().clip.write(dir.path().join("a.y4m"));
+    let options = "--device cpu --arch hnerv --steps 10 --bpp 4 --group 3 --threads 10000 --jobs 9999";
+    let done = nvc(dir.path(), &format!("encode a.y4m -o a.nvc {options}"));
+    assert!([0, 6].contains(&done.code), "exit code {}, {}", done.code, done.stderr);
+    let has = std::thread::available_parallelism().unwrap();
+    assert!(done.stderr.contains(&format!("warning: --threads 10000: this machine has {has}; {has} are used\n")), "{}", done.stderr);
+    assert!(done.stderr.contains("warning: --jobs 9999: at most 256"), "{}", done.stderr);
 }
 
 /// PSNR 6:1:1 of `a.nvc` against `a.y4m`, mean over frames.

@@ -47,6 +47,50 @@ fn usage_errors_exit_2() {
 }
 
 #[test]
+fn numbers_that_are_no_sizes_exit_2() {
+    let s = sample();
+    for (option, says) in [
+        ("--size 0.4", "--size is 0.4 (allowed: whole bytes, 1..=1125899906842624)"),
+        ("--size 1000.5", "--size is 1000.5 (allowed: whole bytes"),
+        ("--size 1e30", "whole bytes, 1..="),
+        ("--bitrate 1e30", "--bitrate is 1000000000000000000000000000000 (allowed 1..="),
+        ("--bitrate 0.5", "--bitrate is 0.5 (allowed 1..="),
+        ("--model-size 0.2", "--model-size is 0.2 (allowed 100..="),
+        ("--model-size 1e12", "(allowed 100..=1000000000)"),
+        ("--bpp nan", "--bpp is NaN (allowed above 0, at most 48)"),
+        ("--bpp inf", "--bpp is inf (allowed above 0, at most 48)"),
+        ("--psnr nan", "--psnr is NaN (allowed 10..=70)"),
+        ("--crf nan", "--crf is NaN (allowed 0..=63)"),
+        ("--size nan", "--size"),
+    ] {
+        let done = nvc(s.dir(), &format!("encode a.y4m -o x.nvc {option}")).expect(2);
+        assert!(done.stderr.contains(says), "{option}: {}", done.stderr);
+        assert!(!s.dir().join("x.nvc").exists(), "{option} leaves a file");
+    }
+}
+
+/// Before anything is read: this source has a header and nothing else.
+#[test]
+fn pictures_that_no_network_takes_exit_5() {
+    let dir = temp();
+    let header = |w: usize, h: usize| format!("YUV4MPEG2 W{w} H{h} F25:1 C420\nFRAME\n").into_bytes();
+    std::fs::write(dir.path().join("large.y4m"), header(8192, 8192)).unwrap();
+    for arch in ["hnerv", "nirvana"] {
+        let e = nvc(dir.path(), &format!("encode large.y4m -o x.nvc --bpp 1 --arch {arch}")).expect(5).stderr;
+        assert!(e.contains(&format!("{arch} has no network for")) && e.contains("8192x8192") && e.contains("(allowed at most "), "{e}");
+    }
+    let e = nvc(dir.path(), "encode large.y4m -o x.nvc --bpp 1").expect(4).stderr;
+    assert!(e.contains("warning: auto: hnerv has no network") && e.contains("; it is left out") && e.contains("cut short"), "{e}");
+    // what was chosen by hand is the caller's
+    std::fs::write(dir.path().join("long.y4m"), header(1, 16384)).unwrap();
+    std::fs::write(dir.path().join("c.toml"), "arch = \"hnerv\"\nbpp = 5\n[hnerv]\nstrides = [2]\n").unwrap();
+    let e = nvc(dir.path(), "encode long.y4m -o x.nvc --config c.toml").expect(2).stderr;
+    assert!(e.contains("1x16384") && e.contains("latent_height is 8192 (allowed 1..=1024)"), "{e}");
+    let done = nvc(dir.path(), "encode large.y4m -o x.nvc --bpp 1 --arch nirvana --group 65").expect(2);
+    assert!(done.stderr.contains("has 65 frames (allowed 1..=64)"), "{}", done.stderr);
+}
+
+#[test]
 fn what_cannot_be_read_or_written_exits_3() {
     let s = sample();
     for args in ["encode none.y4m -o x.nvc", "encode a.y4m -o none/x.nvc", "decode none.nvc -o null:", "info none.nvc", "verify ."] {

@@ -59,6 +59,22 @@ fn chains_are_sections_and_seek() {
     assert!(groups.iter().all(|g| g["arch"] == "nirvana"), "{stats}");
 }
 
+/// Networks of a section are coded one after the other, whether or not their fits start so.
+#[test]
+fn sections_of_several_groups_decode() {
+    let dir = temp();
+    Clip::moving("420", 40, 24, 6).write(dir.path().join("a.y4m"));
+    for arch in ["hnerv", "nerv", "nervpp", "nirvana"] {
+        encode(dir.path(), &format!("a.y4m -o a.nvc -y --arch {arch} --bpp 6 --steps 12 --group 2 --section 3 --recon r.y4m"));
+        let bytes = nvc_decode(dir.path(), "a.nvc -o -").expect(0).stdout;
+        assert!(bytes == std::fs::read(dir.path().join("r.y4m")).unwrap(), "{arch}: --recon differs");
+        let info = nvc(dir.path(), "info a.nvc --json").expect(0).json();
+        assert_eq!(info["sections"][0]["groups"].as_array().map(Vec::len), Some(3), "{arch}");
+        let part = Clip::parse(&nvc_decode(dir.path(), "a.nvc -o - --frames 4..6").expect(0).stdout);
+        assert!(part.frames == Clip::parse(&bytes).frames[4..], "{arch}: the end alone differs");
+    }
+}
+
 #[test]
 fn auto_says_what_it_took_and_why() {
     let dir = temp();
