@@ -27,8 +27,8 @@ bench: build
 test: deps test-deps clips fmt layers
 	$(CLIPPY) --no-default-features -- -D warnings
 	$(CLIPPY) --features ffmpeg -- -D warnings
-	$(CARGO) test --locked --no-default-features
-	NVC_FFMPEG="$$(command -v ffmpeg):$$(scripts/fetch-ffmpeg.sh || true)" $(CARGO) test --release --locked --features ffmpeg
+	scripts/cargo-test.sh --locked --no-default-features
+	NVC_FFMPEG="$$(command -v ffmpeg):$$(scripts/fetch-ffmpeg.sh || true)" scripts/cargo-test.sh --release --locked --features ffmpeg
 
 lint: deps fmt clippy layers
 

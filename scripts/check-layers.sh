@@ -16,7 +16,7 @@ pulls() {
   fi
 }
 
-for package in burn burn-flex burn-cuda ffmpeg-next indicatif ctrlc ureq plotters; do
+for package in burn burn-flex burn-cuda ffmpeg-next indicatif ureq plotters; do
   found=$(pulls "$package" --no-default-features)
   if [ -n "$found" ]; then
     echo "error: the decoder layer depends on $package:" >&2
@@ -25,4 +25,11 @@ for package in burn burn-flex burn-cuda ffmpeg-next indicatif ctrlc ureq plotter
   fi
 done
 [ -n "$(pulls burn)" ] || { echo "error: the encoder layer does not depend on burn; this check looks for the wrong name" >&2; exit 1; }
+features=$(cargo tree --quiet --locked --edges features --features cuda)
+grep -q 'burn-cuda v' <<<"$features" || { echo "error: a build with 'cuda' has no burn-cuda; this check looks for the wrong name" >&2; exit 1; }
+if grep -q autotune <<<"$features"; then
+  echo "error: a build with 'cuda' has autotune, with which no first step comes for minutes:" >&2
+  grep autotune <<<"$features" >&2
+  exit 1
+fi
 echo "layers: the decoder depends on neither burn nor ffmpeg" >&2

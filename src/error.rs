@@ -25,6 +25,16 @@ pub enum Error {
         /// The rule that is broken, with the actual value.
         what: String,
     },
+    /// The source: it is damaged, or says what cannot be.
+    #[error("{name}{}: {what}", offset.map_or(String::new(), |o| format!(" at byte {o}")))]
+    Source {
+        /// The source's name.
+        name: String,
+        /// Byte offset in it, where one is known.
+        offset: Option<u64>,
+        /// What was found, and what is allowed.
+        what: String,
+    },
     /// The stream or source is sound, but this build cannot process it.
     #[error("unsupported: {0}")]
     Unsupported(String),
@@ -72,6 +82,11 @@ impl Error {
         Error::Format { offset, what: what.into() }
     }
 
+    /// An [`Error::Source`]: `what` was found in the source `name`, at byte `offset` where that is known.
+    pub fn source(name: impl Into<String>, offset: impl Into<Option<u64>>, what: impl Into<String>) -> Self {
+        Error::Source { name: name.into(), offset: offset.into(), what: what.into() }
+    }
+
     /// Whether the cause is a reader that closed our output pipe.
     pub fn is_broken_pipe(&self) -> bool {
         matches!(self, Error::Io { source, .. } if source.kind() == io::ErrorKind::BrokenPipe)
@@ -82,7 +97,7 @@ impl Error {
         match self {
             Error::Parameter(_) => 2,
             Error::Io { .. } => 3,
-            Error::Format { .. } => 4,
+            Error::Format { .. } | Error::Source { .. } => 4,
             Error::Unsupported(_) | Error::Limits { .. } => 5,
             Error::Target(_) => 6,
             Error::Device(_) => 7,

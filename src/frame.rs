@@ -232,6 +232,27 @@ pub struct ContentLight {
 }
 
 impl ColorInfo {
+    /// What two descriptions say differently, where both say something of it; `None` if nothing.
+    pub fn differences(&self, other: &Self) -> Option<String> {
+        let code = |what: &str, a: u8, b: u8| (a != b && a != 2 && b != 2).then(|| format!("{what} ({a} and {b})"));
+        let range = |r: Range| match r {
+            Range::Unspecified => "unspecified",
+            Range::Limited => "limited",
+            Range::Full => "full",
+        };
+        // samples of unspecified range are taken as limited
+        let full = |r: Range| r == Range::Full;
+        let ranges = (full(self.range) != full(other.range)).then(|| format!("range ({} and {})", range(self.range), range(other.range)));
+        let all = [
+            ranges,
+            code("matrix", self.matrix, other.matrix),
+            code("primaries", self.primaries, other.primaries),
+            code("transfer", self.transfer, other.transfer),
+        ];
+        let all: Vec<String> = all.into_iter().flatten().collect();
+        (!all.is_empty()).then(|| all.join(", "))
+    }
+
     /// Nothing known.
     pub const UNSPECIFIED: ColorInfo =
         ColorInfo { primaries: 2, transfer: 2, matrix: 2, range: Range::Unspecified, siting: Siting::Unspecified, light: None };

@@ -25,7 +25,7 @@ use std::sync::atomic::AtomicBool;
 
 use crate::error::{Error, Result};
 use crate::frame::{Chroma, Frame, VideoInfo};
-use crate::io::BoxedSource;
+use crate::io::{BoxedSource, TemporaryFolder};
 use crate::metrics::{Scorer, Scores};
 
 pub use external::ExternalCodec;
@@ -215,11 +215,9 @@ pub fn run_anchor_at(
 }
 
 /// A temporary folder below another, or below the system's.
-fn temp_dir(below: Option<&Path>) -> Result<tempfile::TempDir> {
-    match below {
-        Some(dir) => tempfile::tempdir_in(dir).map_err(|e| Error::io(format!("creating a temporary directory in {}", dir.display()), e)),
-        None => tempfile::tempdir().map_err(|e| Error::io("creating a temporary directory", e)),
-    }
+fn temp_dir(below: Option<&Path>) -> Result<TemporaryFolder> {
+    let place = below.map_or(String::new(), |d| format!(" in {}", d.display()));
+    TemporaryFolder::create(below).map_err(|e| Error::io(format!("creating a temporary folder{place}"), e))
 }
 
 /// Decodes and scores.

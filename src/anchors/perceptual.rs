@@ -170,7 +170,7 @@ struct Running {
     inputs: [Input; 2],
     wanted: Wanted,
     sent: u64,
-    dir: tempfile::TempDir,
+    dir: crate::io::TemporaryFolder,
 }
 
 /// A thread that waits for ffmpeg to connect, and writes what it is sent.

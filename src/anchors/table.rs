@@ -1,6 +1,6 @@
 //! The figures of several codecs side by side, as text.
 
-use super::Anchor;
+use super::{Anchor, AnchorSpec};
 use crate::metrics::{Psnr, Scores};
 
 /// A row of [`score_table`].
@@ -18,8 +18,8 @@ pub struct TableRow<'a> {
     pub scores: &'a Scores,
 }
 
-/// One row for our own stream and one for each anchor, with mean PSNR; then the anchors' command lines.
-pub fn score_table(own: &TableRow, anchors: &[Anchor]) -> String {
+/// One row for our own stream and one for each anchor, with mean PSNR; then the anchors' command lines, and why others `failed`.
+pub fn score_table(own: &TableRow, anchors: &[Anchor], failed: &[(AnchorSpec, String)]) -> String {
     let mut rows = vec![["codec", "preset", "bytes", "bpp", "PSNR Y", "6:1:1", "RGB", "MS-SSIM Y"].map(String::from)];
     let mut add = |r: &TableRow| {
         let db = |p: Option<Psnr>| p.map_or("-".into(), |p| format!("{:.3}", p.mean));
@@ -41,6 +41,7 @@ pub fn score_table(own: &TableRow, anchors: &[Anchor]) -> String {
     for a in anchors {
         add(&TableRow { codec: a.spec.codec_name(), preset: a.preset(), bytes: a.bytes, bpp: a.bpp, scores: &a.scores });
     }
+    rows.extend(failed.iter().map(|(spec, _)| [spec.codec_name(), &spec.config(), "n/a", "", "", "", "", ""].map(String::from)));
     let widths: [usize; 8] = std::array::from_fn(|c| rows.iter().map(|r| r[c].len()).max().unwrap_or(0));
     let mut text = String::new();
     for r in &rows {
@@ -54,6 +55,9 @@ pub fn score_table(own: &TableRow, anchors: &[Anchor]) -> String {
         if let Some(note) = &a.note {
             text += &format!("{}: {note}\n", a.spec.codec_name());
         }
+    }
+    for (spec, why) in failed {
+        text += &format!("{}: n/a ({why})\n", spec.codec_name());
     }
     text
 }
@@ -99,6 +103,6 @@ x265   veryslow:psnr   1234  0.50000  31.250      -  30.000          -
 x265: ffmpeg ...
 x265: +2.0 % off
 ";
-        assert_eq!(score_table(&own, &[anchor]), want);
+        assert_eq!(score_table(&own, &[anchor], &[]), want);
     }
 }

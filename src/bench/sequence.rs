@@ -119,6 +119,7 @@ fn source(plan: &SequencePlan, base: &Path, store: &Store) -> Result<BoxedSource
                 size_in: plan.size_in()?,
                 pix_fmt: plan.pix_fmt.as_deref().map(PixelFormat::from_name).transpose()?,
                 fps: plan.fps.as_deref().map(str::parse).transpose().map_err(|m| Error::Parameter(format!("{}: {m}", plan.source)))?,
+                ..SourceOptions::default()
             };
             open_source(text, &opts)?
         }

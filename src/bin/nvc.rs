@@ -5,6 +5,11 @@
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+#[ctor::ctor(unsafe)]
+fn look_at_stdout() {
+    nvc::io::look_at_stdout();
+}
+
 fn main() -> std::process::ExitCode {
     nvc::cli::nvc()
 }

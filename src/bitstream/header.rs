@@ -121,6 +121,10 @@ impl SequenceHeader {
             Ok(v @ 1..=65535) => Ok(v),
             _ => Err(Error::Parameter(format!("{what} is {v} (allowed 1..=65535)"))),
         };
+        let side = |v: u32| match v {
+            0..=65535 => Ok(v),
+            _ => Err(Error::Parameter(format!("sample aspect ratio with a side of {v} (allowed 0..=65535)"))),
+        };
         Ok(SequenceHeader {
             format_version: FORMAT_VERSION,
             width: dim(info.width, "frame width")?,
@@ -134,8 +138,8 @@ impl SequenceHeader {
             bit_depth: info.format.bit_depth.into(),
             fps_num: info.fps.num,
             fps_den: info.fps.den,
-            sar_num: info.sar.num.min(65535),
-            sar_den: info.sar.den.min(65535),
+            sar_num: side(info.sar.num)?,
+            sar_den: side(info.sar.den)?,
             primaries: info.color.primaries.into(),
             transfer: info.color.transfer.into(),
             matrix: info.color.matrix.into(),

@@ -1,6 +1,7 @@
 //! Arguments of all commands: the one definition that `--help` comes from.
 
 use std::ops::Range;
+use std::path::PathBuf;
 
 use clap::{Args, Parser, ValueEnum};
 
@@ -34,7 +35,11 @@ pub fn version() -> String {
     s += &format!("\nprocessor: {}", crate::synth::Level::detect().name());
     #[cfg(feature = "cuda")]
     {
-        s += if crate::fit::cuda_available() { "\ndevices: cpu cuda" } else { "\ndevices: cpu (no CUDA driver)" };
+        s += if crate::fit::cuda_available() {
+            "\ndevices: cpu (auto), cuda (slower than two processor cores so far)"
+        } else {
+            "\ndevices: cpu (no CUDA driver)"
+        };
     }
     s
 }
@@ -113,7 +118,7 @@ pub enum Simd {
 
 /// Arguments that say what a raw source is.
 #[derive(Clone, Debug, Default, Args)]
-#[command(next_help_heading = "Raw input")]
+#[command(next_help_heading = "Input")]
 pub struct SourceArgs {
     /// Width and height of raw .yuv input.
     #[arg(long, value_name = "WxH", value_parser = parse_size)]
@@ -121,19 +126,25 @@ pub struct SourceArgs {
     /// Pixel format of raw .yuv input: gray, yuv420p, yuv444p, gbrp, or with 10le (default yuv420p).
     #[arg(long, value_name = "FORMAT", value_parser = parse_format)]
     pub pix_fmt: Option<PixelFormat>,
-    /// Frame rate of raw input and pictures, as 25 or 30000/1001 (default 25).
+    /// Frame rate of raw input and pictures, as 25 or 30000/1001 (default 25), and the one that --vfr-to-cfr gives.
     #[arg(long, value_name = "RATE", value_parser = parse_ratio)]
     pub fps: Option<Ratio>,
+    /// Number of the first of numbered pictures (default: the lowest there is).
+    #[arg(long, value_name = "N")]
+    pub start_number: Option<u64>,
+    /// Bring a variable frame rate to a constant one: pictures are repeated and dropped, the duration stays.
+    #[arg(long)]
+    pub vfr_to_cfr: bool,
 }
 
 /// Arguments of decoding.
 #[derive(Debug, Args)]
 pub struct DecodeArgs {
     /// File to decode; - is stdin.
-    pub input: String,
+    pub input: PathBuf,
     /// Where frames go: FILE.y4m, FILE.yuv, FILE.png, f_%05d.png, - (y4m on stdout) or null:
     #[arg(short, long, value_name = "OUT")]
-    pub output: String,
+    pub output: PathBuf,
     /// Frames to give out, half open, as 0..48.
     #[arg(long, value_name = "A..B", value_parser = parse_frames)]
     pub frames: Option<Range<u64>>,
@@ -157,7 +168,7 @@ pub struct DecodeArgs {
 pub struct ScoreArgs {
     /// Score the decoded frames against this source.
     #[arg(long, value_name = "REF")]
-    pub score: Option<String>,
+    pub score: Option<PathBuf>,
     /// Encode the reference with these at the same bpp and score them too: x264, x265, svtav1, vvenc, avif..., each with :preset[:tune].
     #[arg(long, value_name = "LIST", value_delimiter = ',', requires = "score")]
     pub against: Vec<String>,
@@ -173,7 +184,7 @@ pub struct ScoreArgs {
 #[derive(Debug, Args)]
 pub struct InfoArgs {
     /// File to look at; - is stdin.
-    pub input: String,
+    pub input: PathBuf,
     /// One JSON object.
     #[arg(long)]
     pub json: bool,
@@ -183,7 +194,7 @@ pub struct InfoArgs {
 #[derive(Debug, Args)]
 pub struct VerifyArgs {
     /// File to check; - is stdin.
-    pub input: String,
+    pub input: PathBuf,
     /// Frames computed at once; 0 = one a processor.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub threads: usize,
@@ -193,9 +204,9 @@ pub struct VerifyArgs {
 #[derive(Debug, Args)]
 pub struct CompareArgs {
     /// Reference.
-    pub reference: String,
+    pub reference: PathBuf,
     /// What to compare with it.
-    pub distorted: String,
+    pub distorted: PathBuf,
     /// One JSON object.
     #[arg(long)]
     pub json: bool,
@@ -293,10 +304,13 @@ pub enum ProgressArg {
 #[derive(Clone, Debug, Args)]
 pub struct EncodeArgs {
     /// Video or picture; - is y4m on stdin.
-    pub input: String,
-    /// File to write; - is stdout.
+    pub input: PathBuf,
+    /// File to write; - is stdout, null: is nowhere.
     #[arg(short, long, value_name = "OUT.nvc")]
-    pub output: String,
+    pub output: PathBuf,
+    /// Encode what comes before damage in the source, instead of nothing.
+    #[arg(long)]
+    pub keep_going: bool,
     /// Frames of the source to encode, half open, as 0..48.
     #[arg(long, value_name = "A..B", value_parser = parse_frames)]
     pub frames: Option<Range<u64>>,
@@ -374,7 +388,7 @@ pub struct EncodeArgs {
     /// Seed of all random numbers (default 0). The same seed gives the same file on the same machine.
     #[arg(long, value_name = "N", help_heading = "Fitting")]
     pub seed: Option<u64>,
-    /// Where to fit: auto, cpu, cuda or cuda:N.
+    /// Where to fit: auto (the CPU), cpu, cuda or cuda:N.
     #[arg(long, value_name = "DEVICE", default_value = "auto", help_heading = "Fitting")]
     pub device: String,
     /// Floating point of the network's activations while it is fitted (default f32).
@@ -389,17 +403,17 @@ pub struct EncodeArgs {
 
     /// Write the decoded frames here, as a decoder will give them.
     #[arg(long, value_name = "OUT", help_heading = "Reports")]
-    pub recon: Option<String>,
+    pub recon: Option<PathBuf>,
     /// Write statistics here, one JSON object a line (docs/stats.md).
     #[arg(long, value_name = "FILE", help_heading = "Reports")]
-    pub stats: Option<String>,
+    pub stats: Option<PathBuf>,
     /// Progress on stderr.
     #[arg(long, value_enum, default_value_t = ProgressArg::Auto, help_heading = "Reports")]
     pub progress: ProgressArg,
     /// Stop as on Ctrl-C when stdin ends: what a program that starts this one holds open ends with it.
     #[arg(long, help_heading = "Reports")]
     pub end_with_stdin: bool,
-    /// Print errors only.
+    /// Print errors and warnings only.
     #[arg(short, long, help_heading = "Reports")]
     pub quiet: bool,
 

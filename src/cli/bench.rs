@@ -137,12 +137,12 @@ fn verdict(o: &Outcome, gathered: bool) -> Result<()> {
 fn interrupt() -> Result<Arc<AtomicBool>> {
     let flag = Arc::new(AtomicBool::new(false));
     let seen = flag.clone();
-    ctrlc::set_handler(move || {
-        if seen.swap(true, Ordering::SeqCst) {
-            std::process::exit(75);
+    super::signals::on_signal(move |n| {
+        seen.store(true, Ordering::SeqCst);
+        if n > 1 {
+            super::signals::leave(75);
         }
-    })
-    .map_err(|e| Error::io("installing the interrupt handler", std::io::Error::other(e)))?;
+    })?;
     Ok(flag)
 }
 

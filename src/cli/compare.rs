@@ -1,27 +1,34 @@
 //! `nvc compare`: one video against another.
 
 use super::args::CompareArgs;
-use super::{open_range, print_line};
+use super::{in_range, open_any, print_line, say, takes, warn};
 use crate::error::{Error, Result};
 use crate::metrics::{Psnr, Scorer};
 
 /// Scores `a.distorted` against `a.reference`.
 pub fn run(a: &CompareArgs) -> Result<()> {
-    let mut reference = open_range(&a.source, &a.reference, a.frames.as_ref())?;
-    let mut distorted = open_range(&a.source, &a.distorted, a.frames.as_ref())?;
+    let (reference, distorted) = (open_any(&a.source, &a.reference)?, open_any(&a.source, &a.distorted)?);
+    let taken = takes(&a.reference, &reference).or(takes(&a.distorted, &distorted));
+    let (one, other) = (a.reference.display(), a.distorted.display());
+    a.source.options().check_used(taken, &format!("{one} and {other}"))?;
+    let mut reference = in_range(reference, a.frames.as_ref())?;
+    let mut distorted = in_range(distorted, a.frames.as_ref())?;
     let (i, j) = (*reference.info(), *distorted.info());
     if (i.width, i.height, i.format) != (j.width, j.height, j.format) {
         return Err(Error::Mismatch(format!(
             "{} is {}x{} {}, {} is {}x{} {}",
-            a.reference,
+            one,
             i.width,
             i.height,
             i.format.name(),
-            a.distorted,
+            other,
             j.width,
             j.height,
             j.format.name()
         )));
+    }
+    if let Some(differ) = i.color.differences(&j.color) {
+        say(&format!("warning: {one} and {other} differ in {differ}; their samples are compared as they are"));
     }
     let mut scorer = Scorer::new(&i);
     let mut frames = 0;
@@ -30,12 +37,14 @@ pub fn run(a: &CompareArgs) -> Result<()> {
             (Some(x), Some(y)) => scorer.add(&x, &y)?,
             (None, None) => break,
             (x, _) => {
-                let (short, long) = if x.is_none() { (&a.reference, &a.distorted) } else { (&a.distorted, &a.reference) };
+                let (short, long) = if x.is_none() { (&one, &other) } else { (&other, &one) };
                 return Err(Error::Mismatch(format!("{short} ends after {frames} frames, {long} goes on")));
             }
         }
         frames += 1;
     }
+    warn(&a.reference, &mut reference);
+    warn(&a.distorted, &mut distorted);
     let s = scorer.finish()?;
     if a.json {
         return print_line(&s.to_json().to_string());

@@ -1,27 +1,33 @@
 //! `nvc decode` and `nvc-decode`: frames out, and scores.
 
-use serde_json::json;
+use std::path::Path;
+
+use serde_json::{Value, json};
 
 use super::args::{DecodeArgs, ScoreArgs};
-use super::{guard_output, open, open_stream, options, print_line, say};
+use super::signals::leave_on_signal;
+use super::{files, in_range, open, open_any, open_stream, options, print_line, say, warn};
 use crate::anchors::{Anchor, AnchorOptions, AnchorSpec, TableRow, run_anchor, score_table};
 use crate::decoder::StreamDecoder;
 use crate::error::{Error, Result};
 use crate::frame::VideoInfo;
-use crate::io::{BoxedSource, SinkFormat, SourceRange, open_sink};
+use crate::io::{BoxedSource, FileGuard, SinkFormat, not_held, open_sink};
 use crate::metrics::{Scorer, Scores};
 
 struct Scoring<'a> {
     args: &'a ScoreArgs,
-    path: &'a str,
+    path: &'a Path,
     source: BoxedSource,
     scorer: Scorer,
 }
 
 /// Decodes `a.input` to `a.output`, and scores if asked.
 pub fn run(a: &DecodeArgs, score: Option<&ScoreArgs>) -> Result<()> {
-    guard_output(&a.output, &a.input, a.overwrite)?;
     let format = a.format.as_deref().map(str::parse::<SinkFormat>).transpose()?;
+    let reads = files([Some(&a.input), score.and_then(|s| s.score.as_ref())]);
+    let guard = reads.fold(FileGuard::new(a.overwrite), FileGuard::reads);
+    let pictures = SinkFormat::of(&a.output, format)?.is_pictures();
+    if pictures { guard.writes_pictures(&a.output) } else { guard.writes(&a.output) }.check()?;
     let anchors = score.map_or(Ok(Vec::new()), |s| s.against.iter().map(|x| x.parse()).collect::<Result<Vec<AnchorSpec>>>())?;
     if let Some(s) = score
         && s.json
@@ -29,9 +35,10 @@ pub fn run(a: &DecodeArgs, score: Option<&ScoreArgs>) -> Result<()> {
     {
         return Err(Error::Parameter("--json prints scores; it needs --score REF".into()));
     }
-    if score.is_some_and(|s| s.json) && a.output == "-" {
+    if score.is_some_and(|s| s.json) && a.output == Path::new("-") {
         return Err(Error::Parameter("--json and frames cannot both go to stdout; use -o null: or a file".into()));
     }
+    leave_on_signal()?;
     let mut decoder = StreamDecoder::new(open_stream(&a.input)?, options(a.threads, a.simd)?)?;
     let info = *decoder.info();
     let range = a.frames.clone().unwrap_or(0..u64::MAX);
@@ -39,18 +46,26 @@ pub fn run(a: &DecodeArgs, score: Option<&ScoreArgs>) -> Result<()> {
         Some((args, path)) => Some(Scoring { args, path, source: reference(args, path, &info, &range)?, scorer: Scorer::new(&info) }),
         None => None,
     };
+    if let Some(lost) = not_held(SinkFormat::of(&a.output, format)?, &info) {
+        say(&format!("warning: {}: {lost}", a.output.display()));
+    }
     let mut sink = open_sink(&a.output, format, &info)?;
     let mut frames = 0;
     decoder.decode(range.clone(), &mut |_, frame| {
         frames += 1;
         if let Some(s) = &mut scoring {
-            let original = s.source.read()?.ok_or_else(|| Error::Mismatch(format!("{} has only {} frames", s.path, frames - 1)))?;
+            let original =
+                s.source.read()?.ok_or_else(|| Error::Mismatch(format!("{} has only {} frames", s.path.display(), frames - 1)))?;
             s.scorer.add(&original, &frame)?;
         }
         sink.write(&frame)
     })?;
     if range.start >= decoder.frames_read() {
         return Err(Error::Parameter(format!("frames start at {}, the file has {}", range.start, decoder.frames_read())));
+    }
+    if range.end != u64::MAX && range.end > decoder.frames_read() {
+        let (name, n) = (a.input.display(), decoder.frames_read());
+        say(&format!("warning: {name}: frames {}..{}: the file has only {n}", range.start, range.end));
     }
     if let Some(line) = sink.finish()? {
         print_line(&line)?;
@@ -59,7 +74,10 @@ pub fn run(a: &DecodeArgs, score: Option<&ScoreArgs>) -> Result<()> {
         && range.end == u64::MAX
         && s.source.read()?.is_some()
     {
-        say(&format!("warning: {} goes on after {frames} frames, where the file ends", s.path));
+        say(&format!("warning: {} goes on after {frames} frames, where the file ends", s.path.display()));
+    }
+    if let Some(s) = &mut scoring {
+        warn(s.path, &mut s.source);
     }
     match scoring {
         Some(s) => finish_scoring(s, &anchors, &info, &range, decoder.bytes_read(), decoder.frames_read()),
@@ -67,9 +85,9 @@ pub fn run(a: &DecodeArgs, score: Option<&ScoreArgs>) -> Result<()> {
     }
 }
 
-fn reference(args: &ScoreArgs, path: &str, info: &VideoInfo, range: &std::ops::Range<u64>) -> Result<BoxedSource> {
+fn reference(args: &ScoreArgs, path: &Path, info: &VideoInfo, range: &std::ops::Range<u64>) -> Result<BoxedSource> {
     let source = open(&args.reference, path)?;
-    let i = source.info();
+    let (i, path) = (source.info(), path.display());
     if (i.width, i.height, i.format) != (info.width, info.height, info.format) {
         return Err(Error::Mismatch(format!(
             "{path} is {}x{} {}, the file {}x{} {}",
@@ -81,12 +99,15 @@ fn reference(args: &ScoreArgs, path: &str, info: &VideoInfo, range: &std::ops::R
             info.format.name()
         )));
     }
-    Ok(if *range == (0..u64::MAX) { source } else { Box::new(SourceRange::new(source, range.clone())?) })
+    if let Some(differ) = i.color.differences(&info.color) {
+        say(&format!("warning: {path} and the file differ in {differ}; their samples are compared as they are"));
+    }
+    in_range(source, Some(range).filter(|r| **r != (0..u64::MAX)))
 }
 
 fn finish_scoring(
     s: Scoring<'_>,
-    anchors: &[AnchorSpec],
+    specs: &[AnchorSpec],
     info: &VideoInfo,
     range: &std::ops::Range<u64>,
     bytes: u64,
@@ -97,15 +118,28 @@ fn finish_scoring(
     let bpp = bytes as f64 * 8.0 / (info.width as f64 * info.height as f64 * all_frames as f64);
     let range = range.start..range.start + scores.frames;
     let wanted = (bpp * info.width as f64 * info.height as f64 * scores.frames as f64 / 8.0).round() as u64;
-    let reopen = || reference(s.args, s.path, info, &range);
-    let anchors =
-        anchors.iter().map(|spec| run_anchor(spec, &reopen, info, wanted, &AnchorOptions::default())).collect::<Result<Vec<Anchor>>>()?;
+    // what there is to say of the reference has been said
+    let reopen = || {
+        let mut source = open_any(&s.args.reference, s.path)?;
+        source.take_warnings();
+        in_range(source, Some(&range))
+    };
+    // one that fails takes none of the others' scores away
+    let (mut anchors, mut failed) = (Vec::<Anchor>::new(), Vec::new());
+    for spec in specs {
+        match run_anchor(spec, &reopen, info, wanted, &AnchorOptions::default()) {
+            Ok(a) => anchors.push(a),
+            Err(e) => failed.push((spec.clone(), e.to_string())),
+        }
+    }
     if s.args.json {
         let mut out = scores.to_json();
         out["bytes"] = json!(bytes);
         out["bpp"] = json!(bpp);
-        if !anchors.is_empty() {
-            out["anchors"] = anchors.iter().map(Anchor::to_json).collect();
+        let mut list: Vec<Value> = anchors.iter().map(Anchor::to_json).collect();
+        list.extend(failed.iter().map(|(spec, e)| json!({ "codec": spec.codec_name(), "preset": spec.config(), "error": e })));
+        if !list.is_empty() {
+            out["anchors"] = list.into();
         }
         return print_line(&out.to_string());
     }
@@ -117,6 +151,6 @@ fn finish_scoring(
         info.height,
         scores.rgb_matrix.unwrap_or("-")
     );
-    say(&format!("{}\n{note}", score_table(&own, &anchors).trim_end()));
+    say(&format!("{}\n{note}", score_table(&own, &anchors, &failed).trim_end()));
     Ok(())
 }

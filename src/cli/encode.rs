@@ -1,19 +1,22 @@
 //! `nvc encode`.
 
 use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use super::args::{ArchArg, EncodeArgs, LossArg, OptimiserArg, PrecisionArg, PresetArg};
 use super::config;
 use super::machine::{clamp_jobs, clamp_threads};
 use super::progress::{Reporter, Stats};
-use super::{guard_distinct, guard_output, open_range, say};
+use super::signals::{INTERRUPTED, leave, on_signal};
+use super::{files, in_range, open, say, warn};
 use crate::encoder::{self, CRF, Family, Knobs, MODEL_SIZE, Options, PSNR, Report, Target};
 use crate::error::{Error, Result};
 use crate::fit::{self, Device, Loss, Optimiser, Precision};
 use crate::frame::VideoInfo;
-use crate::io::{Output, open_sink};
+use crate::io::{BoxedSource, FileGuard, KeepGoing, Output, Pattern, SinkFormat, Survey, open_sink};
 use crate::plan::Preset;
 
 /// Rate factor if neither a size, a quality nor a model size is asked for.
@@ -24,15 +27,24 @@ const WEIGHT_BITS_BPP: f64 = 0.1;
 const MOST_BYTES: f64 = 1_125_899_906_842_624.0;
 const MOST_BITRATE: f64 = 1e12;
 
+/// After the first signal, the time that a step may take to end.
+const PATIENCE: Duration = Duration::from_secs(8);
+
 /// Encodes `a.input` to `a.output`.
 pub fn run(a: &EncodeArgs) -> Result<()> {
-    let outputs: Vec<&String> = [Some(&a.output), a.recon.as_ref(), a.stats.as_ref()].into_iter().flatten().collect();
-    guard_distinct(&outputs)?;
-    for output in outputs {
-        guard_output(output, &a.input, a.overwrite)?;
+    let config = a.config.as_ref().map(PathBuf::from).filter(|c| c.is_file());
+    let guard = files([Some(&a.input), config.as_ref()]).fold(FileGuard::new(a.overwrite), FileGuard::reads);
+    let guard = [Some(&a.output), a.stats.as_ref()].into_iter().flatten().fold(guard, FileGuard::writes);
+    let pictures = |p: &Path| SinkFormat::of(p, None).map(SinkFormat::is_pictures);
+    match &a.recon {
+        Some(p) if pictures(p)? => guard.writes_pictures(p),
+        Some(p) => guard.writes(p),
+        None => guard,
     }
+    .check()?;
+    let interrupted = interrupt(a)?;
     let mut stats = Stats::open(a.stats.as_deref())?;
-    let result = encode(a, &mut stats);
+    let result = encode(a, interrupted, &mut stats);
     if let Err(e) = &result {
         stats.error(e)?;
     }
@@ -40,18 +52,19 @@ pub fn run(a: &EncodeArgs) -> Result<()> {
     result
 }
 
-fn encode(a: &EncodeArgs, stats: &mut Stats) -> Result<()> {
+fn encode(a: &EncodeArgs, interrupted: Arc<AtomicBool>, stats: &mut Stats) -> Result<()> {
     let (a, knobs) = &config::settle(a)?;
-    let mut source = open_range(&a.source, &a.input, a.frames.as_ref())?;
+    let mut source = source(a)?;
     let info = *source.info();
+    one_picture_for_one_frame(a, source.frames_hint())?;
     let options = encode_options(a, knobs, &info, source.frames_hint())?;
     let mut output = Output::create(&a.output)?;
     let recon = a.recon.as_deref().map(|p| open_sink(p, None, &info)).transpose()?;
     stats.start(a, &info, source.frames_hint(), &options)?;
-    let mut reporter = Reporter::new(a.progress, a.quiet, stats, recon, interrupt(a)?);
+    let mut reporter = Reporter::new(a, options.device.resolve().to_string(), stats, recon, interrupted);
     let report = encoder::encode(&mut *source, &mut output, &options, &mut reporter);
     let recon = reporter.finish();
-    let report = report?;
+    let report = report.map_err(|e| keep_going_hint(e, None, a))?;
     output.flush().map_err(|e| output.error(e))?;
     output.commit()?;
     if let Some(mut r) = recon?
@@ -59,11 +72,63 @@ fn encode(a: &EncodeArgs, stats: &mut Stats) -> Result<()> {
     {
         say(&line);
     }
+    warn(&a.input, &mut source);
     stats.done(&report)?;
     if !a.quiet {
         say(summary(a, &info, &report).trim_end());
     }
     report.check_target()
+}
+
+/// The source, looked through before hours are spent on it.
+fn source(a: &EncodeArgs) -> Result<BoxedSource> {
+    let mut source = open(&a.source, &a.input)?;
+    if a.keep_going {
+        source = Box::new(KeepGoing::new(source));
+    }
+    source = in_range(source, a.frames.as_ref())?;
+    let Survey { frames, damage } = source.survey()?;
+    warn(&a.input, &mut source);
+    if let Some(e) = damage {
+        return Err(keep_going_hint(e, frames, a));
+    }
+    if let (Some(n), Some(r)) = (frames, a.frames.as_ref().filter(|r| r.end != u64::MAX))
+        && (1..r.end - r.start).contains(&n)
+    {
+        say(&format!("warning: {}: {n} of the frames {}..{} are there", a.input.display(), r.start, r.end));
+    }
+    // with a range, reading says where it begins
+    if frames == Some(0) && a.frames.is_none() {
+        return Err(Error::source(a.input.display().to_string(), None, "no frames (at least one is needed)"));
+    }
+    Ok(source)
+}
+
+/// Says of a damaged source how what comes before the damage can be had.
+fn keep_going_hint(e: Error, frames: Option<u64>, a: &EncodeArgs) -> Error {
+    let hint = match frames {
+        _ if a.keep_going => return e,
+        Some(0) => return e,
+        Some(n) => format!("; --keep-going encodes the {n} frames before"),
+        None => "; --keep-going encodes the frames before".into(),
+    };
+    match e {
+        Error::Source { name, offset, what } => Error::Source { name, offset, what: what + &hint },
+        Error::Unsupported(what) if frames.is_some() => Error::Unsupported(what + &hint),
+        e => e,
+    }
+}
+
+/// Several frames in one picture file would be noticed only after the first group.
+fn one_picture_for_one_frame(a: &EncodeArgs, frames: Option<u64>) -> Result<()> {
+    let Some(recon) = &a.recon else { return Ok(()) };
+    let wanted = a.frames.as_ref().map(|r| r.end - r.start);
+    let one = frames.or(wanted) == Some(1);
+    if one || !SinkFormat::of(recon, None)?.is_pictures() || Pattern::parse(recon).is_some() {
+        return Ok(());
+    }
+    let frames = frames.map_or("a source of unknown length".into(), |n| format!("{n} frames"));
+    Err(Error::Parameter(format!("--recon {} is one picture for {frames}; number them, as in f_%05d.png", recon.display())))
 }
 
 fn encode_options(a: &EncodeArgs, knobs: &Knobs, info: &VideoInfo, frames: Option<u64>) -> Result<Options> {
@@ -109,7 +174,7 @@ fn encode_options(a: &EncodeArgs, knobs: &Knobs, info: &VideoInfo, frames: Optio
         return Err(Error::Parameter(format!("--float-share is {float_share} (allowed 0..=1)")));
     }
     let said = |(n, text): (usize, Option<String>)| {
-        text.filter(|_| !a.quiet).iter().for_each(|t| say(t));
+        text.iter().for_each(|t| say(t));
         n
     };
     let range = |name: &str, v: Option<usize>, least: usize, most: usize| match v {
@@ -193,23 +258,24 @@ fn device(text: &str) -> Result<Device> {
     }
 }
 
-/// First Ctrl-C or SIGTERM: stop after this step or frame and leave nothing behind. Second: stop now, as when the first
-/// waits for a source that gives nothing.
+/// First Ctrl-C, SIGTERM or SIGHUP: stop after this step or frame and leave nothing behind, at the latest after [`PATIENCE`].
+/// Second: stop now.
 fn interrupt(a: &EncodeArgs) -> Result<Arc<AtomicBool>> {
     let flag = Arc::new(AtomicBool::new(false));
     let seen = flag.clone();
-    let parts: Vec<String> =
-        [Some(&a.output), a.recon.as_ref(), a.stats.as_ref()].into_iter().flatten().map(|o| format!("{o}.part")).collect();
-    ctrlc::set_handler(move || {
-        if seen.swap(true, Ordering::SeqCst) {
-            // leaving at once runs no destructors
-            parts.iter().for_each(|p| drop(std::fs::remove_file(p)));
-            std::process::exit(130);
+    on_signal(move |n| {
+        seen.store(true, Ordering::SeqCst);
+        if n > 1 {
+            leave(INTERRUPTED);
         }
-    })
-    .map_err(|e| Error::io("installing the interrupt handler", std::io::Error::other(e)))?;
+        std::thread::spawn(|| {
+            std::thread::sleep(PATIENCE);
+            say("error: interrupted; a step, or a source that gives nothing, did not end in time");
+            leave(INTERRUPTED);
+        });
+    })?;
     if a.end_with_stdin {
-        if a.input == "-" {
+        if a.input == Path::new("-") {
             return Err(Error::Parameter("--end-with-stdin: stdin is the source already".into()));
         }
         let ended = flag.clone();
@@ -261,8 +327,8 @@ fn summary(a: &EncodeArgs, info: &VideoInfo, r: &Report) -> String {
         mean(&|g| g.exact_psnr),
         mean(&|g| g.float_psnr)
     );
-    if a.output != "-" {
-        s += &format!("decode with: nvc-decode {} -o out.y4m\n", a.output);
+    if a.output != Path::new("-") && a.output != Path::new("null:") {
+        s += &format!("decode with: nvc-decode {} -o out.y4m\n", a.output.display());
     }
     s
 }

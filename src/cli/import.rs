@@ -3,10 +3,11 @@
 use std::io::Write;
 
 use super::args::{ImportArgs, ImportFrom, ImportHnervArgs};
-use super::{guard_output, say};
+use super::say;
+use super::signals::leave_on_signal;
 use crate::error::{Error, Result};
 use crate::import::hnerv::{self, Report};
-use crate::io::Output;
+use crate::io::{FileGuard, Output};
 
 /// Writes the network of another program as a file of this format.
 pub fn run(a: &ImportArgs) -> Result<()> {
@@ -16,8 +17,9 @@ pub fn run(a: &ImportArgs) -> Result<()> {
 }
 
 fn from_hnerv(a: &ImportHnervArgs) -> Result<()> {
-    guard_output(&a.output, &a.input, a.overwrite)?;
-    let file = std::fs::read(&a.input).map_err(|e| Error::io(format!("reading {}", a.input), e))?;
+    FileGuard::new(a.overwrite).reads(&a.input).writes(&a.output).check()?;
+    leave_on_signal()?;
+    let file = std::fs::read(&a.input).map_err(|e| Error::io(format!("reading {}", a.input.display()), e))?;
     let mut output = Output::create(&a.output)?;
     let report = hnerv::import(&file, a.fps, &mut output)?;
     output.flush().map_err(|e| output.error(e))?;

@@ -13,14 +13,16 @@ mod decode;
 mod encode;
 mod import;
 mod info;
-#[cfg(feature = "encode")]
 mod machine;
 #[cfg(feature = "encode")]
 mod progress;
+pub mod signals;
 mod verify;
+#[cfg(feature = "encode")]
+mod waiting;
 
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -29,7 +31,7 @@ use crate::bitstream::Limits;
 use crate::decoder::Options;
 use crate::error::{Error, Result};
 use crate::frame::{PixelFormat, Ratio};
-use crate::io::{BoxedSource, SourceOptions, open_source};
+use crate::io::{BoxedSource, SourceOptions, Takes, open_source, stdout_is_closed};
 use crate::synth::Level;
 
 /// `nvc`: parses the arguments and runs the subcommand.
@@ -136,19 +138,49 @@ fn options(threads: usize, simd: args::Simd) -> Result<Options> {
         let has: Vec<&str> = Level::available().map(Level::name).collect();
         return Err(Error::Parameter(format!("--simd {}: this processor has none (it has {})", level.name(), has.join(", "))));
     }
+    let (threads, warning) = machine::clamp_threads(threads);
+    warning.iter().for_each(|w| say(w));
     Ok(Options { limits: Limits::default(), level, threads })
 }
 
-fn open(input: &args::SourceArgs, path: &str) -> Result<BoxedSource> {
-    let opts = SourceOptions { size_in: input.size_in, pix_fmt: input.pix_fmt, fps: input.fps };
-    let source = match path.strip_prefix("dataset:") {
-        Some(name) => open_dataset(name)?,
-        None => open_source(path, &opts)?,
-    };
-    for w in source.warnings() {
-        say(&format!("warning: {path}: {w}"));
-    }
+/// Opens a source; says what of it cannot be kept. An option for sources that has no meaning for this one is an error.
+fn open(input: &args::SourceArgs, path: &Path) -> Result<BoxedSource> {
+    let source = open_any(input, path)?;
+    input.options().check_used(takes(path, &source), &path.display().to_string())?;
     Ok(source)
+}
+
+/// The same whatever options there are.
+fn open_any(input: &args::SourceArgs, path: &Path) -> Result<BoxedSource> {
+    let mut source = match dataset(path) {
+        Some(name) => open_dataset(name)?,
+        None => open_source(path, &input.options())?,
+    };
+    warn(path, &mut source);
+    Ok(source)
+}
+
+/// The options that a source takes; of a data set, all is known.
+fn takes(path: &Path, source: &BoxedSource) -> Takes {
+    if dataset(path).is_some() { Takes::default() } else { source.takes() }
+}
+
+fn dataset(path: &Path) -> Option<&str> {
+    path.to_str()?.strip_prefix("dataset:")
+}
+
+/// Says what of a source cannot be kept, as far as it was not said before.
+fn warn(path: &Path, source: &mut BoxedSource) {
+    for w in source.take_warnings() {
+        say(&format!("warning: {}: {w}", path.display()));
+    }
+}
+
+impl args::SourceArgs {
+    fn options(&self) -> SourceOptions {
+        let args::SourceArgs { size_in, pix_fmt, fps, start_number, vfr_to_cfr } = *self;
+        SourceOptions { size_in, pix_fmt, fps, start_number, vfr_to_cfr }
+    }
 }
 
 /// A sequence by its name; the manifest knows its geometry.
@@ -162,8 +194,7 @@ fn open_dataset(name: &str) -> Result<BoxedSource> {
     Err(Error::Unsupported(format!("dataset:{name}: this build knows no datasets (feature 'bench')")))
 }
 
-fn open_range(input: &args::SourceArgs, path: &str, frames: Option<&Range<u64>>) -> Result<BoxedSource> {
-    let source = open(input, path)?;
+fn in_range(source: BoxedSource, frames: Option<&Range<u64>>) -> Result<BoxedSource> {
     match frames {
         Some(r) => Ok(Box::new(crate::io::SourceRange::new(source, r.clone())?)),
         None => Ok(source),
@@ -171,43 +202,21 @@ fn open_range(input: &args::SourceArgs, path: &str, frames: Option<&Range<u64>>)
 }
 
 /// The compressed input: a file or stdin.
-fn open_stream(path: &str) -> Result<Box<dyn std::io::Read + Send>> {
-    if path == "-" {
+fn open_stream(path: &Path) -> Result<Box<dyn std::io::Read + Send>> {
+    if path == Path::new("-") {
         return Ok(Box::new(std::io::stdin()));
     }
-    let f = std::fs::File::open(path).map_err(|e| Error::io(format!("opening {path}"), e))?;
+    let error = |e| Error::io(format!("opening {}", path.display()), e);
+    let f = std::fs::File::open(path).map_err(error)?;
     if f.metadata().is_ok_and(|m| m.is_dir()) {
-        return Err(Error::io(format!("opening {path}"), std::io::Error::from(std::io::ErrorKind::IsADirectory)));
+        return Err(error(std::io::Error::from(std::io::ErrorKind::IsADirectory)));
     }
     Ok(Box::new(std::io::BufReader::with_capacity(1 << 16, f)))
 }
 
-/// Refuses to overwrite a file unless told to, and to write over the input in any case.
-fn guard_output(output: &str, input: &str, overwrite: bool) -> Result<()> {
-    let path = Path::new(output);
-    if output == "-" || output == "null:" || output.contains('%') || !path.exists() {
-        return Ok(());
-    }
-    if let (Ok(a), Ok(b)) = (path.canonicalize(), Path::new(input).canonicalize())
-        && a == b
-    {
-        return Err(Error::Parameter(format!("input and output are the same file {output}")));
-    }
-    if !overwrite && path.metadata().is_ok_and(|m| m.is_file()) {
-        return Err(Error::Parameter(format!("{output} exists; -y overwrites it")));
-    }
-    Ok(())
-}
-
-/// Refuses to write two outputs to one file.
-#[cfg(feature = "encode")]
-fn guard_distinct(outputs: &[&String]) -> Result<()> {
-    for (i, a) in outputs.iter().enumerate() {
-        if outputs[..i].contains(a) && a.as_str() != "null:" {
-            return Err(Error::Parameter(format!("two outputs would both go to {a}; give each a name of its own")));
-        }
-    }
-    Ok(())
+/// Names of inputs that stand for files: neither stdin nor a data set.
+fn files<'a>(paths: impl IntoIterator<Item = Option<&'a PathBuf>>) -> impl Iterator<Item = &'a PathBuf> {
+    paths.into_iter().flatten().filter(|p| p.as_path() != Path::new("-") && dataset(p).is_none())
 }
 
 /// Prints a line for people. A closed stderr is no reason to stop, still less to panic as `eprintln!` does.
@@ -219,5 +228,8 @@ fn say(line: &str) {
 /// Prints a line to stdout; a closed pipe is an error like any other.
 fn print_line(line: &str) -> Result<()> {
     use std::io::Write;
+    if stdout_is_closed() {
+        return Err(Error::io("writing stdout", std::io::Error::other("it is closed")));
+    }
     writeln!(std::io::stdout().lock(), "{line}").map_err(|e| Error::io("writing stdout", e))
 }

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::args::{EncodeArgs, ProgressArg};
 use super::say;
+use super::waiting::Waiting;
 use crate::encoder::{Choice, Family, GroupReport, Observer, Options, Report, Target};
 use crate::error::{Error, Result};
 use crate::fit::{Precision, Progress};
@@ -27,7 +28,7 @@ pub struct Stats(Option<Output>);
 
 impl Stats {
     /// Opens `path`, or nothing.
-    pub fn open(path: Option<&str>) -> Result<Self> {
+    pub fn open(path: Option<&std::path::Path>) -> Result<Self> {
         Ok(Stats(path.map(Output::create).transpose()?))
     }
 
@@ -48,7 +49,7 @@ impl Stats {
             Target::Natural => Value::Null,
         };
         let v = json!({
-            "type": "start", "schema": SCHEMA, "version": env!("CARGO_PKG_VERSION"), "input": a.input, "output": a.output,
+            "type": "start", "schema": SCHEMA, "version": env!("CARGO_PKG_VERSION"), "input": a.input.to_string_lossy(), "output": a.output.to_string_lossy(),
             "width": info.width, "height": info.height, "pix_fmt": info.format.name(),
             "fps": [info.fps.num, info.fps.den], "frames": frames,
             "target": target, "arch": o.family.name(), "section": o.section, "model_size": o.model_size,
@@ -84,6 +85,12 @@ impl Stats {
     }
 }
 
+/// Where the first step is made, and why it may take long there.
+fn compiling(device: &str) -> String {
+    let why = if device.starts_with("cuda") { ", whose kernels are compiled when they are first used" } else { "" };
+    format!(" on {device}{why}")
+}
+
 enum Show {
     Bar(ProgressBar),
     Lines,
@@ -100,7 +107,6 @@ struct Running {
 /// Tells people and programs how the encode goes.
 pub struct Reporter<'a> {
     show: Show,
-    quiet: bool,
     stats: &'a mut Stats,
     recon: Option<BoxedSink>,
     interrupted: Arc<AtomicBool>,
@@ -108,13 +114,16 @@ pub struct Reporter<'a> {
     /// Groups being fitted: when each started, and how far it is.
     running: BTreeMap<usize, Running>,
     last_line: Instant,
+    waiting: Waiting,
+    device: String,
     /// A failed write of the statistics or the reconstruction, kept until it can be returned.
     failed: Option<Error>,
 }
 
 impl<'a> Reporter<'a> {
     /// A reporter that shows as `how` says.
-    pub fn new(how: ProgressArg, quiet: bool, stats: &'a mut Stats, recon: Option<BoxedSink>, interrupted: Arc<AtomicBool>) -> Self {
+    pub fn new(a: &EncodeArgs, device: String, stats: &'a mut Stats, recon: Option<BoxedSink>, interrupted: Arc<AtomicBool>) -> Self {
+        let (how, quiet) = (a.progress, a.quiet);
         let terminal = std::io::stderr().is_terminal();
         let show = match how {
             _ if quiet => Show::Off,
@@ -129,7 +138,8 @@ impl<'a> Reporter<'a> {
             }
         };
         let now = Instant::now();
-        Reporter { show, quiet, stats, recon, interrupted, groups: None, running: BTreeMap::new(), last_line: now, failed: None }
+        let (waiting, running) = (Waiting::new(), BTreeMap::new());
+        Reporter { show, stats, recon, interrupted, groups: None, running, last_line: now, waiting, device, failed: None }
     }
 
     /// The reconstruction sink, or what went wrong with it or the statistics.
@@ -173,9 +183,7 @@ impl Observer for Reporter<'_> {
         match &self.show {
             Show::Bar(b) => b.suspend(|| say(&line)),
             Show::Json => say(&json!({ "type": "warning", "message": text }).to_string()),
-            Show::Lines => say(&line),
-            Show::Off if !self.quiet => say(&line),
-            Show::Off => {}
+            Show::Lines | Show::Off => say(&line),
         }
         self.stats_line(&json!({ "type": "warning", "message": text }));
     }
@@ -184,6 +192,7 @@ impl Observer for Reporter<'_> {
         self.groups = groups;
         self.running.insert(group, Running { start: Instant::now(), step: 0, steps: 0 });
         let name = self.group_name(group);
+        self.waiting.next(|| format!("the first step of {name}{}", compiling(&self.device)));
         match &self.show {
             Show::Bar(b) => {
                 if self.running.len() == 1 {
@@ -201,6 +210,7 @@ impl Observer for Reporter<'_> {
             let bytes = p.bytes.map_or(String::new(), |b| format!(" {b:.0} B"));
             format!("{:.2} dB{bytes}", p.psnr)
         };
+        self.waiting.next(|| format!("a step of group {} on {}", group + 1, self.device));
         let now = Instant::now();
         let running = self.running.entry(group).or_insert(Running { start: now, step: 0, steps: 0 });
         (running.step, running.steps) = (p.step, p.steps);
@@ -232,6 +242,7 @@ impl Observer for Reporter<'_> {
     }
 
     fn trial(&mut self, family: Family, frames: usize, steps: usize) {
+        self.waiting.next(|| format!("the first step of a trial of {}{}", family.name(), compiling(&self.device)));
         let text = format!("trial of {}: {frames} frames, {steps} steps", family.name());
         match &self.show {
             Show::Bar(b) => b.suspend(|| say(&text)),
@@ -259,6 +270,7 @@ impl Observer for Reporter<'_> {
 
     fn done(&mut self, r: &GroupReport) {
         self.running.remove(&r.index);
+        self.waiting.next(|| "the next group".into());
         let v = json!({
             "type": "group", "group": r.index, "first_frame": r.first_frame, "frames": r.frames, "arch": r.arch, "params": r.params,
             "macs_per_pixel": r.macs_per_pixel, "steps": r.steps,

@@ -40,11 +40,9 @@ pub enum Device {
 }
 
 impl Device {
-    /// The device that is meant: `Auto` becomes what this build and machine have.
+    /// The device that is meant: `Auto` is the CPU, until a GPU is measured to be faster (docs/gpu.md).
     pub fn resolve(self) -> Device {
         match self {
-            #[cfg(feature = "cuda")]
-            Device::Auto if cuda_available() => Device::Cuda(0),
             Device::Auto => Device::Cpu,
             d => d,
         }

@@ -2,9 +2,12 @@
 //!
 //! The decoder runs on a thread of its own, a few pictures ahead of its reader.
 
-use std::path::Path;
-use std::sync::OnceLock;
+mod notes;
+mod scan;
+
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use ffmpeg_next as ffmpeg;
 use ffmpeg_next::ffi::{AVColorPrimaries, AVColorSpace, AVColorTransferCharacteristic};
@@ -12,38 +15,70 @@ use ffmpeg_next::format::{Pixel, context::Input};
 use ffmpeg_next::frame::Video;
 use ffmpeg_next::software::scaling::{Context as Scaler, Flags};
 
-use super::{FrameSource, check_size};
+use self::notes::Notes;
+use self::scan::Scan;
+use super::aspect::{UNKNOWN, sample_aspect};
+use super::cadence::Constant;
+use super::turn::Turn;
+use super::{FrameSource, SourceOptions, Survey, Takes, check_size};
 use crate::error::{Error, Result};
 use crate::frame::{Chroma, ColorInfo, Frame, PixelFormat, Range, Ratio, VideoInfo};
 
 const AHEAD: usize = 4;
 
+/// Most frames a second that a container's base rate is believed to be.
+const MOST_RATE: f64 = 240.0;
+
 struct Opened {
     info: VideoInfo,
+    /// Frames by what the container says.
     hint: Option<u64>,
     stream: usize,
-    warnings: Vec<String>,
+    turn: Turn,
 }
 
 /// Pictures of the best video stream of a file.
 pub struct MediaSource {
     opened: Opened,
-    /// Packets of the stream, once someone has asked.
-    packets: OnceLock<Option<u64>>,
+    path: PathBuf,
+    name: String,
+    /// What a look at all packets told, once there was one.
+    scan: OnceLock<Option<Scan>>,
     frames: Receiver<Result<Option<Frame>>>,
     done: bool,
-    name: String,
+    notes: Notes,
+    /// The rate to which times are resampled.
+    constant: Option<Ratio>,
 }
 
 impl MediaSource {
     /// Opens a file and decodes its first picture, which settles format and colour.
-    pub fn open(path: &str) -> Result<Self> {
+    pub fn open(path: &Path, opts: &SourceOptions) -> Result<Self> {
         let (open_send, open_receive) = sync_channel(1);
         let (send, frames) = sync_channel(AHEAD);
-        let name = path.to_string();
-        std::thread::spawn(move || Worker::run(&name, &open_send, &send));
-        let opened = open_receive.recv().unwrap_or_else(|_| Err(stopped(path)))?;
-        Ok(MediaSource { opened, packets: OnceLock::new(), frames, done: false, name: path.into() })
+        let (url, name) = (scan::Url::new(path)?, path.display().to_string());
+        let notes: Notes = Arc::new(Mutex::new(Vec::new()));
+        let (at, known, options) = (name.clone(), notes.clone(), opts.clone());
+        std::thread::spawn(move || Worker::run(url, at, options, known, &open_send, &send));
+        let opened = open_receive.recv().unwrap_or_else(|_| Err(stopped(&name)))?;
+        let (info, constant) = (opened.0.info, opened.1);
+        let scan = OnceLock::new();
+        if constant.is_some() {
+            // what is repeated and dropped has another number
+            let seconds = opened.2.unwrap_or(0.0);
+            let frames = (seconds * f64::from(info.fps.num) / f64::from(info.fps.den)).round() as u64;
+            let _ = scan.set(Some(Scan { frames, times: Vec::new(), tick: 0.0 }).filter(|s| s.frames > 0));
+        }
+        Ok(MediaSource { opened: opened.0, path: path.into(), name, scan, frames, done: false, notes, constant })
+    }
+
+    /// How the pictures are to be shown.
+    pub fn turn(&self) -> Turn {
+        self.opened.turn
+    }
+
+    fn scan(&self) -> Option<&Scan> {
+        self.scan.get_or_init(|| scan::packets(&self.path, self.opened.stream)).as_ref()
     }
 }
 
@@ -62,20 +97,31 @@ impl FrameSource for MediaSource {
     }
 
     fn frames_hint(&self) -> Option<u64> {
-        self.opened.hint.or_else(|| *self.packets.get_or_init(|| count(&self.name, self.opened.stream)))
+        // what was counted is known better than what was said
+        let counted = self.scan.get().and_then(|s| s.as_ref()).map(|s| s.frames);
+        counted.or(self.opened.hint).or_else(|| self.scan().map(|s| s.frames))
     }
 
-    fn warnings(&self) -> &[String] {
-        &self.opened.warnings
+    fn survey(&mut self) -> Result<Survey> {
+        if self.constant.is_some() {
+            return Ok(Survey { frames: self.frames_hint(), damage: None });
+        }
+        let Some(s) = self.scan() else { return Ok(Survey { frames: self.opened.hint, damage: None }) };
+        super::cadence::check_even(&self.name, &s.times, s.tick)?;
+        let frames = s.frames;
+        if let Some(cut) = self.opened.hint.and_then(|said| notes::cut_short(frames, said)) {
+            notes::add(&self.notes, cut);
+        }
+        Ok(Survey { frames: Some(frames), damage: None })
     }
-}
 
-/// Packets of a stream, for containers that say neither its frames nor its duration. Reads the whole file once.
-fn count(name: &str, stream: usize) -> Option<u64> {
-    std::fs::metadata(name).ok().filter(|m| m.is_file())?;
-    let mut input = ffmpeg::format::input(Path::new(name)).ok()?;
-    let packets = input.packets().filter(|(s, _)| s.index() == stream).count() as u64;
-    Some(packets).filter(|&n| n > 0)
+    fn take_warnings(&mut self) -> Vec<String> {
+        notes::take(&self.notes)
+    }
+
+    fn takes(&self) -> Takes {
+        Takes { fps: self.constant.is_some(), vfr_to_cfr: true, ..Takes::default() }
+    }
 }
 
 fn stopped(name: &str) -> Error {
@@ -90,70 +136,122 @@ struct Worker {
     decoder: ffmpeg::decoder::Video,
     draining: bool,
     conversion: Option<(Pixel, Scaler)>,
+    notes: Notes,
+    /// Seconds of a unit of the stream's times.
+    tick: f64,
+    /// Holds the file open whose descriptor the input reads.
+    _url: scan::Url,
 }
 
+/// An opened file, the rate that its times are resampled to, and its length in seconds.
+type Opening = (Opened, Option<Ratio>, Option<f64>);
+
 impl Worker {
-    fn run(name: &str, opened: &SyncSender<Result<Opened>>, frames: &SyncSender<Result<Option<Frame>>>) {
-        let (mut worker, info, first) = match Worker::open(name) {
-            Ok((worker, first, o)) => {
-                let info = o.info;
-                if opened.send(Ok(o)).is_err() {
-                    return;
-                }
-                (worker, info, first)
-            }
-            Err(e) => {
-                let _ = opened.send(Err(e));
-                return;
-            }
+    fn run(
+        url: scan::Url,
+        name: String,
+        options: SourceOptions,
+        notes: Notes,
+        opened: &SyncSender<Result<Opening>>,
+        frames: &SyncSender<Result<Option<Frame>>>,
+    ) {
+        let (mut worker, first, opening) = match Worker::open(url, name, &options, notes) {
+            Ok(w) => w,
+            Err(e) => return drop(opened.send(Err(e))),
         };
-        let mut picture = Some(first);
-        while let Some(p) = picture {
-            let frame = worker.copy(&p, &info);
-            let failed = frame.is_err();
-            // A reader that went away wants no more pictures.
-            if frames.send(frame.map(Some)).is_err() || failed {
-                return;
-            }
-            picture = match worker.next() {
-                Ok(p) => p,
-                Err(e) => {
-                    let _ = frames.send(Err(e));
-                    return;
-                }
-            };
+        let (info, constant, seconds, hint) = (opening.0.info, opening.1, opening.2, opening.0.hint);
+        if opened.send(Ok(opening)).is_err() {
+            return;
         }
-        let _ = frames.send(Ok(None));
+        let result = match constant {
+            None => worker.plain(first, &info, hint, frames),
+            Some(rate) => worker.resampled(first, &info, rate, seconds, frames),
+        };
+        // a reader that went away wants no end either
+        let _ = frames.send(match result {
+            Ok(()) => Ok(None),
+            Err(Stop::Failed(e)) => Err(e),
+            Err(Stop::Gone) => return,
+        });
     }
 
-    fn open(name: &str) -> Result<(Worker, Video, Opened)> {
+    fn plain(&mut self, first: Video, info: &VideoInfo, hint: Option<u64>, out: &SyncSender<Result<Option<Frame>>>) -> Ending {
+        let (mut picture, mut count, mut damaged) = (Some(first), 0u64, 0u64);
+        while let Some(p) = picture {
+            damaged += u64::from(p.is_corrupt());
+            out.send(Ok(Some(self.copy(&p, info)?))).map_err(|_| Stop::Gone)?;
+            count += 1;
+            picture = self.next()?;
+        }
+        if damaged > 0 {
+            notes::add(&self.notes, format!("{damaged} of {count} pictures are damaged; they are taken as the decoder conceals them"));
+        }
+        if let Some(cut) = hint.and_then(|said| notes::cut_short(count, said)) {
+            notes::add(&self.notes, cut);
+        }
+        Ok(())
+    }
+
+    fn resampled(
+        &mut self,
+        first: Video,
+        info: &VideoInfo,
+        rate: Ratio,
+        seconds: Option<f64>,
+        out: &SyncSender<Result<Option<Frame>>>,
+    ) -> Ending {
+        let mut constant = Constant::new(rate);
+        let (mut start, mut time) = (None, 0.0);
+        let mut give = |f: Frame| out.send(Ok(Some(f))).map_err(|_| Stop::Gone);
+        let mut picture = Some(first);
+        while let Some(p) = picture {
+            if let Some(t) = p.timestamp() {
+                time = (t - *start.get_or_insert(t)) as f64 * self.tick;
+            }
+            constant.push(self.copy(&p, info)?, time, &mut give)?;
+            picture = self.next()?;
+        }
+        constant.end(seconds.unwrap_or(0.0), &mut give)
+    }
+
+    fn open(url: scan::Url, name: String, options: &SourceOptions, notes: Notes) -> Result<(Worker, Video, Opening)> {
         let fail = |what: &str, e: ffmpeg::Error| match e {
-            ffmpeg::Error::InvalidData => Error::Unsupported(format!("{name}: {what}: not a media file that ffmpeg knows")),
+            ffmpeg::Error::InvalidData => Error::Unsupported(format!("{name}: {what}: no media file that ffmpeg knows, or a damaged one")),
             ffmpeg::Error::Other { errno } => Error::io(format!("{what} {name}"), std::io::Error::from_raw_os_error(errno)),
             e => Error::Unsupported(format!("{name}: {what}: {e}")),
         };
         ffmpeg::init().map_err(|e| fail("starting ffmpeg", e))?;
         ffmpeg::log::set_level(ffmpeg::log::Level::Error);
-        let input = ffmpeg::format::input(Path::new(name)).map_err(|e| fail("opening", e))?;
+        let input = ffmpeg::format::input(url.text()).map_err(|e| fail("opening", e))?;
         let best = input.streams().best(ffmpeg::media::Type::Video);
         let best = best.ok_or_else(|| Error::Unsupported(format!("{name}: no video stream")))?;
-        let rate = [best.avg_frame_rate(), best.rate()].into_iter().find_map(ratio).unwrap_or(Ratio { num: 25, den: 1 });
-        let (stream, counted) = (best.index(), u64::try_from(best.frames()).ok().filter(|&n| n > 0));
-        let seconds = best.duration() as f64 * f64::from(best.time_base());
-        let estimated = (seconds > 0.0).then(|| (seconds * f64::from(rate.num) / f64::from(rate.den)).round() as u64);
+        let average = [best.avg_frame_rate(), best.rate()].into_iter().find_map(ratio).unwrap_or(Ratio { num: 25, den: 1 });
+        let per_second = |r: Ratio| f64::from(r.num) / f64::from(r.den);
+        let base = ratio(best.rate()).filter(|r| per_second(*r) <= MOST_RATE).unwrap_or(average);
+        let seconds = scan::seconds(&best, &input);
+        let (stream, tick) = (best.index(), f64::from(best.time_base()));
+        // without times there is nothing to resample by
+        let even = || {
+            let all = scan::packets(url.path(), stream);
+            all.is_some_and(|s| super::cadence::check_even(&name, &s.times, s.tick).is_ok())
+        };
+        let constant = (options.vfr_to_cfr && (options.fps.is_some() || !even())).then(|| options.fps.unwrap_or(base));
+        let fps = constant.unwrap_or(average);
+        let counted = u64::try_from(best.frames()).ok().filter(|&n| n > 0);
+        let estimated = seconds.map(|s| (s * per_second(average)).round() as u64).filter(|&n| n > 0);
+        notes::streams(&input, stream, &notes);
+        let turn = notes::turn(&best, &notes);
         let mut context = ffmpeg::codec::Context::from_parameters(best.parameters()).map_err(|e| fail("opening decoder", e))?;
         context.set_threading(ffmpeg::threading::Config::kind(ffmpeg::threading::Type::Frame));
         let decoder = context.decoder().video().map_err(|e| fail("opening decoder", e))?;
-        let mut worker = Worker { name: name.into(), input, stream, decoder, draining: false, conversion: None };
+        let mut worker = Worker { name, input, stream, decoder, draining: false, conversion: None, notes, tick, _url: url };
+        let name = worker.name.clone();
         let first = worker.next()?.ok_or_else(|| Error::Unsupported(format!("{name}: the video stream has no picture")))?;
 
         let (width, height) = (first.width() as usize, first.height() as usize);
-        check_size(width, height)?;
-        let mut warnings = Vec::new();
-        let (format, full) = worker.choose(&first, &mut warnings)?;
-        if first.is_interlaced() {
-            warnings.push(format!("{name}: interlaced video is taken as whole frames"));
-        }
+        check_size(&name, width, height)?;
+        let (format, full) = worker.choose(&first)?;
+        notes::picture(&first, &worker.notes);
         let range = match first.color_range() {
             _ if full => Range::Full,
             ffmpeg::color::Range::JPEG => Range::Full,
@@ -168,16 +266,24 @@ impl Worker {
             // Identity belongs to RGB alone; a YUV picture that claims it says nothing.
             matrix: if matrix == 0 && format.chroma != Chroma::Rgb { 2 } else { matrix },
             range,
-            ..ColorInfo::UNSPECIFIED
+            siting: if format.chroma == Chroma::Yuv420 { notes::siting(&first) } else { Default::default() },
+            light: notes::light(&first, &worker.stream_side_data()),
         };
-        let sar = ratio(first.aspect_ratio()).unwrap_or(Ratio { num: 0, den: 0 });
-        let info = VideoInfo { width, height, format, fps: rate, sar, color };
-        Ok((worker, first, Opened { info, hint: counted.or(estimated), stream, warnings }))
+        let (sar, warning) = ratio(first.aspect_ratio()).map_or((UNKNOWN, None), |r| sample_aspect(r.num.into(), r.den.into()));
+        warning.into_iter().for_each(|w| notes::add(&worker.notes, w));
+        let info = VideoInfo { width, height, format, fps, sar, color };
+        let opened = Opened { info, hint: counted.or(estimated), stream, turn };
+        Ok((worker, first, (opened, constant, seconds)))
+    }
+
+    fn stream_side_data(&self) -> Vec<(ffmpeg::packet::side_data::Type, Vec<u8>)> {
+        let stream = self.input.stream(self.stream);
+        stream.iter().flat_map(|s| s.side_data().map(|d| (d.kind(), d.data().to_vec())).collect::<Vec<_>>()).collect()
     }
 
     /// The next decoded picture.
     fn next(&mut self) -> Result<Option<Video>> {
-        let corrupt = |name: &str, what: &str, e: ffmpeg::Error| Error::format(0, format!("{name}: {what}: {e}"));
+        let corrupt = |name: &str, what: &str, e: ffmpeg::Error| Error::source(name, None, format!("{what}: {e}"));
         let mut picture = Video::empty();
         loop {
             match self.decoder.receive_frame(&mut picture) {
@@ -201,7 +307,7 @@ impl Worker {
 
     /// The format to deliver, and whether its very name means full range. Prepares a conversion if the native
     /// format is not among ours.
-    fn choose(&mut self, picture: &Video, warnings: &mut Vec<String>) -> Result<(PixelFormat, bool)> {
+    fn choose(&mut self, picture: &Video) -> Result<(PixelFormat, bool)> {
         let descriptor = picture.format().descriptor();
         let d = descriptor.ok_or_else(|| Error::Unsupported(format!("{}: pictures of unknown format", self.name)))?;
         let name = d.name();
@@ -234,8 +340,12 @@ impl Worker {
         let scaler = Scaler::get(picture.format(), w, h, target, w, h, flags)
             .map_err(|e| Error::Unsupported(format!("{}: converting {name} to {}: {e}", self.name, format.name())))?;
         if !upside_down {
-            let more = if name.contains('a') && !starts(&["gray", "bayer", "pal8"]) { ", alpha is dropped" } else { "" };
-            warnings.push(format!("{}: {name} pictures are converted to {}{more}", self.name, format.name()));
+            let more = if name.contains('a') && !starts(&["gray", "bayer", "pal8"]) {
+                ", alpha is dropped; flatten it first where it matters"
+            } else {
+                ""
+            };
+            notes::add(&self.notes, format!("{name} pictures are converted to {}{more}", format.name()));
         }
         self.conversion = Some((picture.format(), scaler));
         Ok((format, full))
@@ -282,6 +392,21 @@ impl Worker {
             }
         }
         Ok(frame)
+    }
+}
+
+/// Why the decoder's thread ends early.
+enum Stop {
+    Failed(Error),
+    /// The reader went away.
+    Gone,
+}
+
+type Ending = std::result::Result<(), Stop>;
+
+impl From<Error> for Stop {
+    fn from(e: Error) -> Self {
+        Stop::Failed(e)
     }
 }
 

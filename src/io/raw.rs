@@ -5,7 +5,7 @@ use std::io::{BufReader, Read, Seek, SeekFrom, Write};
 
 use super::output::Output;
 use super::raw_name::Named;
-use super::{FrameSink, FrameSource, MAX_SIDE, SourceOptions, check_size};
+use super::{FrameSink, FrameSource, MAX_SIDE, SourceOptions, Survey, Takes, check_size};
 use crate::color::check_frame;
 use crate::error::{Error, Result};
 use crate::frame::{Chroma, ColorInfo, Frame, PixelFormat, Ratio, VideoInfo};
@@ -75,8 +75,19 @@ impl<R: Read> RawSource<R> {
 
     /// A source of known geometry.
     pub fn with_info(reader: R, name: &str, total: Option<u64>, info: &VideoInfo) -> Result<Self> {
-        check_size(info.width, info.height)?;
+        check_size(name, info.width, info.height)?;
         Ok(RawSource { name: name.into(), info: *info, reader, total, at: 0, raw: Vec::new(), seek: None, notes: Vec::new() })
+    }
+
+    /// The last frame, at byte `start`, has only `got` bytes.
+    fn torn(&self, start: u64, got: u64) -> Error {
+        let (want, VideoInfo { width, height, format, .. }) = (self.frame_bytes(), self.info);
+        let whole = start / want;
+        let what = format!(
+            "the last frame has {got} of {want} bytes, after {whole} whole frames; are they really {} of {width}x{height}?",
+            format.name()
+        );
+        Error::source(&self.name, start, what)
     }
 
     fn frame_bytes(&self) -> u64 {
@@ -104,13 +115,10 @@ impl<R: Read> FrameSource for RawSource<R> {
         let start = self.at;
         self.at += got as u64;
         if got < want {
-            let (name, f) = (&self.name, self.info.format.name());
-            let what =
-                format!("{name}: the last frame has {got} of {want} bytes; is it really {f} of {}x{}?", self.info.width, self.info.height);
-            return Err(Error::format(start, what));
+            return Err(self.torn(start, got as u64));
         }
         Frame::read_raw(self.info.format, self.info.width, self.info.height, &self.raw).map(Some).map_err(|e| match e {
-            Error::Format { offset, what } => Error::format(start + offset, format!("{}: {what}", self.name)),
+            Error::Format { offset, what } => Error::source(&self.name, start + offset, what),
             e => e,
         })
     }
@@ -134,8 +142,18 @@ impl<R: Read> FrameSource for RawSource<R> {
         Ok(passed)
     }
 
-    fn warnings(&self) -> &[String] {
-        &self.notes
+    fn survey(&mut self) -> Result<Survey> {
+        let Some(total) = self.total else { return Ok(Survey::unknown()) };
+        let (frames, rest) = (total / self.frame_bytes(), total % self.frame_bytes());
+        Ok(Survey { frames: Some(frames), damage: (rest > 0).then(|| self.torn(total - rest, rest)) })
+    }
+
+    fn take_warnings(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.notes)
+    }
+
+    fn takes(&self) -> Takes {
+        Takes { geometry: true, fps: true, ..Takes::default() }
     }
 }
 
@@ -178,7 +196,9 @@ mod tests {
         let mut s = RawSource::new(&[7u8; 10][..], "a.yuv", Some(10), &opts).unwrap();
         assert_eq!(s.frames_hint(), Some(1));
         assert_eq!(s.read().unwrap().unwrap().planes[2].data, [7]);
-        assert!(matches!(s.read(), Err(Error::Format { offset: 6, .. })));
+        assert!(matches!(s.read(), Err(Error::Source { offset: Some(6), .. })));
+        assert_eq!(s.survey().unwrap().frames, Some(1));
+        assert!(s.survey().unwrap().damage.is_some());
     }
 
     /// Counts the bytes that are read.
@@ -219,7 +239,7 @@ mod tests {
         assert_eq!(s.skip(7).unwrap(), 7);
         assert_eq!(read.load(std::sync::atomic::Ordering::Relaxed), 7 * 24);
         // and a torn frame is noticed either way
-        assert!(matches!(source(5).seekable().skip(11), Err(Error::Format { offset: 240, .. })));
-        assert!(matches!(source(5).skip(11), Err(Error::Format { offset: 240, .. })));
+        assert!(matches!(source(5).seekable().skip(11), Err(Error::Source { offset: Some(240), .. })));
+        assert!(matches!(source(5).skip(11), Err(Error::Source { offset: Some(240), .. })));
     }
 }

@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use crate::frame::{Chroma, PixelFormat, Ratio};
 
 /// Whether a name is that of raw planar video.
-pub fn is_raw_name(name: &str) -> bool {
+pub fn is_raw_name(name: impl AsRef<std::path::Path>) -> bool {
     matches!(extension(name).as_str(), "yuv" | "raw" | "rgb" | "gray")
 }
 
@@ -192,6 +192,7 @@ mod tests {
                 size_in: Some((8, 8)),
                 pix_fmt: Some(PixelFormat::new8(Chroma::Gray)),
                 fps: Some(Ratio { num: 1, den: 1 }),
+                ..SourceOptions::default()
             };
             let (o, note) = Named::parse(name).fill(&opts, name).unwrap();
             assert_eq!((o.size_in, o.pix_fmt, o.fps, note), (opts.size_in, opts.pix_fmt, opts.fps, None));

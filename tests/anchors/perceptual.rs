@@ -36,7 +36,7 @@ fn vmaf_and_xpsnr_are_those_of_ffmpeg_on_files() {
     // ffmpeg on files
     let dir = tempfile::tempdir().unwrap();
     for (name, all) in [("a.y4m", &reference), ("b.y4m", &distorted)] {
-        let mut sink = open_sink(&dir.path().join(name).display().to_string(), None, &i).unwrap();
+        let mut sink = open_sink(dir.path().join(name).display().to_string(), None, &i).unwrap();
         all.iter().for_each(|f| sink.write(f).unwrap());
         sink.finish().unwrap();
     }

@@ -73,20 +73,21 @@ fn numbers_that_are_no_sizes_exit_2() {
 #[test]
 fn pictures_that_no_network_takes_exit_5() {
     let dir = temp();
+    // by a pipe, of which no one knows that nothing follows
     let header = |w: usize, h: usize| format!("YUV4MPEG2 W{w} H{h} F25:1 C420\nFRAME\n").into_bytes();
-    std::fs::write(dir.path().join("large.y4m"), header(8192, 8192)).unwrap();
+    let encode = |source: &[u8], args: &str| run(NVC, dir.path(), &format!("encode - -o x.nvc {args}"), source);
+    let large = header(8192, 8192);
     for arch in ["hnerv", "nirvana"] {
-        let e = nvc(dir.path(), &format!("encode large.y4m -o x.nvc --bpp 1 --arch {arch}")).expect(5).stderr;
+        let e = encode(&large, &format!("--bpp 1 --arch {arch}")).expect(5).stderr;
         assert!(e.contains(&format!("{arch} has no network for")) && e.contains("8192x8192") && e.contains("(allowed at most "), "{e}");
     }
-    let e = nvc(dir.path(), "encode large.y4m -o x.nvc --bpp 1").expect(4).stderr;
+    let e = encode(&large, "--bpp 1").expect(4).stderr;
     assert!(e.contains("warning: auto: hnerv has no network") && e.contains("; it is left out") && e.contains("cut short"), "{e}");
     // what was chosen by hand is the caller's
-    std::fs::write(dir.path().join("long.y4m"), header(1, 16384)).unwrap();
     std::fs::write(dir.path().join("c.toml"), "arch = \"hnerv\"\nbpp = 5\n[hnerv]\nstrides = [2]\n").unwrap();
-    let e = nvc(dir.path(), "encode long.y4m -o x.nvc --config c.toml").expect(2).stderr;
+    let e = encode(&header(1, 16384), "--config c.toml").expect(2).stderr;
     assert!(e.contains("1x16384") && e.contains("latent_height is 8192 (allowed 1..=1024)"), "{e}");
-    let done = nvc(dir.path(), "encode large.y4m -o x.nvc --bpp 1 --arch nirvana --group 65").expect(2);
+    let done = encode(&large, "--bpp 1 --arch nirvana --group 65").expect(2);
     assert!(done.stderr.contains("has 65 frames (allowed 1..=64)"), "{}", done.stderr);
 }
 

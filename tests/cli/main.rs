@@ -7,6 +7,7 @@ mod decoding;
 mod encoding;
 mod failures;
 mod families;
+mod faults;
 mod formats;
 mod pipes;
 mod run;

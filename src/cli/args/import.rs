@@ -1,5 +1,7 @@
 //! Arguments of `nvc import`.
 
+use std::path::PathBuf;
+
 use clap::{Args, Subcommand};
 
 use crate::cli::parse_ratio;
@@ -24,10 +26,10 @@ pub enum ImportFrom {
 #[derive(Debug, Args)]
 pub struct ImportHnervArgs {
     /// Checkpoint in safetensors, with NAME.quant, NAME.min and NAME.scale for each tensor.
-    pub input: String,
+    pub input: PathBuf,
     /// File to write; - is stdout.
     #[arg(short, long, value_name = "OUT.nvc")]
-    pub output: String,
+    pub output: PathBuf,
     /// Frame rate, which checkpoints do not have.
     #[arg(long, value_name = "RATE", default_value = "25", value_parser = parse_ratio)]
     pub fps: Ratio,

@@ -1,0 +1,16 @@
+//! Whether stdout is there at all.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+static CLOSED: AtomicBool = AtomicBool::new(false);
+
+/// Looks whether stdout is open. To be called before `main`: by then the standard library has put /dev/null in its place.
+pub fn look_at_stdout() {
+    #[cfg(unix)]
+    CLOSED.store(rustix::io::fcntl_getfd(rustix::stdio::stdout()).is_err(), Ordering::Relaxed);
+}
+
+/// Whether stdout was closed when the program started, so that all that is written there would be lost.
+pub fn stdout_is_closed() -> bool {
+    CLOSED.load(Ordering::Relaxed)
+}
