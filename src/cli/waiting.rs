@@ -24,7 +24,7 @@ pub struct Waiting {
 impl Waiting {
     /// Says it on stderr, and only if something takes longer than a minute.
     pub fn new() -> Self {
-        Waiting::with(MOST, |line| say(line))
+        Waiting::with(MOST, say)
     }
 
     fn with(most: Duration, tell: impl Fn(&str) + Send + 'static) -> Self {
