@@ -7,6 +7,8 @@
 SHELL := /bin/bash -euo pipefail
 CARGO ?= cargo
 CLIPPY = $(CARGO) clippy --quiet --locked --all-targets
+# all but the encoder
+DECODER = --package nvc --package nvc-media --package nvc-lab --package nvc-cli --no-default-features
 
 .PHONY: all build demo bench test lint fmt clippy layers deps test-deps clips clean-demo
 .NOTPARALLEL:
@@ -25,9 +27,9 @@ bench: build
 # The closing lines are those of the release tests. The decoder layer's tests run in the debug build too, with overflow checks:
 # the same vectors prove both builds alike. A fetched ffmpeg, where there is one, measures VMAF and XPSNR and codes VVC.
 test: deps test-deps clips fmt layers
-	$(CLIPPY) --no-default-features -- -D warnings
+	$(CLIPPY) $(DECODER) -- -D warnings
 	$(CLIPPY) --features ffmpeg -- -D warnings
-	scripts/cargo-test.sh --locked --no-default-features
+	scripts/cargo-test.sh --locked $(DECODER)
 	NVC_FFMPEG="$$(command -v ffmpeg):$$(scripts/fetch-ffmpeg.sh || true)" scripts/cargo-test.sh --release --locked --features ffmpeg
 
 lint: deps fmt clippy layers
@@ -36,8 +38,8 @@ fmt:
 	$(CARGO) fmt --check
 
 clippy:
-	$(CLIPPY) --no-default-features -- -D warnings
-	$(CLIPPY) --no-default-features --features bench -- -D warnings
+	$(CLIPPY) $(DECODER) -- -D warnings
+	$(CLIPPY) $(DECODER) --features bench -- -D warnings
 	$(CLIPPY) -- -D warnings
 	$(CLIPPY) --features ffmpeg -- -D warnings
 

@@ -11,10 +11,10 @@
 use burn::backend::autodiff::checkpoint::strategy::{BalancedCheckpointing, CheckpointStrategy, NoCheckpointing};
 use burn::backend::{Autodiff, Flex};
 use burn::tensor::{Distribution, Tensor, backend::Backend};
-use nvc::fit::kernels::{self as k, ConvShape, Method, Pass};
-use nvc::fit::ops::{self, AdamStep, Curve};
 use nvc::frame::{Chroma, ColorInfo, PixelFormat, Ratio, VideoInfo};
 use nvc::network::{Chain, Graph, size};
+use nvc_encoder::fit::kernels::{self as k, ConvShape, Method, Pass};
+use nvc_encoder::fit::ops::{self, AdamStep, Curve};
 use std::hint::black_box;
 use std::time::Instant;
 

@@ -16,16 +16,25 @@ pulls() {
   fi
 }
 
-for package in burn burn-flex burn-cuda ffmpeg-next indicatif ureq plotters; do
-  found=$(pulls "$package" --no-default-features)
-  if [ -n "$found" ]; then
-    echo "error: the decoder layer depends on $package:" >&2
-    echo "$found" >&2
-    exit 1
-  fi
-done
-[ -n "$(pulls burn)" ] || { echo "error: the encoder layer does not depend on burn; this check looks for the wrong name" >&2; exit 1; }
-features=$(cargo tree --quiet --locked --edges features --features cuda)
+# what stays out of whose build
+forbid() {
+  local name=$1 package found
+  shift
+  for package in $1; do
+    found=$(pulls "$package" "${@:2}")
+    if [ -n "$found" ]; then
+      echo "error: $name depends on $package:" >&2
+      echo "$found" >&2
+      exit 1
+    fi
+  done
+}
+
+forbid "the decoder's crate" "burn image clap ffmpeg-next tempfile" --package nvc
+forbid "nvc-decode" "burn burn-flex burn-cuda ffmpeg-next indicatif ureq plotters nvc-encoder" --package nvc-cli --no-default-features
+forbid "the harness" "nvc-encoder burn" --package nvc-lab
+[ -n "$(pulls burn --package nvc-cli)" ] || { echo "error: the encoder does not depend on burn; this check looks for the wrong name" >&2; exit 1; }
+features=$(cargo tree --quiet --locked --edges features --package nvc-cli --features cuda)
 grep -q 'burn-cuda v' <<<"$features" || { echo "error: a build with 'cuda' has no burn-cuda; this check looks for the wrong name" >&2; exit 1; }
 if grep -q autotune <<<"$features"; then
   echo "error: a build with 'cuda' has autotune, with which no first step comes for minutes:" >&2

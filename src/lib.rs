@@ -20,34 +20,15 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
-pub mod anchors;
-#[cfg(feature = "bench")]
-pub mod bench;
 pub mod bitstream;
-pub mod cli;
 pub mod color;
-#[cfg(feature = "bench")]
-pub mod datasets;
 pub mod decoder;
 pub mod entropy;
 pub mod error;
 pub mod frame;
 pub mod group;
-pub mod import;
-pub mod io;
 pub mod metrics;
 pub mod network;
 pub mod synth;
-
-#[cfg(feature = "encode")]
-mod calibrate;
-#[cfg(feature = "encode")]
-pub mod encoder;
-#[cfg(feature = "encode")]
-pub mod fit;
-#[cfg(feature = "encode")]
-pub mod plan;
-#[cfg(feature = "encode")]
-pub mod rng;
 
 pub use error::{Error, Result};

@@ -11,7 +11,7 @@ use crate::frame::VideoInfo;
 
 /// What of an HNeRV is chosen; the rest follows from picture and size. The defaults are the published ones.
 #[derive(Clone, Debug, PartialEq)]
-#[cfg_attr(feature = "encode", derive(serde::Deserialize), serde(default, deny_unknown_fields, rename_all = "kebab-case"))]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize), serde(default, deny_unknown_fields, rename_all = "kebab-case"))]
 pub struct HnervKnobs {
     /// Upsampling factors (default: from the picture).
     pub strides: Option<Vec<u32>>,

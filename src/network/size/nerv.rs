@@ -11,7 +11,7 @@ const POSITIONS: f64 = 24.0;
 
 /// What of a NeRV or NeRV++ is chosen; the rest follows from picture and size. Names in parentheses are those of the published code.
 #[derive(Clone, Debug, PartialEq)]
-#[cfg_attr(feature = "encode", derive(serde::Deserialize), serde(default, deny_unknown_fields, rename_all = "kebab-case"))]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize), serde(default, deny_unknown_fields, rename_all = "kebab-case"))]
 pub struct NervKnobs {
     /// Frequencies of the positional code (`--embed 1.25_40`).
     pub levels: u32,

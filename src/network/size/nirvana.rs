@@ -8,7 +8,7 @@ use crate::network::nirvana::Nirvana;
 
 /// What of a NIRVANA is chosen; the rest follows from picture and size. The published values are in the preset `nirvana-g3`.
 #[derive(Clone, Debug, PartialEq)]
-#[cfg_attr(feature = "encode", derive(serde::Deserialize), serde(default, deny_unknown_fields, rename_all = "kebab-case"))]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize), serde(default, deny_unknown_fields, rename_all = "kebab-case"))]
 pub struct NirvanaKnobs {
     /// Sine layers.
     pub layers: u32,

@@ -1,0 +1,300 @@
+//! How an encode goes: a bar, lines or JSON on stderr, and the statistics file.
+
+use std::collections::BTreeMap;
+use std::io::{IsTerminal, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde_json::{Value, json};
+
+use super::args::{EncodeArgs, ProgressArg};
+use super::say;
+use super::waiting::Waiting;
+use nvc::error::{Error, Result};
+use nvc::frame::{Frame, VideoInfo};
+use nvc_encoder::encoder::{Choice, Family, GroupReport, Observer, Options, Report, Target};
+use nvc_encoder::fit::{Precision, Progress};
+use nvc_media::{BoxedSink, Output};
+
+/// Version of the statistics' fields (docs/stats.md).
+const SCHEMA: u32 = 1;
+/// Time between lines where there is no terminal, and between progress lines of the statistics.
+const LINE_EVERY: Duration = Duration::from_secs(5);
+
+/// The statistics file: NDJSON.
+pub struct Stats(Option<Output>);
+
+impl Stats {
+    /// Opens `path`, or nothing.
+    pub fn open(path: Option<&std::path::Path>) -> Result<Self> {
+        Ok(Stats(path.map(Output::create).transpose()?))
+    }
+
+    fn line(&mut self, v: &Value) -> Result<()> {
+        match &mut self.0 {
+            Some(o) => writeln!(o, "{v}").and_then(|()| o.flush()).map_err(|e| o.error(e)),
+            None => Ok(()),
+        }
+    }
+
+    /// What is about to be encoded.
+    pub fn start(&mut self, a: &EncodeArgs, info: &VideoInfo, frames: Option<u64>, o: &Options) -> Result<()> {
+        let target = match o.target {
+            Target::Bpp(bpp) => json!({ "bpp": bpp }),
+            Target::Bytes(bytes) => json!({ "bytes": bytes }),
+            Target::Psnr(psnr) => json!({ "psnr": psnr }),
+            Target::Crf(crf) => json!({ "crf": crf }),
+            Target::Natural => Value::Null,
+        };
+        let v = json!({
+            "type": "start", "schema": SCHEMA, "version": env!("CARGO_PKG_VERSION"), "input": a.input.to_string_lossy(), "output": a.output.to_string_lossy(),
+            "width": info.width, "height": info.height, "pix_fmt": info.format.name(),
+            "fps": [info.fps.num, info.fps.den], "frames": frames,
+            "target": target, "arch": o.family.name(), "section": o.section, "model_size": o.model_size,
+            "preset": format!("{:?}", o.preset).to_lowercase(), "steps": o.steps, "passes": o.passes, "batch": o.batch,
+            "lr": o.learning_rate.unwrap_or(o.family.learning_rate()), "loss": format!("{:?}", o.loss).to_lowercase(),
+            "optimiser": format!("{:?}", o.optimiser).to_lowercase(), "float_share": o.float_share, "rate": o.rate, "weight_bits": o.weight_bits,
+            "seed": o.seed, "threads": o.threads, "jobs": o.jobs, "device": o.device.resolve().to_string(),
+            "precision": match o.precision { Precision::Full => "f32", Precision::Half => "f16" },
+        });
+        self.line(&v)
+    }
+
+    /// The whole file.
+    pub fn done(&mut self, r: &Report) -> Result<()> {
+        let mut v = r.scores.to_json();
+        v["type"] = json!("done");
+        v["bytes"] = json!(r.bytes);
+        v["bpp"] = json!(r.bpp);
+        v["seconds"] = json!(r.seconds);
+        v["arch"] = json!(r.family.name());
+        v["groups"] = json!(r.groups.len());
+        self.line(&v)
+    }
+
+    /// How it failed.
+    pub fn error(&mut self, e: &Error) -> Result<()> {
+        self.line(&json!({ "type": "error", "message": e.to_string(), "exit_code": e.exit_code() }))
+    }
+
+    /// Gives the file its name.
+    pub fn finish(mut self) -> Result<()> {
+        self.0.as_mut().map_or(Ok(()), Output::commit)
+    }
+}
+
+/// Where the first step is made, and why it may take long there.
+fn compiling(device: &str) -> String {
+    let why = if device.starts_with("cuda") { ", whose kernels are compiled when they are first used" } else { "" };
+    format!(" on {device}{why}")
+}
+
+enum Show {
+    Bar(ProgressBar),
+    Lines,
+    Json,
+    Off,
+}
+
+struct Running {
+    start: Instant,
+    step: usize,
+    steps: usize,
+}
+
+/// Tells people and programs how the encode goes.
+pub struct Reporter<'a> {
+    show: Show,
+    stats: &'a mut Stats,
+    recon: Option<BoxedSink>,
+    interrupted: Arc<AtomicBool>,
+    groups: Option<usize>,
+    /// Groups being fitted: when each started, and how far it is.
+    running: BTreeMap<usize, Running>,
+    last_line: Instant,
+    waiting: Waiting,
+    device: String,
+    /// A failed write of the statistics or the reconstruction, kept until it can be returned.
+    failed: Option<Error>,
+}
+
+impl<'a> Reporter<'a> {
+    /// A reporter that shows as `how` says.
+    pub fn new(a: &EncodeArgs, device: String, stats: &'a mut Stats, recon: Option<BoxedSink>, interrupted: Arc<AtomicBool>) -> Self {
+        let (how, quiet) = (a.progress, a.quiet);
+        let terminal = std::io::stderr().is_terminal();
+        let show = match how {
+            _ if quiet => Show::Off,
+            ProgressArg::Off => Show::Off,
+            ProgressArg::Json => Show::Json,
+            ProgressArg::Auto if !terminal => Show::Lines,
+            ProgressArg::Auto | ProgressArg::Bar => {
+                let bar = ProgressBar::with_draw_target(Some(1), ProgressDrawTarget::stderr_with_hz(4));
+                let style = ProgressStyle::with_template("{prefix} [{bar:30}] {pos}/{len} {per_sec} {msg} ETA {eta}");
+                bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> "));
+                Show::Bar(bar)
+            }
+        };
+        let now = Instant::now();
+        let (waiting, running) = (Waiting::new(), BTreeMap::new());
+        Reporter { show, stats, recon, interrupted, groups: None, running, last_line: now, waiting, device, failed: None }
+    }
+
+    /// The reconstruction sink, or what went wrong with it or the statistics.
+    pub fn finish(self) -> Result<Option<BoxedSink>> {
+        if let Show::Bar(b) = &self.show {
+            b.finish_and_clear();
+        }
+        self.failed.map_or(Ok(self.recon), Err)
+    }
+
+    fn group_name(&self, group: usize) -> String {
+        match self.groups {
+            Some(n) => format!("group {}/{n}", group + 1),
+            None => format!("group {}", group + 1),
+        }
+    }
+
+    /// The bar stands for all groups that are being fitted.
+    fn update_bar(&self, message: Option<String>) {
+        let Show::Bar(b) = &self.show else { return };
+        let numbers: Vec<String> = self.running.keys().map(|g| (g + 1).to_string()).collect();
+        let all = self.groups.map_or(String::new(), |n| format!("/{n}"));
+        b.set_prefix(format!("group {}{all}", numbers.join(",")));
+        b.set_length(self.running.values().map(|r| r.steps as u64).sum());
+        b.set_position(self.running.values().map(|r| r.step as u64).sum());
+        if let Some(m) = message {
+            b.set_message(m);
+        }
+    }
+
+    fn stats_line(&mut self, v: &Value) {
+        if let Err(e) = self.stats.line(v) {
+            self.failed.get_or_insert(e);
+        }
+    }
+}
+
+impl Observer for Reporter<'_> {
+    fn warn(&mut self, text: &str) {
+        let line = format!("warning: {text}");
+        match &self.show {
+            Show::Bar(b) => b.suspend(|| say(&line)),
+            Show::Json => say(&json!({ "type": "warning", "message": text }).to_string()),
+            Show::Lines | Show::Off => say(&line),
+        }
+        self.stats_line(&json!({ "type": "warning", "message": text }));
+    }
+
+    fn start(&mut self, group: usize, groups: Option<usize>, frames: usize, params: u64) {
+        self.groups = groups;
+        self.running.insert(group, Running { start: Instant::now(), step: 0, steps: 0 });
+        let name = self.group_name(group);
+        self.waiting.next(|| format!("the first step of {name}{}", compiling(&self.device)));
+        match &self.show {
+            Show::Bar(b) => {
+                if self.running.len() == 1 {
+                    b.reset();
+                }
+                self.update_bar(None);
+            }
+            Show::Lines => say(&format!("{name}: {frames} frames, {params} parameters")),
+            Show::Json | Show::Off => {}
+        }
+    }
+
+    fn progress(&mut self, group: usize, p: &Progress) {
+        let message = || {
+            let bytes = p.bytes.map_or(String::new(), |b| format!(" {b:.0} B"));
+            format!("{:.2} dB{bytes}", p.psnr)
+        };
+        self.waiting.next(|| format!("a step of group {} on {}", group + 1, self.device));
+        let now = Instant::now();
+        let running = self.running.entry(group).or_insert(Running { start: now, step: 0, steps: 0 });
+        (running.step, running.steps) = (p.step, p.steps);
+        let seconds = (now - running.start).as_secs_f64();
+        self.update_bar(Some(message()));
+        if self.last_line.elapsed() < LINE_EVERY && p.step != p.steps {
+            return;
+        }
+        self.last_line = now;
+        let eta = seconds / p.step as f64 * (p.steps - p.step) as f64;
+        let v = json!({
+            "type": "progress", "group": group, "groups": self.groups, "step": p.step, "steps": p.steps, "psnr": p.psnr,
+            "bytes": p.bytes, "seconds": seconds, "eta_seconds": eta,
+        });
+        match &self.show {
+            Show::Lines => {
+                let rate = p.step as f64 / seconds;
+                let name = self.group_name(group);
+                say(&format!("{name}: step {}/{}, {}, {rate:.1} steps/s, ETA {eta:.0} s", p.step, p.steps, message()));
+            }
+            Show::Json => say(&v.to_string()),
+            Show::Bar(_) | Show::Off => {}
+        }
+        self.stats_line(&v);
+        // the groups of a section are done together
+        if p.step == p.steps {
+            self.running.remove(&group);
+        }
+    }
+
+    fn trial(&mut self, family: Family, frames: usize, steps: usize) {
+        self.waiting.next(|| format!("the first step of a trial of {}{}", family.name(), compiling(&self.device)));
+        let text = format!("trial of {}: {frames} frames, {steps} steps", family.name());
+        match &self.show {
+            Show::Bar(b) => b.suspend(|| say(&text)),
+            Show::Lines => say(&text),
+            Show::Json | Show::Off => {}
+        }
+    }
+
+    fn chosen(&mut self, c: &Choice) {
+        let trials: Vec<Value> = c
+            .candidates
+            .iter()
+            .map(|t| json!({ "arch": t.family.name(), "psnr": t.psnr, "bytes": t.bytes, "seconds": t.seconds }))
+            .collect();
+        let v = json!({ "type": "choice", "arch": c.family.name(), "frames": c.frames, "trials": trials });
+        let text = c.to_string();
+        match &self.show {
+            Show::Bar(b) => b.suspend(|| say(&text)),
+            Show::Lines => say(&text),
+            Show::Json => say(&v.to_string()),
+            Show::Off => {}
+        }
+        self.stats_line(&v);
+    }
+
+    fn done(&mut self, r: &GroupReport) {
+        self.running.remove(&r.index);
+        self.waiting.next(|| "the next group".into());
+        let v = json!({
+            "type": "group", "group": r.index, "first_frame": r.first_frame, "frames": r.frames, "arch": r.arch, "params": r.params,
+            "macs_per_pixel": r.macs_per_pixel, "steps": r.steps,
+            "bytes": { "header": r.bytes.header, "weights": r.bytes.weights, "latents": r.bytes.latents },
+            "order0_bytes": { "ideal": r.order0.ideal.round(), "adaptive": r.order0.adaptive.round() }, "float_psnr": r.float_psnr, "exact_psnr": r.exact_psnr,
+            "fit_seconds": r.fit_seconds, "decode_fps": r.decode_fps,
+        });
+        match &self.show {
+            Show::Bar(b) => b.suspend(|| say(&format!("{}: {} bytes, {:.3} dB", self.group_name(r.index), r.bytes.total(), r.exact_psnr))),
+            Show::Lines => {
+                let name = self.group_name(r.index);
+                say(&format!("{name}: {} bytes, {:.3} dB, {:.0} s", r.bytes.total(), r.exact_psnr, r.fit_seconds));
+            }
+            Show::Json => say(&v.to_string()),
+            Show::Off => {}
+        }
+        self.stats_line(&v);
+    }
+
+    fn recon(&mut self, frame: &Frame) -> Result<()> {
+        self.recon.as_mut().map_or(Ok(()), |r| r.write(frame))
+    }
+
+    fn stop(&self) -> bool {
+        self.interrupted.load(Ordering::SeqCst)
+    }
+}

@@ -1,0 +1,217 @@
+//! Which network: its family, by trial if none is given, and its size.
+
+use std::sync::Mutex;
+use std::sync::atomic::AtomicBool;
+use std::time::Instant;
+
+use super::networks::LEAST_BYTES;
+use super::{Coded, GroupReport, Observer, Options, Queued, Shared, Target, Work, section};
+use crate::plan;
+use nvc::error::{Error, Result};
+use nvc::frame::{Frame, VideoInfo};
+use nvc::network::size::{HnervKnobs, nerv::NervKnobs, nirvana::NirvanaKnobs};
+
+/// Families of representations.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Family {
+    /// The one that a short trial finds best.
+    #[default]
+    Auto,
+    /// HNeRV.
+    Hnerv,
+    /// NeRV.
+    Nerv,
+    /// NeRV++.
+    Nervpp,
+    /// NIRVANA.
+    Nirvana,
+}
+
+impl Family {
+    /// Whether a group starts from the one before in its section.
+    pub fn chained(self) -> bool {
+        self == Family::Nirvana
+    }
+
+    /// Peak learning rate that suits it.
+    pub fn learning_rate(self) -> f64 {
+        match self {
+            Family::Auto | Family::Hnerv => 0.015,
+            Family::Nerv => 0.03,
+            // 0.03 cost 6 dB at 139,000 parameters (docs/families.md)
+            Family::Nervpp => 0.012,
+            Family::Nirvana => 0.06,
+        }
+    }
+
+    /// Name as the command line has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Family::Auto => "auto",
+            Family::Hnerv => "hnerv",
+            Family::Nerv => "nerv",
+            Family::Nervpp => "nervpp",
+            Family::Nirvana => "nirvana",
+        }
+    }
+}
+
+/// What of each family's network is chosen.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Knobs {
+    /// HNeRV.
+    pub hnerv: HnervKnobs,
+    /// NeRV and NeRV++.
+    pub nerv: NervKnobs,
+    /// NIRVANA.
+    pub nirvana: NirvanaKnobs,
+}
+
+/// One family's trial.
+#[derive(Clone, Copy, Debug)]
+pub struct Candidate {
+    /// Which.
+    pub family: Family,
+    /// PSNR over all planes as weighted by the loss, exact decoder, dB.
+    pub psnr: f64,
+    /// Coded bytes.
+    pub bytes: u64,
+    /// Seconds it took.
+    pub seconds: f64,
+}
+
+/// How a family was chosen.
+#[derive(Clone, Debug)]
+pub struct Choice {
+    /// Frames of the trial.
+    pub frames: usize,
+    /// All that were tried.
+    pub candidates: Vec<Candidate>,
+    /// The one with the highest PSNR.
+    pub family: Family,
+}
+
+/// Frames of a trial, its steps relative to those of a fit of them, and the passes over them that it takes at least, as families that
+/// see a frame a step have learnt nothing before.
+pub(super) const TRIAL_FRAMES: usize = 12;
+const TRIAL_STEPS: f64 = 0.08;
+const LEAST_TRIAL_PASSES: usize = 12;
+
+impl std::fmt::Display for Choice {
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        let tried = |t: &Candidate| format!("{} {:.2} dB in {} bytes, {:.1} s", t.family.name(), t.psnr, t.bytes, t.seconds);
+        let all = self.candidates.iter().map(tried).collect::<Vec<_>>().join("; ");
+        write!(f, "{}, the best of short trials on {} frames: {all}", self.family.name(), self.frames)
+    }
+}
+
+/// Trials are nobody's news; an interrupt ends them too.
+struct Silent<'s, 'a, 'b>(&'s Shared<'a, 'b>);
+
+impl Observer for Silent<'_, '_, '_> {
+    fn stop(&self) -> bool {
+        self.0.stop()
+    }
+}
+
+/// Families that are tried where none is given.
+const TRIED: [Family; 3] = [Family::Hnerv, Family::Nervpp, Family::Nirvana];
+
+/// The families to choose from: the one asked for, or all that `can` take the pictures. What cannot is left out with a word; if
+/// none can, it is an error.
+pub(super) fn able(options: &Options, shared: &Shared<'_, '_>, can: impl Fn(Family) -> Result<()>) -> Result<Vec<Family>> {
+    if options.family != Family::Auto {
+        return can(options.family).map(|()| vec![options.family]);
+    }
+    let (mut able, mut why) = (Vec::new(), None);
+    for family in TRIED {
+        match can(family) {
+            Ok(()) => able.push(family),
+            Err(e) => {
+                left_out(&e, shared);
+                why.get_or_insert(e);
+            }
+        }
+    }
+    why.filter(|_| able.is_empty()).map_or(Ok(able), Err)
+}
+
+fn left_out(e: &Error, shared: &Shared<'_, '_>) {
+    let text = match e {
+        Error::Unsupported(what) => what.clone(),
+        e => e.to_string(),
+    };
+    shared.observer().warn(&format!("auto: {text}; it is left out"));
+}
+
+/// The family to take of `able`: the only one, or the winner of a short trial on the first frames, of which the observer is told.
+pub(super) fn family(
+    source: &mut Queued<'_>,
+    able: &[Family],
+    bpp: Option<f64>,
+    options: &Options,
+    threads: usize,
+    shared: &Shared<'_, '_>,
+) -> Result<(Family, Option<Choice>)> {
+    let first = able.first().copied().unwrap_or(Family::Hnerv);
+    // without a size there is nothing to compare at
+    let Some(bpp) = bpp.filter(|_| able.len() > 1) else { return Ok((first, None)) };
+    let info = *source.source.info();
+    let frames = source.group(TRIAL_FRAMES, &|| shared.stop())?;
+    source.frames = frames.iter().cloned().collect();
+    if frames.is_empty() {
+        return Ok((first, None));
+    }
+    let coded = trial_bytes(bpp, frames.len(), &info);
+    let mut candidates = Vec::new();
+    for &family in able {
+        match trial(family, &frames, &info, coded, options, threads, shared) {
+            Ok(c) => candidates.push(c),
+            // one fit that goes wrong is no reason to stop
+            Err(e @ (Error::Parameter(_) | Error::Unsupported(_))) => {
+                left_out(&e, shared);
+            }
+            Err(e) => return Err(e),
+        }
+    }
+    let best = candidates.iter().max_by(|a, b| a.psnr.total_cmp(&b.psnr));
+    let family = best.map_or(first, |c| c.family);
+    let choice = Choice { frames: frames.len(), candidates, family };
+    shared.observer().chosen(&choice);
+    Ok((family, Some(choice)))
+}
+
+/// Bytes of a trial on `frames` frames.
+pub(super) fn trial_bytes(bpp: f64, frames: usize, info: &VideoInfo) -> f64 {
+    (bpp * frames as f64 * (info.width * info.height) as f64 / 8.0).max(LEAST_BYTES)
+}
+
+/// A short fit of a few frames.
+pub(super) fn trial(
+    family: Family,
+    frames: &[Frame],
+    info: &VideoInfo,
+    coded: f64,
+    options: &Options,
+    threads: usize,
+    shared: &Shared<'_, '_>,
+) -> Result<Candidate> {
+    let size = if family.chained() { plan::CHAIN_GROUP } else { TRIAL_FRAMES };
+    let parts: Vec<Vec<Frame>> = frames.chunks(size).map(<[Frame]>::to_vec).collect();
+    let whole = options.steps.unwrap_or_else(|| options.preset.steps(options.passes, frames.len(), options.batch));
+    let steps = ((whole as f64 * TRIAL_STEPS) as usize).max(LEAST_TRIAL_PASSES * TRIAL_FRAMES / options.batch).min(whole);
+    shared.observer().trial(family, frames.len(), steps);
+    let options = Options { family, steps: Some(steps), target: Target::Natural, ..options.clone() };
+    let mut silent = Silent(shared);
+    let shared = Shared { observer: Mutex::new(&mut silent), failed: AtomicBool::new(false) };
+    let work = Work { section: 0, index: 0, groups: None, first_frame: 0, parts, coded: Some(coded), start: None, threads };
+    let start = Instant::now();
+    let Coded { reports, .. } = section::code(work, info, &options, &shared)?;
+    let mean = |f: &dyn Fn(&GroupReport) -> f64| reports.iter().map(|g| f(g) * g.frames as f64).sum::<f64>() / frames.len() as f64;
+    Ok(Candidate {
+        family,
+        psnr: mean(&|g| g.exact_psnr),
+        bytes: reports.iter().map(|g| g.bytes.total()).sum(),
+        seconds: start.elapsed().as_secs_f64(),
+    })
+}

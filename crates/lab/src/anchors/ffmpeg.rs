@@ -1,0 +1,127 @@
+//! Which ffmpeg: those that `NVC_FFMPEG` lists, separated like PATH, and then `ffmpeg`; the first that has what is needed.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, OnceLock};
+
+use super::program::Call;
+use nvc::error::{Error, Result};
+
+/// Environment variable with programs to ask before the `ffmpeg` of PATH.
+pub const FFMPEG_VARIABLE: &str = "NVC_FFMPEG";
+
+/// What an ffmpeg must have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Need {
+    Encoder(&'static str),
+    Filter(&'static str),
+}
+
+impl Need {
+    fn topic(self) -> (&'static str, &'static str) {
+        match self {
+            Need::Encoder(name) => ("encoder", name),
+            Need::Filter(name) => ("filter", name),
+        }
+    }
+}
+
+/// An ffmpeg, and what it says of the thing needed.
+#[derive(Clone, Debug)]
+pub(super) struct Ffmpeg {
+    pub program: PathBuf,
+    help: String,
+}
+
+impl Ffmpeg {
+    /// The first that has it. Asked once a process and program.
+    pub fn having(need: Need) -> Result<Self> {
+        let list = std::env::var_os(FFMPEG_VARIABLE).unwrap_or_default();
+        let mut programs: Vec<PathBuf> = std::env::split_paths(&list).filter(|p| !p.as_os_str().is_empty()).collect();
+        programs.push("ffmpeg".into());
+        Self::first(programs, need)
+    }
+
+    fn first(programs: Vec<PathBuf>, need: Need) -> Result<Self> {
+        let (kind, name) = need.topic();
+        let mut asked = Vec::new();
+        for program in programs {
+            match help(&program, need) {
+                Ok(Some(help)) => return Ok(Ffmpeg { program, help }),
+                Ok(None) => asked.push(format!("{}: no {kind} '{name}'", program.display())),
+                Err(e) => asked.push(format!("{}: {e}", program.display())),
+            }
+        }
+        Err(Error::Unsupported(format!(
+            "no ffmpeg has the {kind} '{name}' ({}). Name others in {FFMPEG_VARIABLE}, separated like PATH; scripts/fetch-ffmpeg.sh fetches one",
+            asked.join("; ")
+        )))
+    }
+
+    /// A call of it.
+    pub fn call(&self, args: &[&str]) -> Call {
+        let start = ["-hide_banner", "-nostdin", "-v", "error", "-y"];
+        Call { program: self.program.clone(), ..Call::new("ffmpeg", &[&start, args].concat()) }
+    }
+
+    /// The first line of what it says of its version. Asked once a process and program.
+    pub fn version(&self) -> Option<String> {
+        static KNOWN: Mutex<BTreeMap<PathBuf, Option<String>>> = Mutex::new(BTreeMap::new());
+        // a thread that panicked while it held the lock has left the map whole
+        let mut known = KNOWN.lock().unwrap_or_else(|e| e.into_inner());
+        let ask = || {
+            let said = Call { program: self.program.clone(), ..Call::new("ffmpeg", &["-version"]) }.output().ok()?;
+            said.lines().map(str::trim).find(|l| !l.is_empty()).map(String::from)
+        };
+        known.entry(self.program.clone()).or_insert_with(ask).clone()
+    }
+
+    /// Whether the encoder takes a pixel format.
+    pub fn takes(&self, format: &str) -> bool {
+        let line = self.help.lines().find_map(|l| l.trim().strip_prefix("Supported pixel formats:"));
+        line.is_some_and(|l| l.split_whitespace().any(|f| f == format))
+    }
+}
+
+/// What a program says of the thing needed, `None` if it has none.
+fn help(program: &Path, need: Need) -> Result<Option<String>> {
+    type Known = Mutex<HashMap<(PathBuf, Need), Option<String>>>;
+    static KNOWN: OnceLock<Known> = OnceLock::new();
+    let known = KNOWN.get_or_init(Known::default);
+    let key = (program.to_path_buf(), need);
+    // a thread that panicked while it held the lock has left the map whole
+    if let Some(help) = known.lock().unwrap_or_else(|e| e.into_inner()).get(&key) {
+        return Ok(help.clone());
+    }
+    let (kind, name) = need.topic();
+    let call = Call { program: program.into(), ..Call::new("ffmpeg", &["-hide_banner", "-h", &format!("{kind}={name}")]) };
+    let text = call.output()?;
+    let title = match need {
+        Need::Encoder(name) => format!("Encoder {name} "),
+        Need::Filter(name) => format!("Filter {name}"),
+    };
+    let help = text.lines().any(|l| l.starts_with(&title)).then_some(text);
+    known.lock().unwrap_or_else(|e| e.into_inner()).insert(key, help.clone());
+    Ok(help)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn those_asked_are_named_with_what_they_lack() {
+        let programs = vec!["/nonexistent/a".into(), "true".into()];
+        let e = Ffmpeg::first(programs, Need::Encoder("libvvenc")).unwrap_err();
+        let text = e.to_string();
+        assert_eq!(e.exit_code(), 5);
+        assert!(text.contains("/nonexistent/a: ") && text.contains("true: no encoder 'libvvenc'") && text.contains("NVC_FFMPEG"), "{text}");
+    }
+
+    #[test]
+    fn formats_are_read_from_the_help() {
+        let help = "Encoder x [y]:\n    Supported pixel formats: yuv420p yuv420p10le\nx AVOptions:\n".to_string();
+        let f = Ffmpeg { program: "ffmpeg".into(), help };
+        assert!(f.takes("yuv420p") && f.takes("yuv420p10le") && !f.takes("yuv444p") && !f.takes("yuv420"));
+    }
+}

@@ -1,0 +1,252 @@
+//! Still-picture codecs: every picture of the reference becomes a PNG or PNM file, a file of the codec's, and a file again.
+
+use std::path::Path;
+use std::time::Instant;
+
+use super::ffmpeg::{Ffmpeg, Need};
+use super::nal::{Syntax, size};
+use super::program::Call;
+use super::search::Run;
+use super::video::x265_threads;
+use super::{AnchorSpec, Backend, Codec, Job, pnm};
+use nvc::error::{Error, Result};
+use nvc::frame::{Chroma, ColorInfo, Frame, PixelFormat, VideoInfo};
+use nvc_media::{SinkFormat, SourceOptions, open_sink, open_source};
+
+/// swscale without shortcuts, for the one codec that needs it.
+const EXACT: &str = "accurate_rnd+full_chroma_int+full_chroma_inp+bitexact+bicubic";
+
+/// The three files of one picture.
+#[derive(Clone, Debug)]
+pub(super) struct Files {
+    pub input: String,
+    pub stream: String,
+    pub output: String,
+}
+
+/// How a picture codec is called.
+pub(super) trait Calls {
+    /// Extension of what the encoder reads, `png` or `ppm`.
+    fn input(&self) -> &str;
+    /// Extension of its stream.
+    fn stream(&self) -> &str;
+    /// Extension of what the decoder writes, `png` or `ppm`.
+    fn output(&self) -> &str;
+    /// The call that encodes.
+    fn encode(&self, files: &Files, quality: f64) -> Result<Call>;
+    /// The call that decodes.
+    fn decode(&self, files: &Files, quality: f64) -> Result<Call>;
+    /// Whose NAL units the stream has, if any.
+    fn syntax(&self) -> Option<Syntax>;
+}
+
+/// A picture codec, ready for one sequence of pictures.
+pub(super) struct Picture<'a, C> {
+    name: String,
+    job: Job<'a>,
+    calls: C,
+}
+
+impl<'a, C: Calls> Picture<'a, C> {
+    pub fn new(name: &str, job: Job<'a>, calls: C) -> Result<Self> {
+        let format = job.info.format;
+        if !matches!(format.chroma, Chroma::Rgb | Chroma::Gray) || format.bit_depth != 8 {
+            return Err(Error::Unsupported(format!("{name} codes 8-bit RGB and gray pictures; the reference is {}", format.name())));
+        }
+        Ok(Picture { name: name.into(), job, calls })
+    }
+
+    fn files(&self, stream: &Path) -> Files {
+        let at = |name: String| self.job.dir.join(name).display().to_string();
+        Files {
+            input: at(format!("in.{}", self.calls.input())),
+            stream: stream.display().to_string(),
+            output: at(format!("dec.{}", self.calls.output())),
+        }
+    }
+}
+
+impl<C: Calls> Backend for Picture<'_, C> {
+    fn encode(&self, quality: f64) -> Result<Run> {
+        let mut run = Run { quality, bytes: 0, whole: 0, seconds: 0.0, streams: Vec::new() };
+        let mut source = (self.job.reference)()?;
+        while let Some(frame) = source.read()? {
+            let path = self.job.dir.join(format!("{quality}_{}.{}", run.streams.len(), self.calls.stream()));
+            let files = self.files(&path);
+            write(&files.input, self.job.info, &frame)?;
+            let call = self.calls.encode(&files, quality)?;
+            let begin = Instant::now();
+            call.run(self.job.place(), &format!("encode with {}", self.name))?;
+            run.seconds += begin.elapsed().as_secs_f64();
+            let size = size(&path, self.calls.syntax())
+                .map_err(|e| Error::io(format!("reading {}, which {} should have written", path.display(), call.name), e))?;
+            run.whole += size.whole;
+            run.bytes += size.bytes;
+            run.streams.push(path);
+        }
+        Ok(run)
+    }
+
+    fn decode(&self, run: &Run, each: &mut dyn FnMut(Frame) -> Result<()>) -> Result<f64> {
+        let mut seconds = 0.0;
+        for path in &run.streams {
+            let files = self.files(path);
+            let call = self.calls.decode(&files, run.quality)?;
+            let begin = Instant::now();
+            call.run(self.job.place(), &format!("decode a picture of {}", self.name))?;
+            seconds += begin.elapsed().as_secs_f64();
+            each(read(&files.output, self.job.info, &self.name)?)?;
+            // so that a decoder that writes nothing is not credited with the picture before
+            std::fs::remove_file(&files.output).map_err(|e| Error::io(format!("removing {}", files.output), e))?;
+        }
+        Ok(seconds)
+    }
+
+    fn command(&self, quality: f64) -> String {
+        let name = |stem: &str, extension: &str| format!("{stem}.{extension}");
+        let files = Files {
+            input: name("IN", self.calls.input()),
+            stream: name("OUT", self.calls.stream()),
+            output: name("DEC", self.calls.output()),
+        };
+        // calls with names instead of files cannot fail where those with files did not
+        let line = |call: Result<Call>| call.map(|c| c.line().replacen(" -hide_banner -nostdin -v error -y", "", 1)).unwrap_or_default();
+        format!("{} && {}", line(self.calls.encode(&files, quality)), line(self.calls.decode(&files, quality)))
+    }
+}
+
+fn write(path: &str, info: &VideoInfo, frame: &Frame) -> Result<()> {
+    if !path.ends_with(".png") {
+        return std::fs::write(path, pnm::write(frame)).map_err(|e| Error::io(format!("writing {path}"), e));
+    }
+    // untagged, so that no codec spends bytes on the colour description or converts by it
+    let untagged = VideoInfo { color: ColorInfo::UNSPECIFIED, ..*info };
+    let mut sink = open_sink(path, Some(SinkFormat::Png), &untagged)?;
+    sink.write(frame)?;
+    sink.finish().map(|_| ())
+}
+
+/// Reads a decoded picture; gray and RGB are brought to what the reference has.
+fn read(path: &str, info: &VideoInfo, codec: &str) -> Result<Frame> {
+    let (frame, format) = if path.ends_with(".png") {
+        let mut source = open_source(path, &SourceOptions::default())?;
+        let i = *source.info();
+        let frame = source.read()?.ok_or_else(|| Error::Mismatch(format!("{codec} decodes to no picture")))?;
+        (frame, i.format)
+    } else {
+        let bytes = std::fs::read(path).map_err(|e| Error::io(format!("reading {path}"), e))?;
+        pnm::read(&bytes)?
+    };
+    let size = frame.planes.first().map_or((0, 0), |p| (p.width, p.height));
+    if size != (info.width, info.height) {
+        let ((w, h), i) = (size, info);
+        return Err(Error::Mismatch(format!("{codec} decodes to {w}x{h}, the reference is {}x{}", i.width, i.height)));
+    }
+    Ok(recolour(frame, format, info.format))
+}
+
+fn recolour(mut frame: Frame, from: PixelFormat, to: PixelFormat) -> Frame {
+    match (from.chroma, to.chroma) {
+        (Chroma::Gray, Chroma::Rgb) => frame.planes = vec![frame.planes[0].clone(); 3],
+        (Chroma::Rgb, Chroma::Gray) => frame.planes = vec![nvc::metrics::luma_601(&frame)],
+        _ => {}
+    }
+    frame
+}
+
+/// Calls of the codecs known here.
+pub(super) struct Known<'a> {
+    spec: &'a AnchorSpec,
+    gray: bool,
+    threads: usize,
+    ffmpeg: Option<Ffmpeg>,
+}
+
+impl<'a> Known<'a> {
+    pub fn new(spec: &'a AnchorSpec, job: &Job) -> Result<Self> {
+        let needs = spec.codec == Codec::X265Intra;
+        let ffmpeg = if needs { Some(Ffmpeg::having(Need::Encoder("libx265"))?) } else { None };
+        Ok(Known { spec, gray: job.info.format.chroma == Chroma::Gray, threads: job.threads.max(1), ffmpeg })
+    }
+
+    fn ffmpeg(&self, args: &[&str]) -> Result<Call> {
+        let ffmpeg = self.ffmpeg.as_ref().ok_or_else(|| Error::Parameter(format!("{} needs no ffmpeg", self.spec.codec_name())))?;
+        Ok(ffmpeg.call(args))
+    }
+}
+
+impl Calls for Known<'_> {
+    fn input(&self) -> &str {
+        if self.spec.codec == Codec::Jpeg { "ppm" } else { "png" }
+    }
+
+    fn stream(&self) -> &str {
+        match self.spec.codec {
+            Codec::Jpeg => "jpg",
+            Codec::Webp => "webp",
+            Codec::Avif => "avif",
+            Codec::Jxl => "jxl",
+            _ => "265",
+        }
+    }
+
+    fn output(&self) -> &str {
+        self.input()
+    }
+
+    fn encode(&self, f: &Files, quality: f64) -> Result<Call> {
+        let q = quality.to_string();
+        let sampling = self.spec.preset.as_str();
+        let (one, many) = (self.threads == 1, self.threads.to_string());
+        Ok(match self.spec.codec {
+            Codec::Jpeg => {
+                let sample = if sampling == "420" { "2x2" } else { "1x1" };
+                let args = ["-quality", &q, "-optimize", "-progressive", "-sample", sample, "-outfile", &f.stream, &f.input];
+                Call::new("cjpeg", &args)
+            }
+            Codec::Webp => Call::new("cwebp", &["-q", &q, "-m", sampling, &f.input, "-o", &f.stream]),
+            Codec::Avif => {
+                let speed = self.spec.tune.as_deref().unwrap_or("6");
+                let sampling = if self.gray { "400" } else { sampling };
+                let level = format!("cq-level={q}");
+                let args = ["-s", speed, "-j", &many, "-y", sampling, "--min", "0", "--max", "63", "-a", "end-usage=q", "-a", &level];
+                Call::new("avifenc", &[&args[..], &[&f.input, &f.stream]].concat())
+            }
+            Codec::Jxl => {
+                // its threads are beside the main one
+                let threads = format!("--num_threads={}", if one { 0 } else { self.threads });
+                Call::new("cjxl", &[&f.input, &f.stream, "-d", &q, "-e", sampling, &threads])
+            }
+            _ => {
+                let scale = format!("scale=out_color_matrix=bt601:out_range=full:flags={EXACT}");
+                let format = if self.gray { "gray".into() } else { format!("yuv{sampling}p") };
+                let preset = self.spec.tune.as_deref().unwrap_or("veryslow");
+                let params = format!("{}:keyint=1:log-level=error:range=full", x265_threads(self.threads));
+                let args = ["-i", &f.input, "-vf", &scale, "-pix_fmt", &format, "-c:v", "libx265", "-preset", preset, "-crf", &q];
+                self.ffmpeg(&[&args[..], &["-x265-params", &params, "-f", "hevc", &f.stream]].concat())?
+            }
+        })
+    }
+
+    fn decode(&self, f: &Files, _: f64) -> Result<Call> {
+        let many = self.threads.to_string();
+        Ok(match self.spec.codec {
+            Codec::Jpeg => Call::new("djpeg", &["-outfile", &f.output, &f.stream]),
+            Codec::Webp => Call::new("dwebp", &[&f.stream, "-o", &f.output]),
+            Codec::Avif => Call::new("avifdec", &["-j", &many, &f.stream, &f.output]),
+            Codec::Jxl => {
+                let threads = format!("--num_threads={}", if self.threads == 1 { 0 } else { self.threads });
+                Call::new("djxl", &[&f.stream, &f.output, &threads])
+            }
+            _ => {
+                let scale = format!("scale=in_color_matrix=bt601:in_range=full:flags={EXACT}");
+                let (filter, format) = if self.gray { ("extractplanes=y", "gray") } else { (scale.as_str(), "rgb24") };
+                self.ffmpeg(&["-f", "hevc", "-i", &f.stream, "-vf", filter, "-pix_fmt", format, &f.output])?
+            }
+        })
+    }
+
+    fn syntax(&self) -> Option<Syntax> {
+        (self.spec.codec == Codec::X265Intra).then_some(Syntax::Hevc)
+    }
+}

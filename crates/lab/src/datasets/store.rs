@@ -1,0 +1,319 @@
+//! A store: manifests, and a folder with the files of what they name.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{Error as IoError, ErrorKind};
+use std::path::{Path, PathBuf};
+
+use super::files::{beside, sha256_file};
+use super::manifest::{self, Entry, Origin, Set};
+use super::names::{Packed, near, packed_kind};
+use super::{EMBEDDED, MANIFESTS_VARIABLE};
+use nvc::error::{Error, Result};
+use nvc::frame::{ColorInfo, Ratio, VideoInfo};
+use nvc_media::{self, BoxedSource, SourceOptions, SourceRange};
+
+/// Environment variable of the folder that holds the files.
+pub const ROOT_VARIABLE: &str = "NVC_DATASETS_DIR";
+/// Largest manifest read.
+const MAX_MANIFEST: u64 = 8 << 20;
+
+/// Manifests and the folder of their files.
+pub struct Store {
+    pub(super) root: PathBuf,
+    sets: Vec<Set>,
+    /// Options that the user must give again to name the same store.
+    options: String,
+}
+
+/// Where the SHA-256 that a file was checked against comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Known {
+    /// The manifest.
+    Manifest,
+    /// The record made when the file was first seen.
+    Record,
+    /// Nowhere: it has been recorded now.
+    FirstSeen,
+}
+
+/// A file that is as it should be.
+#[derive(Clone, Debug)]
+pub struct Checked {
+    /// Its place.
+    pub path: PathBuf,
+    /// SHA-256 in lower-case hexadecimal.
+    pub sha256: String,
+    /// Length in bytes.
+    pub bytes: u64,
+    /// What the SHA-256 was checked against.
+    pub known: Known,
+}
+
+impl Store {
+    /// Opens the store in `root`; by default that of the environment variable `NVC_DATASETS_DIR`, or `nvc/datasets` in the
+    /// user's cache folder. Manifests are the crate's, those of `NVC_DATASETS_MANIFESTS`, and `manifests`; a later one
+    /// replaces sets of the same name.
+    pub fn open(root: Option<&Path>, manifests: &[PathBuf]) -> Result<Store> {
+        let mut options = String::new();
+        if let Some(root) = root {
+            options += &format!(" --root {}", quoted(root));
+        }
+        for m in manifests {
+            options += &format!(" --manifest {}", quoted(m));
+        }
+        let root = match root {
+            Some(root) => root.to_path_buf(),
+            None => default_root()?,
+        };
+        let mut sets = Vec::new();
+        for (file, text) in EMBEDDED {
+            sets.push(manifest::parse(text, file, Path::new(""))?);
+        }
+        let more = std::env::var_os(MANIFESTS_VARIABLE).unwrap_or_default();
+        let more: Vec<PathBuf> = std::env::split_paths(&more).filter(|p| !p.as_os_str().is_empty()).collect();
+        for path in more.iter().chain(manifests) {
+            let set = read_manifest(path)?;
+            sets.retain(|s: &Set| !s.name.eq_ignore_ascii_case(&set.name));
+            sets.push(set);
+        }
+        sets.sort_by_key(|s| s.name.to_lowercase());
+        Ok(Store { root, sets, options })
+    }
+
+    /// The folder of the files.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// All sets, by name.
+    pub fn sets(&self) -> &[Set] {
+        &self.sets
+    }
+
+    /// The set of a name; case does not count.
+    pub fn set(&self, name: &str) -> Option<&Set> {
+        self.sets.iter().find(|s| s.name.eq_ignore_ascii_case(name))
+    }
+
+    /// The entry of a name such as `uvg/Beauty`; case does not count.
+    pub fn find(&self, name: &str) -> Result<&Entry> {
+        let Some((set, rest)) = name.split_once('/') else {
+            return Err(match self.set(name) {
+                Some(s) => Error::Parameter(format!(
+                    "'{name}' is a set of {}; name one of them, as {}",
+                    s.entries.len(),
+                    s.entries.first().map(Entry::id).unwrap_or_default()
+                )),
+                None => self.unknown(name),
+            });
+        };
+        let found = self.set(set).and_then(|s| s.entries.iter().find(|e| e.name.eq_ignore_ascii_case(rest)));
+        found.ok_or_else(|| self.unknown(name))
+    }
+
+    /// The entry of a name, or all entries of a set.
+    pub fn expand(&self, name: &str) -> Result<Vec<&Entry>> {
+        match self.set(name) {
+            Some(set) => Ok(set.entries.iter().collect()),
+            None => self.find(name).map(|e| vec![e]),
+        }
+    }
+
+    fn unknown(&self, name: &str) -> Error {
+        let ids: Vec<String> = self.sets.iter().flat_map(|s| s.entries.iter().map(Entry::id)).collect();
+        let all = ids.iter().map(String::as_str).chain(self.sets.iter().map(|s| s.name.as_str()));
+        let near = near(name, all);
+        let hint = if near.is_empty() {
+            let sets: Vec<&str> = self.sets.iter().map(|s| s.name.as_str()).collect();
+            format!("the sets are {}", sets.join(", "))
+        } else {
+            format!("did you mean {}?", near.join(" or "))
+        };
+        Error::Parameter(format!("no dataset '{name}': {hint} (nvc datasets list{} shows all)", self.options))
+    }
+
+    /// Where an entry's file is or will be.
+    pub fn place(&self, entry: &Entry) -> PathBuf {
+        match &entry.origin {
+            Origin::File(path) if packed_kind(&path.to_string_lossy()) == Packed::Plain => path.clone(),
+            _ => self.root.join(&entry.set).join(&entry.file_name),
+        }
+    }
+
+    /// The command that fetches an entry.
+    fn command(&self, entry: &Entry) -> String {
+        format!("nvc datasets fetch {}{}", entry.id(), self.options)
+    }
+
+    /// The file of an entry, if it is there with the right size. Its content is not read: that is for [`Store::verify`].
+    pub fn path(&self, entry: &Entry) -> Result<PathBuf> {
+        let path = self.place(entry);
+        match fs::metadata(&path) {
+            Ok(m) if m.is_file() => check_size(entry, &path, m.len()).map(|()| path),
+            Ok(_) => Err(Error::io(format!("{}: {}", entry.id(), path.display()), IoError::other("not a file"))),
+            Err(e) if e.kind() == ErrorKind::NotFound => {
+                let what = match &entry.origin {
+                    Origin::ByHand => self.by_hand(entry),
+                    Origin::File(from) if *from == path => {
+                        format!("there is no such file (named by the manifest {})", self.manifest(entry))
+                    }
+                    _ => format!("not fetched yet; run: {}", self.command(entry)),
+                };
+                Err(Error::io(format!("{}: {}", entry.id(), path.display()), IoError::new(ErrorKind::NotFound, what)))
+            }
+            Err(e) => Err(Error::io(format!("{}: {}", entry.id(), path.display()), e)),
+        }
+    }
+
+    fn manifest(&self, entry: &Entry) -> &str {
+        self.set(&entry.set).map_or("", |s| s.manifest.as_str())
+    }
+
+    /// How to put a file in its place.
+    pub(super) fn by_hand(&self, entry: &Entry) -> String {
+        let mut text = format!("this file must be put there by hand, as {} ({})", self.place(entry).display(), entry.geometry());
+        if let Some(s) = self.set(&entry.set).filter(|s| !s.obtain.is_empty()) {
+            text += &format!(". {}", s.obtain.split_whitespace().collect::<Vec<_>>().join(" "));
+        }
+        if !entry.page.is_empty() {
+            text += &format!(" See {}", entry.page);
+        }
+        text
+    }
+
+    /// Reads an entry's whole file and checks it against the manifest, or against the record of what it was when first seen,
+    /// which is made if there is none. A file that differs is an [`Error::Mismatch`].
+    pub fn verify(&self, entry: &Entry) -> Result<Checked> {
+        let path = self.path(entry)?;
+        let (sha256, bytes) = sha256_file(&path, &mut |_| {})?;
+        self.check(entry, &path, path.clone(), sha256, bytes)
+    }
+
+    /// Checks what `file` holds, which is or will be at `path`.
+    pub(super) fn check(&self, entry: &Entry, file: &Path, path: PathBuf, sha256: String, bytes: u64) -> Result<Checked> {
+        check_size(entry, file, bytes)?;
+        let record = self.record(entry);
+        let (wanted, known) = match &entry.sha256 {
+            Some(sha256) => (Some(sha256.clone()), Known::Manifest),
+            None => match read_record(&record)? {
+                Some(sha256) => (Some(sha256), Known::Record),
+                None => (None, Known::FirstSeen),
+            },
+        };
+        if wanted.as_ref().is_none_or(|w| *w == sha256) {
+            if known != Known::Record {
+                super::files::make_folder(record.parent().unwrap_or(&self.root))?;
+                let name = path.file_name().unwrap_or_default().to_string_lossy();
+                let written = fs::write(&record, format!("{sha256}  {name}\n"));
+                written.map_err(|e| Error::io(format!("writing {}", record.display()), e))?;
+            }
+            return Ok(Checked { path, sha256, bytes, known });
+        }
+        let wanted = wanted.unwrap_or_default();
+        let source = match known {
+            Known::Manifest => format!("in the manifest {}", self.manifest(entry)),
+            _ => format!("recorded when it was first seen, in {}; remove that file if a change is meant", record.display()),
+        };
+        let (id, file) = (entry.id(), file.display());
+        Err(Error::Mismatch(format!("{id}: {file} has SHA-256 {sha256}, not {wanted} ({source})")))
+    }
+
+    /// The file in which an entry's SHA-256 is recorded, as `sha256sum --check` reads it.
+    pub(super) fn record(&self, entry: &Entry) -> PathBuf {
+        beside(&self.root.join(&entry.set).join(&entry.file_name), ".sha256")
+    }
+
+    /// Opens the entry of a name. Raw video has the geometry of its manifest and as many frames; other files say it
+    /// themselves, and must say what the manifest does.
+    pub fn open_source(&self, name: &str) -> Result<BoxedSource> {
+        let entry = self.find(name)?;
+        let path = self.path(entry)?;
+        let text = path.to_str().ok_or_else(|| Error::Parameter(format!("{}: the path is not UTF-8", path.display())))?;
+        if let (true, Some(width), Some(height), Some(format)) = (entry.is_raw(), entry.width, entry.height, entry.format) {
+            let fps = entry.fps.unwrap_or(Ratio { num: 25, den: 1 });
+            let info = VideoInfo { width, height, format, fps, sar: Ratio { num: 0, den: 0 }, color: ColorInfo::UNSPECIFIED };
+            let source = nvc_media::RawSource::open(text, &info)?;
+            return Ok(match entry.frames {
+                Some(n) => Box::new(SourceRange::new(Box::new(source), 0..n)?),
+                None => Box::new(source),
+            });
+        }
+        let source = nvc_media::open_source(text, &SourceOptions { fps: entry.fps, ..Default::default() })?;
+        let i = source.info();
+        let same = entry.width.is_none_or(|w| w == i.width)
+            && entry.height.is_none_or(|h| h == i.height)
+            && entry.format.is_none_or(|f| f == i.format);
+        if !same {
+            let is = format!("{}x{} {}", i.width, i.height, i.format.name());
+            return Err(Error::Mismatch(format!("{}: {text} is {is}, the manifest says {}", entry.id(), entry.geometry())));
+        }
+        Ok(match entry.frames.filter(|&n| source.frames_hint() != Some(n)) {
+            Some(n) => Box::new(SourceRange::new(source, 0..n)?),
+            None => source,
+        })
+    }
+
+    /// Entries whose download is the same as this one's, itself included.
+    pub(super) fn sharing(&self, entry: &Entry) -> Vec<&Entry> {
+        self.sets.iter().flat_map(|s| &s.entries).filter(|e| e.origin == entry.origin).collect()
+    }
+
+    /// Number of entries whose files are there, by name of the set.
+    pub fn present(&self) -> BTreeMap<&str, usize> {
+        self.sets.iter().map(|s| (s.name.as_str(), s.entries.iter().filter(|e| self.path(e).is_ok()).count())).collect()
+    }
+}
+
+/// Whether a file has the bytes of its geometry.
+fn check_size(entry: &Entry, path: &Path, bytes: u64) -> Result<()> {
+    let Some(wanted) = entry.raw_bytes() else { return Ok(()) };
+    let frame = wanted / entry.frames.unwrap_or(1);
+    let fits = if entry.frames_exact { bytes == wanted } else { bytes >= wanted && bytes.is_multiple_of(frame) };
+    if fits {
+        return Ok(());
+    }
+    let least = if entry.frames_exact { "" } else { "at least " };
+    let (id, path, geometry) = (entry.id(), path.display(), entry.geometry());
+    Err(Error::Mismatch(format!("{id}: {path} has {bytes} bytes, {least}{geometry} are {wanted} ({frame} a frame)")))
+}
+
+fn read_record(path: &Path) -> Result<Option<String>> {
+    let text = match fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(e) => return Err(Error::io(format!("reading {}", path.display()), e)),
+    };
+    let sha256 = text.split_whitespace().next().unwrap_or("").to_lowercase();
+    if sha256.len() != 64 || !sha256.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return Err(Error::Mismatch(format!("{}: does not start with a SHA-256 of 64 hexadecimal digits", path.display())));
+    }
+    Ok(Some(sha256))
+}
+
+fn read_manifest(path: &Path) -> Result<Set> {
+    let name = path.display().to_string();
+    let error = |e| Error::io(format!("reading manifest {name}"), e);
+    let size = fs::metadata(path).map_err(error)?.len();
+    if size > MAX_MANIFEST {
+        return Err(Error::Limits { what: "bytes of a manifest", actual: size, allowed: MAX_MANIFEST });
+    }
+    let text = fs::read_to_string(path).map_err(error)?;
+    manifest::parse(&text, &name, path.parent().unwrap_or(Path::new("")))
+}
+
+fn default_root() -> Result<PathBuf> {
+    let set = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
+    set(ROOT_VARIABLE)
+        .or_else(|| Some(set("XDG_CACHE_HOME")?.join("nvc/datasets")))
+        .or_else(|| Some(set("HOME")?.join(".cache/nvc/datasets")))
+        .or_else(|| Some(set("LOCALAPPDATA")?.join("nvc/datasets")))
+        .ok_or_else(|| Error::Parameter(format!("no folder for datasets: neither {ROOT_VARIABLE} nor HOME is set")))
+}
+
+/// A path as a shell takes it.
+fn quoted(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:@%".contains(c);
+    if !text.is_empty() && text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', "'\\''")) }
+}

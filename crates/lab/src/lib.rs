@@ -1,0 +1,9 @@
+//! Rate-distortion measurements: other codecs at the same size, test sequences by name, plans, runs and reports.
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+
+pub mod anchors;
+#[cfg(feature = "bench")]
+pub mod bench;
+#[cfg(feature = "bench")]
+pub mod datasets;

@@ -1,0 +1,232 @@
+//! One look at all files of a command, before any is opened: nothing that is read is written, nothing is written twice, nothing is
+//! overwritten unasked.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::pattern::Pattern;
+use super::temporary::follow_links;
+use nvc::error::{Error, Result};
+
+/// The files of a command.
+#[derive(Debug)]
+pub struct FileGuard {
+    overwrite: bool,
+    reads: Vec<Files>,
+    writes: Vec<Files>,
+}
+
+/// What one name on the command line stands for.
+#[derive(Debug)]
+struct Files {
+    name: PathBuf,
+    /// Files that are there; of an output only those that it would replace.
+    there: Vec<(PathBuf, Id)>,
+    /// What the name may come to mean.
+    place: Place,
+}
+
+#[derive(Debug)]
+enum Place {
+    /// No file: stdin, stdout, a device, a named pipe.
+    None,
+    File {
+        folder: Id,
+        name: std::ffi::OsString,
+    },
+    Numbered {
+        folder: Id,
+        pattern: Pattern,
+    },
+}
+
+/// A file or folder, however it is spelt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg(unix)]
+struct Id(u64, u64);
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg(not(unix))]
+struct Id(PathBuf);
+
+#[cfg(unix)]
+fn id(path: &Path) -> Option<Id> {
+    use std::os::unix::fs::MetadataExt;
+    fs::metadata(path).ok().map(|m| Id(m.dev(), m.ino()))
+}
+
+#[cfg(not(unix))]
+fn id(path: &Path) -> Option<Id> {
+    path.canonicalize().ok().map(Id)
+}
+
+impl FileGuard {
+    /// `overwrite` allows to replace files, but never those that are read.
+    pub fn new(overwrite: bool) -> Self {
+        FileGuard { overwrite, reads: Vec::new(), writes: Vec::new() }
+    }
+
+    /// A file that is read. A name with a frame number that is no file itself stands for all pictures of that name.
+    pub fn reads(mut self, path: impl AsRef<Path>) -> Self {
+        let path = path.as_ref();
+        let numbered = if path.exists() { None } else { Pattern::parse(path) };
+        self.reads.push(Files::new(path, numbered, 0));
+        self
+    }
+
+    /// A file that is written.
+    pub fn writes(mut self, path: impl AsRef<Path>) -> Self {
+        self.writes.push(Files::new(path.as_ref(), None, 0));
+        self
+    }
+
+    /// Pictures that are written, numbered from 1 if the name holds a frame number.
+    pub fn writes_pictures(mut self, path: impl AsRef<Path>) -> Self {
+        self.writes.push(Files::new(path.as_ref(), Pattern::parse(path.as_ref()), 1));
+        self
+    }
+
+    /// An [`Error::Parameter`] that names the file if something would be lost.
+    pub fn check(self) -> Result<()> {
+        let fail = |what: String| Err(Error::Parameter(what));
+        for (i, w) in self.writes.iter().enumerate() {
+            if let Some((r, file)) = self.reads.iter().find_map(|r| Some((r, w.meets(r)?))) {
+                let names = if w.name == r.name { "" } else { &format!(" ({} and {})", r.name.display(), w.name.display()) };
+                return fail(format!("input and output are the same file {}{names}", file.display()));
+            }
+            let twice = |v: &&Files| w.meets(v).is_some() || (w.name == Path::new("-") && v.name == w.name);
+            if let Some(v) = self.writes[..i].iter().find(twice) {
+                let names = if w.name == v.name { "" } else { &format!(" (as {})", v.name.display()) };
+                return fail(format!("two outputs would both go to {}{names}; give each a name of its own", w.name.display()));
+            }
+        }
+        if self.overwrite {
+            return Ok(());
+        }
+        match self.writes.iter().find_map(|w| w.there.first()) {
+            Some((path, _)) => fail(format!("{} exists; -y overwrites it", path.display())),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Files {
+    fn new(path: &Path, numbered: Option<Pattern>, first: u64) -> Self {
+        let none = Files { name: path.into(), there: Vec::new(), place: Place::None };
+        if path == Path::new("-") || path == Path::new("null:") {
+            return none;
+        }
+        if let Some(pattern) = numbered {
+            let numbers = pattern.numbers().unwrap_or_default().into_iter().filter(|&n| n >= first);
+            let there = numbers.map(|n| pattern.path(n)).filter_map(|p| id(&p).map(|i| (p, i))).collect();
+            let place = id(pattern.folder()).map_or(Place::None, |folder| Place::Numbered { folder, pattern });
+            return Files { there, place, ..none };
+        }
+        match fs::metadata(path) {
+            // devices and named pipes take and give what they like
+            Ok(m) if !m.is_file() => return none,
+            Ok(_) => {}
+            // of a link that leads nowhere, the target will be written
+            Err(_) => {}
+        }
+        let target = follow_links(path);
+        let folder = target.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let place = match (id(folder), target.file_name()) {
+            (Some(folder), Some(name)) => Place::File { folder, name: name.into() },
+            _ => Place::None,
+        };
+        Files { there: id(path).map(|i| (path.into(), i)).into_iter().collect(), place, ..none }
+    }
+
+    /// A file that both stand for.
+    fn meets(&self, other: &Files) -> Option<&Path> {
+        let same = self.there.iter().find(|(_, i)| other.there.iter().any(|(_, j)| i == j));
+        if let Some((path, _)) = same {
+            return Some(path);
+        }
+        let met = match (&self.place, &other.place) {
+            (Place::File { folder: f, name: a }, Place::File { folder: g, name: b }) => f == g && a == b,
+            (Place::File { folder: f, name }, Place::Numbered { folder: g, pattern })
+            | (Place::Numbered { folder: f, pattern }, Place::File { folder: g, name }) => f == g && pattern.number(name).is_some(),
+            (Place::Numbered { folder: f, pattern: a }, Place::Numbered { folder: g, pattern: b }) => f == g && a.overlaps(b),
+            (Place::None, _) | (_, Place::None) => false,
+        };
+        met.then_some(&self.name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn dir() -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        for name in ["a", "b", "f_001.png", "f_002.png", "100% of it"] {
+            fs::write(dir.path().join(name), "x").unwrap();
+        }
+        fs::create_dir(dir.path().join("sub")).unwrap();
+        dir
+    }
+
+    fn says(guard: FileGuard, what: Option<&str>) {
+        match (guard.check(), what) {
+            (Ok(()), None) => {}
+            (Err(Error::Parameter(m)), Some(w)) if m.contains(w) => {}
+            (got, wanted) => panic!("{got:?}, expected {wanted:?}"),
+        }
+    }
+
+    #[test]
+    fn inputs_are_never_written_however_they_are_spelt() {
+        let dir = dir();
+        let at = |name: &str| dir.path().join(name);
+        #[cfg(unix)]
+        {
+            std::os::unix::fs::symlink("a", at("link")).unwrap();
+            std::os::unix::fs::symlink(dir.path(), at("sub/up")).unwrap();
+            fs::hard_link(at("a"), at("hard")).unwrap();
+        }
+        let mut spellings = vec!["a", "./a", "sub/../a"];
+        if cfg!(unix) {
+            spellings.extend(["link", "sub/up/a", "hard", "sub/up/link"]);
+        }
+        for s in spellings {
+            for overwrite in [false, true] {
+                says(FileGuard::new(overwrite).reads(at("a")).writes(at(s)), Some("same file"));
+            }
+        }
+        says(FileGuard::new(true).reads(at("100% of it")).writes(at("100% of it")), Some("same file"));
+        says(FileGuard::new(true).reads(at("f_%03d.png")).writes_pictures(at("sub/../f_%03d.png")), Some("same file"));
+        says(FileGuard::new(true).reads(at("f_%03d.png")).writes(at("f_002.png")), Some("same file"));
+        says(FileGuard::new(true).reads(at("f_002.png")).writes_pictures(at("f_%03d.png")), Some("same file"));
+        says(FileGuard::new(true).reads(at("f_002.png")).writes_pictures(at("g_%03d.png")), None);
+    }
+
+    #[test]
+    fn nothing_is_overwritten_unasked() {
+        let dir = dir();
+        let at = |name: &str| dir.path().join(name);
+        for (name, overwrite, what) in [("b", false, Some("b exists; -y")), ("b", true, None), ("new", false, None)] {
+            says(FileGuard::new(overwrite).reads(at("a")).writes(at(name)), what);
+        }
+        says(FileGuard::new(false).reads(at("a")).writes_pictures(at("f_%03d.png")), Some("f_001.png exists"));
+        says(FileGuard::new(true).reads(at("a")).writes_pictures(at("f_%03d.png")), None);
+        // a name without a frame number is a plain one
+        says(FileGuard::new(false).writes_pictures(at("100% of it")), Some("exists"));
+    }
+
+    #[test]
+    fn no_file_is_written_twice() {
+        let dir = dir();
+        let at = |name: &str| dir.path().join(name);
+        says(FileGuard::new(true).writes(at("new")).writes(at("sub/../new")), Some("two outputs"));
+        says(FileGuard::new(true).writes(at("g_007.png")).writes_pictures(at("g_%03d.png")), Some("two outputs"));
+        says(FileGuard::new(true).writes("-").writes("-"), Some("two outputs"));
+        says(FileGuard::new(true).writes("null:").writes("null:"), None);
+        #[cfg(unix)]
+        {
+            std::os::unix::fs::symlink("new", at("dangling")).unwrap();
+            says(FileGuard::new(true).writes(at("new")).writes(at("dangling")), Some("two outputs"));
+            says(FileGuard::new(true).reads("/dev/null").writes("/dev/null").writes("/dev/null"), None);
+        }
+    }
+}

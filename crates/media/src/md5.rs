@@ -1,0 +1,61 @@
+//! MD5 of the raw planar frames, as `ffmpeg -f md5` prints it.
+
+use std::io::Write;
+
+use md5::{Digest, Md5};
+
+use super::FrameSink;
+use super::output::Output;
+use nvc::color::check_frame;
+use nvc::error::Result;
+use nvc::frame::{Frame, VideoInfo};
+
+/// Digests frames in order.
+pub struct Md5Sink {
+    info: VideoInfo,
+    md5: Md5,
+    out: Option<Output>,
+    raw: Vec<u8>,
+}
+
+impl Md5Sink {
+    /// Without `out`, [`FrameSink::finish`] returns the line; with it, the line is written there.
+    pub fn new(out: Option<Output>, info: &VideoInfo) -> Self {
+        Md5Sink { info: *info, md5: Md5::new(), out, raw: Vec::new() }
+    }
+}
+
+impl FrameSink for Md5Sink {
+    fn write(&mut self, frame: &Frame) -> Result<()> {
+        check_frame(&self.info, frame)?;
+        frame.write_raw(self.info.format, &mut self.raw);
+        self.md5.update(&self.raw);
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Result<Option<String>> {
+        let hex: String = self.md5.finalize_reset().iter().map(|b| format!("{b:02x}")).collect();
+        let line = format!("MD5={hex}");
+        let Some(out) = &mut self.out else { return Ok(Some(line)) };
+        writeln!(out, "{line}").map_err(|e| out.error(e))?;
+        out.commit()?;
+        Ok(None)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nvc::frame::{Chroma, ColorInfo, PixelFormat, Ratio};
+
+    #[test]
+    fn known_digest() {
+        let one = Ratio { num: 1, den: 1 };
+        let format = PixelFormat::new8(Chroma::Gray);
+        let info = VideoInfo { width: 3, height: 1, format, fps: one, sar: one, color: ColorInfo::UNSPECIFIED };
+        let mut sink = Md5Sink::new(None, &info);
+        sink.write(&Frame::read_raw(format, 3, 1, b"abc").unwrap()).unwrap();
+        // RFC 1321's test suite.
+        assert_eq!(sink.finish().unwrap().unwrap(), "MD5=900150983cd24fb0d6963f7d28e17f72");
+    }
+}
