@@ -20,15 +20,23 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+// Between a file's bytes and its samples nothing is computed in floating point; what is, is the encoder's, and says so.
+#[deny(clippy::float_arithmetic)]
 pub mod bitstream;
 pub mod color;
+#[deny(clippy::float_arithmetic)]
 pub mod decoder;
+#[deny(clippy::float_arithmetic)]
 pub mod entropy;
 pub mod error;
+#[deny(clippy::float_arithmetic)]
 pub mod frame;
+#[deny(clippy::float_arithmetic)]
 pub mod group;
 pub mod metrics;
+#[deny(clippy::float_arithmetic)]
 pub mod network;
+#[deny(clippy::float_arithmetic)]
 pub mod synth;
 
 pub use error::{Error, Result};

@@ -220,6 +220,8 @@ pub struct Cost {
     pub bits: f64,
 }
 
+// an estimate, of which no sample depends
+#[allow(clippy::float_arithmetic)]
 impl Coder for Cost {
     #[inline]
     fn code(&mut self, context: &mut Bit, bit: bool) -> Result<bool> {

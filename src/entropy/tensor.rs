@@ -23,6 +23,8 @@ impl Step {
     pub const MAX_EXPONENT: u8 = 40;
 
     /// The step nearest to `x` in ratio, within the range of the format.
+    // the encoder's side of a step; a decoder's is its two integers
+    #[allow(clippy::float_arithmetic)]
     pub fn nearest(x: f64) -> Step {
         let x = x.clamp(128.0 * (-f64::from(Step::MAX_EXPONENT)).exp2(), 255.0);
         let mut exponent = (7.0 - x.log2()).ceil().clamp(0.0, f64::from(Step::MAX_EXPONENT)) as i32;
@@ -35,6 +37,7 @@ impl Step {
     }
 
     /// The step as a float, for the encoder.
+    #[allow(clippy::float_arithmetic)]
     pub fn value(self) -> f64 {
         f64::from(self.mantissa) * (-f64::from(self.exponent)).exp2()
     }

@@ -5,6 +5,8 @@ pub mod hnerv;
 mod lowering;
 pub mod nerv;
 pub mod nirvana;
+// sizes of networks are chosen by the encoder
+#[allow(clippy::float_arithmetic)]
 pub mod size;
 
 pub use graph::{Chain, Curve, Graph, Node, Op, OutputPlane, Role, Step, TensorSpec};

@@ -170,6 +170,7 @@ pub fn sample(v: i16, f: u32, bit_depth: u32, closed: bool) -> u16 {
 }
 
 #[cfg(test)]
+#[allow(clippy::float_arithmetic)]
 mod tests {
     use super::*;
 
