@@ -162,8 +162,11 @@ impl<R: Read> Sections<R> {
                         return Err(Error::format(p.offset, "index does not list the sections that precede it"));
                     }
                     let end = self.packets.offset();
-                    if self.packets.next_packet()?.is_some() {
-                        return Err(Error::format(end, "data after the index"));
+                    match self.packets.next_packet() {
+                        Ok(None) => {}
+                        Err(e @ Error::Io { .. }) => return Err(e),
+                        // whatever it is, it is no packet of this file
+                        Ok(Some(_)) | Err(_) => return Err(Error::format(end, "data after the index")),
                     }
                     self.ended = true;
                 }

@@ -243,8 +243,11 @@ impl ColorInfo {
         // samples of unspecified range are taken as limited
         let full = |r: Range| r == Range::Full;
         let ranges = (full(self.range) != full(other.range)).then(|| format!("range ({} and {})", range(self.range), range(other.range)));
+        let siting = (self.siting != other.siting && ![self.siting, other.siting].contains(&Siting::Unspecified))
+            .then(|| format!("chroma siting ({} and {})", self.siting.name(), other.siting.name()));
         let all = [
             ranges,
+            siting,
             code("matrix", self.matrix, other.matrix),
             code("primaries", self.primaries, other.primaries),
             code("transfer", self.transfer, other.transfer),
@@ -273,6 +276,26 @@ pub struct VideoInfo {
     pub sar: Ratio,
     /// Colour description.
     pub color: ColorInfo,
+}
+
+impl VideoInfo {
+    /// What two descriptions of equal geometry say differently, where both say something of it; `None` if nothing.
+    pub fn differences(&self, other: &Self) -> Option<String> {
+        // within a thousandth, as containers round
+        let differ = |a: Ratio, b: Ratio| {
+            let cross = |x: Ratio, y: Ratio| u64::from(x.num) * u64::from(y.den);
+            let known = a.num > 0 && a.den > 0 && b.num > 0 && b.den > 0;
+            known && cross(a, b).abs_diff(cross(b, a)) > cross(a, b) / 1000
+        };
+        let named = |what: &str, a: Ratio, b: Ratio| differ(a, b).then(|| format!("{what} ({a} and {b})"));
+        let all = [
+            self.color.differences(&other.color),
+            named("frame rate", self.fps, other.fps),
+            named("sample aspect ratio", self.sar, other.sar),
+        ];
+        let all: Vec<String> = all.into_iter().flatten().collect();
+        (!all.is_empty()).then(|| all.join(", "))
+    }
 }
 
 /// One plane of samples, rows from top to bottom without padding.

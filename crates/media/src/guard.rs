@@ -1,9 +1,11 @@
 //! One look at all files of a command, before any is opened: nothing that is read is written, nothing is written twice, nothing is
 //! overwritten unasked.
 
+use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::is_stdout;
 use super::pattern::Pattern;
 use super::temporary::follow_links;
 use nvc::error::{Error, Result};
@@ -22,21 +24,25 @@ struct Files {
     name: PathBuf,
     /// Files that are there; of an output only those that it would replace.
     there: Vec<(PathBuf, Id)>,
+    /// What stdin, stdout or a named pipe is: nothing that is replaced, but no two of them may be one.
+    open: Option<Id>,
     /// What the name may come to mean.
     place: Place,
 }
 
 #[derive(Debug)]
 enum Place {
-    /// No file: stdin, stdout, a device, a named pipe.
+    /// No file of its own.
     None,
     File {
         folder: Id,
         name: std::ffi::OsString,
     },
+    /// Pictures, and where links among them lead.
     Numbered {
         folder: Id,
         pattern: Pattern,
+        links: Vec<(Id, OsString)>,
     },
 }
 
@@ -69,31 +75,35 @@ impl FileGuard {
     pub fn reads(mut self, path: impl AsRef<Path>) -> Self {
         let path = path.as_ref();
         let numbered = if path.exists() { None } else { Pattern::parse(path) };
-        self.reads.push(Files::new(path, numbered, 0));
+        self.reads.push(Files::new(path, numbered, 0, false));
         self
     }
 
     /// A file that is written.
     pub fn writes(mut self, path: impl AsRef<Path>) -> Self {
-        self.writes.push(Files::new(path.as_ref(), None, 0));
+        self.writes.push(Files::new(path.as_ref(), None, 0, true));
         self
     }
 
     /// Pictures that are written, numbered from 1 if the name holds a frame number.
     pub fn writes_pictures(mut self, path: impl AsRef<Path>) -> Self {
-        self.writes.push(Files::new(path.as_ref(), Pattern::parse(path.as_ref()), 1));
+        self.writes.push(Files::new(path.as_ref(), Pattern::parse(path.as_ref()), 1, true));
         self
     }
 
     /// An [`Error::Parameter`] that names the file if something would be lost.
     pub fn check(self) -> Result<()> {
         let fail = |what: String| Err(Error::Parameter(what));
+        if let Some((w, twice)) = self.writes.iter().find_map(|w| Some((w, w.twice()?))) {
+            let what = format!("two pictures of {} would both go to {}, by links; remove the links", w.name.display(), twice.display());
+            return fail(what);
+        }
         for (i, w) in self.writes.iter().enumerate() {
             if let Some((r, file)) = self.reads.iter().find_map(|r| Some((r, w.meets(r)?))) {
                 let names = if w.name == r.name { "" } else { &format!(" ({} and {})", r.name.display(), w.name.display()) };
                 return fail(format!("input and output are the same file {}{names}", file.display()));
             }
-            let twice = |v: &&Files| w.meets(v).is_some() || (w.name == Path::new("-") && v.name == w.name);
+            let twice = |v: &&Files| w.meets(v).is_some() || (is_stdout(&w.name) && is_stdout(&v.name));
             if let Some(v) = self.writes[..i].iter().find(twice) {
                 let names = if w.name == v.name { "" } else { &format!(" (as {})", v.name.display()) };
                 return fail(format!("two outputs would both go to {}{names}; give each a name of its own", w.name.display()));
@@ -109,49 +119,88 @@ impl FileGuard {
     }
 }
 
+/// The folder and name under which a file would be written.
+fn place(path: &Path) -> Option<(Id, OsString)> {
+    let target = follow_links(path);
+    let folder = target.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    Some((id(folder)?, target.file_name()?.into()))
+}
+
 impl Files {
-    fn new(path: &Path, numbered: Option<Pattern>, first: u64) -> Self {
-        let none = Files { name: path.into(), there: Vec::new(), place: Place::None };
-        if path == Path::new("-") || path == Path::new("null:") {
+    fn new(path: &Path, numbered: Option<Pattern>, first: u64, write: bool) -> Self {
+        let none = Files { name: path.into(), there: Vec::new(), open: None, place: Place::None };
+        if path == Path::new("null:") {
             return none;
+        }
+        let standard = |path: &Path| if write { is_stdout(path) } else { path == Path::new("-") };
+        if standard(path) {
+            let device = Path::new(if write { "/dev/stdout" } else { "/dev/stdin" });
+            return Files { open: shared(device), ..none };
         }
         if let Some(pattern) = numbered {
             let numbers = pattern.numbers().unwrap_or_default().into_iter().filter(|&n| n >= first);
-            let there = numbers.map(|n| pattern.path(n)).filter_map(|p| id(&p).map(|i| (p, i))).collect();
-            let place = id(pattern.folder()).map_or(Place::None, |folder| Place::Numbered { folder, pattern });
+            let paths: Vec<PathBuf> = numbers.map(|n| pattern.path(n)).collect();
+            let links = paths.iter().filter(|p| p.is_symlink()).filter_map(|p| place(p)).collect();
+            let there = paths.into_iter().filter_map(|p| id(&p).map(|i| (p, i))).collect();
+            let place = id(pattern.folder()).map_or(Place::None, |folder| Place::Numbered { folder, pattern, links });
             return Files { there, place, ..none };
         }
-        match fs::metadata(path) {
-            // devices and named pipes take and give what they like
-            Ok(m) if !m.is_file() => return none,
-            Ok(_) => {}
-            // of a link that leads nowhere, the target will be written
-            Err(_) => {}
+        // devices and named pipes take and give what they like
+        if fs::metadata(path).is_ok_and(|m| !m.is_file()) {
+            return Files { open: shared(path), ..none };
         }
-        let target = follow_links(path);
-        let folder = target.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let place = match (id(folder), target.file_name()) {
-            (Some(folder), Some(name)) => Place::File { folder, name: name.into() },
-            _ => Place::None,
-        };
+        // of a link that leads nowhere, the target will be written
+        let place = place(path).map_or(Place::None, |(folder, name)| Place::File { folder, name });
         Files { there: id(path).map(|i| (path.into(), i)).into_iter().collect(), place, ..none }
+    }
+
+    fn ids(&self) -> impl Iterator<Item = &Id> {
+        self.there.iter().map(|(_, i)| i).chain(&self.open)
+    }
+
+    /// A file that two of the pictures would be.
+    fn twice(&self) -> Option<&Path> {
+        let Place::Numbered { links, .. } = &self.place else { return None };
+        let same = |i: usize| self.there[..i].iter().any(|(_, id)| *id == self.there[i].1);
+        if let Some(i) = (0..self.there.len()).find(|&i| same(i)) {
+            return Some(&self.there[i].0);
+        }
+        (0..links.len()).find(|&i| links[..i].contains(&links[i])).map(|i| Path::new(&links[i].1))
     }
 
     /// A file that both stand for.
     fn meets(&self, other: &Files) -> Option<&Path> {
-        let same = self.there.iter().find(|(_, i)| other.there.iter().any(|(_, j)| i == j));
-        if let Some((path, _)) = same {
-            return Some(path);
+        if self.ids().any(|i| other.ids().any(|j| i == j)) {
+            let same = self.there.iter().find(|(_, i)| other.ids().any(|j| i == j));
+            return Some(same.map_or(&self.name, |(path, _)| path));
         }
+        let among = |f: &Id, name: &OsString, g: &Id, p: &Pattern, links: &[(Id, OsString)]| {
+            (f == g && p.number(name).is_some()) || links.iter().any(|(h, n)| f == h && name == n)
+        };
         let met = match (&self.place, &other.place) {
             (Place::File { folder: f, name: a }, Place::File { folder: g, name: b }) => f == g && a == b,
-            (Place::File { folder: f, name }, Place::Numbered { folder: g, pattern })
-            | (Place::Numbered { folder: f, pattern }, Place::File { folder: g, name }) => f == g && pattern.number(name).is_some(),
-            (Place::Numbered { folder: f, pattern: a }, Place::Numbered { folder: g, pattern: b }) => f == g && a.overlaps(b),
+            (Place::File { folder: f, name }, Place::Numbered { folder: g, pattern, links })
+            | (Place::Numbered { folder: g, pattern, links }, Place::File { folder: f, name }) => among(f, name, g, pattern, links),
+            (Place::Numbered { folder: f, pattern: a, links: l }, Place::Numbered { folder: g, pattern: b, links: m }) => {
+                (f == g && a.overlaps(b)) || l.iter().any(|x| m.contains(x))
+            }
             (Place::None, _) | (_, Place::None) => false,
         };
         met.then_some(&self.name)
     }
+}
+
+/// What a stream is, unless any number may share it: a terminal, /dev/null.
+#[cfg(unix)]
+fn shared(path: &Path) -> Option<Id> {
+    use std::os::unix::fs::FileTypeExt;
+    let kind = fs::metadata(path).ok()?.file_type();
+    if kind.is_char_device() { None } else { id(path) }
+}
+
+#[cfg(not(unix))]
+fn shared(_: &Path) -> Option<Id> {
+    None
 }
 
 #[cfg(test)]
@@ -225,6 +274,13 @@ mod tests {
         #[cfg(unix)]
         {
             std::os::unix::fs::symlink("new", at("dangling")).unwrap();
+            for (n, to) in [(1, "new"), (2, "other"), (5, "other")] {
+                std::os::unix::fs::symlink(to, at(&format!("v_{n}.png"))).unwrap();
+            }
+            says(FileGuard::new(true).writes_pictures(at("v_%d.png")), Some("two pictures"));
+            fs::remove_file(at("v_5.png")).unwrap();
+            says(FileGuard::new(true).writes_pictures(at("v_%d.png")), None);
+            says(FileGuard::new(true).writes(at("new")).writes_pictures(at("v_%d.png")), Some("two outputs"));
             says(FileGuard::new(true).writes(at("new")).writes(at("dangling")), Some("two outputs"));
             says(FileGuard::new(true).reads("/dev/null").writes("/dev/null").writes("/dev/null"), None);
         }

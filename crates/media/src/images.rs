@@ -42,6 +42,14 @@ impl ImageSink {
         let path = path.as_ref();
         let pattern = Pattern::parse(path);
         let single = if pattern.is_none() { Some(Output::create(path)?) } else { None };
+        if let Some(p) = &pattern {
+            // what will fail at the first picture shall not wait for it
+            drop(Output::create(p.path(1))?);
+            let folder = p.numbers()?.into_iter().map(|n| p.path(n)).find(|f| f.is_dir());
+            if let Some(f) = folder {
+                return Err(Error::io(format!("creating {}", f.display()), std::io::ErrorKind::IsADirectory.into()));
+            }
+        }
         Ok(ImageSink { info: *info, convert: ToRgb::new(info), packing, path: path.display().to_string(), pattern, written: 0, single })
     }
 

@@ -42,7 +42,7 @@ pub use picture_source::PictureSource;
 pub use range::{KeepGoing, SourceRange};
 pub use raw::{RawSink, RawSource};
 pub use raw_name::is_raw_name;
-pub use stdout::{look_at_stdout, stdout_is_closed};
+pub use stdout::{is_stdout, look_at_stdout, stdout_is_closed};
 pub use temporary::{TemporaryFolder, remove_all as remove_temporaries};
 pub use y4m::{Y4mSink, Y4mSource, header as y4m_header};
 
@@ -327,7 +327,7 @@ impl SinkFormat {
         if let Some(format) = asked {
             return Ok(format);
         }
-        if path == Path::new("-") {
+        if is_stdout(path) {
             return Ok(SinkFormat::Y4m);
         }
         match extension(path).as_str() {
@@ -370,7 +370,7 @@ pub fn open_sink(path: impl AsRef<Path>, format: Option<SinkFormat>, info: &Vide
         SinkFormat::Yuv => Box::new(RawSink::new(Output::create(path)?, info)),
         SinkFormat::Png => Box::new(ImageSink::new(path, Packing::Png, info)?),
         SinkFormat::Jpeg => Box::new(ImageSink::new(path, Packing::Jpeg, info)?),
-        SinkFormat::Md5 if path == Path::new("-") || path == Path::new("null:") => Box::new(Md5Sink::new(None, info)),
+        SinkFormat::Md5 if is_stdout(path) || path == Path::new("null:") => Box::new(Md5Sink::new(None, info)),
         SinkFormat::Md5 => Box::new(Md5Sink::new(Some(Output::create(path)?), info)),
         SinkFormat::Null => Box::new(NullSink),
     })

@@ -57,7 +57,7 @@ impl MediaSource {
         let (open_send, open_receive) = sync_channel(1);
         let (send, frames) = sync_channel(AHEAD);
         let (url, name) = (scan::Url::new(path)?, path.display().to_string());
-        let notes: Notes = Arc::new(Mutex::new(Vec::new()));
+        let notes: Notes = Arc::new(Mutex::new((Vec::new(), 0)));
         let (at, known, options) = (name.clone(), notes.clone(), opts.clone());
         std::thread::spawn(move || Worker::run(url, at, options, known, &open_send, &send));
         let opened = open_receive.recv().unwrap_or_else(|_| Err(stopped(&name)))?;
@@ -67,7 +67,7 @@ impl MediaSource {
             // what is repeated and dropped has another number
             let seconds = opened.2.unwrap_or(0.0);
             let frames = (seconds * f64::from(info.fps.num) / f64::from(info.fps.den)).round() as u64;
-            let _ = scan.set(Some(Scan { frames, times: Vec::new(), tick: 0.0 }).filter(|s| s.frames > 0));
+            let _ = scan.set(Some(Scan { frames, packets: frames, times: Vec::new(), tick: 0.0 }).filter(|s| s.frames > 0));
         }
         Ok(MediaSource { opened: opened.0, path: path.into(), name, scan, frames, done: false, notes, constant })
     }
@@ -109,7 +109,7 @@ impl FrameSource for MediaSource {
         let Some(s) = self.scan() else { return Ok(Survey { frames: self.opened.hint, damage: None }) };
         super::cadence::check_even(&self.name, &s.times, s.tick)?;
         let frames = s.frames;
-        if let Some(cut) = self.opened.hint.and_then(|said| notes::cut_short(frames, said)) {
+        if let Some(cut) = self.opened.hint.and_then(|said| notes::cut_short(s.packets, said)) {
             notes::add(&self.notes, cut);
         }
         Ok(Survey { frames: Some(frames), damage: None })
@@ -139,6 +139,8 @@ struct Worker {
     notes: Notes,
     /// Seconds of a unit of the stream's times.
     tick: f64,
+    /// Packets of the stream that were read.
+    packets: u64,
     /// Holds the file open whose descriptor the input reads.
     _url: scan::Url,
 }
@@ -186,7 +188,7 @@ impl Worker {
         if damaged > 0 {
             notes::add(&self.notes, format!("{damaged} of {count} pictures are damaged; they are taken as the decoder conceals them"));
         }
-        if let Some(cut) = hint.and_then(|said| notes::cut_short(count, said)) {
+        if let Some(cut) = hint.and_then(|said| notes::cut_short(self.packets, said)) {
             notes::add(&self.notes, cut);
         }
         Ok(())
@@ -225,10 +227,12 @@ impl Worker {
         let input = ffmpeg::format::input(url.text()).map_err(|e| fail("opening", e))?;
         let best = input.streams().best(ffmpeg::media::Type::Video);
         let best = best.ok_or_else(|| Error::Unsupported(format!("{name}: no video stream")))?;
-        let average = [best.avg_frame_rate(), best.rate()].into_iter().find_map(ratio).unwrap_or(Ratio { num: 25, den: 1 });
+        let cover = notes::is_cover(&best);
+        let rates = [best.avg_frame_rate(), best.rate()].into_iter().find_map(ratio).filter(|_| !cover);
+        let average = rates.unwrap_or(Ratio { num: 25, den: 1 });
         let per_second = |r: Ratio| f64::from(r.num) / f64::from(r.den);
         let base = ratio(best.rate()).filter(|r| per_second(*r) <= MOST_RATE).unwrap_or(average);
-        let seconds = scan::seconds(&best, &input);
+        let seconds = scan::seconds(&best, &input).filter(|_| !cover);
         let (stream, tick) = (best.index(), f64::from(best.time_base()));
         // without times there is nothing to resample by
         let even = || {
@@ -244,7 +248,7 @@ impl Worker {
         let mut context = ffmpeg::codec::Context::from_parameters(best.parameters()).map_err(|e| fail("opening decoder", e))?;
         context.set_threading(ffmpeg::threading::Config::kind(ffmpeg::threading::Type::Frame));
         let decoder = context.decoder().video().map_err(|e| fail("opening decoder", e))?;
-        let mut worker = Worker { name, input, stream, decoder, draining: false, conversion: None, notes, tick, _url: url };
+        let mut worker = Worker { name, input, stream, decoder, draining: false, conversion: None, notes, tick, packets: 0, _url: url };
         let name = worker.name.clone();
         let first = worker.next()?.ok_or_else(|| Error::Unsupported(format!("{name}: the video stream has no picture")))?;
 
@@ -295,7 +299,10 @@ impl Worker {
             let mut packet = ffmpeg::Packet::empty();
             match packet.read(&mut self.input) {
                 Ok(()) if packet.stream() != self.stream => {}
-                Ok(()) => self.decoder.send_packet(&packet).map_err(|e| corrupt(&self.name, "decoding", e))?,
+                Ok(()) => {
+                    self.packets += 1;
+                    self.decoder.send_packet(&packet).map_err(|e| corrupt(&self.name, "decoding", e))?;
+                }
                 Err(ffmpeg::Error::Eof) => {
                     self.draining = true;
                     self.decoder.send_eof().map_err(|e| corrupt(&self.name, "decoding", e))?;

@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
+use super::is_stdout;
 use super::temporary::{Temporary, follow_links};
 use nvc::error::{Error, Result};
 
@@ -46,7 +47,7 @@ impl Output {
     pub fn create(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let open = |inner| Some(BufWriter::with_capacity(BUFFER, inner));
-        if path == Path::new("-") {
+        if is_stdout(path) {
             if super::stdout_is_closed() {
                 return Err(Error::io("writing stdout", io::Error::other("it is closed")));
             }
@@ -57,9 +58,16 @@ impl Output {
             return Ok(Output { name, writer: open(Inner::Nowhere), temporary: None });
         }
         let error = |e| Error::io(format!("creating {name}"), e);
-        // devices and named pipes are written in place
-        if fs::metadata(path).is_ok_and(|m| !m.is_file()) {
-            let file = File::options().write(true).open(path).map_err(error)?;
+        let there = match fs::metadata(path) {
+            Ok(m) => Some(m),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => None,
+            // a name that is too long, a ring of links: told now, and not when all is done
+            Err(e) => return Err(error(e)),
+        };
+        // devices and named pipes are written in place, and so is what someone else has opened
+        let opened = ["/dev/fd", "/proc/self/fd"].iter().any(|d| path.parent() == Some(Path::new(d)));
+        if opened || there.is_some_and(|m| !m.is_file()) {
+            let file = File::options().append(true).open(path).map_err(error)?;
             return Ok(Output { name, writer: open(Inner::File(file)), temporary: None });
         }
         let (temporary, file) = Temporary::create(&follow_links(path)).map_err(error)?;

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{BufReader, Cursor, Read};
 use std::path::Path;
 
+use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader};
 
 use super::aspect::{UNKNOWN, sample_aspect};
@@ -75,19 +76,38 @@ pub fn decode(bytes: &[u8], name: &str) -> Result<Picture> {
     let mut limits = image::Limits::default();
     limits.max_alloc = Some(MAX_BYTES);
     decoder.set_limits(limits).map_err(fail)?;
-    let orientation = decoder.orientation().map_err(fail)?;
+    let mut orientation = decoder.orientation().map_err(fail)?;
+    if kind == ImageFormat::Png && orientation == Orientation::NoTransforms {
+        orientation = late_exif(bytes).and_then(Orientation::from_exif_chunk).unwrap_or(orientation);
+    }
     let icc = decoder.icc_profile().map_err(fail)?;
     let mut picture = DynamicImage::from_decoder(decoder).map_err(fail)?;
     opaque(&picture, name)?;
     picture.apply_orientation(orientation);
 
     let mut warnings = Vec::new();
+    if super::animation::is_animated(bytes) {
+        warnings.push("it is animated: its first picture is taken; by itself it is a video".into());
+    }
+    if kind == ImageFormat::Jpeg {
+        match jpeg_end(bytes) {
+            None => warnings.push("it ends before its end marker and seems to be cut short; what is missing is made up".into()),
+            Some(end) if bytes[end..].windows(3).any(|w| w == [0xff, 0xd8, 0xff]) => {
+                warnings.push("further pictures follow in the file, as in motion JPEG, and are left out; ffmpeg reads them".into());
+            }
+            Some(_) => {}
+        }
+    }
     if kind == ImageFormat::Jpeg && components(bytes) == Some(4) {
         warnings.push("CMYK is converted to RGB without its colour profile; convert it first with a colour-managed program".into());
     }
     let (frame, format) = planes(&picture, name, &mut warnings)?;
     let color = picture_color::of(kind, bytes, icc.as_deref(), format, &mut warnings);
-    let mut sar = if kind == ImageFormat::Png { pixel_aspect(bytes, &mut warnings) } else { UNKNOWN };
+    let mut sar = match kind {
+        ImageFormat::Png => pixel_aspect(bytes, &mut warnings),
+        ImageFormat::Jpeg => jfif_aspect(bytes),
+        _ => UNKNOWN,
+    };
     if orientation.to_exif() >= 5 {
         sar = Ratio { num: sar.den, den: sar.num };
     }
@@ -182,9 +202,49 @@ fn components(bytes: &[u8]) -> Option<u8> {
     }
 }
 
+/// The byte behind a JPEG's end marker.
+fn jpeg_end(bytes: &[u8]) -> Option<usize> {
+    let mut at = 2;
+    loop {
+        match [*bytes.get(at)?, *bytes.get(at + 1)?] {
+            [0xff, 0xd9] => return Some(at + 2),
+            // stuffing and restart markers of coded data
+            [0xff, 0x00 | 0x01 | 0xd0..=0xd7] => at += 2,
+            [0xff, 0xff] => at += 1,
+            [0xff, _] => at += 2 + usize::from(u16::from_be_bytes([*bytes.get(at + 2)?, *bytes.get(at + 3)?])),
+            _ => at += 1,
+        }
+    }
+}
+
+/// Shape of a JPEG's pixels, which JFIF says where its densities are of no unit.
+fn jfif_aspect(bytes: &[u8]) -> Ratio {
+    match bytes {
+        [_, _, 0xff, 0xe0, _, _, b'J', b'F', b'I', b'F', 0, _, _, 0, x1, x0, y1, y0, ..] => {
+            let (x, y) = (u16::from_be_bytes([*x1, *x0]), u16::from_be_bytes([*y1, *y0]));
+            if x == y { UNKNOWN } else { sample_aspect(x.into(), y.into()).0 }
+        }
+        _ => UNKNOWN,
+    }
+}
+
+/// A PNG's Exif where it follows the picture, as the format allows.
+fn late_exif(bytes: &[u8]) -> Option<&[u8]> {
+    let mut at = 8;
+    loop {
+        let length = u32::from_be_bytes(bytes.get(at..at + 4)?.try_into().ok()?) as usize;
+        let data = bytes.get(at + 8..(at + 8).checked_add(length)?)?;
+        if &bytes[at + 4..at + 8] == b"eXIf" {
+            return Some(data);
+        }
+        at += 12 + length;
+    }
+}
+
 /// What a decoder of pictures says, in our words.
 pub fn picture_error(name: &str, e: image::ImageError) -> Error {
     match e {
+        image::ImageError::IoError(e) if e.kind() == std::io::ErrorKind::InvalidData => Error::source(name, None, e.to_string()),
         image::ImageError::IoError(e) if e.kind() != std::io::ErrorKind::UnexpectedEof => Error::io(format!("reading {name}"), e),
         image::ImageError::IoError(_) => Error::source(name, None, "the picture ends too early: its file is cut short"),
         image::ImageError::Limits(e) => Error::Unsupported(format!("{name}: picture too large: {e} (at most {MAX_SIDE} a side)")),

@@ -1,5 +1,6 @@
 //! Whether stdout is there at all.
 
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 static CLOSED: AtomicBool = AtomicBool::new(false);
@@ -8,6 +9,11 @@ static CLOSED: AtomicBool = AtomicBool::new(false);
 pub fn look_at_stdout() {
     #[cfg(unix)]
     CLOSED.store(rustix::io::fcntl_getfd(rustix::stdio::stdout()).is_err(), Ordering::Relaxed);
+}
+
+/// Whether a name stands for stdout.
+pub fn is_stdout(path: &Path) -> bool {
+    ["-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"].iter().any(|n| path == Path::new(n))
 }
 
 /// Whether stdout was closed when the program started, so that all that is written there would be lost.

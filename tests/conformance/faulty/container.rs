@@ -68,7 +68,7 @@ pub fn container(add: Add) {
     add("after-index.nvc", "an ancillary packet after the index", b, 4, "data after the index");
     let mut b = good.clone();
     b.extend([0, 0, 0]);
-    add("bytes-after-index.nvc", "three bytes after the index", b, 4, "truncated packet");
+    add("bytes-after-index.nvc", "three bytes after the index", b, 4, "data after the index");
 }
 
 pub fn sequence_header(add: Add) {

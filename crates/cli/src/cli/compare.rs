@@ -1,5 +1,7 @@
 //! `nvc compare`: one video against another.
 
+use std::path::Path;
+
 use super::args::CompareArgs;
 use super::{in_range, open_any, print_line, say, takes, warn};
 use nvc::error::{Error, Result};
@@ -7,6 +9,9 @@ use nvc::metrics::{Psnr, Scorer};
 
 /// Scores `a.distorted` against `a.reference`.
 pub fn run(a: &CompareArgs) -> Result<()> {
+    if [&a.reference, &a.distorted].iter().all(|p| p.as_path() == Path::new("-")) {
+        return Err(Error::Parameter("stdin can be read once: give one of the two as a file".into()));
+    }
     let (reference, distorted) = (open_any(&a.source, &a.reference)?, open_any(&a.source, &a.distorted)?);
     let taken = takes(&a.reference, &reference).or(takes(&a.distorted, &distorted));
     let (one, other) = (a.reference.display(), a.distorted.display());
@@ -27,7 +32,7 @@ pub fn run(a: &CompareArgs) -> Result<()> {
             j.format.name()
         )));
     }
-    if let Some(differ) = i.color.differences(&j.color) {
+    if let Some(differ) = i.differences(&j) {
         say(&format!("warning: {one} and {other} differ in {differ}; their samples are compared as they are"));
     }
     let mut scorer = Scorer::new(&i);
@@ -42,6 +47,9 @@ pub fn run(a: &CompareArgs) -> Result<()> {
             }
         }
         frames += 1;
+    }
+    if let Some(r) = a.frames.as_ref().filter(|r| r.end != u64::MAX && frames < r.end - r.start) {
+        say(&format!("warning: {one} and {other}: {frames} of the frames {}..{} are there", r.start, r.end));
     }
     warn(&a.reference, &mut reference);
     warn(&a.distorted, &mut distorted);

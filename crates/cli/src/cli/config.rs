@@ -143,6 +143,7 @@ fn read(name: &str) -> Result<Config> {
             std::io::ErrorKind::NotFound => {
                 Error::Parameter(format!("--config '{name}' is neither a file nor a published configuration ({})", names()))
             }
+            std::io::ErrorKind::InvalidData => Error::Parameter(format!("configuration {name}: not TOML: it is no text in UTF-8")),
             _ => Error::io(format!("reading {name}"), e),
         })?,
     };

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::args::{DecodeArgs, ScoreArgs};
 use super::signals::leave_on_signal;
-use super::{files, in_range, open, open_any, open_stream, options, print_line, say, warn};
+use super::{files, in_range, of_file, open, open_any, open_stream, options, print_line, say, warn};
 use nvc::decoder::StreamDecoder;
 use nvc::error::{Error, Result};
 use nvc::frame::VideoInfo;
@@ -38,8 +38,12 @@ pub fn run(a: &DecodeArgs, score: Option<&ScoreArgs>) -> Result<()> {
     if score.is_some_and(|s| s.json) && a.output == Path::new("-") {
         return Err(Error::Parameter("--json and frames cannot both go to stdout; use -o null: or a file".into()));
     }
+    if a.input == Path::new("-") && score.is_some_and(|s| s.score.as_deref() == Some(Path::new("-"))) {
+        return Err(Error::Parameter("stdin can be read once: give the file or the reference of --score by name".into()));
+    }
     leave_on_signal()?;
-    let mut decoder = StreamDecoder::new(open_stream(&a.input)?, options(a.threads, a.simd)?)?;
+    let decoder = StreamDecoder::new(open_stream(&a.input)?, options(a.threads, a.simd)?);
+    let mut decoder = decoder.map_err(|e| of_file(&a.input, e))?;
     let info = *decoder.info();
     let range = a.frames.clone().unwrap_or(0..u64::MAX);
     let mut scoring = match score.and_then(|s| s.score.as_deref().map(|p| (s, p))) {
@@ -51,7 +55,7 @@ pub fn run(a: &DecodeArgs, score: Option<&ScoreArgs>) -> Result<()> {
     }
     let mut sink = open_sink(&a.output, format, &info)?;
     let mut frames = 0;
-    decoder.decode(range.clone(), &mut |_, frame| {
+    let decoded = decoder.decode(range.clone(), &mut |_, frame| {
         frames += 1;
         if let Some(s) = &mut scoring {
             let original =
@@ -59,9 +63,11 @@ pub fn run(a: &DecodeArgs, score: Option<&ScoreArgs>) -> Result<()> {
             s.scorer.add(&original, &frame)?;
         }
         sink.write(&frame)
-    })?;
+    });
+    decoded.map_err(|e| of_file(&a.input, e))?;
     if range.start >= decoder.frames_read() {
-        return Err(Error::Parameter(format!("frames start at {}, the file has {}", range.start, decoder.frames_read())));
+        let (name, n) = (a.input.display(), decoder.frames_read());
+        return Err(Error::Parameter(format!("{name}: frames start at {}, the file has {n}", range.start)));
     }
     if range.end != u64::MAX && range.end > decoder.frames_read() {
         let (name, n) = (a.input.display(), decoder.frames_read());
@@ -99,7 +105,7 @@ fn reference(args: &ScoreArgs, path: &Path, info: &VideoInfo, range: &std::ops::
             info.format.name()
         )));
     }
-    if let Some(differ) = i.color.differences(&info.color) {
+    if let Some(differ) = i.differences(info) {
         say(&format!("warning: {path} and the file differ in {differ}; their samples are compared as they are"));
     }
     in_range(source, Some(range).filter(|r| **r != (0..u64::MAX)))

@@ -56,6 +56,7 @@ fn encode(a: &EncodeArgs, interrupted: Arc<AtomicBool>, stats: &mut Stats) -> Re
     let (a, knobs) = &config::settle(a)?;
     let mut source = source(a)?;
     let info = *source.info();
+    let unknown = source.frames_hint().is_none();
     one_picture_for_one_frame(a, source.frames_hint())?;
     let options = encode_options(a, knobs, &info, source.frames_hint())?;
     let mut output = Output::create(&a.output)?;
@@ -73,6 +74,9 @@ fn encode(a: &EncodeArgs, interrupted: Arc<AtomicBool>, stats: &mut Stats) -> Re
         say(&line);
     }
     warn(&a.input, &mut source);
+    if let Some(r) = a.frames.as_ref().filter(|r| unknown && r.end != u64::MAX && (report.frames as u64) < r.end - r.start) {
+        say(&format!("warning: {}: {} of the frames {}..{} are there", a.input.display(), report.frames, r.start, r.end));
+    }
     stats.done(&report)?;
     if !a.quiet {
         say(summary(a, &info, &report).trim_end());

@@ -3,8 +3,8 @@
 use std::io::Write;
 
 use super::args::{ImportArgs, ImportFrom, ImportHnervArgs};
-use super::say;
 use super::signals::leave_on_signal;
+use super::{of_file, say};
 use nvc::error::{Error, Result};
 use nvc_encoder::import::hnerv::{self, Report};
 use nvc_media::{FileGuard, Output};
@@ -21,7 +21,12 @@ fn from_hnerv(a: &ImportHnervArgs) -> Result<()> {
     leave_on_signal()?;
     let file = std::fs::read(&a.input).map_err(|e| Error::io(format!("reading {}", a.input.display()), e))?;
     let mut output = Output::create(&a.output)?;
-    let report = hnerv::import(&file, a.fps, &mut output)?;
+    let name = a.input.display();
+    let report = hnerv::import(&file, a.fps, &mut output).map_err(|e| match e {
+        Error::Unsupported(what) => Error::Unsupported(format!("{name}: {what}")),
+        Error::Parameter(what) => Error::Parameter(format!("{name}: {what}")),
+        e => of_file(&a.input, e),
+    })?;
     output.flush().map_err(|e| output.error(e))?;
     output.commit()?;
     say(&summary(&report));

@@ -5,7 +5,7 @@ use std::io::Read;
 use serde_json::{Value, json};
 
 use super::args::InfoArgs;
-use super::{open_stream, print_line};
+use super::{of_file, open_stream, print_line};
 use nvc::bitstream::container::PACKET_OVERHEAD;
 use nvc::bitstream::header::FORMAT_VERSION;
 use nvc::decoder::{Options, Section, StreamDecoder};
@@ -15,6 +15,10 @@ use nvc::group::GroupLayout;
 
 /// Prints the structure of `a.input`.
 pub fn run(a: &InfoArgs) -> Result<()> {
+    info(a).map_err(|e| of_file(&a.input, e))
+}
+
+fn info(a: &InfoArgs) -> Result<()> {
     let out = describe(StreamDecoder::new(open_stream(&a.input)?, Options::default())?)?;
     if a.json { print_line(&out.to_string()) } else { print_line(text(&out).trim_end()) }
 }

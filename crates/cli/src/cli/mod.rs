@@ -214,9 +214,27 @@ fn open_stream(path: &Path) -> Result<Box<dyn std::io::Read + Send>> {
     Ok(Box::new(std::io::BufReader::with_capacity(1 << 16, f)))
 }
 
-/// Names of inputs that stand for files: neither stdin nor a data set.
+/// An error of the decoder with the name of the file that it is about.
+fn of_file(path: &Path, e: Error) -> Error {
+    let name = path.display().to_string();
+    match e {
+        Error::Format { offset: 0, what } if what.starts_with("not an NVC file") => {
+            let magic = std::fs::File::open(path).ok().and_then(|mut f| {
+                let mut head = [0; 9];
+                std::io::Read::read_exact(&mut f, &mut head).ok().map(|()| head)
+            });
+            let hint = if magic.is_some_and(|m| m == *b"YUV4MPEG2") { "; it is y4m, which nvc encode takes" } else { "" };
+            Error::source(name, None, what + hint)
+        }
+        Error::Format { offset, what } => Error::source(name, None, format!("corrupt stream at byte {offset}: {what}")),
+        Error::Limits { .. } => Error::Unsupported(format!("{name}: {e}")),
+        e => e,
+    }
+}
+
+/// Names of inputs that stand for files or stdin, not for a data set.
 fn files<'a>(paths: impl IntoIterator<Item = Option<&'a PathBuf>>) -> impl Iterator<Item = &'a PathBuf> {
-    paths.into_iter().flatten().filter(|p| p.as_path() != Path::new("-") && dataset(p).is_none())
+    paths.into_iter().flatten().filter(|p| dataset(p).is_none())
 }
 
 /// Prints a line for people. A closed stderr is no reason to stop, still less to panic as `eprintln!` does.

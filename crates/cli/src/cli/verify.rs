@@ -1,13 +1,17 @@
 //! `nvc verify`: CRCs, structure and a full decode.
 
 use super::args::{Simd, VerifyArgs};
-use super::{open_stream, options, print_line};
+use super::{of_file, open_stream, options, print_line};
 use nvc::decoder::StreamDecoder;
 use nvc::error::Result;
 use nvc_media::{FrameSink, Md5Sink};
 
 /// Decodes everything and prints what was checked.
 pub fn run(a: &VerifyArgs) -> Result<()> {
+    verify(a).map_err(|e| of_file(&a.input, e))
+}
+
+fn verify(a: &VerifyArgs) -> Result<()> {
     let mut d = StreamDecoder::new(open_stream(&a.input)?, options(a.threads, Simd::Auto)?)?;
     let mut md5 = Md5Sink::new(None, d.info());
     d.decode(0..u64::MAX, &mut |_, f| md5.write(&f))?;

@@ -66,8 +66,8 @@ impl Observer for Quiet {
 
 /// Fits `job` on burn-flex, its scales chosen as the encoder does.
 fn run(job: &Job<'_>, memory: Memory, observer: &mut dyn Observer) -> super::Outcome {
-    let (graph, pool) = (job.graph().unwrap(), crate::decoder::pool(1).unwrap());
-    let mut refine = |g: &mut crate::group::Group| crate::calibrate::refine_scales(g, &graph, job.info, job.frames, &pool);
+    let (graph, pool) = (job.graph().unwrap(), nvc::decoder::pool(1).unwrap());
+    let mut refine = |g: &mut nvc::group::Group| crate::calibrate::refine_scales(g, &graph, job.info, job.frames, &pool);
     super::train::run::<B>(job, &Default::default(), memory, &mut refine, observer).unwrap()
 }
 

@@ -13,20 +13,23 @@ use ffmpeg_next::packet::side_data::Type as StreamData;
 
 use crate::turn::Turn;
 use nvc::frame::{ContentLight, LightInfo, Mastering, Siting};
-/// Warnings, shared with the decoder's thread.
-pub type Notes = Arc<Mutex<Vec<String>>>;
+/// Warnings, shared with the decoder's thread, and how many of them were taken.
+pub type Notes = Arc<Mutex<(Vec<String>, usize)>>;
 
-/// Adds a warning unless it is there.
+/// Adds a warning, once.
 pub fn add(notes: &Notes, what: String) {
-    let mut list = notes.lock().unwrap_or_else(|e| e.into_inner());
+    let (list, _) = &mut *notes.lock().unwrap_or_else(|e| e.into_inner());
     if !list.contains(&what) {
         list.push(what);
     }
 }
 
-/// Takes all warnings.
+/// Takes all new warnings.
 pub fn take(notes: &Notes) -> Vec<String> {
-    std::mem::take(&mut *notes.lock().unwrap_or_else(|e| e.into_inner()))
+    let (list, taken) = &mut *notes.lock().unwrap_or_else(|e| e.into_inner());
+    let new = list[*taken..].to_vec();
+    *taken = list.len();
+    new
 }
 
 /// Of a file that holds fewer pictures than it says, beyond rounding.
@@ -56,9 +59,18 @@ pub fn streams(input: &Input, taken: usize, notes: &Notes) {
             format!("other streams are left out ({}); ffmpeg -i DECODED.y4m -i IT -map 0 -map 1 -map -1:v puts them back", list.join(", ")),
         );
     }
-    if input.stream(taken).is_some_and(|s| s.disposition().contains(Disposition::ATTACHED_PIC)) {
+    // VP8 and VP9 have alpha in a stream of its own within each packet, which no decoder of theirs gives
+    if input.stream(taken).is_some_and(|s| s.metadata().get("alpha_mode").is_some_and(|v| v != "0")) {
+        add(notes, "its alpha is dropped; flatten it first where it matters".into());
+    }
+    if input.stream(taken).is_some_and(|s| is_cover(&s)) {
         add(notes, "its only pictures are a cover; that is what is taken".into());
     }
+}
+
+/// Whether a stream is the picture that belongs to music.
+pub fn is_cover(stream: &ffmpeg::Stream) -> bool {
+    stream.disposition().contains(Disposition::ATTACHED_PIC)
 }
 
 /// How the pictures of a stream are to be shown.

@@ -50,8 +50,10 @@ impl Url {
 /// The packets of a stream.
 #[derive(Debug)]
 pub struct Scan {
-    /// Pictures: a packet each.
+    /// Pictures that are shown: a packet each.
     pub frames: u64,
+    /// All packets, with those that an edit list hides.
+    pub packets: u64,
     /// When they are shown, ascending, in ticks; none where packets do not say.
     pub times: Vec<i64>,
     /// Seconds of a tick.
@@ -70,13 +72,13 @@ pub fn packets(path: &Path, stream: usize) -> Option<Scan> {
     known.sort_unstable();
     if known.len() as u64 != all || known.windows(2).any(|w| w[0] == w[1]) {
         // packets of half pictures, or of formats without times
-        return Some(Scan { frames: all, times: Vec::new(), tick }).filter(|s| s.frames > 0);
+        return Some(Scan { frames: all, packets: all, times: Vec::new(), tick }).filter(|s| s.frames > 0);
     }
     // an edit list shows only what comes at 0 or later
     if known.last().is_some_and(|&t| t >= 0) {
         known.retain(|&t| t >= 0);
     }
-    Some(Scan { frames: known.len() as u64, times: known, tick }).filter(|s| s.frames > 0)
+    Some(Scan { frames: known.len() as u64, packets: all, times: known, tick }).filter(|s| s.frames > 0)
 }
 
 /// Seconds of a stream by what the container says: of the stream, of its Matroska tag, or of all where there is no other.

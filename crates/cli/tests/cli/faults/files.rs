@@ -235,6 +235,66 @@ fn permissions_are_the_file_s_or_the_user_s() {
     }
 }
 
+#[test]
+fn what_the_shell_has_opened_is_a_file_too() {
+    let dir = temp();
+    sample().clip.write(dir.path().join("a.y4m"));
+    sample().copy(&dir);
+    let before = fs::read(dir.path().join("a.y4m")).unwrap();
+    for script in [
+        format!("\"$ENCODER\" encode - -o a.y4m -y {QUICK} < a.y4m"),
+        format!("\"$ENCODER\" encode a.y4m -o - {QUICK} 1<>a.y4m"),
+        format!("\"$ENCODER\" encode a.y4m -o /dev/stdout {QUICK} >> a.y4m"),
+    ] {
+        let e = sh(dir.path(), &script).expect(2).stderr;
+        assert!(e.contains("same file"), "{script}: {e}");
+        assert!(fs::read(dir.path().join("a.y4m")).unwrap() == before, "{script}");
+    }
+    let coded = fs::read(dir.path().join("a.nvc")).unwrap();
+    sh(dir.path(), "\"$DECODER\" a.nvc -o - >> a.nvc").expect(2);
+    assert!(fs::read(dir.path().join("a.nvc")).unwrap() == coded);
+    // what is appended to stays
+    sh(dir.path(), "echo before > log; \"$DECODER\" a.nvc -o /dev/stdout --format md5 >> log").expect(0);
+    assert!(fs::read_to_string(dir.path().join("log")).unwrap().starts_with("before\nMD5="));
+    let e = sh(dir.path(), "\"$ENCODER\" compare - - < a.y4m").expect(2).stderr;
+    assert!(e.contains("stdin can be read once"), "{e}");
+}
+
+#[test]
+fn links_among_pictures_are_looked_at_one_by_one() {
+    let dir = temp();
+    sample().copy(&dir);
+    sample().clip.write(dir.path().join("a.y4m"));
+    let link = |to: &str, name: &str| symlink(to, dir.path().join(name)).unwrap();
+    link("w.nvc", "v_3.png");
+    let e = quick(dir.path(), "a.y4m -o w.nvc --recon v_%d.png").expect(2).stderr;
+    assert!(e.contains("two outputs"), "{e}");
+    link("one.png", "l_1.png");
+    link("one.png", "l_2.png");
+    let e = nvc(dir.path(), "decode a.nvc -o l_%d.png").expect(2).stderr;
+    assert!(e.contains("two pictures"), "{e}");
+    link("ring1", "ring2");
+    link("ring2", "ring1");
+    assert_eq!(quick(dir.path(), "a.y4m -o ring1 -y").code, 3);
+    assert!(fs::symlink_metadata(dir.path().join("ring1")).unwrap().is_symlink());
+}
+
+#[test]
+fn outputs_that_cannot_be_made_are_told_before_the_fit() {
+    let dir = temp();
+    sample().clip.write(dir.path().join("a.y4m"));
+    fs::create_dir(dir.path().join("d_2.png")).unwrap();
+    let long = "x".repeat(260);
+    for outputs in
+        ["-o x.nvc --recon none/r_%d.png", "-o x.nvc --recon d_%d.png -y", &format!("-o {long}.nvc"), &format!("-o x.nvc --stats {long}")]
+    {
+        let args = format!("encode a.y4m {outputs} {ENDLESS}");
+        let done = within(AT_ONCE, &mut command(NVC, dir.path(), &words(&args)), b"");
+        assert_eq!(done.code, 3, "{outputs}: {}", done.stderr);
+        assert_eq!(names(dir.path()), ["a.y4m", "d_2.png"], "{outputs}");
+    }
+}
+
 const SIGNALS: [(&str, u32); 3] = [("INT", 2), ("TERM", 15), ("HUP", 1)];
 
 #[test]
