@@ -1,4 +1,5 @@
 //! `nvc import`: checkpoints of other programs decode to the pictures that those programs make of them.
+#![cfg(feature = "encode")]
 
 use std::collections::BTreeMap;
 use std::process::Command;

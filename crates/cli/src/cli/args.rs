@@ -12,10 +12,12 @@ use nvc::frame::{PixelFormat, Ratio};
 
 #[cfg(feature = "bench")]
 mod harness;
+#[cfg(feature = "encode")]
 mod import;
 
 #[cfg(feature = "bench")]
 pub use harness::{BenchArgs, DatasetsArgs, DatasetsCommand, StoreArgs};
+#[cfg(feature = "encode")]
 pub use import::{ImportArgs, ImportFrom, ImportHnervArgs};
 
 /// Name, version, features and processor, for `--version`.
@@ -68,6 +70,7 @@ pub enum Command {
     /// PSNR and MS-SSIM of one video against another.
     Compare(CompareArgs),
     /// Write the network of another program as a file of this format.
+    #[cfg(feature = "encode")]
     Import(ImportArgs),
     /// Rate-distortion runs: a plan of sequences, codecs and points becomes figures, BD-rate tables and a report.
     #[cfg(feature = "bench")]

@@ -11,6 +11,7 @@ mod datasets;
 mod decode;
 #[cfg(feature = "encode")]
 mod encode;
+#[cfg(feature = "encode")]
 mod import;
 mod info;
 mod machine;
@@ -45,6 +46,7 @@ pub fn nvc() -> ExitCode {
         args::Command::Encode(a) => encode::run(&a),
         args::Command::Decode(a) => decode::run(&a.common, None),
         args::Command::Info(a) => info::run(&a),
+        #[cfg(feature = "encode")]
         args::Command::Import(a) => import::run(&a),
         args::Command::Verify(a) => verify::run(&a),
         args::Command::Compare(a) => compare::run(&a),

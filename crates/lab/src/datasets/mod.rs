@@ -6,7 +6,7 @@
 //!
 //! ```no_run
 //! # fn main() -> nvc::Result<()> {
-//! let store = nvc::datasets::Store::open(None, &[])?;
+//! let store = nvc_lab::datasets::Store::open(None, &[])?;
 //! for entry in store.expand("uvg")? {
 //!     store.fetch(entry, &mut |event| eprintln!("{event}"))?;
 //! }
