@@ -3,7 +3,7 @@
 use std::path::Path;
 
 /// Modules in an order in which each imports only those before it.
-const ORDER: [&str; 10] = ["error", "frame", "color", "metrics", "bitstream", "network", "entropy", "synth", "group", "decoder"];
+const ORDER: [&str; 11] = ["error", "frame", "color", "metrics", "bitstream", "network", "entropy", "synth", "group", "decoder", "frames"];
 /// What does not follow from the order: whole pictures and their scores are no part of the format's inside.
 const APART: [(&str, &[&str]); 5] = [
     ("bitstream", &["color", "metrics"]),
