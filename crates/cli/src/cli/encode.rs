@@ -15,12 +15,10 @@ use super::{files, in_range, open, say, warn};
 use nvc::error::{Error, Result};
 use nvc::frame::VideoInfo;
 use nvc_encoder::encoder::{self, CRF, Family, Knobs, MODEL_SIZE, Options, PSNR, Report, Target};
-use nvc_encoder::fit::{self, Device, Loss, Optimiser, Precision};
+use nvc_encoder::fit::{Device, Loss, Optimiser, Precision};
 use nvc_encoder::plan::Preset;
 use nvc_media::{BoxedSource, FileGuard, KeepGoing, Output, Pattern, SinkFormat, Survey, open_sink};
 
-/// Rate factor if neither a size, a quality nor a model size is asked for.
-const DEFAULT_CRF: f64 = 36.0;
 /// Bits a pixel that size the network where parameters have a fixed number of bits.
 const WEIGHT_BITS_BPP: f64 = 0.1;
 /// Largest `--size`, 2^50, and `--bitrate`.
@@ -136,6 +134,7 @@ fn one_picture_for_one_frame(a: &EncodeArgs, frames: Option<u64>) -> Result<()> 
 }
 
 fn encode_options(a: &EncodeArgs, knobs: &Knobs, info: &VideoInfo, frames: Option<u64>) -> Result<Options> {
+    let defaults = Options::default();
     let positive = |v: Option<f64>, name: &str, max: f64| match v {
         Some(v) if !(v > 0.0 && v <= max) => Err(Error::Parameter(format!("{name} is {v} (allowed above 0, at most {max})"))),
         v => Ok(v),
@@ -166,14 +165,14 @@ fn encode_options(a: &EncodeArgs, knobs: &Knobs, info: &VideoInfo, frames: Optio
         _ if crf.is_some() => Target::Crf(crf.unwrap_or_default()),
         _ if a.model_size.is_some() => Target::Natural,
         _ if a.weight_bits.is_some() => Target::Bpp(WEIGHT_BITS_BPP),
-        _ => Target::Crf(DEFAULT_CRF),
+        _ => defaults.target,
     };
     let learning_rate = positive(a.lr, "--lr", 1.0)?;
-    let least_gain = a.min_gain.unwrap_or(0.001);
+    let least_gain = a.min_gain.unwrap_or(defaults.least_gain);
     if !(0.0..=10.0).contains(&least_gain) {
         return Err(Error::Parameter(format!("--min-gain is {least_gain} (allowed 0..=10)")));
     }
-    let float_share = a.float_share.unwrap_or(fit::FLOAT_SHARE);
+    let float_share = a.float_share.unwrap_or(defaults.float_share);
     if !(0.0..=1.0).contains(&float_share) {
         return Err(Error::Parameter(format!("--float-share is {float_share} (allowed 0..=1)")));
     }
@@ -215,7 +214,7 @@ fn encode_options(a: &EncodeArgs, knobs: &Knobs, info: &VideoInfo, frames: Optio
         group: or_auto("group", &a.group)?,
         section: or_auto("section", &a.section)?,
         least_gain,
-        batch: range("batch", a.batch, 1, 64)?.unwrap_or(1),
+        batch: range("batch", a.batch, 1, 64)?.unwrap_or(defaults.batch),
         learning_rate,
         optimiser: match a.optimiser.unwrap_or(OptimiserArg::Muon) {
             OptimiserArg::Muon => Optimiser::Muon,
@@ -228,7 +227,7 @@ fn encode_options(a: &EncodeArgs, knobs: &Knobs, info: &VideoInfo, frames: Optio
             LossArg::L2 => Loss::L2,
             LossArg::Fusion6 => Loss::Fusion6,
         },
-        seed: a.seed.unwrap_or(0),
+        seed: a.seed.unwrap_or(defaults.seed),
         threads: said(clamp_threads(a.threads)),
         device: device(&a.device)?,
         precision: match a.precision.unwrap_or(PrecisionArg::F32) {

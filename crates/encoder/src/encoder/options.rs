@@ -78,6 +78,36 @@ pub struct Options {
     pub jobs: usize,
 }
 
+impl Default for Options {
+    /// What `nvc encode` does unless told otherwise.
+    fn default() -> Self {
+        Options {
+            family: Family::Auto,
+            knobs: Knobs::default(),
+            target: Target::Crf(36.0),
+            model_size: None,
+            preset: Preset::Medium,
+            steps: None,
+            passes: None,
+            group: None,
+            section: None,
+            least_gain: 0.001,
+            batch: 1,
+            learning_rate: None,
+            optimiser: fit::Optimiser::default(),
+            float_share: fit::FLOAT_SHARE,
+            rate: true,
+            weight_bits: None,
+            loss: fit::Loss::L2,
+            seed: 0,
+            threads: 0,
+            device: fit::Device::default(),
+            precision: fit::Precision::default(),
+            jobs: 0,
+        }
+    }
+}
+
 impl Options {
     /// Refuses values out of range.
     pub(super) fn check(&self) -> Result<()> {

@@ -10,28 +10,5 @@ pub fn info(width: usize, height: usize) -> VideoInfo {
 }
 
 pub fn options(target: Target) -> Options {
-    Options {
-        family: Family::Hnerv,
-        knobs: Default::default(),
-        target,
-        model_size: None,
-        preset: Preset::Fast,
-        steps: None,
-        passes: None,
-        group: None,
-        section: None,
-        least_gain: 0.0,
-        batch: 1,
-        learning_rate: None,
-        optimiser: Default::default(),
-        float_share: 0.4,
-        rate: true,
-        weight_bits: None,
-        loss: crate::fit::Loss::L2,
-        seed: 0,
-        threads: 1,
-        device: Default::default(),
-        precision: Default::default(),
-        jobs: 1,
-    }
+    Options { family: Family::Hnerv, target, preset: Preset::Fast, least_gain: 0.0, threads: 1, jobs: 1, ..Options::default() }
 }
