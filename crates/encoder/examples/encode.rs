@@ -10,7 +10,7 @@ struct Printer;
 
 impl Observer for Printer {
     fn progress(&mut self, group: usize, p: &Progress) {
-        if p.step % 100 == 0 {
+        if p.step.is_multiple_of(100) {
             println!("group {group}: step {} of {}, {:.2} dB", p.step, p.steps, p.psnr);
         }
     }
