@@ -7,8 +7,9 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use image::codecs::{gif::GifDecoder, png::PngDecoder, webp::WebPDecoder};
 use image::{AnimationDecoder, DynamicImage, Frames, ImageFormat, ImageResult};
 
+use super::aspect::gcd;
 use super::cadence::{Constant, uneven};
-use super::picture::{opaque, picture_error, planes, sniff};
+use super::picture::{opaque, picture_error, planes, png_info, sniff};
 use super::{FrameSource, SourceOptions, Survey, Takes, check_size, picture_color};
 use nvc::error::{Error, Result};
 use nvc::frame::{Frame, PixelFormat, Ratio, VideoInfo};
@@ -60,12 +61,10 @@ fn delay(f: &image::Frame) -> f64 {
     if n == 0 || d == 0 { NO_DELAY } else { f64::from(n) / f64::from(d) }
 }
 
-fn convert(f: image::Frame, name: &str, format: &mut Option<PixelFormat>) -> Result<Frame> {
+fn convert(f: image::Frame, name: &str) -> Result<(Frame, PixelFormat)> {
     let picture = DynamicImage::ImageRgba8(f.into_buffer());
     opaque(&picture, name)?;
-    let (frame, got) = planes(&picture, name, &mut Vec::new())?;
-    *format = Some(got);
-    Ok(frame)
+    planes(&picture, name, &mut Vec::new())
 }
 
 impl AnimationSource {
@@ -80,7 +79,8 @@ impl AnimationSource {
                 check_size(name, w as usize, h as usize)?;
                 size.get_or_insert((w as usize, h as usize));
                 let shown = delay(&f);
-                convert(f, name, &mut format).map(|_| shown)
+                format = Some(convert(f, name)?.1);
+                Ok(shown)
             });
             match frame {
                 Ok(shown) => delays.push(shown),
@@ -94,9 +94,8 @@ impl AnimationSource {
             return Err(damage.unwrap_or_else(|| Error::source(name, None, "an animation without frames")));
         };
         let mut warnings = Vec::new();
-        let kind = sniff(&bytes).unwrap_or(ImageFormat::Gif);
-        let icc = icc(kind, &bytes);
-        let color = picture_color::of(kind, &bytes, icc.as_deref(), format, &mut warnings);
+        let icc = icc(&bytes);
+        let color = picture_color::of(png_info(&bytes).as_ref(), icc.as_deref(), format, &mut warnings);
         let same = delays.iter().all(|d| (d - delays[0]).abs() < 1e-6);
         let resample = opts.vfr_to_cfr && !same;
         let natural = if same { rate(delays[0]) } else { rate(common(&delays)) };
@@ -106,10 +105,9 @@ impl AnimationSource {
             natural
         });
         let info = VideoInfo { width, height, format, fps, sar: super::aspect::UNKNOWN, color };
-        let ends = delays.iter().fold(f64::NEG_INFINITY, |a, d| a.max(*d));
         let uneven = (!same && !resample && opts.fps.is_none()).then(|| {
-            let least = delays.iter().fold(f64::INFINITY, |a, d| a.min(*d));
-            format!("{} pictures are shown for {least:.0} to {ends:.0} ms", delays.len())
+            let (least, most) = delays.iter().fold((f64::INFINITY, 0f64), |(a, b), &d| (a.min(d), b.max(d)));
+            format!("{} pictures are shown for {least:.0} to {most:.0} ms", delays.len())
         });
         let total: f64 = delays.iter().sum::<f64>() / 1e3;
         let count = if resample { (total * f64::from(fps.num) / f64::from(fps.den)).round().max(1.0) as u64 } else { delays.len() as u64 };
@@ -129,18 +127,12 @@ fn rate(ms: f64) -> Ratio {
 
 /// The largest time of whole milliseconds of which all delays are multiples.
 fn common(delays: &[f64]) -> f64 {
-    delays.iter().fold(0u64, |a, d| {
-        let (mut a, mut b) = (a, d.round().max(1.0) as u64);
-        while b != 0 {
-            (a, b) = (b, a % b);
-        }
-        a
-    }) as f64
+    delays.iter().fold(0, |a, d| gcd(d.round().max(1.0) as u64, a)) as f64
 }
 
-fn icc(kind: ImageFormat, bytes: &[u8]) -> Option<Vec<u8>> {
+fn icc(bytes: &[u8]) -> Option<Vec<u8>> {
     use image::ImageDecoder;
-    match kind {
+    match sniff(bytes)? {
         ImageFormat::Png => PngDecoder::new(Cursor::new(bytes)).ok()?.icc_profile().ok()?,
         ImageFormat::WebP => WebPDecoder::new(Cursor::new(bytes)).ok()?.icc_profile().ok()?,
         _ => None,
@@ -160,7 +152,7 @@ fn run(bytes: Bytes, name: &str, count: usize, whole: bool, constant: Option<Con
     for f in again.take(take) {
         let frame = f.map_err(|e| picture_error(name, e)).and_then(|f| {
             let shown = delay(&f);
-            convert(f, name, &mut None).map(|f| (f, shown))
+            Ok((convert(f, name)?.0, shown))
         });
         let sent = match (frame, &mut constant) {
             (Ok((frame, _)), None) => give(frame),

@@ -8,7 +8,8 @@ const MOST: u64 = 65535;
 /// Unknown, as 0:0.
 pub const UNKNOWN: Ratio = Ratio { num: 0, den: 0 };
 
-fn gcd(a: u64, b: u64) -> u64 {
+/// The greatest common divisor.
+pub fn gcd(a: u64, b: u64) -> u64 {
     if b == 0 { a } else { gcd(b, a % b) }
 }
 

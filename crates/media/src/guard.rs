@@ -1,13 +1,14 @@
 //! One look at all files of a command, before any is opened: nothing that is read is written, nothing is written twice, nothing is
 //! overwritten unasked.
 
+use std::collections::HashSet;
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::is_stdout;
 use super::pattern::Pattern;
-use super::temporary::follow_links;
+use super::temporary::{folder_of, follow_links};
 use nvc::error::{Error, Result};
 
 /// The files of a command.
@@ -36,7 +37,7 @@ enum Place {
     None,
     File {
         folder: Id,
-        name: std::ffi::OsString,
+        name: OsString,
     },
     /// Pictures, and where links among them lead.
     Numbered {
@@ -47,10 +48,10 @@ enum Place {
 }
 
 /// A file or folder, however it is spelt.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[cfg(unix)]
 struct Id(u64, u64);
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[cfg(not(unix))]
 struct Id(PathBuf);
 
@@ -122,8 +123,7 @@ impl FileGuard {
 /// The folder and name under which a file would be written.
 fn place(path: &Path) -> Option<(Id, OsString)> {
     let target = follow_links(path);
-    let folder = target.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    Some((id(folder)?, target.file_name()?.into()))
+    Some((id(folder_of(&target))?, target.file_name()?.into()))
 }
 
 impl Files {
@@ -161,17 +161,17 @@ impl Files {
     /// A file that two of the pictures would be.
     fn twice(&self) -> Option<&Path> {
         let Place::Numbered { links, .. } = &self.place else { return None };
-        let same = |i: usize| self.there[..i].iter().any(|(_, id)| *id == self.there[i].1);
-        if let Some(i) = (0..self.there.len()).find(|&i| same(i)) {
-            return Some(&self.there[i].0);
-        }
-        (0..links.len()).find(|&i| links[..i].contains(&links[i])).map(|i| Path::new(&links[i].1))
+        // there may be hundreds of thousands of pictures
+        let (mut ids, mut targets) = (HashSet::new(), HashSet::new());
+        let same = self.there.iter().find(|(_, id)| !ids.insert(id)).map(|(path, _)| path.as_path());
+        same.or_else(|| links.iter().find(|l| !targets.insert(*l)).map(|(_, name)| Path::new(name)))
     }
 
     /// A file that both stand for.
     fn meets(&self, other: &Files) -> Option<&Path> {
-        if self.ids().any(|i| other.ids().any(|j| i == j)) {
-            let same = self.there.iter().find(|(_, i)| other.ids().any(|j| i == j));
+        let ids: HashSet<&Id> = other.ids().collect();
+        if self.ids().any(|i| ids.contains(i)) {
+            let same = self.there.iter().find(|(_, i)| ids.contains(i));
             return Some(same.map_or(&self.name, |(path, _)| path));
         }
         let among = |f: &Id, name: &OsString, g: &Id, p: &Pattern, links: &[(Id, OsString)]| {

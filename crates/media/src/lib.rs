@@ -42,7 +42,7 @@ pub use picture_source::PictureSource;
 pub use range::{KeepGoing, SourceRange};
 pub use raw::{RawSink, RawSource};
 pub use raw_name::is_raw_name;
-pub use stdout::{is_stdout, look_at_stdout, stdout_is_closed};
+pub use stdout::{check_stdout, is_stdout, look_at_stdout};
 pub use temporary::{TemporaryFolder, remove_all as remove_temporaries};
 pub use y4m::{Y4mSink, Y4mSource, header as y4m_header};
 

@@ -29,12 +29,17 @@ const AHEAD: usize = 4;
 /// Most frames a second that a container's base rate is believed to be.
 const MOST_RATE: f64 = 240.0;
 
+#[derive(Clone, Copy)]
 struct Opened {
     info: VideoInfo,
-    /// Frames by what the container says.
+    /// Frames by what the container says; of what is resampled, by its duration.
     hint: Option<u64>,
     stream: usize,
     turn: Turn,
+    /// The rate to which times are resampled.
+    constant: Option<Ratio>,
+    /// Length by what the container says.
+    seconds: Option<f64>,
 }
 
 /// Pictures of the best video stream of a file.
@@ -47,8 +52,6 @@ pub struct MediaSource {
     frames: Receiver<Result<Option<Frame>>>,
     done: bool,
     notes: Notes,
-    /// The rate to which times are resampled.
-    constant: Option<Ratio>,
 }
 
 impl MediaSource {
@@ -61,15 +64,7 @@ impl MediaSource {
         let (at, known, options) = (name.clone(), notes.clone(), opts.clone());
         std::thread::spawn(move || Worker::run(url, at, options, known, &open_send, &send));
         let opened = open_receive.recv().unwrap_or_else(|_| Err(stopped(&name)))?;
-        let (info, constant) = (opened.0.info, opened.1);
-        let scan = OnceLock::new();
-        if constant.is_some() {
-            // what is repeated and dropped has another number
-            let seconds = opened.2.unwrap_or(0.0);
-            let frames = (seconds * f64::from(info.fps.num) / f64::from(info.fps.den)).round() as u64;
-            let _ = scan.set(Some(Scan { frames, packets: frames, times: Vec::new(), tick: 0.0 }).filter(|s| s.frames > 0));
-        }
-        Ok(MediaSource { opened: opened.0, path: path.into(), name, scan, frames, done: false, notes, constant })
+        Ok(MediaSource { opened, path: path.into(), name, scan: OnceLock::new(), frames, done: false, notes })
     }
 
     /// How the pictures are to be shown.
@@ -97,16 +92,18 @@ impl FrameSource for MediaSource {
     }
 
     fn frames_hint(&self) -> Option<u64> {
+        if self.opened.constant.is_some() {
+            return self.opened.hint;
+        }
         // what was counted is known better than what was said
         let counted = self.scan.get().and_then(|s| s.as_ref()).map(|s| s.frames);
         counted.or(self.opened.hint).or_else(|| self.scan().map(|s| s.frames))
     }
 
     fn survey(&mut self) -> Result<Survey> {
-        if self.constant.is_some() {
-            return Ok(Survey { frames: self.frames_hint(), damage: None });
-        }
-        let Some(s) = self.scan() else { return Ok(Survey { frames: self.opened.hint, damage: None }) };
+        let Some(s) = self.scan().filter(|_| self.opened.constant.is_none()) else {
+            return Ok(Survey { frames: self.opened.hint, damage: None });
+        };
         super::cadence::check_even(&self.name, &s.times, s.tick)?;
         let frames = s.frames;
         if let Some(cut) = self.opened.hint.and_then(|said| notes::cut_short(s.packets, said)) {
@@ -120,7 +117,7 @@ impl FrameSource for MediaSource {
     }
 
     fn takes(&self) -> Takes {
-        Takes { fps: self.constant.is_some(), vfr_to_cfr: true, ..Takes::default() }
+        Takes { fps: self.opened.constant.is_some(), vfr_to_cfr: true, ..Takes::default() }
     }
 }
 
@@ -145,23 +142,20 @@ struct Worker {
     _url: scan::Url,
 }
 
-/// An opened file, the rate that its times are resampled to, and its length in seconds.
-type Opening = (Opened, Option<Ratio>, Option<f64>);
-
 impl Worker {
     fn run(
         url: scan::Url,
         name: String,
         options: SourceOptions,
         notes: Notes,
-        opened: &SyncSender<Result<Opening>>,
+        opened: &SyncSender<Result<Opened>>,
         frames: &SyncSender<Result<Option<Frame>>>,
     ) {
         let (mut worker, first, opening) = match Worker::open(url, name, &options, notes) {
             Ok(w) => w,
             Err(e) => return drop(opened.send(Err(e))),
         };
-        let (info, constant, seconds, hint) = (opening.0.info, opening.1, opening.2, opening.0.hint);
+        let Opened { info, hint, constant, seconds, .. } = opening;
         if opened.send(Ok(opening)).is_err() {
             return;
         }
@@ -216,7 +210,7 @@ impl Worker {
         constant.end(seconds.unwrap_or(0.0), &mut give)
     }
 
-    fn open(url: scan::Url, name: String, options: &SourceOptions, notes: Notes) -> Result<(Worker, Video, Opening)> {
+    fn open(url: scan::Url, name: String, options: &SourceOptions, notes: Notes) -> Result<(Worker, Video, Opened)> {
         let fail = |what: &str, e: ffmpeg::Error| match e {
             ffmpeg::Error::InvalidData => Error::Unsupported(format!("{name}: {what}: no media file that ffmpeg knows, or a damaged one")),
             ffmpeg::Error::Other { errno } => Error::io(format!("{what} {name}"), std::io::Error::from_raw_os_error(errno)),
@@ -242,7 +236,9 @@ impl Worker {
         let constant = (options.vfr_to_cfr && (options.fps.is_some() || !even())).then(|| options.fps.unwrap_or(base));
         let fps = constant.unwrap_or(average);
         let counted = u64::try_from(best.frames()).ok().filter(|&n| n > 0);
-        let estimated = seconds.map(|s| (s * per_second(average)).round() as u64).filter(|&n| n > 0);
+        let estimated = seconds.map(|s| (s * per_second(fps)).round() as u64).filter(|&n| n > 0);
+        // what is repeated and dropped has another number
+        let hint = counted.filter(|_| constant.is_none()).or(estimated);
         notes::streams(&input, stream, &notes);
         let turn = notes::turn(&best, &notes);
         let mut context = ffmpeg::codec::Context::from_parameters(best.parameters()).map_err(|e| fail("opening decoder", e))?;
@@ -276,8 +272,7 @@ impl Worker {
         let (sar, warning) = ratio(first.aspect_ratio()).map_or((UNKNOWN, None), |r| sample_aspect(r.num.into(), r.den.into()));
         warning.into_iter().for_each(|w| notes::add(&worker.notes, w));
         let info = VideoInfo { width, height, format, fps, sar, color };
-        let opened = Opened { info, hint: counted.or(estimated), stream, turn };
-        Ok((worker, first, (opened, constant, seconds)))
+        Ok((worker, first, Opened { info, hint, stream, turn, constant, seconds }))
     }
 
     fn stream_side_data(&self) -> Vec<(ffmpeg::packet::side_data::Type, Vec<u8>)> {

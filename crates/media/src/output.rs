@@ -48,9 +48,7 @@ impl Output {
         let path = path.as_ref();
         let open = |inner| Some(BufWriter::with_capacity(BUFFER, inner));
         if is_stdout(path) {
-            if super::stdout_is_closed() {
-                return Err(Error::io("writing stdout", io::Error::other("it is closed")));
-            }
+            super::check_stdout()?;
             return Ok(Output { name: "stdout".into(), writer: open(Inner::Stdout(io::stdout())), temporary: None });
         }
         let name = path.display().to_string();

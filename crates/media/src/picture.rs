@@ -102,9 +102,10 @@ pub fn decode(bytes: &[u8], name: &str) -> Result<Picture> {
         warnings.push("CMYK is converted to RGB without its colour profile; convert it first with a colour-managed program".into());
     }
     let (frame, format) = planes(&picture, name, &mut warnings)?;
-    let color = picture_color::of(kind, bytes, icc.as_deref(), format, &mut warnings);
+    let png = png_info(bytes);
+    let color = picture_color::of(png.as_ref(), icc.as_deref(), format, &mut warnings);
     let mut sar = match kind {
-        ImageFormat::Png => pixel_aspect(bytes, &mut warnings),
+        ImageFormat::Png => png.map_or(UNKNOWN, |i| pixel_aspect(&i, &mut warnings)),
         ImageFormat::Jpeg => jfif_aspect(bytes),
         _ => UNKNOWN,
     };
@@ -173,9 +174,15 @@ pub fn opaque(picture: &DynamicImage, name: &str) -> Result<()> {
     Err(Error::Unsupported(format!("{name}: picture with transparency (first at x={x} y={y}); flatten its alpha channel first")))
 }
 
+/// What stands before the picture of a PNG; nothing of other files.
+pub fn png_info(bytes: &[u8]) -> Option<png::Info<'static>> {
+    sniff(bytes).filter(|k| *k == ImageFormat::Png)?;
+    png::Decoder::new(Cursor::new(bytes)).read_info().ok().map(|r| r.info().clone())
+}
+
 /// The shape of a PNG's pixels.
-fn pixel_aspect(bytes: &[u8], warnings: &mut Vec<String>) -> Ratio {
-    let Some(d) = png::Decoder::new(Cursor::new(bytes)).read_info().ok().and_then(|r| r.info().pixel_dims) else { return UNKNOWN };
+fn pixel_aspect(info: &png::Info, warnings: &mut Vec<String>) -> Ratio {
+    let Some(d) = info.pixel_dims else { return UNKNOWN };
     if d.xppu == d.yppu {
         return UNKNOWN;
     }

@@ -1,9 +1,5 @@
 //! The colour that a picture file says it has.
 
-use std::io::Cursor;
-
-use image::ImageFormat;
-
 use nvc::frame::{Chroma, ColorInfo, ContentLight, LightInfo, Mastering, PixelFormat, Range};
 
 /// H.273 code points of sRGB, which unlabelled pictures are.
@@ -24,15 +20,14 @@ const PRIMARIES: [([u32; 8], u8); 5] = [
 /// Differences that are rounding.
 const NEAR: u32 = 300;
 
-/// Colour of a picture file; warnings for what a file of ours cannot say. In a PNG, cICP comes before an ICC profile, that before
+/// Colour of a picture file, by `png` if it is one; warnings for what a file of ours cannot say. In a PNG, cICP comes before an ICC profile, that before
 /// sRGB, that before gamma and primaries (PNG third edition, 4.3).
-pub fn of(kind: ImageFormat, bytes: &[u8], icc: Option<&[u8]>, format: PixelFormat, warnings: &mut Vec<String>) -> ColorInfo {
+pub fn of(png: Option<&png::Info>, icc: Option<&[u8]>, format: PixelFormat, warnings: &mut Vec<String>) -> ColorInfo {
     let matrix = if format.chroma == Chroma::Rgb { 0 } else { UNSPECIFIED };
     let color = |(primaries, transfer): (u8, u8)| ColorInfo { primaries, transfer, matrix, range: Range::Full, ..ColorInfo::UNSPECIFIED };
-    let png = (kind == ImageFormat::Png).then(|| png::Decoder::new(Cursor::new(bytes)).read_info().ok()).flatten();
-    let light = png.as_ref().and_then(|r| light(r.info()));
+    let light = png.and_then(light);
     let color = |codes| ColorInfo { light, ..color(codes) };
-    if let Some(c) = png.as_ref().and_then(|r| r.info().coding_independent_code_points) {
+    if let Some(c) = png.and_then(|i| i.coding_independent_code_points) {
         let range = if c.is_video_full_range_image { Range::Full } else { Range::Limited };
         return ColorInfo { range, ..color((c.color_primaries, c.transfer_function)) };
     }
@@ -45,7 +40,7 @@ pub fn of(kind: ImageFormat, bytes: &[u8], icc: Option<&[u8]>, format: PixelForm
             .push(format!("its ICC profile{name} is not kept: the samples are, their meaning is not; convert the picture to sRGB first"));
         return color((UNSPECIFIED, UNSPECIFIED));
     }
-    let Some(info) = png.as_ref().map(|r| r.info()) else { return color(SRGB) };
+    let Some(info) = png else { return color(SRGB) };
     if info.srgb.is_some() {
         return color(SRGB);
     }

@@ -101,10 +101,7 @@ impl KeepGoing {
         }
         self.ended = true;
         let frames = self.frames;
-        let what = format!("damaged after {frames} frames, which are kept (--keep-going): {e}");
-        if !self.warnings.contains(&what) {
-            self.warnings.push(what);
-        }
+        self.warnings.push(format!("damaged after {frames} frames, which are kept (--keep-going): {e}"));
         Ok(())
     }
 }

@@ -30,7 +30,7 @@ pub struct Temporary {
 impl Temporary {
     /// Creates `NAME.XXXXXX.part` beside `target`, with the access rights that `target` has or a new file gets.
     pub fn create(target: &Path) -> io::Result<(Self, File)> {
-        let folder = target.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let folder = folder_of(target);
         let mut prefix = target.file_name().unwrap_or_default().to_os_string();
         // file systems allow names of 255 bytes
         if prefix.len() > 200 {
@@ -104,6 +104,11 @@ impl Drop for TemporaryFolder {
 
 fn forget(path: &Path) {
     there().retain(|p| p != path);
+}
+
+/// The folder that a file is in.
+pub fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// What a name stands for once links are followed; the target of a link that leads nowhere.

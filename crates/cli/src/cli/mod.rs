@@ -33,7 +33,7 @@ use nvc::decoder::Options;
 use nvc::error::{Error, Result};
 use nvc::frame::{PixelFormat, Ratio};
 use nvc::synth::Level;
-use nvc_media::{BoxedSource, SourceOptions, Takes, open_source, stdout_is_closed};
+use nvc_media::{BoxedSource, SourceOptions, Takes, check_stdout, open_source};
 
 /// `nvc`: parses the arguments and runs the subcommand.
 pub fn nvc() -> ExitCode {
@@ -248,8 +248,6 @@ fn say(line: &str) {
 /// Prints a line to stdout; a closed pipe is an error like any other.
 fn print_line(line: &str) -> Result<()> {
     use std::io::Write;
-    if stdout_is_closed() {
-        return Err(Error::io("writing stdout", std::io::Error::other("it is closed")));
-    }
+    check_stdout()?;
     writeln!(std::io::stdout().lock(), "{line}").map_err(|e| Error::io("writing stdout", e))
 }
