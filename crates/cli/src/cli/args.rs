@@ -337,7 +337,7 @@ pub struct EncodeArgs {
     /// Size in bits a second, as 300k; the source must know its frame rate.
     #[arg(long, value_name = "RATE", help_heading = "Size or quality", value_parser = parse_scaled)]
     pub bitrate: Option<f64>,
-    /// Parameters of each group's network and latents, as 1.5M (default: from the size, at 5 bits each).
+    /// Parameters of each group's network and latents, as 1.5M (default: from the size, at 4.2 bits each).
     #[arg(long, value_name = "PARAMS", help_heading = "Size or quality", value_parser = parse_scaled)]
     pub model_size: Option<f64>,
 

@@ -24,7 +24,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use nvc::error::{Error, Result};
-use nvc::frame::{Chroma, Frame, VideoInfo};
+use nvc::frame::{Chroma, Frame, Siting, VideoInfo};
 use nvc::metrics::{Scorer, Scores};
 use nvc_media::{BoxedSource, TemporaryFolder};
 
@@ -38,16 +38,6 @@ pub use version::version;
 use program::{Place, stopped};
 use search::{Run, search};
 
-/// Where 8-bit 4:2:0 chroma samples are said to lie. It moves no sample; some encoders spend a few bits on it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Siting {
-    /// Left, as in MPEG-2 (y4m `420mpeg2`): what H.264 and HEVC assume without a word.
-    #[default]
-    Left,
-    /// In the middle, as in JPEG (y4m `420jpeg`).
-    Center,
-}
-
 /// How to run, and how to look for a size.
 #[derive(Clone, Debug)]
 pub struct AnchorOptions {
@@ -57,7 +47,8 @@ pub struct AnchorOptions {
     pub max_runs: usize,
     /// Relative size error to be content with.
     pub tolerance: f64,
-    /// Where chroma samples lie.
+    /// Where 8-bit 4:2:0 chroma samples are said to lie: left, as H.264 and HEVC assume without a word, or in the middle, as JPEG. It moves
+    /// no sample; some encoders spend a few bits on it.
     pub siting: Siting,
     /// Ends programs and returns [`Error::Interrupted`] soon after it is set.
     pub stop: Option<Arc<AtomicBool>>,

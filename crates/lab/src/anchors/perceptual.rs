@@ -8,13 +8,13 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use super::Reopen;
 use super::ffmpeg::{Ffmpeg, Need};
 use super::program::{Place, Program};
 use super::stream::{header, is_closed, plain, y4m_frame};
-use super::{Reopen, Siting};
 use nvc::color::check_frame;
 use nvc::error::{Error, Result};
-use nvc::frame::{Chroma, Frame, VideoInfo};
+use nvc::frame::{Chroma, Frame, Siting, VideoInfo};
 use nvc::metrics::PSNR_CAP;
 
 /// The model that VMAF figures are of.

@@ -2,10 +2,10 @@
 
 use std::io::{self, Write};
 
-use super::{Reopen, Siting};
+use super::Reopen;
 use nvc::error::{Error, Result};
-use nvc::frame::{ColorInfo, Frame, PixelFormat, Ratio, VideoInfo};
-use nvc_media::y4m_header;
+use nvc::frame::{ColorInfo, Frame, PixelFormat, Ratio, Siting, VideoInfo};
+use nvc_media::write_y4m_header;
 
 /// `info` as the anchors see it: coded in `format`, with a frame rate, and without a colour description. Samples are never
 /// converted, so a range in the stream could only make ffmpeg convert them on the way out.
@@ -16,11 +16,8 @@ pub(super) fn plain(info: &VideoInfo, format: PixelFormat) -> VideoInfo {
 
 /// The y4m header for a program.
 pub(super) fn header(info: &VideoInfo, siting: Siting) -> Result<Vec<u8>> {
-    let tag = match siting {
-        Siting::Left => " C420mpeg2",
-        Siting::Center => " C420jpeg",
-    };
-    Ok(y4m_header(info)?.replacen(" C420jpeg", tag, 1).into_bytes())
+    let info = VideoInfo { color: ColorInfo { siting, ..info.color }, ..*info };
+    Ok(write_y4m_header(&info)?.into_bytes())
 }
 
 /// Writes the whole reference as y4m in `coded` to a program; ends early where the program has closed its input, for its own

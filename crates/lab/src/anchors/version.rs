@@ -8,9 +8,9 @@ use std::sync::{Mutex, OnceLock};
 use super::ffmpeg::{Ffmpeg, Need};
 use super::program::{Call, Place, Program};
 use super::stream::feed;
-use super::{AnchorSpec, Codec, Siting, video};
+use super::{AnchorSpec, Codec, video};
 use nvc::error::{Error, Result};
-use nvc::frame::{Chroma, ColorInfo, Frame, PixelFormat, Ratio, VideoInfo};
+use nvc::frame::{Chroma, ColorInfo, Frame, PixelFormat, Ratio, Siting, VideoInfo};
 use nvc_media::{BoxedSource, FrameSource};
 
 /// Name and version of the encoder that `spec` runs here: `x264 164 r3095 baee400`, `x265 3.5+1-f0c1022b6`,

@@ -5,8 +5,9 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use nvc::frame::Siting;
 use nvc::metrics::{Psnr, Scores};
-use nvc_lab::anchors::{AnchorOptions, AnchorSpec, Siting, run_anchor_at, version};
+use nvc_lab::anchors::{AnchorOptions, AnchorSpec, run_anchor_at, version};
 use nvc_media::open_sink;
 
 use crate::{reopen, skipped};

@@ -3,6 +3,7 @@
 mod agreement;
 mod codecs;
 mod perceptual;
+mod size;
 
 use nvc::error::Error;
 use nvc::frame::{Chroma, ColorInfo, Frame, PixelFormat, Ratio, VideoInfo};
