@@ -6,5 +6,5 @@ fn look_at_stdout() {
 }
 
 fn main() -> std::process::ExitCode {
-    nvc_cli::cli::nvc_decode()
+    nvc_cli::nvc_decode()
 }

@@ -11,5 +11,5 @@ fn look_at_stdout() {
 }
 
 fn main() -> std::process::ExitCode {
-    nvc_cli::cli::nvc()
+    nvc_cli::nvc()
 }

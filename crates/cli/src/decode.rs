@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::args::{DecodeArgs, ScoreArgs};
 use super::signals::leave_on_signal;
-use super::{files, in_range, of_file, open, open_any, open_stream, options, print_line, say, warn};
+use super::{files, in_range, of_file, open, open_any, open_stream, options, print_line, say, say_missing, warn};
 use nvc::decoder::StreamDecoder;
 use nvc::error::{Error, Result};
 use nvc::frame::VideoInfo;
@@ -69,10 +69,7 @@ pub fn run(a: &DecodeArgs, score: Option<&ScoreArgs>) -> Result<()> {
         let (name, n) = (a.input.display(), decoder.frames_read());
         return Err(Error::Parameter(format!("{name}: frames start at {}, the file has {n}", range.start)));
     }
-    if range.end != u64::MAX && range.end > decoder.frames_read() {
-        let (name, n) = (a.input.display(), decoder.frames_read());
-        say(&format!("warning: {name}: frames {}..{}: the file has only {n}", range.start, range.end));
-    }
+    say_missing(&a.input.display(), Some(&range), frames);
     if let Some(line) = sink.finish()? {
         print_line(&line)?;
     }

@@ -11,7 +11,7 @@ use super::config;
 use super::machine::{clamp_jobs, clamp_threads};
 use super::progress::{Reporter, Stats};
 use super::signals::{INTERRUPTED, leave, on_signal};
-use super::{files, in_range, open, say, warn};
+use super::{files, in_range, open, say, say_missing, warn};
 use nvc::error::{Error, Result};
 use nvc::frame::VideoInfo;
 use nvc_encoder::encoder::{self, CRF, Family, Knobs, MODEL_SIZE, Options, PSNR, Report, Target};
@@ -72,8 +72,8 @@ fn encode(a: &EncodeArgs, interrupted: Arc<AtomicBool>, stats: &mut Stats) -> Re
         say(&line);
     }
     warn(&a.input, &mut source);
-    if let Some(r) = a.frames.as_ref().filter(|r| unknown && r.end != u64::MAX && (report.frames as u64) < r.end - r.start) {
-        say(&format!("warning: {}: {} of the frames {}..{} are there", a.input.display(), report.frames, r.start, r.end));
+    if unknown {
+        say_missing(&a.input.display(), a.frames.as_ref(), report.frames);
     }
     stats.done(&report)?;
     if !a.quiet {
@@ -94,11 +94,8 @@ fn source(a: &EncodeArgs) -> Result<BoxedSource> {
     if let Some(e) = damage {
         return Err(keep_going_hint(e, frames, a));
     }
-    if let (Some(n), Some(r)) = (frames, a.frames.as_ref().filter(|r| r.end != u64::MAX))
-        && (1..r.end - r.start).contains(&n)
-    {
-        say(&format!("warning: {}: {n} of the frames {}..{} are there", a.input.display(), r.start, r.end));
-    }
+    // none at all is an error, which reading gives
+    frames.filter(|&n| n > 0).iter().for_each(|&n| say_missing(&a.input.display(), a.frames.as_ref(), n));
     // with a range, reading says where it begins
     if frames == Some(0) && a.frames.is_none() {
         return Err(Error::source(a.input.display().to_string(), None, "no frames (at least one is needed)"));

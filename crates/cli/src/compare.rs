@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::args::CompareArgs;
-use super::{in_range, open_any, print_line, say, takes, warn};
+use super::{in_range, open_any, print_line, say, say_missing, takes, warn};
 use nvc::error::{Error, Result};
 use nvc::metrics::{Psnr, Scorer};
 
@@ -48,9 +48,7 @@ pub fn run(a: &CompareArgs) -> Result<()> {
         }
         frames += 1;
     }
-    if let Some(r) = a.frames.as_ref().filter(|r| r.end != u64::MAX && frames < r.end - r.start) {
-        say(&format!("warning: {one} and {other}: {frames} of the frames {}..{} are there", r.start, r.end));
-    }
+    say_missing(&format_args!("{one} and {other}"), a.frames.as_ref(), frames);
     warn(&a.reference, &mut reference);
     warn(&a.distorted, &mut distorted);
     let s = scorer.finish()?;
