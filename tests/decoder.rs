@@ -108,26 +108,6 @@ fn a_file_gives_back_its_groups_and_its_frames() {
 }
 
 /// The file with the payload of its `n`-th packet changed and the CRC made right again.
-#[test]
-fn the_iterator_gives_the_same_frames() {
-    let (bytes, _) = sections(3, 2);
-    let all = decode(&bytes, Options::default()).unwrap();
-    let frames = |range| -> nvc::Result<Vec<(u64, Frame)>> { nvc::Decoder::new(reader(&bytes))?.frames(range).collect() };
-    let numbered: Vec<(u64, Frame)> = (0..).zip(all).collect();
-    assert_eq!(frames(0..u64::MAX).unwrap(), numbered);
-    assert_eq!(frames(3..5).unwrap(), numbered[3..5]);
-    assert_eq!(frames(9..12).unwrap(), []);
-    // one that is dropped early holds nobody up
-    let mut some = nvc::Decoder::new(reader(&bytes)).unwrap().frames(0..u64::MAX);
-    assert_eq!(some.next().unwrap().unwrap(), numbered[0]);
-    drop(some);
-    // and damage comes after what is before it
-    let cut = reader(&bytes[..bytes.len() - 30]);
-    let mut torn = nvc::Decoder::new(cut).unwrap().frames(0..u64::MAX);
-    assert!(torn.next().unwrap().is_ok());
-    assert!(torn.by_ref().any(|f| f.is_err()) && torn.next().is_none());
-}
-
 fn patched(bytes: &[u8], n: usize, change: impl Fn(&mut Vec<u8>)) -> Vec<u8> {
     let mut out = bytes[..8].to_vec();
     let mut at = 8;
