@@ -1,14 +1,18 @@
-//! Time of whole training steps (forward, backward, Adam) of three decoders, and of their convolutions alone.
+//! Time of whole training steps (forward, backward, Adam) of three decoders, and of their
+//! convolutions alone.
 //!
 //! `cargo bench --bench step -- [NETWORK...] [--batch N] [--threads N] [--steps N] [--parts [--layer N]]`
 //!
-//! Networks: `hnerv-0.1m` (416x240 4:2:0), `hnerv-0.75m` (1280x640 RGB), `hnerv-1080p` (3M, 1920x1088 4:2:0), `nervpp-s` (1280x720
-//! RGB). Without arguments: the first two at batch 1 and 2, two threads. `--recompute` keeps no output of activations;
-//! `--no-parts` leaves the convolutions alone out. One line a configuration:
-//! `nvc NETWORK batch threads min_ms median_ms`, then rates after a `#`. GMAC/s count the multiplications of a direct
-//! convolution; `done` are those really computed.
+//! Networks: `hnerv-0.1m` (416x240 4:2:0), `hnerv-0.75m` (1280x640 RGB), `hnerv-1080p` (3M,
+//! 1920x1088 4:2:0), `nervpp-s` (1280x720 RGB). Without arguments: the first two at batch 1 and 2,
+//! two threads. `--recompute` keeps no output of activations; `--no-parts` leaves the convolutions
+//! alone out. One line a configuration: `nvc NETWORK batch threads min_ms median_ms`, then rates
+//! after a `#`. GMAC/s count the multiplications of a direct convolution; `done` are those really
+//! computed.
 
-use burn::backend::autodiff::checkpoint::strategy::{BalancedCheckpointing, CheckpointStrategy, NoCheckpointing};
+use burn::backend::autodiff::checkpoint::strategy::{
+    BalancedCheckpointing, CheckpointStrategy, NoCheckpointing,
+};
 use burn::backend::{Autodiff, Flex};
 use burn::tensor::{Distribution, Tensor, backend::Backend};
 use nvc::frame::{Chroma, ColorInfo, PixelFormat, Ratio, VideoInfo};
@@ -23,7 +27,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 type A<C> = Autodiff<Flex, C>;
 
-/// One convolution of a network: its geometry at batch 1, whether depthwise, and the shuffle after it.
+/// One convolution of a network: its geometry at batch 1, whether depthwise, and the shuffle after
+/// it.
 #[derive(Clone, Copy)]
 struct Layer {
     s: ConvShape,
@@ -34,7 +39,8 @@ struct Layer {
 
 enum Network {
     Hnerv(Graph, Vec<Chain>),
-    /// NeRV++ S (Ghorbel et al., 2024) as far as it is published; the inner layout is a reconstruction.
+    /// NeRV++ S (Ghorbel et al., 2024) as far as it is published; the inner layout is a
+    /// reconstruction.
     NervPp,
 }
 
@@ -44,13 +50,25 @@ const NERVPP_GRID: [usize; 3] = [26, 9, 16];
 
 fn video(width: usize, height: usize, chroma: Chroma) -> VideoInfo {
     let format = PixelFormat::new8(chroma);
-    VideoInfo { width, height, format, fps: Ratio { num: 25, den: 1 }, sar: Ratio { num: 0, den: 0 }, color: ColorInfo::UNSPECIFIED }
+    VideoInfo {
+        width,
+        height,
+        format,
+        fps: Ratio { num: 25, den: 1 },
+        sar: Ratio { num: 0, den: 0 },
+        color: ColorInfo::UNSPECIFIED,
+    }
 }
 
 fn network(name: &str) -> Result<Network, Box<dyn std::error::Error>> {
     let hnerv = |info: VideoInfo, stem: Option<u32>, params: f64| {
         let h = match stem {
-            Some(stem) => size::with_stem(&size::stride_plan(info.width, info.height), 16, stem, &Default::default()),
+            Some(stem) => size::with_stem(
+                &size::stride_plan(info.width, info.height),
+                16,
+                stem,
+                &Default::default(),
+            ),
             None => size::for_params(&info, 1, params, &Default::default())?,
         };
         let graph = h.lower(&info)?;
@@ -62,33 +80,69 @@ fn network(name: &str) -> Result<Network, Box<dyn std::error::Error>> {
         "hnerv-0.75m" => hnerv(video(1280, 640, Chroma::Rgb), Some(48), 0.0),
         "hnerv-1080p" => hnerv(video(1920, 1088, Chroma::Yuv420), None, 3e6),
         "nervpp-s" => Ok(Network::NervPp),
-        _ => Err(format!("no network {name} (there are hnerv-0.1m, hnerv-0.75m, hnerv-1080p, nervpp-s)").into()),
+        _ => Err(format!(
+            "no network {name} (there are hnerv-0.1m, hnerv-0.75m, hnerv-1080p, nervpp-s)"
+        )
+        .into()),
     }
 }
 
 impl Network {
     /// Convolutions in the order in which [`Self::forward`] takes their parameters.
     fn layers(&self) -> Vec<Layer> {
-        let layer = |cin, cout, k, h, w| Layer { s: ConvShape { b: 1, cin, cout, h, w, k }, depthwise: false, factor: 1, curved: false };
+        let layer = |cin, cout, k, h, w| Layer {
+            s: ConvShape {
+                b: 1,
+                cin,
+                cout,
+                h,
+                w,
+                k,
+            },
+            depthwise: false,
+            factor: 1,
+            curved: false,
+        };
         match self {
             Network::Hnerv(graph, chains) => chains
                 .iter()
                 .map(|c| {
-                    let ([cout, cin, k, _], [_, h, w]) = (graph.tensors[c.weight].shape, graph.nodes[c.conv].shape);
-                    Layer { factor: c.factor, curved: c.curve.is_some(), ..layer(cin, cout, k, h, w) }
+                    let ([cout, cin, k, _], [_, h, w]) =
+                        (graph.tensors[c.weight].shape, graph.nodes[c.conv].shape);
+                    Layer {
+                        factor: c.factor,
+                        curved: c.curve.is_some(),
+                        ..layer(cin, cout, k, h, w)
+                    }
                 })
                 .collect(),
             Network::NervPp => {
                 let [mut c, mut h, mut w] = NERVPP_GRID;
-                let mut all =
-                    vec![Layer { curved: true, ..layer(80, 512, 1, 1, 1) }, Layer { curved: true, ..layer(512, c * h * w, 1, 1, 1) }];
+                let mut all = vec![
+                    Layer {
+                        curved: true,
+                        ..layer(80, 512, 1, 1, 1)
+                    },
+                    Layer {
+                        curved: true,
+                        ..layer(512, c * h * w, 1, 1, 1)
+                    },
+                ];
                 let scrb = |all: &mut Vec<Layer>, c, h, w| {
-                    all.push(Layer { depthwise: true, curved: true, ..layer(c, c, 3, h, w) });
+                    all.push(Layer {
+                        depthwise: true,
+                        curved: true,
+                        ..layer(c, c, 3, h, w)
+                    });
                     all.push(layer(c, c, 1, h, w));
                 };
                 for (s, out) in NERVPP {
                     scrb(&mut all, c, h, w);
-                    all.push(Layer { factor: s, curved: true, ..layer(c, out * s * s, 3, h, w) });
+                    all.push(Layer {
+                        factor: s,
+                        curved: true,
+                        ..layer(c, out * s * s, 3, h, w)
+                    });
                     (h, w) = (h * s, w * s);
                     scrb(&mut all, out, h, w);
                     all.push(layer(c, out, 1, h, w));
@@ -108,7 +162,12 @@ impl Network {
         }
     }
 
-    fn forward<C: CheckpointStrategy>(&self, x: Tensor<A<C>, 4>, w: &[Tensor<A<C>, 4>], b: &[Tensor<A<C>, 1>]) -> Vec<Tensor<A<C>, 4>> {
+    fn forward<C: CheckpointStrategy>(
+        &self,
+        x: Tensor<A<C>, 4>,
+        w: &[Tensor<A<C>, 4>],
+        b: &[Tensor<A<C>, 1>],
+    ) -> Vec<Tensor<A<C>, 4>> {
         match self {
             Network::Hnerv(graph, chains) => {
                 let mut values: Vec<Option<Tensor<A<C>, 4>>> = vec![None; graph.nodes.len()];
@@ -116,14 +175,25 @@ impl Network {
                 for (i, c) in chains.iter().enumerate() {
                     // what no later chain reads is let go
                     let read_later = chains[i + 1..].iter().any(|l| l.input == c.input);
-                    let x = if read_later { values[c.input].clone() } else { values[c.input].take() };
+                    let x = if read_later {
+                        values[c.input].clone()
+                    } else {
+                        values[c.input].take()
+                    };
                     let y = ops::conv_same(x.expect("an earlier chain"), w[i].clone());
-                    let act = if c.curve.is_some() { ops::shuffle_gelu } else { ops::shuffle_linear };
+                    let act = if c.curve.is_some() {
+                        ops::shuffle_gelu
+                    } else {
+                        ops::shuffle_linear
+                    };
                     values[c.end] = Some(act(y, b[i].clone(), c.factor));
                 }
                 let mut heads: Vec<usize> = graph.outputs.iter().map(|o| o.node).collect();
                 heads.dedup();
-                heads.into_iter().map(|n| values[n].take().expect("a head")).collect()
+                heads
+                    .into_iter()
+                    .map(|n| values[n].take().expect("a head"))
+                    .collect()
             }
             Network::NervPp => {
                 let mut at = 0;
@@ -131,12 +201,21 @@ impl Network {
                     at += 1;
                     (w[at - 1].clone(), b[at - 1].clone())
                 };
-                let swish = |x, (w, b): (Tensor<A<C>, 4>, Tensor<A<C>, 1>), r| ops::shuffle_swish(ops::conv_same(x, w), b, r);
-                let linear = |x, (w, b): (Tensor<A<C>, 4>, Tensor<A<C>, 1>)| ops::shuffle_linear(ops::conv_same(x, w), b, 1);
-                let scrb = |x: Tensor<A<C>, 4>, depthwise: (Tensor<A<C>, 4>, Tensor<A<C>, 1>), mix| {
-                    let y = ops::shuffle_swish(ops::conv_same_depthwise(x.clone(), depthwise.0), depthwise.1, 1);
-                    ops::add(x, linear(y, mix))
+                let swish = |x, (w, b): (Tensor<A<C>, 4>, Tensor<A<C>, 1>), r| {
+                    ops::shuffle_swish(ops::conv_same(x, w), b, r)
                 };
+                let linear = |x, (w, b): (Tensor<A<C>, 4>, Tensor<A<C>, 1>)| {
+                    ops::shuffle_linear(ops::conv_same(x, w), b, 1)
+                };
+                let scrb =
+                    |x: Tensor<A<C>, 4>, depthwise: (Tensor<A<C>, 4>, Tensor<A<C>, 1>), mix| {
+                        let y = ops::shuffle_swish(
+                            ops::conv_same_depthwise(x.clone(), depthwise.0),
+                            depthwise.1,
+                            1,
+                        );
+                        ops::add(x, linear(y, mix))
+                    };
                 let x = swish(x, next(), 1);
                 let x = swish(x, next(), 1);
                 let [c, h, width] = NERVPP_GRID;
@@ -156,7 +235,8 @@ impl Network {
 fn train<C: CheckpointStrategy>(net: &Network, batch: usize, steps: usize) -> Vec<f64> {
     let d = Default::default();
     A::<C>::seed(&d, 1);
-    let normal = |s: [usize; 4], std: f64| Tensor::<A<C>, 4>::random(s, Distribution::Normal(0.0, std), &d);
+    let normal =
+        |s: [usize; 4], std: f64| Tensor::<A<C>, 4>::random(s, Distribution::Normal(0.0, std), &d);
     let layers = net.layers();
     let [c, h, w] = net.latent();
     // the latent is the last of the kernels
@@ -164,13 +244,35 @@ fn train<C: CheckpointStrategy>(net: &Network, batch: usize, steps: usize) -> Ve
         .iter()
         .map(|l| {
             let cin = if l.depthwise { 1 } else { l.s.cin };
-            normal([l.s.cout, cin, l.s.k, l.s.k], (1.0 / (cin * l.s.k * l.s.k) as f64).sqrt())
+            normal(
+                [l.s.cout, cin, l.s.k, l.s.k],
+                (1.0 / (cin * l.s.k * l.s.k) as f64).sqrt(),
+            )
         })
         .collect();
     kernels.push(normal([batch, c, h, w], 1.0));
-    let mut biases: Vec<Tensor<A<C>, 1>> = layers.iter().map(|l| Tensor::zeros([l.s.cout], &d)).collect();
-    let mut moments: Vec<_> = kernels.iter().map(|t| [t.clone().inner().zeros_like(), t.clone().inner().zeros_like()]).collect();
-    let mut bias_moments: Vec<_> = biases.iter().map(|t| [t.clone().inner().zeros_like(), t.clone().inner().zeros_like()]).collect();
+    let mut biases: Vec<Tensor<A<C>, 1>> = layers
+        .iter()
+        .map(|l| Tensor::zeros([l.s.cout], &d))
+        .collect();
+    let mut moments: Vec<_> = kernels
+        .iter()
+        .map(|t| {
+            [
+                t.clone().inner().zeros_like(),
+                t.clone().inner().zeros_like(),
+            ]
+        })
+        .collect();
+    let mut bias_moments: Vec<_> = biases
+        .iter()
+        .map(|t| {
+            [
+                t.clone().inner().zeros_like(),
+                t.clone().inner().zeros_like(),
+            ]
+        })
+        .collect();
     let mut targets: Vec<Tensor<A<C>, 4>> = Vec::new();
     let mut times = Vec::new();
     for i in 0..steps + 2 {
@@ -179,7 +281,10 @@ fn train<C: CheckpointStrategy>(net: &Network, batch: usize, steps: usize) -> Ve
         biases = biases.into_iter().map(|t| t.require_grad()).collect();
         let outputs = net.forward(kernels[layers.len()].clone(), &kernels, &biases);
         if targets.is_empty() {
-            targets = outputs.iter().map(|o| Tensor::random(o.dims(), Distribution::Uniform(0.0, 1.0), &d)).collect();
+            targets = outputs
+                .iter()
+                .map(|o| Tensor::random(o.dims(), Distribution::Uniform(0.0, 1.0), &d))
+                .collect();
         }
         let losses = outputs.into_iter().zip(&targets).map(|(o, t)| {
             let planes = t.dims()[1];
@@ -240,7 +345,10 @@ fn peak() -> f64 {
         #[inline(always)]
         fn with_simd<S: pulp::Simd>(self, s: S) -> f64 {
             let mut acc = [s.splat_f32s(1.0); 12];
-            let (a, b) = (s.splat_f32s(black_box(0.999)), s.splat_f32s(black_box(0.001)));
+            let (a, b) = (
+                s.splat_f32s(black_box(0.999)),
+                s.splat_f32s(black_box(0.001)),
+            );
             let n = 20_000_000;
             let start = Instant::now();
             for _ in 0..n {
@@ -253,27 +361,51 @@ fn peak() -> f64 {
             (n * 12 * S::F32_LANES) as f64 / t * 1e-9
         }
     }
-    (0..3).map(|_| pulp::Arch::new().dispatch(Fma)).fold(0.0, f64::max)
+    (0..3)
+        .map(|_| pulp::Arch::new().dispatch(Fma))
+        .fold(0.0, f64::max)
 }
 
 /// Most resident memory of this process so far, in MB; 0 where the system does not tell.
 fn peak_memory() -> f64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let kib = status.lines().find_map(|l| l.strip_prefix("VmHWM:")?.trim().strip_suffix("kB")?.trim().parse::<f64>().ok());
+    let kib = status.lines().find_map(|l| {
+        l.strip_prefix("VmHWM:")?
+            .trim()
+            .strip_suffix("kB")?
+            .trim()
+            .parse::<f64>()
+            .ok()
+    });
     kib.unwrap_or(0.0) / 1024.0
 }
 
 const PASSES: [Pass; 3] = [Pass::Forward, Pass::Dx, Pass::Dw];
 
-/// Milliseconds of the convolutions of one step and the multiplications (direct, done); with `show` a line a layer, both
-/// methods and the activations beside.
+/// Milliseconds of the convolutions of one step and the multiplications (direct, done); with `show`
+/// a line a layer, both methods and the activations beside.
 fn convolutions(net: &Network, batch: usize, show: bool, only: Option<usize>) -> (f64, f64, f64) {
-    let noise = |n: usize| (0..n).map(|i| ((i * 2654435761) % 1000) as f32 / 500.0 - 1.0).collect::<Vec<f32>>();
+    let noise = |n: usize| {
+        (0..n)
+            .map(|i| ((i * 2654435761) % 1000) as f32 / 500.0 - 1.0)
+            .collect::<Vec<f32>>()
+    };
     let (mut total, mut direct, mut done) = (0.0, 0.0, 0.0);
     let mut act_total = [0.0; 2];
-    for (i, layer) in net.layers().into_iter().enumerate().filter(|(i, _)| only.is_none_or(|o| o == *i)) {
-        let s = ConvShape { b: batch, ..layer.s };
-        let (x, y) = (noise(s.b * s.cin * s.h * s.w), noise(s.b * s.cout * s.h * s.w));
+    for (i, layer) in net
+        .layers()
+        .into_iter()
+        .enumerate()
+        .filter(|(i, _)| only.is_none_or(|o| o == *i))
+    {
+        let s = ConvShape {
+            b: batch,
+            ..layer.s
+        };
+        let (x, y) = (
+            noise(s.b * s.cin * s.h * s.w),
+            noise(s.b * s.cout * s.h * s.w),
+        );
         let runs = if s.macs() > 4_000_000_000 { 1 } else { 5 };
         if layer.depthwise {
             let w = noise(s.cout * s.k * s.k);
@@ -303,12 +435,20 @@ fn convolutions(net: &Network, batch: usize, show: bool, only: Option<usize>) ->
                 })
             };
             let t = run(chosen);
-            (total, direct, done) = (total + t, direct + s.macs() as f64, done + k::products(s, chosen, pass) as f64);
+            (total, direct, done) = (
+                total + t,
+                direct + s.macs() as f64,
+                done + k::products(s, chosen, pass) as f64,
+            );
             if show {
                 let rate = |t: f64| s.macs() as f64 / t * 1e-6;
                 line += &format!(" {pass:?} {chosen:?} {t:.2} ms {:.0} G", rate(t));
                 if (3..=7).contains(&s.k) {
-                    let other = if chosen == Method::Direct { Method::Winograd } else { Method::Direct };
+                    let other = if chosen == Method::Direct {
+                        Method::Winograd
+                    } else {
+                        Method::Direct
+                    };
                     let t = run(other);
                     line += &format!(" ({other:?} {t:.2} ms)");
                 }
@@ -319,22 +459,39 @@ fn convolutions(net: &Network, batch: usize, show: bool, only: Option<usize>) ->
             println!("{line}");
             let (bias, mut db, d) = (noise(s.cout), noise(s.cout), [s.b, s.cout, s.h, s.w]);
             if layer.curved {
-                act_total[0] += time(runs, || k::shuffle_curve(&y, &bias, d, layer.factor, Curve::Gelu, &mut out[0]));
+                act_total[0] += time(runs, || {
+                    k::shuffle_curve(&y, &bias, d, layer.factor, Curve::Gelu, &mut out[0])
+                });
                 act_total[1] += time(runs, || {
-                    k::shuffle_curve_backward([&y, &bias, &y], d, layer.factor, Curve::Gelu, &mut out[0], &mut db);
+                    k::shuffle_curve_backward(
+                        [&y, &bias, &y],
+                        d,
+                        layer.factor,
+                        Curve::Gelu,
+                        &mut out[0],
+                        &mut db,
+                    );
                 });
             }
         }
     }
     if show {
-        println!("convolutions {total:.1} ms, activations {:.2} ms, backward {:.2} ms", act_total[0], act_total[1]);
+        println!(
+            "convolutions {total:.1} ms, activations {:.2} ms, backward {:.2} ms",
+            act_total[0], act_total[1]
+        );
     }
     (total, direct * 1e-6, done * 1e-6)
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    let get = |name: &str| args.iter().position(|a| a == name).and_then(|i| args.get(i + 1)).and_then(|v| v.parse::<usize>().ok());
+    let get = |name: &str| {
+        args.iter()
+            .position(|a| a == name)
+            .and_then(|i| args.get(i + 1))
+            .and_then(|v| v.parse::<usize>().ok())
+    };
     let mut names: Vec<&str> = args
         .iter()
         .map(String::as_str)
@@ -350,10 +507,16 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     for name in names {
         let net = network(name)?;
         for &batch in &batches {
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
+            let pool = rayon::ThreadPoolBuilder::new()
+                .num_threads(threads)
+                .build()?;
             let show = args.iter().any(|a| a == "--parts");
             ops::release();
-            let only = if args.iter().any(|a| a == "--no-parts") { Some(usize::MAX) } else { get("--layer") };
+            let only = if args.iter().any(|a| a == "--no-parts") {
+                Some(usize::MAX)
+            } else {
+                get("--layer")
+            };
             let (conv, direct, done) = pool.install(|| convolutions(&net, batch, show, only));
             if show {
                 continue;
@@ -361,7 +524,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             let steps = get("--steps").unwrap_or(12);
             let recompute = args.iter().any(|a| a == "--recompute");
             let times = pool.install(|| {
-                if recompute { train::<BalancedCheckpointing>(&net, batch, steps) } else { train::<NoCheckpointing>(&net, batch, steps) }
+                if recompute {
+                    train::<BalancedCheckpointing>(&net, batch, steps)
+                } else {
+                    train::<NoCheckpointing>(&net, batch, steps)
+                }
             });
             let (min, median) = min_median(times);
             println!(

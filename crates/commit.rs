@@ -1,14 +1,27 @@
-//! Tells the program which commit it was built from, for `--version` and for the results of benchmarks.
+//! Tells the program which commit it was built from, for `--version` and for the results of
+//! benchmarks.
 
 use std::process::Command;
 
 fn git(args: &[&str]) -> Option<String> {
-    let out = Command::new("git").args(args).output().ok().filter(|o| o.status.success())?;
-    String::from_utf8(out.stdout).ok().map(|s| s.trim().to_string())
+    let out = Command::new("git")
+        .args(args)
+        .output()
+        .ok()
+        .filter(|o| o.status.success())?;
+    String::from_utf8(out.stdout)
+        .ok()
+        .map(|s| s.trim().to_string())
 }
 
 fn main() {
-    for path in ["../../src", "..", "../../Cargo.toml", "../../Cargo.lock", "../commit.rs"] {
+    for path in [
+        "../../src",
+        "..",
+        "../../Cargo.toml",
+        "../../Cargo.lock",
+        "../commit.rs",
+    ] {
         println!("cargo:rerun-if-changed={path}");
     }
     // the repository above an unpacked package is another project's
@@ -17,7 +30,10 @@ fn main() {
     if let Some(log) = git(&["rev-parse", "--git-path", "logs/HEAD"]).filter(|_| own) {
         println!("cargo:rerun-if-changed={log}");
     }
-    let changed = git(&["status", "--porcelain", "--untracked-files=no"]).is_some_and(|s| !s.is_empty());
-    let text = commit.map_or("unknown".into(), |c| if changed { format!("{c}+changes") } else { c });
+    let changed =
+        git(&["status", "--porcelain", "--untracked-files=no"]).is_some_and(|s| !s.is_empty());
+    let text = commit.map_or("unknown".into(), |c| {
+        if changed { format!("{c}+changes") } else { c }
+    });
     println!("cargo:rustc-env=NVC_COMMIT={text}");
 }

@@ -1,8 +1,9 @@
 //! READ THIS FIRST: from the bytes of a file to its frames.
 //!
-//! A file is a list of packets ([`bitstream`](crate::bitstream)): header, sections, index. A section holds groups; a group
-//! holds a network and one latent a frame ([`group`](crate::group)), entropy-coded ([`entropy`](crate::entropy)). The network's
-//! header is lowered to a graph ([`network`](crate::network)), and the graph turns each latent into a picture
+//! A file is a list of packets ([`bitstream`](crate::bitstream)): header, sections, index. A
+//! section holds groups; a group holds a network and one latent a frame ([`group`](crate::group)),
+//! entropy-coded ([`entropy`](crate::entropy)). The network's header is lowered to a graph
+//! ([`network`](crate::network)), and the graph turns each latent into a picture
 //! ([`synth`](crate::synth)). Nothing but integers is involved.
 
 use std::io::Read;
@@ -33,7 +34,11 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Options { limits: Limits::default(), level: Level::detect(), threads: 0 }
+        Options {
+            limits: Limits::default(),
+            level: Level::detect(),
+            threads: 0,
+        }
     }
 }
 
@@ -54,7 +59,10 @@ impl Section {
         if u64::from(header.first_frame) != first_frame {
             return Err(Error::format(
                 packet.offset + 5,
-                format!("section starts at frame {}, expected {first_frame}", header.first_frame),
+                format!(
+                    "section starts at frame {}, expected {first_frame}",
+                    header.first_frame
+                ),
             ));
         }
         let mut groups = Vec::new();
@@ -72,38 +80,69 @@ impl Section {
         }
         if next - first_frame != u64::from(header.frames) {
             let sum = next - first_frame;
-            return Err(Error::format(packet.offset + 5, format!("groups hold {sum} frames, the section header says {}", header.frames)));
+            return Err(Error::format(
+                packet.offset + 5,
+                format!(
+                    "groups hold {sum} frames, the section header says {}",
+                    header.frames
+                ),
+            ));
         }
         if r.remaining() > 0 {
-            return Err(Error::format(r.offset(), format!("{} bytes after the section's last group", r.remaining())));
+            return Err(Error::format(
+                r.offset(),
+                format!("{} bytes after the section's last group", r.remaining()),
+            ));
         }
-        Ok(Section { header, groups, packet })
+        Ok(Section {
+            header,
+            groups,
+            packet,
+        })
     }
 
     fn coded(&self, layout: &GroupLayout) -> Reader<'_> {
         let coded_at = layout.offset + layout.header_bytes;
         let start = (coded_at - self.packet.offset - 5) as usize;
-        Reader::new(&self.packet.payload[start..start + layout.coded_bytes()], coded_at)
+        Reader::new(
+            &self.packet.payload[start..start + layout.coded_bytes()],
+            coded_at,
+        )
     }
 
-    /// Decodes the groups of the section that hold frames of `range`, in order, and of those before them what they need.
-    pub fn groups_in(&self, range: Range<u64>, sink: &mut dyn FnMut(u64, &GroupLayout, Group) -> Result<()>) -> Result<()> {
+    /// Decodes the groups of the section that hold frames of `range`, in order, and of those before
+    /// them what they need.
+    pub fn groups_in(
+        &self,
+        range: Range<u64>,
+        sink: &mut dyn FnMut(u64, &GroupLayout, Group) -> Result<()>,
+    ) -> Result<()> {
         let mut previous: Option<Network> = None;
-        let wanted = |(first, layout): &(u64, GroupLayout)| *first < range.end && first + u64::from(layout.header.frames) > range.start;
+        let wanted = |(first, layout): &(u64, GroupLayout)| {
+            *first < range.end && first + u64::from(layout.header.frames) > range.start
+        };
         // those after the last one wanted are nobody's predecessors
-        let Some(last) = self.groups.iter().rposition(wanted) else { return Ok(()) };
+        let Some(last) = self.groups.iter().rposition(wanted) else {
+            return Ok(());
+        };
         for (i, group) in self.groups[..=last].iter().enumerate() {
             let (first, layout) = group;
             let wanted = wanted(group);
             let mut r = self.coded(layout);
             let place = |e| at(e, layout.offset + layout.header_bytes);
-            let next = self.groups[..=last].get(i + 1).filter(|(_, next)| next.uses_previous());
+            let next = self.groups[..=last]
+                .get(i + 1)
+                .filter(|(_, next)| next.uses_previous());
             if wanted {
                 let group = layout.decode(&mut r, previous.as_ref()).map_err(place)?;
                 previous = next.is_some().then(|| group.network.clone());
                 sink(*first, layout, group)?;
             } else if next.is_some() {
-                previous = Some(layout.decode_network(&mut r, previous.as_ref()).map_err(place)?);
+                previous = Some(
+                    layout
+                        .decode_network(&mut r, previous.as_ref())
+                        .map_err(place)?,
+                );
             } else {
                 previous = None;
             }
@@ -136,7 +175,10 @@ impl<R: Read> Sections<R> {
         let bytes = packet.bytes() as u32;
         let section = Section::parse(packet, self.next_frame, &self.info, &self.limits)?;
         self.next_frame += u64::from(section.header.frames);
-        self.index.push(IndexEntry { frames: section.header.frames, bytes });
+        self.index.push(IndexEntry {
+            frames: section.header.frames,
+            bytes,
+        });
         Ok(section)
     }
 
@@ -152,44 +194,80 @@ impl<R: Read> Sections<R> {
         while !self.ended {
             let at = self.packets.offset();
             let Some(p) = self.packets.next_packet()? else {
-                return Err(Error::format(at, format!("file ends without its index, after {} frames", self.next_frame)));
+                return Err(Error::format(
+                    at,
+                    format!(
+                        "file ends without its index, after {} frames",
+                        self.next_frame
+                    ),
+                ));
             };
             match p.tag {
                 tag::SECTION => return Ok(Some(p)),
                 tag::INDEX => {
                     p.check()?;
                     if parse_index(&p)? != self.index {
-                        return Err(Error::format(p.offset, "index does not list the sections that precede it"));
+                        return Err(Error::format(
+                            p.offset,
+                            "index does not list the sections that precede it",
+                        ));
                     }
                     let end = self.packets.offset();
                     match self.packets.next_packet() {
                         Ok(None) => {}
                         Err(e @ Error::Io { .. }) => return Err(e),
                         // whatever it is, it is no packet of this file
-                        Ok(Some(_)) | Err(_) => return Err(Error::format(end, "data after the index")),
+                        Ok(Some(_)) | Err(_) => {
+                            return Err(Error::format(end, "data after the index"));
+                        }
                     }
                     self.ended = true;
                 }
                 tag::HEADER => return Err(Error::format(at, "a second 'H' packet")),
-                tag::LIGHT => return Err(Error::format(at, "an 'l' packet after the first section (allowed before it)")),
+                tag::LIGHT => {
+                    return Err(Error::format(
+                        at,
+                        "an 'l' packet after the first section (allowed before it)",
+                    ));
+                }
                 t if t.is_ascii_lowercase() => {
                     p.check()?;
                     self.ancillary_bytes += p.bytes();
                 }
-                t => return Err(Error::Unsupported(format!("packet '{}' at byte {at}", t.escape_ascii()))),
+                t => {
+                    return Err(Error::Unsupported(format!(
+                        "packet '{}' at byte {at}",
+                        t.escape_ascii()
+                    )));
+                }
             }
         }
         Ok(None)
     }
 
-    /// Makes the groups that hold frames of `range` ready, one ahead of who takes them. Ends early if nobody does.
-    fn groups(&mut self, range: &Range<u64>, level: Level, out: &SyncSender<Result<Ready>>) -> Result<()> {
+    /// Makes the groups that hold frames of `range` ready, one ahead of who takes them. Ends early
+    /// if nobody does.
+    fn groups(
+        &mut self,
+        range: &Range<u64>,
+        level: Level,
+        out: &SyncSender<Result<Ready>>,
+    ) -> Result<()> {
         while let Some(section) = self.next_section()? {
             let mut gone = false;
             let ready = section.groups_in(range.clone(), &mut |first, layout, group| {
-                let frames = range.start.max(first)..range.end.min(first + u64::from(layout.header.frames));
-                let synth = Synth::new(&layout.graph, &group.network, &self.info, level).map_err(|e| at(e, layout.offset))?;
-                gone = out.send(Ok(Ready { synth, latents: group.latents, first, frames })).is_err();
+                let frames =
+                    range.start.max(first)..range.end.min(first + u64::from(layout.header.frames));
+                let synth = Synth::new(&layout.graph, &group.network, &self.info, level)
+                    .map_err(|e| at(e, layout.offset))?;
+                gone = out
+                    .send(Ok(Ready {
+                        synth,
+                        latents: group.latents,
+                        first,
+                        frames,
+                    }))
+                    .is_err();
                 // nobody reads this error
                 if gone { Err(broken_off()) } else { Ok(()) }
             });
@@ -213,26 +291,47 @@ struct Ready {
 }
 
 impl<R: Read> StreamDecoder<R> {
-    /// Reads the header and everything else that comes before the first section; of that, tag and length only.
+    /// Reads the header and everything else that comes before the first section; of that, tag and
+    /// length only.
     pub fn new(input: R, options: Options) -> Result<Self> {
         let mut packets = PacketReader::new(input, options.limits)?;
         let at = packets.offset();
-        let packet = packets.next_packet()?.ok_or_else(|| Error::format(at, "file ends before its header"))?;
+        let packet = packets
+            .next_packet()?
+            .ok_or_else(|| Error::format(at, "file ends before its header"))?;
         if packet.tag != tag::HEADER {
-            return Err(Error::format(at, format!("first packet is '{}' (expected 'H')", packet.tag.escape_ascii())));
+            return Err(Error::format(
+                at,
+                format!(
+                    "first packet is '{}' (expected 'H')",
+                    packet.tag.escape_ascii()
+                ),
+            ));
         }
         packet.check()?;
         // of a version not known, nothing after this byte means anything
-        if let Some(&version) = packet.payload.first().filter(|v| u32::from(**v) > FORMAT_VERSION) {
-            return Err(Error::Unsupported(format!("format version {version} (this decoder reads {FORMAT_VERSION})")));
+        if let Some(&version) = packet
+            .payload
+            .first()
+            .filter(|v| u32::from(**v) > FORMAT_VERSION)
+        {
+            return Err(Error::Unsupported(format!(
+                "format version {version} (this decoder reads {FORMAT_VERSION})"
+            )));
         }
         let header = SequenceHeader::read(&mut packet.reader())?;
         let mut info = header.info(packet.offset + 5)?;
-        Limits::check("luma samples of a frame", info.width as u64 * info.height as u64, options.limits.frame_samples)?;
+        Limits::check(
+            "luma samples of a frame",
+            info.width as u64 * info.height as u64,
+            options.limits.frame_samples,
+        )?;
         // fields may be added at the header's end; decoders of this version skip them
         let mut ancillary_bytes = 0;
         while packets.peek()?.is_some_and(|t| t.is_ascii_lowercase()) {
-            let Some(p) = packets.next_packet()? else { break };
+            let Some(p) = packets.next_packet()? else {
+                break;
+            };
             p.check()?;
             if p.tag == tag::LIGHT {
                 if info.color.light.is_some() {
@@ -243,8 +342,20 @@ impl<R: Read> StreamDecoder<R> {
             ancillary_bytes += p.bytes();
         }
         let limits = options.limits;
-        let sections = Sections { packets, limits, info, index: Vec::new(), next_frame: 0, ancillary_bytes, ended: false };
-        Ok(StreamDecoder { sections: Some(sections), options, info })
+        let sections = Sections {
+            packets,
+            limits,
+            info,
+            index: Vec::new(),
+            next_frame: 0,
+            ancillary_bytes,
+            ended: false,
+        };
+        Ok(StreamDecoder {
+            sections: Some(sections),
+            options,
+            info,
+        })
     }
 
     /// Geometry, format, rate and colour.
@@ -252,7 +363,8 @@ impl<R: Read> StreamDecoder<R> {
         &self.info
     }
 
-    /// Bytes read so far; after the last section, the size of the file. 0 after a decode that its sink broke off.
+    /// Bytes read so far; after the last section, the size of the file. 0 after a decode that its
+    /// sink broke off.
     pub fn bytes_read(&self) -> u64 {
         self.sections.as_ref().map_or(0, |s| s.packets.offset())
     }
@@ -271,8 +383,8 @@ impl<R: Read> StreamDecoder<R> {
         self.sections.as_mut().ok_or_else(broken_off)
     }
 
-    /// The next section, or `None` after the index. A wrong CRC is an error here; `nvc info` looks with
-    /// [`StreamDecoder::next_section_unchecked`].
+    /// The next section, or `None` after the index. A wrong CRC is an error here; `nvc info` looks
+    /// with [`StreamDecoder::next_section_unchecked`].
     pub fn next_section(&mut self) -> Result<Option<Section>> {
         self.sections()?.next_section()
     }
@@ -280,14 +392,23 @@ impl<R: Read> StreamDecoder<R> {
     /// [`StreamDecoder::next_section`] whatever the CRC says.
     pub fn next_section_unchecked(&mut self) -> Result<Option<Section>> {
         let sections = self.sections()?;
-        sections.next_packet()?.map(|p| sections.parse(p)).transpose()
+        sections
+            .next_packet()?
+            .map(|p| sections.parse(p))
+            .transpose()
     }
 
-    /// Decodes frames `range` (half open, display order) to `sink`. Groups outside are skipped, not computed.
+    /// Decodes frames `range` (half open, display order) to `sink`. Groups outside are skipped, not
+    /// computed.
     ///
-    /// Another thread reads and makes the next group ready while this one's pictures are computed. If `sink` fails, that
-    /// thread may wait in a read that never returns; it is left alone, and with it the reader, so nothing more can be read.
-    pub fn decode(&mut self, range: Range<u64>, sink: &mut dyn FnMut(u64, Frame) -> Result<()>) -> Result<()>
+    /// Another thread reads and makes the next group ready while this one's pictures are computed.
+    /// If `sink` fails, that thread may wait in a read that never returns; it is left alone, and
+    /// with it the reader, so nothing more can be read.
+    pub fn decode(
+        &mut self,
+        range: Range<u64>,
+        sink: &mut dyn FnMut(u64, Frame) -> Result<()>,
+    ) -> Result<()>
     where
         R: Send + 'static,
     {
@@ -302,7 +423,9 @@ impl<R: Read> StreamDecoder<R> {
             }
             sections
         };
-        let thread = std::thread::Builder::new().name("nvc-read".into()).spawn(reading);
+        let thread = std::thread::Builder::new()
+            .name("nvc-read".into())
+            .spawn(reading);
         let thread = thread.map_err(|e| Error::io("starting threads", e))?;
         let mut failed = None;
         for ready in receive {
@@ -314,7 +437,9 @@ impl<R: Read> StreamDecoder<R> {
                 }
             };
             let wanted = (g.frames.start - g.first) as usize..(g.frames.end - g.first) as usize;
-            frames(&pool, &g.synth, &g.latents, wanted, &mut |i, f| sink(g.first + i as u64, f))?;
+            frames(&pool, &g.synth, &g.latents, wanted, &mut |i, f| {
+                sink(g.first + i as u64, f)
+            })?;
         }
         // nothing comes any more, so the thread is at its end
         match thread.join() {
@@ -334,11 +459,15 @@ const MIN_STRIP_ROWS: usize = 32;
 
 /// A pool of `threads` workers, 0 = one a processor.
 pub fn pool(threads: usize) -> Result<rayon::ThreadPool> {
-    rayon::ThreadPoolBuilder::new().num_threads(threads).build().map_err(|e| Error::io("starting threads", std::io::Error::other(e)))
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .build()
+        .map_err(|e| Error::io("starting threads", std::io::Error::other(e)))
 }
 
-/// Computes the pictures `range` of a group with the latents `latents`, as many passes at once as the pool has threads, and gives
-/// them out in order on this thread, with their index in the group, while the next ones are computed.
+/// Computes the pictures `range` of a group with the latents `latents`, as many passes at once as
+/// the pool has threads, and gives them out in order on this thread, with their index in the group,
+/// while the next ones are computed.
 pub fn frames(
     pool: &rayon::ThreadPool,
     synth: &Synth,
@@ -348,7 +477,13 @@ pub fn frames(
 ) -> Result<()> {
     let per_pass = synth.per_pass();
     let mut passes = range.start / per_pass..range.end.div_ceil(per_pass);
-    let mut sink = |i: usize, f: Frame| if range.contains(&i) { sink(i, f) } else { Ok(()) };
+    let mut sink = |i: usize, f: Frame| {
+        if range.contains(&i) {
+            sink(i, f)
+        } else {
+            Ok(())
+        }
+    };
     passes_of(pool, synth, latents, &mut passes, &mut sink)
 }
 
@@ -367,8 +502,13 @@ pub fn passes_of(
         let batch: Vec<usize> = passes.take(threads).collect();
         if workers.is_empty() || batch.len() < workers.len() {
             // fewer passes than threads are cut into strips
-            let strips = (threads / batch.len().max(1)).min(synth.info().height / MIN_STRIP_ROWS).max(1);
-            workers = batch.iter().map(|_| synth.workspace_in_strips(strips)).collect();
+            let strips = (threads / batch.len().max(1))
+                .min(synth.info().height / MIN_STRIP_ROWS)
+                .max(1);
+            workers = batch
+                .iter()
+                .map(|_| synth.workspace_in_strips(strips))
+                .collect();
         }
         let mut pictures: Vec<Vec<Frame>> = batch.iter().map(|_| Vec::new()).collect();
         let mut result = Ok(());
@@ -377,9 +517,11 @@ pub fn passes_of(
             for ((&pass, ws), out) in batch.iter().zip(&mut workers).zip(&mut pictures) {
                 scope.spawn(move |_| *out = synth.frames(&synth.source(pass, latents), ws));
             }
-            for (i, f) in
-                ready.drain(..).flat_map(|(pass, f)| f.into_iter().enumerate().map(move |(i, f)| (pass * synth.per_pass() + i, f)))
-            {
+            for (i, f) in ready.drain(..).flat_map(|(pass, f)| {
+                f.into_iter()
+                    .enumerate()
+                    .map(move |(i, f)| (pass * synth.per_pass() + i, f))
+            }) {
                 result = sink(i, f);
                 if result.is_err() {
                     break;

@@ -74,17 +74,32 @@ pub type Result<T> = std::result::Result<T, Error>;
 impl Error {
     /// An [`Error::Io`] with the action that failed.
     pub fn io(context: impl Into<String>, source: io::Error) -> Self {
-        Error::Io { context: context.into(), source }
+        Error::Io {
+            context: context.into(),
+            source,
+        }
     }
 
     /// An [`Error::Format`] at `offset` bytes into the stream.
     pub fn format(offset: u64, what: impl Into<String>) -> Self {
-        Error::Format { offset, what: what.into() }
+        Error::Format {
+            offset,
+            what: what.into(),
+        }
     }
 
-    /// An [`Error::Source`]: `what` was found in the source `name`, at byte `offset` where that is known.
-    pub fn source(name: impl Into<String>, offset: impl Into<Option<u64>>, what: impl Into<String>) -> Self {
-        Error::Source { name: name.into(), offset: offset.into(), what: what.into() }
+    /// An [`Error::Source`]: `what` was found in the source `name`, at byte `offset` where that is
+    /// known.
+    pub fn source(
+        name: impl Into<String>,
+        offset: impl Into<Option<u64>>,
+        what: impl Into<String>,
+    ) -> Self {
+        Error::Source {
+            name: name.into(),
+            offset: offset.into(),
+            what: what.into(),
+        }
     }
 
     /// Whether the cause is a reader that closed our output pipe.

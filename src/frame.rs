@@ -37,7 +37,10 @@ pub struct PixelFormat {
 impl PixelFormat {
     /// 8-bit format of a layout.
     pub const fn new8(chroma: Chroma) -> Self {
-        PixelFormat { chroma, bit_depth: 8 }
+        PixelFormat {
+            chroma,
+            bit_depth: 8,
+        }
     }
 
     /// Largest sample value.
@@ -52,7 +55,11 @@ impl PixelFormat {
 
     /// Width and height of plane `p` of a `width` x `height` picture.
     pub fn plane_size(self, p: usize, width: usize, height: usize) -> (usize, usize) {
-        if self.chroma == Chroma::Yuv420 && p > 0 { (width.div_ceil(2), height.div_ceil(2)) } else { (width, height) }
+        if self.chroma == Chroma::Yuv420 && p > 0 {
+            (width.div_ceil(2), height.div_ceil(2))
+        } else {
+            (width, height)
+        }
     }
 
     /// Bytes of one raw planar frame.
@@ -107,15 +114,23 @@ pub struct Ratio {
 impl std::str::FromStr for Ratio {
     type Err = String;
 
-    /// A positive number, or a ratio `N/D` or `N:D`; 23.976, 29.97 and their like are the ratios over 1001 that they stand for.
+    /// A positive number, or a ratio `N/D` or `N:D`; 23.976, 29.97 and their like are the ratios
+    /// over 1001 that they stand for.
     fn from_str(text: &str) -> std::result::Result<Self, String> {
         let bad = || format!("'{text}' is not a frame rate (as 25, 29.97 or 30000/1001)");
         if let Some((n, d)) = text.split_once(['/', ':']) {
             let (num, den) = (n.parse().map_err(|_| bad())?, d.parse().map_err(|_| bad())?);
-            return if num > 0 && den > 0 { Ok(Ratio { num, den }) } else { Err(bad()) };
+            return if num > 0 && den > 0 {
+                Ok(Ratio { num, den })
+            } else {
+                Err(bad())
+            };
         }
         let (whole, decimals) = text.split_once('.').unwrap_or((text, ""));
-        let den = 10u32.checked_pow(decimals.len() as u32).filter(|d| *d <= 1_000_000).ok_or_else(bad)?;
+        let den = 10u32
+            .checked_pow(decimals.len() as u32)
+            .filter(|d| *d <= 1_000_000)
+            .ok_or_else(bad)?;
         let digits = |s: &str| s.bytes().all(|b| b.is_ascii_digit());
         if text.is_empty() || !digits(whole) || !digits(decimals) {
             return Err(bad());
@@ -125,12 +140,22 @@ impl std::str::FromStr for Ratio {
             return Err(bad());
         }
         if num.is_multiple_of(den) {
-            return Ok(Ratio { num: num / den, den: 1 });
+            return Ok(Ratio {
+                num: num / den,
+                den: 1,
+            });
         }
         let (n, d, ceil) = (u64::from(num), u64::from(den), num.div_ceil(den));
         // within 0.005 of a rate over 1001
         let near = (n * 1001).abs_diff(u64::from(ceil) * 1000 * d) * 200 < 1001 * d;
-        if near { Ok(Ratio { num: ceil * 1000, den: 1001 }) } else { Ok(Ratio { num, den }) }
+        if near {
+            Ok(Ratio {
+                num: ceil * 1000,
+                den: 1001,
+            })
+        } else {
+            Ok(Ratio { num, den })
+        }
     }
 }
 
@@ -158,7 +183,8 @@ pub struct VideoInfo {
 }
 
 impl VideoInfo {
-    /// What two descriptions of equal geometry say differently, where both say something of it; `None` if nothing.
+    /// What two descriptions of equal geometry say differently, where both say something of it;
+    /// `None` if nothing.
     pub fn differences(&self, other: &Self) -> Option<String> {
         // within a thousandth, as containers round
         let differ = |a: Ratio, b: Ratio| {
@@ -166,7 +192,8 @@ impl VideoInfo {
             let known = a.num > 0 && a.den > 0 && b.num > 0 && b.den > 0;
             known && cross(a, b).abs_diff(cross(b, a)) > cross(a, b) / 1000
         };
-        let named = |what: &str, a: Ratio, b: Ratio| differ(a, b).then(|| format!("{what} ({a} and {b})"));
+        let named =
+            |what: &str, a: Ratio, b: Ratio| differ(a, b).then(|| format!("{what} ({a} and {b})"));
         let all = [
             self.color.differences(&other.color),
             named("frame rate", self.fps, other.fps),
@@ -191,7 +218,11 @@ pub struct Plane {
 impl Plane {
     /// A plane of zeros.
     pub fn new(width: usize, height: usize) -> Self {
-        Plane { width, height, data: vec![0; width * height] }
+        Plane {
+            width,
+            height,
+            data: vec![0; width * height],
+        }
     }
 
     /// Row `y`.
@@ -231,24 +262,41 @@ impl Frame {
         }
     }
 
-    /// The reverse of [`Frame::write_raw`]. `raw` holds exactly one frame; samples above the format's
-    /// largest value are an [`Error::Format`].
+    /// The reverse of [`Frame::write_raw`]. `raw` holds exactly one frame; samples above the
+    /// format's largest value are an [`Error::Format`].
     pub fn read_raw(format: PixelFormat, width: usize, height: usize, raw: &[u8]) -> Result<Self> {
         let mut frame = Frame::new(format, width, height);
         let mut at = 0;
         for p in &mut frame.planes {
             let n = p.data.len() * format.bytes_per_sample();
             let src = raw.get(at..at + n).ok_or_else(|| {
-                Error::format(raw.len() as u64, format!("frame of {} bytes, expected {}", raw.len(), format.frame_bytes(width, height)))
+                Error::format(
+                    raw.len() as u64,
+                    format!(
+                        "frame of {} bytes, expected {}",
+                        raw.len(),
+                        format.frame_bytes(width, height)
+                    ),
+                )
             })?;
             if format.bytes_per_sample() == 1 {
-                p.data.iter_mut().zip(src).for_each(|(d, &s)| *d = u16::from(s));
+                p.data
+                    .iter_mut()
+                    .zip(src)
+                    .for_each(|(d, &s)| *d = u16::from(s));
             } else {
-                p.data.iter_mut().zip(src.chunks_exact(2)).for_each(|(d, s)| *d = u16::from_le_bytes([s[0], s[1]]));
+                p.data
+                    .iter_mut()
+                    .zip(src.chunks_exact(2))
+                    .for_each(|(d, s)| *d = u16::from_le_bytes([s[0], s[1]]));
                 if let Some(i) = p.data.iter().position(|&v| v > format.max_value()) {
                     return Err(Error::format(
                         (at + 2 * i) as u64,
-                        format!("sample value {} (allowed 0..={})", p.data[i], format.max_value()),
+                        format!(
+                            "sample value {} (allowed 0..={})",
+                            p.data[i],
+                            format.max_value()
+                        ),
                     ));
                 }
             }
@@ -283,7 +331,19 @@ mod tests {
         ] {
             assert_eq!(text.parse(), Ok(Ratio { num, den }));
         }
-        for bad in ["", ".", "0", "-1", "1e3", "25/0", "a", "25fps", "4294967296/1", "1000000", "1.0000000"] {
+        for bad in [
+            "",
+            ".",
+            "0",
+            "-1",
+            "1e3",
+            "25/0",
+            "a",
+            "25fps",
+            "4294967296/1",
+            "1000000",
+            "1.0000000",
+        ] {
             assert!(bad.parse::<Ratio>().is_err(), "{bad}");
         }
     }

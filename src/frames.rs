@@ -24,7 +24,9 @@ impl<R: Read + Send + 'static> Decoder<R> {
 
     /// The same with other limits, threads or instructions. The samples do not depend on them.
     pub fn with_options(reader: R, options: Options) -> Result<Self> {
-        Ok(Decoder { inner: StreamDecoder::new(reader, options)? })
+        Ok(Decoder {
+            inner: StreamDecoder::new(reader, options)?,
+        })
     }
 
     /// Geometry, format, rate and colour.
@@ -32,21 +34,27 @@ impl<R: Read + Send + 'static> Decoder<R> {
         self.inner.info()
     }
 
-    /// Frames `range` (half open, in display order), computed a few ahead on other threads. Sections before the range are read, not
-    /// computed. An end beyond the file's is its end; a start beyond it gives no frames. After an error nothing more comes.
+    /// Frames `range` (half open, in display order), computed a few ahead on other threads.
+    /// Sections before the range are read, not computed. An end beyond the file's is its end; a
+    /// start beyond it gives no frames. After an error nothing more comes.
     pub fn frames(self, range: Range<u64>) -> Frames {
         let mut decoder = self.inner;
         let (send, receive) = sync_channel(AHEAD);
         let failed = send.clone();
         let work = move || {
             let sent = |_| Error::Parameter("the iterator was dropped".into());
-            let end = decoder.decode(range, &mut |n, frame| send.send(Ok((n, frame))).map_err(sent));
+            let end = decoder.decode(range, &mut |n, frame| {
+                send.send(Ok((n, frame))).map_err(sent)
+            });
             if let Err(e) = end {
                 // the receiver was dropped: discard
                 let _ = send.send(Err(e));
             }
         };
-        if let Err(e) = std::thread::Builder::new().name("nvc-frames".into()).spawn(work) {
+        if let Err(e) = std::thread::Builder::new()
+            .name("nvc-frames".into())
+            .spawn(work)
+        {
             let _ = failed.send(Err(Error::io("starting a thread", e)));
         }
         Frames { receive }

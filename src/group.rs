@@ -2,7 +2,9 @@
 
 use crate::bitstream::Limits;
 use crate::bitstream::fields::{FieldSpec, Reader};
-use crate::bitstream::header::{GroupHeader, HnervHeader, HnervStage, NervHeader, NervppHeader, NirvanaHeader};
+use crate::bitstream::header::{
+    GroupHeader, HnervHeader, HnervStage, NervHeader, NervppHeader, NirvanaHeader,
+};
 use crate::entropy::scaled::Scaled;
 use crate::entropy::tensor::{Network, Syntax, blank_network, code_network};
 use crate::entropy::{Coder, Decoder, Encoder, latent};
@@ -59,7 +61,12 @@ impl Arch {
     pub fn dump(&self) -> Vec<(&'static str, u32)> {
         match self {
             Arch::Hnerv(h) => h.header.dump(),
-            Arch::Nerv(n) => n.header.dump().into_iter().chain(n.plus.iter().flat_map(|p| p.dump())).collect(),
+            Arch::Nerv(n) => n
+                .header
+                .dump()
+                .into_iter()
+                .chain(n.plus.iter().flat_map(|p| p.dump()))
+                .collect(),
             Arch::Nirvana(n) => n.header.dump(),
         }
     }
@@ -68,12 +75,26 @@ impl Arch {
     pub fn check_fields(&self) -> Result<()> {
         let own: Vec<&FieldSpec> = match self {
             Arch::Hnerv(_) => HnervHeader::FIELDS.iter().collect(),
-            Arch::Nerv(n) => NervHeader::FIELDS.iter().chain(NervppHeader::FIELDS.iter().filter(|_| n.plus.is_some())).collect(),
+            Arch::Nerv(n) => NervHeader::FIELDS
+                .iter()
+                .chain(NervppHeader::FIELDS.iter().filter(|_| n.plus.is_some()))
+                .collect(),
             Arch::Nirvana(_) => NirvanaHeader::FIELDS.iter().collect(),
         };
-        let stages = self.stages().iter().flat_map(|s| HnervStage::FIELDS.iter().zip(s.dump()));
-        match own.into_iter().zip(self.dump()).chain(stages).find(|(f, (_, v))| !(f.min..=f.max).contains(v)) {
-            Some((f, (_, v))) => Err(Error::Unsupported(format!("{} is {v} (allowed {}..={})", f.name, f.min, f.max))),
+        let stages = self
+            .stages()
+            .iter()
+            .flat_map(|s| HnervStage::FIELDS.iter().zip(s.dump()));
+        match own
+            .into_iter()
+            .zip(self.dump())
+            .chain(stages)
+            .find(|(f, (_, v))| !(f.min..=f.max).contains(v))
+        {
+            Some((f, (_, v))) => Err(Error::Unsupported(format!(
+                "{} is {v} (allowed {}..={})",
+                f.name, f.min, f.max
+            ))),
             None => Ok(()),
         }
     }
@@ -88,21 +109,39 @@ impl Arch {
     }
 
     fn read(id: u32, r: &mut Reader<'_>) -> Result<Self> {
-        let stages = |r: &mut Reader<'_>, n: u32| (0..n).map(|_| HnervStage::read(r)).collect::<Result<Vec<_>>>();
+        let stages = |r: &mut Reader<'_>, n: u32| {
+            (0..n)
+                .map(|_| HnervStage::read(r))
+                .collect::<Result<Vec<_>>>()
+        };
         match id {
             hnerv::ARCH_ID | hnerv::TANH_ARCH_ID => {
                 let header = HnervHeader::read(r)?;
                 let stages = stages(r, header.stages)?;
-                Ok(Arch::Hnerv(Hnerv { header, stages, tanh: id == hnerv::TANH_ARCH_ID }))
+                Ok(Arch::Hnerv(Hnerv {
+                    header,
+                    stages,
+                    tanh: id == hnerv::TANH_ARCH_ID,
+                }))
             }
             nerv::ARCH_ID | nerv::PLUS_ARCH_ID => {
                 let header = NervHeader::read(r)?;
-                let plus = (id == nerv::PLUS_ARCH_ID).then(|| NervppHeader::read(r)).transpose()?;
+                let plus = (id == nerv::PLUS_ARCH_ID)
+                    .then(|| NervppHeader::read(r))
+                    .transpose()?;
                 let stages = stages(r, header.stages)?;
-                Ok(Arch::Nerv(Nerv { header, plus, stages }))
+                Ok(Arch::Nerv(Nerv {
+                    header,
+                    plus,
+                    stages,
+                }))
             }
-            nirvana::ARCH_ID => Ok(Arch::Nirvana(Nirvana { header: NirvanaHeader::read(r)? })),
-            _ => Err(Error::Unsupported(format!("architecture {id} (this decoder knows 1 to 5)"))),
+            nirvana::ARCH_ID => Ok(Arch::Nirvana(Nirvana {
+                header: NirvanaHeader::read(r)?,
+            })),
+            _ => Err(Error::Unsupported(format!(
+                "architecture {id} (this decoder knows 1 to 5)"
+            ))),
         }
     }
 
@@ -122,9 +161,14 @@ impl Arch {
     }
 }
 
-/// How the network of a group of architecture `id` is coded; `previous` is that of the group before it in the section.
+/// How the network of a group of architecture `id` is coded; `previous` is that of the group before
+/// it in the section.
 pub fn syntax(id: u32, previous: Option<&Network>) -> Syntax<'_> {
-    if id == hnerv::ARCH_ID { Syntax::Plain } else { Syntax::Modes { previous } }
+    if id == hnerv::ARCH_ID {
+        Syntax::Plain
+    } else {
+        Syntax::Modes { previous }
+    }
 }
 
 fn code_latents<C: Coder>(
@@ -137,7 +181,9 @@ fn code_latents<C: Coder>(
     values: &mut [i16],
 ) -> Result<()> {
     match id {
-        hnerv::TANH_ARCH_ID => latent::code_either(c, graph.latent_shape(), passes, temporal, scaled, values),
+        hnerv::TANH_ARCH_ID => {
+            latent::code_either(c, graph.latent_shape(), passes, temporal, scaled, values)
+        }
         _ => latent::code_latents(c, graph.latent_shape(), passes, temporal, values),
     }
 }
@@ -158,27 +204,44 @@ pub struct GroupLayout {
 }
 
 impl GroupLayout {
-    /// Reads the headers and checks them against `limits`; allocates nothing that depends on their values.
+    /// Reads the headers and checks them against `limits`; allocates nothing that depends on their
+    /// values.
     pub fn read(r: &mut Reader<'_>, info: &VideoInfo, limits: &Limits) -> Result<Self> {
         let offset = r.offset();
         let header = GroupHeader::read(r)?;
         let arch = Arch::read(header.arch, r)?;
-        let graph = arch.lower(info, header.frames as usize).map_err(|e| at(e, offset))?;
+        let graph = arch
+            .lower(info, header.frames as usize)
+            .map_err(|e| at(e, offset))?;
         graph.check(header.frames as usize, limits)?;
         let coded = u64::from(header.weights_bytes) + u64::from(header.latents_bytes);
         let latents = (graph.latent_len() * graph.passes(header.frames as usize)) as u64;
         if latents == 0 && header.latents_bytes > 0 {
             return Err(Error::format(
                 offset,
-                format!("latents_bytes is {} (allowed 0: nothing of the kind is coded)", header.latents_bytes),
+                format!(
+                    "latents_bytes is {} (allowed 0: nothing of the kind is coded)",
+                    header.latents_bytes
+                ),
             ));
         }
         let values = graph.params() + latents;
         // a value costs at least 2^-10 bits (spec section 4.3), so more cannot be in there
         if values > 8192 * (coded + 8) {
-            return Err(Error::format(offset, format!("{values} values cannot come from {coded} coded bytes (at most 8192 a byte)")));
+            return Err(Error::format(
+                offset,
+                format!(
+                    "{values} values cannot come from {coded} coded bytes (at most 8192 a byte)"
+                ),
+            ));
         }
-        Ok(GroupLayout { header, arch, graph, offset, header_bytes: r.offset() - offset })
+        Ok(GroupLayout {
+            header,
+            arch,
+            graph,
+            offset,
+            header_bytes: r.offset() - offset,
+        })
     }
 
     /// Bytes of the coded parts, which follow the headers.
@@ -191,12 +254,22 @@ impl GroupLayout {
         syntax(self.header.arch, None) != Syntax::Plain
     }
 
-    /// Decodes the network; `previous` is that of the group before it in the section, if there is one.
-    pub fn decode_network(&self, r: &mut Reader<'_>, previous: Option<&Network>) -> Result<Network> {
+    /// Decodes the network; `previous` is that of the group before it in the section, if there is
+    /// one.
+    pub fn decode_network(
+        &self,
+        r: &mut Reader<'_>,
+        previous: Option<&Network>,
+    ) -> Result<Network> {
         let at = r.offset();
         let weights = r.bytes(self.header.weights_bytes as usize, "coded weights")?;
         let syntax = syntax(self.header.arch, previous);
-        code_network(&mut Decoder::new(weights, at)?, &self.graph, &blank_network(&self.graph), syntax)
+        code_network(
+            &mut Decoder::new(weights, at)?,
+            &self.graph,
+            &blank_network(&self.graph),
+            syntax,
+        )
     }
 
     /// Decodes network and latents; `previous` as in [`GroupLayout::decode_network`].
@@ -208,9 +281,22 @@ impl GroupLayout {
         let mut latents = vec![0; self.graph.latent_len() * passes];
         if self.graph.has_latents() {
             let mut decoder = Decoder::new(coded, at_latents)?;
-            code_latents(&mut decoder, self.header.arch, &self.graph, passes, false, &mut network.scaled_latents, &mut latents)?;
+            code_latents(
+                &mut decoder,
+                self.header.arch,
+                &self.graph,
+                passes,
+                false,
+                &mut network.scaled_latents,
+                &mut latents,
+            )?;
         }
-        Ok(Group { arch: self.arch.clone(), network, latents, frames: self.header.frames as usize })
+        Ok(Group {
+            arch: self.arch.clone(),
+            network,
+            latents,
+            frames: self.header.frames as usize,
+        })
     }
 }
 
@@ -254,27 +340,54 @@ impl GroupBytes {
 }
 
 impl Group {
-    /// Appends the group's bytes. `graph` is the lowering of `arch`; `previous` is the network of the group before it in the section, as it was
-    /// read back: models go on from what they learnt there.
-    pub fn write(&self, graph: &Graph, previous: Option<&Network>, out: &mut Vec<u8>) -> Result<GroupBytes> {
+    /// Appends the group's bytes. `graph` is the lowering of `arch`; `previous` is the network of
+    /// the group before it in the section, as it was read back: models go on from what they learnt
+    /// there.
+    pub fn write(
+        &self,
+        graph: &Graph,
+        previous: Option<&Network>,
+        out: &mut Vec<u8>,
+    ) -> Result<GroupBytes> {
         let start = out.len();
         let weights = {
             let mut e = Encoder::default();
             code_network(&mut e, graph, &self.network, self.syntax(previous))?;
             e.finish()
         };
-        let latents = if graph.has_latents() { self.coded_latents(graph)? } else { Vec::new() };
-        let size = |n: usize| u32::try_from(n).ok().filter(|&n| n < 1 << 31);
-        let (Some(weights_bytes), Some(latents_bytes), Ok(frames)) = (size(weights.len()), size(latents.len()), u16::try_from(self.frames))
-        else {
-            return Err(Error::Unsupported(format!("a group of {} frames and {} bytes", self.frames, weights.len() + latents.len())));
+        let latents = if graph.has_latents() {
+            self.coded_latents(graph)?
+        } else {
+            Vec::new()
         };
-        GroupHeader { frames: frames.into(), arch: self.arch.id(), weights_bytes, latents_bytes }.write(out);
+        let size = |n: usize| u32::try_from(n).ok().filter(|&n| n < 1 << 31);
+        let (Some(weights_bytes), Some(latents_bytes), Ok(frames)) = (
+            size(weights.len()),
+            size(latents.len()),
+            u16::try_from(self.frames),
+        ) else {
+            return Err(Error::Unsupported(format!(
+                "a group of {} frames and {} bytes",
+                self.frames,
+                weights.len() + latents.len()
+            )));
+        };
+        GroupHeader {
+            frames: frames.into(),
+            arch: self.arch.id(),
+            weights_bytes,
+            latents_bytes,
+        }
+        .write(out);
         self.arch.write(out);
         let header = (out.len() - start) as u64;
         out.extend(&weights);
         out.extend(&latents);
-        Ok(GroupBytes { header, weights: weights_bytes.into(), latents: latents_bytes.into() })
+        Ok(GroupBytes {
+            header,
+            weights: weights_bytes.into(),
+            latents: latents_bytes.into(),
+        })
     }
 
     /// How the network is coded after `previous`.
@@ -284,12 +397,28 @@ impl Group {
 
     fn coded_latents(&self, graph: &Graph) -> Result<Vec<u8>> {
         let latents = [false, true].map(|temporal| {
-            let (mut e, mut values, mut scaled) = (Encoder::default(), self.latents.clone(), self.network.scaled_latents.clone());
-            code_latents(&mut e, self.arch.id(), graph, graph.passes(self.frames), temporal, &mut scaled, &mut values).map(|()| e.finish())
+            let (mut e, mut values, mut scaled) = (
+                Encoder::default(),
+                self.latents.clone(),
+                self.network.scaled_latents.clone(),
+            );
+            code_latents(
+                &mut e,
+                self.arch.id(),
+                graph,
+                graph.passes(self.frames),
+                temporal,
+                &mut scaled,
+                &mut values,
+            )
+            .map(|()| e.finish())
         });
         let [plain, predicted] = latents;
         let plain = plain?;
         // residuals may leave the range that latents keep to; then there is no prediction
-        Ok(predicted.ok().filter(|p| p.len() < plain.len()).unwrap_or(plain))
+        Ok(predicted
+            .ok()
+            .filter(|p| p.len() < plain.len())
+            .unwrap_or(plain))
     }
 }

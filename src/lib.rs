@@ -1,8 +1,10 @@
 //! nvc: a neural video and image codec with an exact decoder.
 //!
-//! An encoder fits a small neural network to each group of frames, quantises its weights and entropy-codes them; the
-//! decoder turns them back into frames with integer arithmetic alone, so a file gives the same samples everywhere. This crate is the
-//! format and its decoder; `bitstream-spec/` is the normative document. [`Decoder`] is the short way in, [`decoder`] the tour's start.
+//! An encoder fits a small neural network to each group of frames, quantises its weights and
+//! entropy-codes them; the decoder turns them back into frames with integer arithmetic alone, so a
+//! file gives the same samples everywhere. This crate is the format and its decoder;
+//! `bitstream-spec/` is the normative document. [`Decoder`] is the short way in, [`decoder`] the
+//! tour's start.
 //!
 //! ```no_run
 //! # fn main() -> nvc::Result<()> {
@@ -19,7 +21,8 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
-// Between a file's bytes and its samples nothing is computed in floating point; what is, is the encoder's, and says so.
+// Between a file's bytes and its samples nothing is computed in floating point; what is, is the
+// encoder's, and says so.
 #[deny(clippy::float_arithmetic)]
 pub mod bitstream;
 pub mod color;

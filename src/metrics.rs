@@ -1,9 +1,10 @@
 //! Quality of a picture sequence against its reference: PSNR and MS-SSIM.
 //!
-//! PSNR is that of integer samples, 100 dB where a plane is equal. `mean` is the mean over frames of the frame's
-//! PSNR, `pooled` the PSNR of the squared error averaged over all frames. RGB is that of 8-bit pictures converted
-//! by [`ToRgb`]. MS-SSIM is Wang's of 2003 on luma, mean over frames. RGB pictures have the luma of BT.601 at full range,
-//! rounded to integers, for MS-SSIM and for a PSNR of its own.
+//! PSNR is that of integer samples, 100 dB where a plane is equal. `mean` is the mean over frames
+//! of the frame's PSNR, `pooled` the PSNR of the squared error averaged over all frames. RGB is
+//! that of 8-bit pictures converted by [`ToRgb`]. MS-SSIM is Wang's of 2003 on luma, mean over
+//! frames. RGB pictures have the luma of BT.601 at full range, rounded to integers, for MS-SSIM and
+//! for a PSNR of its own.
 
 pub mod bd_rate;
 
@@ -53,14 +54,19 @@ pub struct Scores {
 }
 
 impl Scores {
-    /// The one figure to aim at, mean over frames: PSNR of 6:1:1, of RGB where the source is RGB, of gray; dB.
+    /// The one figure to aim at, mean over frames: PSNR of 6:1:1, of RGB where the source is RGB,
+    /// of gray; dB.
     pub fn quality(&self) -> f64 {
-        self.psnr_yuv611.or(self.psnr_y).or(self.psnr_rgb).map_or(f64::NAN, |p| p.mean)
+        self.psnr_yuv611
+            .or(self.psnr_y)
+            .or(self.psnr_rgb)
+            .map_or(f64::NAN, |p| p.mean)
     }
 
     /// The keys of the command line's JSON; `null` where not defined.
     pub fn to_json(&self) -> serde_json::Value {
-        let psnr = |p: Option<Psnr>| p.map(|p| serde_json::json!({"mean": p.mean, "pooled": p.pooled}));
+        let psnr =
+            |p: Option<Psnr>| p.map(|p| serde_json::json!({"mean": p.mean, "pooled": p.pooled}));
         serde_json::json!({
             "frames": self.frames, "width": self.width, "height": self.height,
             "psnr_y": psnr(self.psnr_y), "psnr_u": psnr(self.psnr_u), "psnr_v": psnr(self.psnr_v),
@@ -90,7 +96,8 @@ pub struct Scorer {
 }
 
 impl Scorer {
-    /// A scorer for sequences of `info`'s geometry; its colour description decides the RGB conversion.
+    /// A scorer for sequences of `info`'s geometry; its colour description decides the RGB
+    /// conversion.
     pub fn new(info: &VideoInfo) -> Self {
         Scorer {
             info: *info,
@@ -143,7 +150,10 @@ impl Scorer {
         }
         let n = self.frames as f64;
         let peak = f64::from(self.info.format.max_value());
-        let get = |s: &Sum, peak| Psnr { mean: s.psnr / n, pooled: psnr(s.mse / n, peak) };
+        let get = |s: &Sum, peak| Psnr {
+            mean: s.psnr / n,
+            pooled: psnr(s.mse / n, peak),
+        };
         let [y, u, v] = self.planes.map(|s| get(&s, peak));
         let chroma = matches!(self.info.format.chroma, Chroma::Yuv420 | Chroma::Yuv444);
         let luma = chroma || self.info.format.chroma == Chroma::Gray;
@@ -154,7 +164,10 @@ impl Scorer {
             psnr_y: luma.then_some(y),
             psnr_u: chroma.then_some(u),
             psnr_v: chroma.then_some(v),
-            psnr_yuv611: chroma.then(|| Psnr { mean: self.yuv611 / n, pooled: yuv611([y.pooled, u.pooled, v.pooled]) }),
+            psnr_yuv611: chroma.then(|| Psnr {
+                mean: self.yuv611 / n,
+                pooled: yuv611([y.pooled, u.pooled, v.pooled]),
+            }),
             psnr_rgb: self.rgb.is_some().then(|| get(&self.rgb_sum, 255.0)),
             psnr_y601: (self.info.format.chroma == Chroma::Rgb).then(|| get(&self.y601, peak)),
             ms_ssim_y: self.ms_ssim.map(|s| s / n),
@@ -172,14 +185,23 @@ impl Sum {
 
 /// BT.601 luma at full range of a G, B, R picture, rounded to integers of its depth.
 pub fn luma_601(frame: &Frame) -> Plane {
-    let [g, b, r] = &frame.planes[..] else { return frame.planes.first().cloned().unwrap_or(Plane::new(0, 0)) };
+    let [g, b, r] = &frame.planes[..] else {
+        return frame.planes.first().cloned().unwrap_or(Plane::new(0, 0));
+    };
     let rgb = r.data.iter().zip(&g.data).zip(&b.data);
-    let data = rgb.map(|((&r, &g), &b)| (0.299 * f64::from(r) + 0.587 * f64::from(g) + 0.114 * f64::from(b)).round_ties_even() as u16);
-    Plane { width: g.width, height: g.height, data: data.collect() }
+    let data = rgb.map(|((&r, &g), &b)| {
+        (0.299 * f64::from(r) + 0.587 * f64::from(g) + 0.114 * f64::from(b)).round_ties_even()
+            as u16
+    });
+    Plane {
+        width: g.width,
+        height: g.height,
+        data: data.collect(),
+    }
 }
 
-/// The one figure of a frame whose planes have the mean squared errors `mse`: PSNR of 6:1:1, of RGB or of gray, dB; what
-/// [`Scores::quality`] is the mean of.
+/// The one figure of a frame whose planes have the mean squared errors `mse`: PSNR of 6:1:1, of RGB
+/// or of gray, dB; what [`Scores::quality`] is the mean of.
 pub fn frame_quality(format: &PixelFormat, mse: [f64; 3]) -> f64 {
     let peak = f64::from(format.max_value());
     match format.chroma {
@@ -194,13 +216,26 @@ fn yuv611(p: [f64; 3]) -> f64 {
 }
 
 fn psnr(mse: f64, peak: f64) -> f64 {
-    if mse <= 1e-10 { PSNR_CAP } else { 10.0 * (peak * peak / mse).log10() }
+    if mse <= 1e-10 {
+        PSNR_CAP
+    } else {
+        10.0 * (peak * peak / mse).log10()
+    }
 }
 
 /// Mean squared difference, summed exactly.
 fn mean_square<T: Copy + Into<i64> + Sync>(a: &[T], b: &[T]) -> f64 {
-    let part = |(a, b): (&[T], &[T])| -> u64 { a.iter().zip(b).map(|(&a, &b)| (a.into() - b.into()).pow(2) as u64).sum() };
-    let sum: u64 = a.par_chunks(1 << 16).zip(b.par_chunks(1 << 16)).map(part).sum();
+    let part = |(a, b): (&[T], &[T])| -> u64 {
+        a.iter()
+            .zip(b)
+            .map(|(&a, &b)| (a.into() - b.into()).pow(2) as u64)
+            .sum()
+    };
+    let sum: u64 = a
+        .par_chunks(1 << 16)
+        .zip(b.par_chunks(1 << 16))
+        .map(part)
+        .sum();
     sum as f64 / a.len() as f64
 }
 
@@ -237,7 +272,12 @@ fn similarity(x: &[f32], y: &[f32], w: usize, h: usize, peak: f64, luminance: bo
         for (k, t) in taps.iter().enumerate() {
             let at = (row + k) * w;
             let samples = x[at..at + w].iter().zip(&y[at..at + w]);
-            let sums = cx.iter_mut().zip(cy.iter_mut()).zip(cxx.iter_mut()).zip(cyy.iter_mut()).zip(cxy.iter_mut());
+            let sums = cx
+                .iter_mut()
+                .zip(cy.iter_mut())
+                .zip(cxx.iter_mut())
+                .zip(cyy.iter_mut())
+                .zip(cxy.iter_mut());
             for ((&a, &b), ((((sx, sy), sxx), syy), sxy)) in samples.zip(sums) {
                 *sx += t * a;
                 *sy += t * b;
@@ -249,14 +289,20 @@ fn similarity(x: &[f32], y: &[f32], w: usize, h: usize, peak: f64, luminance: bo
         let [mx, my, xx, yy, xy] = columns.each_ref().map(|column| {
             let mut out = vec![0f32; wide];
             for (k, t) in taps.iter().enumerate() {
-                out.iter_mut().zip(&column[k..]).for_each(|(o, c)| *o += t * c);
+                out.iter_mut()
+                    .zip(&column[k..])
+                    .for_each(|(o, c)| *o += t * c);
             }
             out
         });
         let one = |i: usize| {
             let (mx, my) = (mx[i], my[i]);
             let cs = (2.0 * (xy[i] - mx * my) + c2) / ((xx[i] - mx * mx) + (yy[i] - my * my) + c2);
-            let l = if luminance { (2.0 * mx * my + c1) / (mx * mx + my * my + c1) } else { 1.0 };
+            let l = if luminance {
+                (2.0 * mx * my + c1) / (mx * mx + my * my + c1)
+            } else {
+                1.0
+            };
             f64::from(cs * l)
         };
         (0..wide).map(one).sum()
@@ -278,7 +324,11 @@ fn halve(p: &[f32], w: usize, h: usize) -> Vec<f32> {
     let at = |x: usize, y: usize| p[y * w + x];
     let mut out = Vec::with_capacity((w / 2) * (h / 2));
     for y in (0..h / 2 * 2).step_by(2) {
-        out.extend((0..w / 2 * 2).step_by(2).map(|x| (at(x, y) + at(x, y + 1) + at(x + 1, y) + at(x + 1, y + 1)) / 4.0));
+        out.extend(
+            (0..w / 2 * 2)
+                .step_by(2)
+                .map(|x| (at(x, y) + at(x, y + 1) + at(x + 1, y) + at(x + 1, y + 1)) / 4.0),
+        );
     }
     out
 }
@@ -290,12 +340,22 @@ mod tests {
 
     fn info(format: PixelFormat, width: usize, height: usize) -> VideoInfo {
         let none = Ratio { num: 0, den: 0 };
-        VideoInfo { width, height, format, fps: none, sar: none, color: ColorInfo::UNSPECIFIED }
+        VideoInfo {
+            width,
+            height,
+            format,
+            fps: none,
+            sar: none,
+            color: ColorInfo::UNSPECIFIED,
+        }
     }
 
     fn flat(i: &VideoInfo, samples: [u16; 3]) -> Frame {
         let mut f = Frame::new(i.format, i.width, i.height);
-        f.planes.iter_mut().zip(samples).for_each(|(p, v)| p.data.fill(v));
+        f.planes
+            .iter_mut()
+            .zip(samples)
+            .for_each(|(p, v)| p.data.fill(v));
         f
     }
 
@@ -308,7 +368,8 @@ mod tests {
         let i = info(PixelFormat::new8(Chroma::Yuv420), 5, 3);
         let mut s = Scorer::new(&i);
         let reference = flat(&i, [100, 128, 128]);
-        // Frame 1: Y off by 1 (48.1308 dB), U by 2 (42.1102), V equal (100). Frame 2: Y off by 3 (38.5884), rest equal.
+        // Frame 1: Y off by 1 (48.1308 dB), U by 2 (42.1102), V equal (100). Frame 2: Y off by 3
+        // (38.5884), rest equal.
         s.add(&reference, &flat(&i, [101, 126, 128])).unwrap();
         s.add(&reference, &flat(&i, [97, 128, 128])).unwrap();
         let r = s.finish().unwrap();
@@ -322,11 +383,17 @@ mod tests {
         close(v.pooled, 100.0);
         close(all.mean, (6.0 * y.mean + u.mean + v.mean) / 8.0);
         close(all.pooled, (6.0 * 41.14110 + 45.12050 + 100.0) / 8.0);
-        // Frame 1 in RGB: 100,128,128 is 98 thrice; 101,126 gives 98.9725 + (0, +0.7835, -4.0345) = 99,100,95: squares 1+4+9.
-        // Frame 2: 94.3150 = 94 thrice: squares 16 each.
+        // Frame 1 in RGB: 100,128,128 is 98 thrice; 101,126 gives 98.9725 + (0, +0.7835, -4.0345) =
+        // 99,100,95: squares 1+4+9. Frame 2: 94.3150 = 94 thrice: squares 16 each.
         let rgb = r.psnr_rgb.unwrap();
-        close(rgb.mean, (10.0 * (65025.0f64 / (14.0 / 3.0)).log10() + 10.0 * (65025.0f64 / 16.0).log10()) / 2.0);
-        assert_eq!((r.frames, r.ms_ssim_y, r.rgb_matrix), (2, None, Some("bt601 limited")));
+        close(
+            rgb.mean,
+            (10.0 * (65025.0f64 / (14.0 / 3.0)).log10() + 10.0 * (65025.0f64 / 16.0).log10()) / 2.0,
+        );
+        assert_eq!(
+            (r.frames, r.ms_ssim_y, r.rgb_matrix),
+            (2, None, Some("bt601 limited"))
+        );
     }
 
     #[test]
@@ -335,26 +402,54 @@ mod tests {
         let mut s = Scorer::new(&i);
         s.add(&flat(&i, [9; 3]), &flat(&i, [9; 3])).unwrap();
         let j = s.finish().unwrap().to_json();
-        assert_eq!((j["psnr_y"]["mean"].as_f64(), j["frames"].as_u64()), (Some(100.0), Some(1)));
-        assert!(["psnr_u", "psnr_v", "psnr_yuv611", "psnr_rgb", "ms_ssim_y"].iter().all(|k| j[k].is_null() && j.get(k).is_some()), "{j}");
+        assert_eq!(
+            (j["psnr_y"]["mean"].as_f64(), j["frames"].as_u64()),
+            (Some(100.0), Some(1))
+        );
+        assert!(
+            ["psnr_u", "psnr_v", "psnr_yuv611", "psnr_rgb", "ms_ssim_y"]
+                .iter()
+                .all(|k| j[k].is_null() && j.get(k).is_some()),
+            "{j}"
+        );
 
         let i = info(PixelFormat::new8(Chroma::Rgb), 4, 4);
         let mut s = Scorer::new(&i);
-        s.add(&flat(&i, [10, 20, 30]), &flat(&i, [11, 20, 30])).unwrap();
+        s.add(&flat(&i, [10, 20, 30]), &flat(&i, [11, 20, 30]))
+            .unwrap();
         let j = s.finish().unwrap().to_json();
-        close(j["psnr_rgb"]["pooled"].as_f64().unwrap(), 48.13080 + 4.77121);
+        close(
+            j["psnr_rgb"]["pooled"].as_f64().unwrap(),
+            48.13080 + 4.77121,
+        );
         // G, B, R = 10, 20, 30: 5.87 + 2.28 + 8.97 = 17.12; with G 11 it is 17.707, rounded 18.
         close(j["psnr_y601"]["pooled"].as_f64().unwrap(), 48.13080);
-        assert!(["psnr_y", "psnr_u", "psnr_v", "psnr_yuv611", "ms_ssim_y"].iter().all(|k| j[k].is_null()), "{j}");
+        assert!(
+            ["psnr_y", "psnr_u", "psnr_v", "psnr_yuv611", "ms_ssim_y"]
+                .iter()
+                .all(|k| j[k].is_null()),
+            "{j}"
+        );
         assert!(Scorer::new(&i).finish().is_err());
     }
 
     #[test]
     fn ten_bits_have_their_own_peak() {
-        let i = info(PixelFormat { chroma: Chroma::Yuv444, bit_depth: 10 }, 4, 4);
+        let i = info(
+            PixelFormat {
+                chroma: Chroma::Yuv444,
+                bit_depth: 10,
+            },
+            4,
+            4,
+        );
         let mut s = Scorer::new(&i);
-        s.add(&flat(&i, [400, 512, 512]), &flat(&i, [404, 512, 512])).unwrap();
-        close(s.finish().unwrap().psnr_y.unwrap().mean, 20.0 * (1023.0f64 / 4.0).log10());
+        s.add(&flat(&i, [400, 512, 512]), &flat(&i, [404, 512, 512]))
+            .unwrap();
+        close(
+            s.finish().unwrap().psnr_y.unwrap().mean,
+            20.0 * (1023.0f64 / 4.0).log10(),
+        );
     }
 
     #[test]
@@ -362,7 +457,8 @@ mod tests {
         let i = info(PixelFormat::new8(Chroma::Gray), 177, 190);
         let mut s = Scorer::new(&i);
         s.add(&flat(&i, [100; 3]), &flat(&i, [50; 3])).unwrap();
-        // Contrast is 1 on every scale; luminance (2*100*50 + 6.5025) / (100^2 + 50^2 + 6.5025) counts with 0.1333.
+        // Contrast is 1 on every scale; luminance (2*100*50 + 6.5025) / (100^2 + 50^2 + 6.5025)
+        // counts with 0.1333.
         let want = (10006.5025f64 / 12506.5025).powf(0.1333);
         let got = s.finish().unwrap().ms_ssim_y.unwrap();
         assert!((got - want).abs() < 1e-4, "{got} against {want}");
@@ -372,10 +468,19 @@ mod tests {
     fn ms_ssim_of_inverted_contrast_is_zero_and_of_equals_one() {
         let i = info(PixelFormat::new8(Chroma::Gray), 176, 176);
         let mut a = flat(&i, [0; 3]);
-        a.planes[0].data.iter_mut().enumerate().for_each(|(n, v)| *v = if (n / 40 + n / 176 / 40) % 2 == 0 { 200 } else { 50 });
+        a.planes[0].data.iter_mut().enumerate().for_each(|(n, v)| {
+            *v = if (n / 40 + n / 176 / 40) % 2 == 0 {
+                200
+            } else {
+                50
+            }
+        });
         let mut b = a.clone();
         b.planes[0].data.iter_mut().for_each(|v| *v = 250 - *v);
         assert!(ms_ssim(&a.planes[0].data, &b.planes[0].data, 176, 176, 255.0) < 1e-9);
-        close(ms_ssim(&a.planes[0].data, &a.planes[0].data, 176, 176, 255.0), 1.0);
+        close(
+            ms_ssim(&a.planes[0].data, &a.planes[0].data, 176, 176, 255.0),
+            1.0,
+        );
     }
 }

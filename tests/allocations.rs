@@ -51,22 +51,52 @@ fn allocations_do_not_grow_with_symbols_or_samples() {
         code_network(&mut e, &graph, &g.network, Syntax::Plain).unwrap();
         let weights = e.finish();
         let blank = blank_network(&graph);
-        let (network, _) = counted(|| code_network(&mut Decoder::new(&weights, 0).unwrap(), &graph, &blank, Syntax::Plain).unwrap());
-        assert!(network < 8 + 3 * graph.tensors.len(), "{network} allocations for {} tensors", graph.tensors.len());
+        let (network, _) = counted(|| {
+            code_network(
+                &mut Decoder::new(&weights, 0).unwrap(),
+                &graph,
+                &blank,
+                Syntax::Plain,
+            )
+            .unwrap()
+        });
+        assert!(
+            network < 8 + 3 * graph.tensors.len(),
+            "{network} allocations for {} tensors",
+            graph.tensors.len()
+        );
 
         let mut e = Encoder::default();
         let mut values = g.latents.clone();
         code_latents(&mut e, graph.latent_shape(), 4, false, &mut values).unwrap();
         let coded = e.finish();
-        let (latents, _) = counted(|| code_latents(&mut Decoder::new(&coded, 0).unwrap(), graph.latent_shape(), 4, false, &mut values));
+        let (latents, _) = counted(|| {
+            code_latents(
+                &mut Decoder::new(&coded, 0).unwrap(),
+                graph.latent_shape(),
+                4,
+                false,
+                &mut values,
+            )
+        });
 
         let synth = Synth::new(&graph, &g.network, &info, Level::detect()).unwrap();
         let mut ws = synth.workspace();
         let source = synth.source(0, &g.latents);
         let (frame, _) = counted(|| synth.frames(&source, &mut ws));
-        assert!(frame < 16, "{frame} allocations for a picture of three planes");
+        assert!(
+            frame < 16,
+            "{frame} allocations for a picture of three planes"
+        );
         counts.push((latents, frame, graph.params()));
     }
-    assert!(counts[1].2 > 4 * counts[0].2, "the second network is not much larger: {counts:?}");
-    assert_eq!((counts[0].0, counts[0].1), (counts[1].0, counts[1].1), "{counts:?}");
+    assert!(
+        counts[1].2 > 4 * counts[0].2,
+        "the second network is not much larger: {counts:?}"
+    );
+    assert_eq!(
+        (counts[0].0, counts[0].1),
+        (counts[1].0, counts[1].1),
+        "{counts:?}"
+    );
 }

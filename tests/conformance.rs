@@ -1,4 +1,5 @@
-//! Conformance: every vector of `bitstream-spec/vectors` gives its MD5 on every executor, every faulty file its error.
+//! Conformance: every vector of `bitstream-spec/vectors` gives its MD5 on every executor, every
+//! faulty file its error.
 
 mod common;
 #[path = "conformance/generate.rs"]
@@ -22,7 +23,14 @@ fn path(name: &str) -> PathBuf {
 
 /// MD5 of the raw planar frames.
 fn md5(bytes: &[u8], level: Level, threads: usize) -> nvc::Result<String> {
-    let mut d = StreamDecoder::new(std::io::Cursor::new(bytes.to_vec()), Options { level, threads, ..Options::default() })?;
+    let mut d = StreamDecoder::new(
+        std::io::Cursor::new(bytes.to_vec()),
+        Options {
+            level,
+            threads,
+            ..Options::default()
+        },
+    )?;
     let (mut hash, mut raw) = (Md5::new(), Vec::new());
     let format = d.info().format;
     d.decode(0..u64::MAX, &mut |_, f| {
@@ -36,8 +44,15 @@ fn md5(bytes: &[u8], level: Level, threads: usize) -> nvc::Result<String> {
 /// Lines of a list, each `file rest`.
 fn list(name: &str) -> BTreeMap<String, String> {
     let text = std::fs::read_to_string(path(name)).unwrap();
-    let pair = |l: &str| l.split_once(' ').map(|(a, b)| (a.to_string(), b.trim().to_string())).expect("file and value");
-    text.lines().filter(|l| !l.starts_with('#')).map(pair).collect()
+    let pair = |l: &str| {
+        l.split_once(' ')
+            .map(|(a, b)| (a.to_string(), b.trim().to_string()))
+            .expect("file and value")
+    };
+    text.lines()
+        .filter(|l| !l.starts_with('#'))
+        .map(pair)
+        .collect()
 }
 
 #[test]
@@ -56,12 +71,18 @@ fn every_vector_gives_its_md5_at_every_level_and_thread_count() {
 #[test]
 fn every_faulty_file_gives_its_error() {
     for (name, expected) in list("faulty/errors.txt") {
-        let bytes = std::fs::read(path("faulty").join(&name)).unwrap_or_else(|e| panic!("{name}: {e}"));
+        let bytes =
+            std::fs::read(path("faulty").join(&name)).unwrap_or_else(|e| panic!("{name}: {e}"));
         let (code, message) = expected.split_once(' ').unwrap();
         for level in [Level::Reference, Level::Scalar] {
-            let e = md5(&bytes, level, 1).err().unwrap_or_else(|| panic!("{name} decoded"));
+            let e = md5(&bytes, level, 1)
+                .err()
+                .unwrap_or_else(|| panic!("{name} decoded"));
             assert_eq!(e.exit_code().to_string(), code, "{name}: {e}");
-            assert!(e.to_string().contains(message), "{name}: '{e}' lacks '{message}'");
+            assert!(
+                e.to_string().contains(message),
+                "{name}: '{e}' lacks '{message}'"
+            );
         }
     }
 }
@@ -76,10 +97,15 @@ fn folders_and_lists_hold_the_same_files() {
         let mut here: Vec<String> = if folder == "faulty" {
             errors.into_keys().collect()
         } else {
-            md5.keys().filter_map(|k| k.strip_prefix(&format!("{folder}/")).map(String::from)).collect()
+            md5.keys()
+                .filter_map(|k| k.strip_prefix(&format!("{folder}/")).map(String::from))
+                .collect()
         };
         for name in &here {
-            assert!(readme.contains(&format!("`{name}`")), "{folder}/README.md lacks {name}");
+            assert!(
+                readme.contains(&format!("`{name}`")),
+                "{folder}/README.md lacks {name}"
+            );
         }
         here.push("README.md".into());
         if folder == "faulty" {
@@ -90,21 +116,31 @@ fn folders_and_lists_hold_the_same_files() {
         for entry in std::fs::read_dir(path(folder)).unwrap() {
             let entry = entry.unwrap();
             let size = entry.metadata().unwrap().len();
-            assert!(size < 30_000, "{:?} is {size} bytes (under 30000)", entry.path());
+            assert!(
+                size < 30_000,
+                "{:?} is {size} bytes (under 30000)",
+                entry.path()
+            );
             total += size;
             found.push(entry.file_name().into_string().unwrap());
         }
         found.sort();
         assert_eq!(found, here, "{folder}");
     }
-    assert!(total < 500_000, "all vectors have {total} bytes (under 500000)");
+    assert!(
+        total < 500_000,
+        "all vectors have {total} bytes (under 500000)"
+    );
 }
 
 #[test]
 fn the_worked_example_is_the_file() {
     let document = std::fs::read_to_string(path("../README.md")).unwrap();
     let tiny = std::fs::read(path("core/tiny.nvc")).unwrap();
-    assert!(document.contains(&generate::example(&tiny)), "annex B is not what generate::example prints");
+    assert!(
+        document.contains(&generate::example(&tiny)),
+        "annex B is not what generate::example prints"
+    );
 }
 
 /// Multiply-accumulates of all passes.
@@ -112,31 +148,59 @@ fn macs(bytes: &[u8]) -> u64 {
     let mut d = StreamDecoder::new(bytes, Options::default()).unwrap();
     let mut sum = 0;
     while let Some(s) = d.next_section().unwrap() {
-        sum += s.groups.iter().map(|(_, g)| g.graph.macs() * g.graph.passes(g.header.frames as usize) as u64).sum::<u64>();
+        sum += s
+            .groups
+            .iter()
+            .map(|(_, g)| g.graph.macs() * g.graph.passes(g.header.frames as usize) as u64)
+            .sum::<u64>();
     }
     sum
 }
 
 #[test]
 fn the_reference_decoder_in_python_gives_the_md5s() {
-    if !Command::new("python3").arg("--version").output().is_ok_and(|o| o.status.success()) {
+    if !Command::new("python3")
+        .arg("--version")
+        .output()
+        .is_ok_and(|o| o.status.success())
+    {
         // eprintln would not show: the harness keeps what a passing test prints
-        writeln!(std::io::stderr(), "SKIPPED: python3 is missing, so bitstream-spec/reference/decode.py is not tested").unwrap();
+        writeln!(
+            std::io::stderr(),
+            "SKIPPED: python3 is missing, so bitstream-spec/reference/decode.py is not tested"
+        )
+        .unwrap();
         return;
     }
-    // as many as plain Python does in about a second; the few vectors with more take several times as long
+    // as many as plain Python does in about a second; the few vectors with more take several times
+    // as long
     let short = |name: &String| macs(&std::fs::read(path(name)).unwrap()) <= 6_000_000;
-    let vectors: Vec<(String, String)> = list("md5.txt").into_iter().filter(|(name, _)| short(name)).collect();
-    assert!(vectors.len() >= 40, "only {} vectors are short enough", vectors.len());
+    let vectors: Vec<(String, String)> = list("md5.txt")
+        .into_iter()
+        .filter(|(name, _)| short(name))
+        .collect();
+    assert!(
+        vectors.len() >= 40,
+        "only {} vectors are short enough",
+        vectors.len()
+    );
     let start = |name: &String| {
         let mut c = Command::new("python3");
-        c.arg(path("../reference/decode.py")).arg(path(name)).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+        c.arg(path("../reference/decode.py"))
+            .arg(path(name))
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap()
     };
     for some in vectors.chunks(4) {
         let running: Vec<_> = some.iter().map(|(name, _)| start(name)).collect();
         for ((name, expected), process) in some.iter().zip(running) {
             let o = process.wait_with_output().unwrap();
-            let (printed, complaint) = (String::from_utf8_lossy(&o.stdout), String::from_utf8_lossy(&o.stderr));
+            let (printed, complaint) = (
+                String::from_utf8_lossy(&o.stdout),
+                String::from_utf8_lossy(&o.stderr),
+            );
             assert!(o.status.success(), "{name}: {}: {complaint}", o.status);
             assert_eq!(printed.trim_end(), format!("MD5={expected}"), "{name}");
         }
@@ -150,13 +214,18 @@ fn mutated(bytes: &[u8], rng: &mut common::Rng) -> Vec<u8> {
     while at + 9 <= bytes.len() {
         let end = at + 5 + u32::from_le_bytes(bytes[at + 1..at + 5].try_into().unwrap()) as usize;
         // mostly near the front, where the headers are
-        let reach = if rng.next().is_multiple_of(3) { end - at - 5 } else { (end - at - 5).min(40) };
+        let reach = if rng.next().is_multiple_of(3) {
+            end - at - 5
+        } else {
+            (end - at - 5).min(40)
+        };
         for _ in 0..rng.next() % 3 {
             if reach > 0 {
                 out[at + 5 + rng.next() as usize % reach] = rng.next() as u8;
             }
         }
-        // the architecture of a section's first group, where its numbers of frames and groups have one byte each
+        // the architecture of a section's first group, where its numbers of frames and groups have
+        // one byte each
         if bytes[at] == b'S' && rng.next().is_multiple_of(8) {
             out[at + 9] = 1 + (rng.next() % 5) as u8;
         }
@@ -170,7 +239,12 @@ fn mutated(bytes: &[u8], rng: &mut common::Rng) -> Vec<u8> {
 #[test]
 fn changed_vectors_under_right_crcs_never_panic() {
     let mut limits = Limits::default();
-    (limits.frame_samples, limits.group_values, limits.frame_activations, limits.frame_macs) = (1 << 16, 1 << 18, 1 << 18, 1 << 21);
+    (
+        limits.frame_samples,
+        limits.group_values,
+        limits.frame_activations,
+        limits.frame_macs,
+    ) = (1 << 16, 1 << 18, 1 << 18, 1 << 21);
     let mut rng = common::Rng(1);
     let mut refused = 0;
     // of each architecture: changed files that have a group of it, and those of them that decode
@@ -184,10 +258,21 @@ fn changed_vectors_under_right_crcs_never_panic() {
         for i in 0..if first { 60 } else { 120 } {
             let b = mutated(&bytes, &mut rng);
             let there = architectures(&b, limits);
-            let level = Level::available().nth(i % Level::available().count()).unwrap();
-            let result = StreamDecoder::new(std::io::Cursor::new(b), Options { limits, level, threads: 1 })
-                .and_then(|mut d| d.decode(i as u64 % 3..20, &mut |_, _| Ok(())));
-            there.iter().for_each(|&a| seen[a as usize][usize::from(result.is_ok())] += 1);
+            let level = Level::available()
+                .nth(i % Level::available().count())
+                .unwrap();
+            let result = StreamDecoder::new(
+                std::io::Cursor::new(b),
+                Options {
+                    limits,
+                    level,
+                    threads: 1,
+                },
+            )
+            .and_then(|mut d| d.decode(i as u64 % 3..20, &mut |_, _| Ok(())));
+            there
+                .iter()
+                .for_each(|&a| seen[a as usize][usize::from(result.is_ok())] += 1);
             if let Err(e) = result {
                 assert!([4, 5].contains(&e.exit_code()), "{name}: {e}");
                 refused += 1;
@@ -195,13 +280,22 @@ fn changed_vectors_under_right_crcs_never_panic() {
         }
     }
     assert!(refused > 100, "only {refused} were refused");
-    assert!(seen[1..].iter().flatten().all(|&n| n > 20), "architectures that were refused and decoded: {seen:?}");
+    assert!(
+        seen[1..].iter().flatten().all(|&n| n > 20),
+        "architectures that were refused and decoded: {seen:?}"
+    );
 }
 
 /// Architectures of the groups whose headers are right.
 fn architectures(bytes: &[u8], limits: Limits) -> std::collections::BTreeSet<u32> {
     let mut found = std::collections::BTreeSet::new();
-    if let Ok(mut d) = StreamDecoder::new(bytes, Options { limits, ..Options::default() }) {
+    if let Ok(mut d) = StreamDecoder::new(
+        bytes,
+        Options {
+            limits,
+            ..Options::default()
+        },
+    ) {
         while let Ok(Some(s)) = d.next_section() {
             found.extend(s.groups.iter().map(|(_, g)| g.header.arch));
         }
@@ -209,7 +303,8 @@ fn architectures(bytes: &[u8], limits: Limits) -> std::collections::BTreeSet<u32
     found
 }
 
-/// Writes all vectors, lists, folder notes and annex B. Files that exist must not change: look at the difference.
+/// Writes all vectors, lists, folder notes and annex B. Files that exist must not change: look at
+/// the difference.
 #[test]
 #[ignore = "writes the vectors"]
 fn regenerate() {
@@ -221,10 +316,20 @@ fn regenerate() {
             std::fs::write(path(folder).join(v.name), &v.bytes).unwrap();
             let result = md5(&v.bytes, Level::Reference, 1);
             match (&v.error, result) {
-                (None, r) => sums += &format!("{folder}/{} {}\n", v.name, r.unwrap_or_else(|e| panic!("{}: {e}", v.name))),
+                (None, r) => {
+                    sums += &format!(
+                        "{folder}/{} {}\n",
+                        v.name,
+                        r.unwrap_or_else(|e| panic!("{}: {e}", v.name))
+                    )
+                }
                 (Some((code, message)), r) => {
                     let e = r.err().unwrap_or_else(|| panic!("{} decodes", v.name));
-                    assert!(e.exit_code() == *code && e.to_string().contains(message), "{}: {e}", v.name);
+                    assert!(
+                        e.exit_code() == *code && e.to_string().contains(message),
+                        "{}: {e}",
+                        v.name
+                    );
                     errors += &format!("{} {code} {message}\n", v.name);
                 }
             }
@@ -237,6 +342,9 @@ fn regenerate() {
     let mut document = std::fs::read_to_string(path("../README.md")).unwrap();
     let start = document.find("<!-- example -->\n").unwrap() + "<!-- example -->\n".len();
     let end = start + document[start..].find("<!-- end -->").unwrap();
-    document.replace_range(start..end, &generate::example(&std::fs::read(path("core/tiny.nvc")).unwrap()));
+    document.replace_range(
+        start..end,
+        &generate::example(&std::fs::read(path("core/tiny.nvc")).unwrap()),
+    );
     std::fs::write(path("../README.md"), document).unwrap();
 }

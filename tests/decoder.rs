@@ -17,7 +17,9 @@ fn pictures(g: &Group, info: &VideoInfo, level: Level) -> Vec<Frame> {
     let graph = g.arch.lower(info, g.frames).unwrap();
     let synth = Synth::new(&graph, &g.network, info, level).unwrap();
     let mut ws = synth.workspace();
-    (0..graph.passes(g.frames)).flat_map(|pass| synth.frames(&synth.source(pass, &g.latents), &mut ws)).collect()
+    (0..graph.passes(g.frames))
+        .flat_map(|pass| synth.frames(&synth.source(pass, &g.latents), &mut ws))
+        .collect()
 }
 
 /// A reader of a copy, which a decoder's thread may keep.
@@ -50,10 +52,18 @@ fn every_level_gives_the_same_samples() {
         let info = info(w, h, chroma, depth);
         let g = random_group(&info, 2, 20_000.0, 7);
         let reference = pictures(&g, &info, Level::Reference);
-        let distinct: std::collections::HashSet<u16> = reference[0].planes[0].data.iter().copied().collect();
-        assert!(w * h < 100 || distinct.len() > 20, "{w}x{h}: the test picture is flat ({} values)", distinct.len());
+        let distinct: std::collections::HashSet<u16> =
+            reference[0].planes[0].data.iter().copied().collect();
+        assert!(
+            w * h < 100 || distinct.len() > 20,
+            "{w}x{h}: the test picture is flat ({} values)",
+            distinct.len()
+        );
         for level in Level::available() {
-            assert!(pictures(&g, &info, level) == reference, "{w}x{h} {chroma:?} differs at {level:?}");
+            assert!(
+                pictures(&g, &info, level) == reference,
+                "{w}x{h} {chroma:?} differs at {level:?}"
+            );
         }
     }
 }
@@ -77,8 +87,16 @@ fn sums_that_need_64_bits_are_exact() {
 #[test]
 fn a_file_gives_back_its_groups_and_its_frames() {
     let info = info(64, 48, Chroma::Yuv420, 8);
-    let groups: Vec<Group> = (0..3).map(|i| random_group(&info, 2 + i, 15_000.0, i as u64)).collect();
-    let bytes = file(&info, &[vec![groups[0].clone()], vec![groups[1].clone(), groups[2].clone()]]);
+    let groups: Vec<Group> = (0..3)
+        .map(|i| random_group(&info, 2 + i, 15_000.0, i as u64))
+        .collect();
+    let bytes = file(
+        &info,
+        &[
+            vec![groups[0].clone()],
+            vec![groups[1].clone(), groups[2].clone()],
+        ],
+    );
     let mut d = StreamDecoder::new(&bytes[..], Options::default()).unwrap();
     assert_eq!(d.info(), &info);
     let mut got = Vec::new();
@@ -92,9 +110,22 @@ fn a_file_gives_back_its_groups_and_its_frames() {
     assert!(got == groups);
     assert_eq!(d.bytes_read(), bytes.len() as u64);
 
-    let expected: Vec<Frame> = groups.iter().flat_map(|g| pictures(g, &info, Level::Reference)).collect();
+    let expected: Vec<Frame> = groups
+        .iter()
+        .flat_map(|g| pictures(g, &info, Level::Reference))
+        .collect();
     for threads in [1, 2, 3] {
-        assert!(decode(&bytes, Options { threads, ..Options::default() }).unwrap() == expected);
+        assert!(
+            decode(
+                &bytes,
+                Options {
+                    threads,
+                    ..Options::default()
+                }
+            )
+            .unwrap()
+                == expected
+        );
     }
     let mut d = StreamDecoder::new(reader(&bytes), Options::default()).unwrap();
     let mut some = Vec::new();
@@ -132,15 +163,26 @@ fn patched(bytes: &[u8], n: usize, change: impl Fn(&mut Vec<u8>)) -> Vec<u8> {
 
 fn small() -> Vec<u8> {
     let info = info(16, 8, Chroma::Yuv420, 8);
-    file(&info, &[vec![random_group(&info, 2, 1_500.0, 1)], vec![random_group(&info, 1, 1_500.0, 2)]])
+    file(
+        &info,
+        &[
+            vec![random_group(&info, 2, 1_500.0, 1)],
+            vec![random_group(&info, 1, 1_500.0, 2)],
+        ],
+    )
 }
 
 #[test]
 fn truncation_anywhere_is_an_error_with_an_offset() {
     let bytes = small();
     assert!(decode(&bytes, Options::default()).is_ok());
-    for n in (0..200.min(bytes.len())).chain((200..bytes.len()).step_by(97)).chain(bytes.len() - 60..bytes.len()) {
-        let e = decode(&bytes[..n], Options::default()).err().unwrap_or_else(|| panic!("{n} bytes decoded"));
+    for n in (0..200.min(bytes.len()))
+        .chain((200..bytes.len()).step_by(97))
+        .chain(bytes.len() - 60..bytes.len())
+    {
+        let e = decode(&bytes[..n], Options::default())
+            .err()
+            .unwrap_or_else(|| panic!("{n} bytes decoded"));
         assert_eq!(e.exit_code(), 4, "{n} bytes: {e}");
     }
 }
@@ -151,7 +193,9 @@ fn a_flipped_bit_anywhere_is_an_error() {
     for i in (0..bytes.len()).filter(|i| *i < 120 || i % 61 == 0 || *i + 60 > bytes.len()) {
         let mut b = bytes.clone();
         b[i] ^= 1 << (i % 8);
-        let e = decode(&b, Options::default()).err().unwrap_or_else(|| panic!("byte {i} flipped and decoded"));
+        let e = decode(&b, Options::default())
+            .err()
+            .unwrap_or_else(|| panic!("byte {i} flipped and decoded"));
         assert!([4, 5].contains(&e.exit_code()), "byte {i}: {e}");
     }
 }
@@ -168,10 +212,20 @@ fn flips_under_a_right_crc_never_panic() {
                         *v ^= 1 << bit;
                     }
                 });
-                match decode(&b, Options { level: Level::Scalar, threads: 1, ..Options::default() }) {
+                match decode(
+                    &b,
+                    Options {
+                        level: Level::Scalar,
+                        threads: 1,
+                        ..Options::default()
+                    },
+                ) {
                     Ok(_) => {}
                     Err(e) => {
-                        assert!([4, 5].contains(&e.exit_code()), "packet {packet} byte {i} bit {bit}: {e}");
+                        assert!(
+                            [4, 5].contains(&e.exit_code()),
+                            "packet {packet} byte {i} bit {bit}: {e}"
+                        );
                         refused += 1;
                     }
                 }
@@ -186,7 +240,10 @@ fn empty_and_foreign_files_are_named() {
     let e = decode(b"", Options::default()).unwrap_err();
     assert!(e.to_string().contains("empty"), "{e}");
     let e = decode(b"YUV4MPEG2 W4 H4 F25:1\nFRAME\n", Options::default()).unwrap_err();
-    assert!(e.exit_code() == 4 && e.to_string().contains("not an NVC file"), "{e}");
+    assert!(
+        e.exit_code() == 4 && e.to_string().contains("not an NVC file"),
+        "{e}"
+    );
     let mut b = small();
     b.extend(b"more");
     assert_eq!(decode(&b, Options::default()).unwrap_err().exit_code(), 4);
@@ -266,12 +323,24 @@ impl Read for Pipe {
 
 fn pipe() -> (mpsc::Sender<Vec<u8>>, Pipe) {
     let (send, parts) = mpsc::channel();
-    (send, Pipe { parts, part: Vec::new(), taken: Arc::default() })
+    (
+        send,
+        Pipe {
+            parts,
+            part: Vec::new(),
+            taken: Arc::default(),
+        },
+    )
 }
 
 fn sections(count: usize, frames: usize) -> (Vec<u8>, Vec<usize>) {
     let info = info(16, 8, Chroma::Yuv420, 8);
-    let bytes = file(&info, &(0..count).map(|i| vec![random_group(&info, frames, 1_500.0, i as u64)]).collect::<Vec<_>>());
+    let bytes = file(
+        &info,
+        &(0..count)
+            .map(|i| vec![random_group(&info, frames, 1_500.0, i as u64)])
+            .collect::<Vec<_>>(),
+    );
     let ends = packet_ends(&bytes);
     (bytes, ends)
 }
@@ -289,14 +358,24 @@ fn frames_come_out_before_the_next_section_arrives() {
         if i % 2 == 1 {
             let section = 1 + i as usize / 2;
             // with the last one also the file's end
-            let end = if section == 3 { bytes.len() } else { ends[section + 1] };
-            send.as_ref().unwrap().send(bytes[ends[section]..end].to_vec()).unwrap();
+            let end = if section == 3 {
+                bytes.len()
+            } else {
+                ends[section + 1]
+            };
+            send.as_ref()
+                .unwrap()
+                .send(bytes[ends[section]..end].to_vec())
+                .unwrap();
             send.take_if(|_| section == 3);
         }
         Ok(())
     })
     .unwrap();
-    assert_eq!((seen, d.frames_read(), d.bytes_read()), (6, 6, bytes.len() as u64));
+    assert_eq!(
+        (seen, d.frames_read(), d.bytes_read()),
+        (6, 6, bytes.len() as u64)
+    );
 }
 
 #[test]
@@ -314,9 +393,16 @@ fn a_failing_sink_ends_decoding_though_the_pipe_is_silent() {
         })
         .unwrap_err();
     assert_eq!((e.exit_code(), seen), (130, 1));
-    assert!(start.elapsed() < Duration::from_secs(30), "waited {:?} for a pipe that says nothing", start.elapsed());
+    assert!(
+        start.elapsed() < Duration::from_secs(30),
+        "waited {:?} for a pipe that says nothing",
+        start.elapsed()
+    );
     assert_eq!(d.next_section().err().unwrap().exit_code(), 2);
-    assert_eq!(d.decode(0..1, &mut |_, _| Ok(())).unwrap_err().exit_code(), 2);
+    assert_eq!(
+        d.decode(0..1, &mut |_, _| Ok(())).unwrap_err().exit_code(),
+        2
+    );
     drop(send);
 }
 
@@ -326,7 +412,14 @@ fn frames_before_a_damaged_section_are_given_out_first() {
     bytes[ends[1] + 40] ^= 1;
     for threads in [1, 4] {
         let mut seen = 0;
-        let mut d = StreamDecoder::new(reader(&bytes), Options { threads, ..Options::default() }).unwrap();
+        let mut d = StreamDecoder::new(
+            reader(&bytes),
+            Options {
+                threads,
+                ..Options::default()
+            },
+        )
+        .unwrap();
         let e = d
             .decode(0..u64::MAX, &mut |_, _| {
                 seen += 1;
@@ -334,7 +427,10 @@ fn frames_before_a_damaged_section_are_given_out_first() {
             })
             .unwrap_err();
         assert_eq!(seen, 2, "{e}");
-        assert!(e.exit_code() == 4 && e.to_string().contains(&format!("byte {}", ends[1])), "{e}");
+        assert!(
+            e.exit_code() == 4 && e.to_string().contains(&format!("byte {}", ends[1])),
+            "{e}"
+        );
     }
 }
 
@@ -345,7 +441,14 @@ fn reading_keeps_one_group_ahead_of_rendering() {
     let taken = pipe.taken.clone();
     send.send(bytes.clone()).unwrap();
     drop(send);
-    let mut d = StreamDecoder::new(pipe, Options { threads: 1, ..Options::default() }).unwrap();
+    let mut d = StreamDecoder::new(
+        pipe,
+        Options {
+            threads: 1,
+            ..Options::default()
+        },
+    )
+    .unwrap();
     let mut ahead = Vec::new();
     d.decode(0..u64::MAX, &mut |i, _| {
         std::thread::sleep(Duration::from_millis(20));
@@ -355,8 +458,14 @@ fn reading_keeps_one_group_ahead_of_rendering() {
         Ok(())
     })
     .unwrap();
-    assert!(ahead.iter().all(|&a| a <= 1), "sections read ahead: {ahead:?}");
-    assert!(ahead[..10].contains(&1), "nothing is read while pictures are computed: {ahead:?}");
+    assert!(
+        ahead.iter().all(|&a| a <= 1),
+        "sections read ahead: {ahead:?}"
+    );
+    assert!(
+        ahead[..10].contains(&1),
+        "nothing is read while pictures are computed: {ahead:?}"
+    );
 }
 
 #[test]
@@ -369,18 +478,32 @@ fn light_and_siting_are_known_before_the_first_section_has_arrived() {
         max_luminance: u32::MAX,
         min_luminance: 0,
     };
-    let light = LightInfo { mastering: Some(mastering), content: Some(ContentLight { max_cll: 65535, max_fall: 1 }) };
+    let light = LightInfo {
+        mastering: Some(mastering),
+        content: Some(ContentLight {
+            max_cll: 65535,
+            max_fall: 1,
+        }),
+    };
     let plain = info(24, 16, Chroma::Yuv420, 10);
     let mut lit = plain;
     (lit.color.siting, lit.color.light) = (Siting::TopLeft, Some(light));
     let g = random_group(&plain, 3, 2000.0, 5);
     let (bytes, without) = (file(&lit, &[vec![g.clone()]]), file(&plain, &[vec![g]]));
-    assert_eq!(decode(&bytes, Options::default()).unwrap(), decode(&without, Options::default()).unwrap());
+    assert_eq!(
+        decode(&bytes, Options::default()).unwrap(),
+        decode(&without, Options::default()).unwrap()
+    );
 
-    let [header, light] = packet_ends(&bytes)[..2] else { panic!("no packets") };
+    let [header, light] = packet_ends(&bytes)[..2] else {
+        panic!("no packets")
+    };
     let d = StreamDecoder::new(Ends(&bytes[..light + 5]), Options::default()).unwrap();
     assert_eq!(*d.info(), lit);
-    assert_eq!((d.bytes_read(), d.ancillary_bytes()), (light as u64, (light - header) as u64));
+    assert_eq!(
+        (d.bytes_read(), d.ancillary_bytes()),
+        (light as u64, (light - header) as u64)
+    );
 }
 
 /// A reader that must not be asked for more than it has.

@@ -4,7 +4,8 @@
 
 use nvc::bitstream::fields::spec_table;
 use nvc::bitstream::header::{
-    GroupHeader, HnervHeader, HnervStage, IndexEntry, NervHeader, NervppHeader, NirvanaHeader, SectionHeader, SequenceHeader,
+    GroupHeader, HnervHeader, HnervStage, IndexEntry, NervHeader, NervppHeader, NirvanaHeader,
+    SectionHeader, SequenceHeader,
 };
 use nvc::bitstream::light::{ContentFields, LightHeader, MasteringFields};
 use nvc::entropy::normal::TAIL;
@@ -16,7 +17,14 @@ const DOCUMENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/bitstream-spec/READ
 fn parts() -> Vec<(&'static str, String)> {
     let table = |numbers: Vec<u32>, a_line: usize| {
         let line = |l: &[u32]| l.iter().map(u32::to_string).collect::<Vec<_>>().join(" ");
-        format!("```\n{}\n```\n", numbers.chunks(a_line).map(line).collect::<Vec<_>>().join("\n"))
+        format!(
+            "```\n{}\n```\n",
+            numbers
+                .chunks(a_line)
+                .map(line)
+                .collect::<Vec<_>>()
+                .join("\n")
+        )
     };
     let short = |numbers: &[u16]| table(numbers.iter().map(|&v| v.into()).collect(), 16);
     vec![
@@ -44,15 +52,26 @@ fn parts() -> Vec<(&'static str, String)> {
 /// Byte range of a part, between its marker and `<!-- end -->`.
 fn place(text: &str, name: &str) -> std::ops::Range<usize> {
     let marker = format!("<!-- {name} -->\n");
-    let start = text.find(&marker).unwrap_or_else(|| panic!("the document has no '{name}'")) + marker.len();
-    start..start + text[start..].find("<!-- end -->").expect("every part has an end")
+    let start = text
+        .find(&marker)
+        .unwrap_or_else(|| panic!("the document has no '{name}'"))
+        + marker.len();
+    start
+        ..start
+            + text[start..]
+                .find("<!-- end -->")
+                .expect("every part has an end")
 }
 
 #[test]
 fn tables_agree_with_the_code() {
     let text = std::fs::read_to_string(DOCUMENT).unwrap();
     for (name, wanted) in parts() {
-        assert_eq!(&text[place(&text, name)], wanted, "part '{name}' of the document");
+        assert_eq!(
+            &text[place(&text, name)],
+            wanted,
+            "part '{name}' of the document"
+        );
     }
 }
 

@@ -42,13 +42,20 @@ fn once(level: Level, n: usize) -> usize {
     use pulp::NullaryFnOnce;
     let (sum, products) = match level {
         #[cfg(target_arch = "x86_64")]
-        Level::Sse2 => pulp::x86::V1::try_new().map(|l| (l.vectorize(Loop::<_, 4, 2>(l, n)), 4 * 2 * 8)),
+        Level::Sse2 => {
+            pulp::x86::V1::try_new().map(|l| (l.vectorize(Loop::<_, 4, 2>(l, n)), 4 * 2 * 8))
+        }
         #[cfg(target_arch = "x86_64")]
-        Level::Avx2 => pulp::x86::V3::try_new().map(|l| (l.vectorize(Loop::<_, 4, 2>(l, n)), 4 * 2 * 16)),
+        Level::Avx2 => {
+            pulp::x86::V3::try_new().map(|l| (l.vectorize(Loop::<_, 4, 2>(l, n)), 4 * 2 * 16))
+        }
         #[cfg(target_arch = "x86_64")]
-        Level::Avx512 => pulp::x86::V4::try_new().map(|l| (l.vectorize(Loop::<_, 6, 3>(l, n)), 6 * 3 * 32)),
+        Level::Avx512 => {
+            pulp::x86::V4::try_new().map(|l| (l.vectorize(Loop::<_, 6, 3>(l, n)), 6 * 3 * 32))
+        }
         #[cfg(target_arch = "x86_64")]
-        Level::Vnni => nvc::synth::lanes::Vnni::try_new().map(|l| (l.vectorize(Loop::<_, 6, 3>(l, n)), 6 * 3 * 32)),
+        Level::Vnni => nvc::synth::lanes::Vnni::try_new()
+            .map(|l| (l.vectorize(Loop::<_, 6, 3>(l, n)), 6 * 3 * 32)),
         _ => None,
     }
     .unwrap_or_else(|| (Loop::<_, 2, 1>(Portable, n).call(), 2 * 16));
@@ -68,6 +75,10 @@ pub fn gmacs(level: Level, threads: usize) -> f64 {
     };
     std::thread::scope(|s| {
         let others: Vec<_> = (1..threads).map(|_| s.spawn(one)).collect();
-        one() + others.into_iter().map(|t| t.join().expect("a thread")).sum::<f64>()
+        one()
+            + others
+                .into_iter()
+                .map(|t| t.join().expect("a thread"))
+                .sum::<f64>()
     })
 }

@@ -18,24 +18,37 @@ type Make = fn() -> (VideoInfo, Group);
 
 /// Names, and what makes pictures and network.
 pub const ALL: [(&str, Make); 6] = [
-    ("hnerv-0.1m", || hnerv(common::info(416, 240, Chroma::Yuv420, 8), 100_000.0, 1)),
+    ("hnerv-0.1m", || {
+        hnerv(common::info(416, 240, Chroma::Yuv420, 8), 100_000.0, 1)
+    }),
     // with 132 frames the published sizes
-    ("hnerv-1.5m", || hnerv(common::info(1280, 640, Chroma::Rgb, 8), 1.5e6, 132)),
+    ("hnerv-1.5m", || {
+        hnerv(common::info(1280, 640, Chroma::Rgb, 8), 1.5e6, 132)
+    }),
     ("nerv-0.1m", || nerv(None)),
-    ("nervpp-0.1m", || nerv(Some(NervppHeader { before: 1, after: 1, kernel: 3 }))),
+    ("nervpp-0.1m", || {
+        nerv(Some(NervppHeader {
+            before: 1,
+            after: 1,
+            kernel: 3,
+        }))
+    }),
     ("nirvana-0.1m", nirvana),
     ("wide-0.1m", || {
         // as imported: weights of 12 bits
         let (info, mut g) = hnerv(common::info(416, 240, Chroma::Yuv420, 8), 100_000.0, 1);
         for t in &mut g.network.tensors {
-            t.values.iter_mut().for_each(|v| *v = v.saturating_mul(64).clamp(-2047, 2047));
+            t.values
+                .iter_mut()
+                .for_each(|v| *v = v.saturating_mul(64).clamp(-2047, 2047));
             t.step = Step::nearest(t.step.value() / 64.0);
         }
         (info, g)
     }),
 ];
 
-/// A network whose activations keep their spread from layer to layer, as fitted ones do; the tests' grow until they saturate.
+/// A network whose activations keep their spread from layer to layer, as fitted ones do; the tests'
+/// grow until they saturate.
 fn hnerv(info: VideoInfo, params: f64, frames: usize) -> (VideoInfo, Group) {
     let mut g = common::random_group(&info, frames, params, 1);
     quieten(&mut g, &info);
@@ -52,10 +65,32 @@ fn quieten(g: &mut Group, info: &VideoInfo) {
 }
 
 fn nerv(plus: Option<NervppHeader>) -> (VideoInfo, Group) {
-    let stage = |(stride, kernel, channels)| HnervStage { stride, kernel, channels };
-    let stages: Vec<HnervStage> = [(5, 1, 28), (3, 3, 20), (2, 3, 16), (2, 3, 14), (2, 3, 12)].map(stage).to_vec();
-    let header = NervHeader { levels: 8, hidden: 64, rows: 2, columns: 4, channels: 32, curve: 0, head_kernel: 3, stages: 5 };
-    group(Arch::Nerv(Nerv { header, plus, stages }), 48)
+    let stage = |(stride, kernel, channels)| HnervStage {
+        stride,
+        kernel,
+        channels,
+    };
+    let stages: Vec<HnervStage> = [(5, 1, 28), (3, 3, 20), (2, 3, 16), (2, 3, 14), (2, 3, 12)]
+        .map(stage)
+        .to_vec();
+    let header = NervHeader {
+        levels: 8,
+        hidden: 64,
+        rows: 2,
+        columns: 4,
+        channels: 32,
+        curve: 0,
+        head_kernel: 3,
+        stages: 5,
+    };
+    group(
+        Arch::Nerv(Nerv {
+            header,
+            plus,
+            stages,
+        }),
+        48,
+    )
 }
 
 fn nirvana() -> (VideoInfo, Group) {
@@ -85,8 +120,17 @@ fn group(arch: Arch, frames: usize) -> (VideoInfo, Group) {
         t.step = Step::nearest(0.2 / fan_in.sqrt());
         t.values.iter_mut().for_each(|v| *v = rng.laplace(8, 200));
     }
-    network.scales.iter_mut().zip(&graph.nodes).for_each(|(s, n)| *s = if n.op.has_scale() { 11 } else { 0 });
-    let mut g = Group { arch, network, latents: Vec::new(), frames };
+    network
+        .scales
+        .iter_mut()
+        .zip(&graph.nodes)
+        .for_each(|(s, n)| *s = if n.op.has_scale() { 11 } else { 0 });
+    let mut g = Group {
+        arch,
+        network,
+        latents: Vec::new(),
+        frames,
+    };
     quieten(&mut g, &info);
     (info, g)
 }

@@ -14,27 +14,56 @@ use nvc::synth::{Level, Synth};
 /// The word after `name`.
 fn word(name: &str) -> Option<String> {
     let args: Vec<String> = std::env::args().collect();
-    args.iter().position(|a| a == name).and_then(|i| args.get(i + 1).cloned())
+    args.iter()
+        .position(|a| a == name)
+        .and_then(|i| args.get(i + 1).cloned())
 }
 
 fn number(name: &str, default: usize) -> usize {
-    word(name).map_or(default, |v| v.parse().unwrap_or_else(|e| panic!("{name} {v}: {e}")))
+    word(name).map_or(default, |v| {
+        v.parse().unwrap_or_else(|e| panic!("{name} {v}: {e}"))
+    })
 }
 
 /// As `torch_decode.py` reads it.
 fn shape(arch: &Arch, info: &VideoInfo) -> String {
-    let Arch::Hnerv(h) = arch else { panic!("the table's networks are HNeRVs") };
-    let stages: Vec<String> = h.stages.iter().map(|s| format!("{}:{}:{}", s.stride, s.kernel, s.channels)).collect();
+    let Arch::Hnerv(h) = arch else {
+        panic!("the table's networks are HNeRVs")
+    };
+    let stages: Vec<String> = h
+        .stages
+        .iter()
+        .map(|s| format!("{}:{}:{}", s.stride, s.kernel, s.channels))
+        .collect();
     let sub = u8::from(info.format.chroma == Chroma::Yuv420);
     let g = &h.header;
-    format!("{},{},{},{},{sub},{}", g.latent_channels, g.latent_height, g.latent_width, g.stem_channels, stages.join(","))
+    format!(
+        "{},{},{},{},{sub},{}",
+        g.latent_channels,
+        g.latent_height,
+        g.latent_width,
+        g.stem_channels,
+        stages.join(",")
+    )
 }
 
 /// Seconds a picture of each round.
-fn measure(group: &Group, graph: &Graph, info: &VideoInfo, level: Level, threads: usize, rounds: usize) -> Vec<f64> {
+fn measure(
+    group: &Group,
+    graph: &Graph,
+    info: &VideoInfo,
+    level: Level,
+    threads: usize,
+    rounds: usize,
+) -> Vec<f64> {
     let pool = decoder::pool(threads).expect("threads");
     let synth = Synth::new(graph, &group.network, info, level).expect("a network");
-    let count = synth.per_pass() * if graph.macs() > 5_000_000_000 || level == Level::Reference { threads } else { 8 * threads };
+    let count = synth.per_pass()
+        * if graph.macs() > 5_000_000_000 || level == Level::Reference {
+            threads
+        } else {
+            8 * threads
+        };
     let latents = group.latents[..graph.latent_len()].repeat(count);
     let mut times = Vec::new();
     for round in 0..=rounds {
@@ -49,7 +78,8 @@ fn measure(group: &Group, graph: &Graph, info: &VideoInfo, level: Level, threads
     times
 }
 
-/// Prints milliseconds a picture and what share of the processor's multiply-adds they would take one by one.
+/// Prints milliseconds a picture and what share of the processor's multiply-adds they would take
+/// one by one.
 pub fn main() {
     let (threads, rounds) = (number("--threads", 2), number("--rounds", 7));
     let (only_level, only_net) = (word("--level"), word("--net"));
@@ -57,7 +87,9 @@ pub fn main() {
     let (shapes, brief) = (flag("--shapes"), flag("--brief"));
     if !shapes && !brief {
         println!("{threads} threads, {rounds} rounds");
-        println!("| network | level | ms/frame best, median | fps | GMAC/s | ceiling GMAC/s | share |");
+        println!(
+            "| network | level | ms/frame best, median | fps | GMAC/s | ceiling GMAC/s | share |"
+        );
         println!("|---|---|---|---|---|---|---|");
     }
     for (name, make) in families::ALL {
@@ -85,7 +117,10 @@ pub fn main() {
                 println!("nvc {name} {threads} {:.2} {:.2}", best * 1e3, median * 1e3);
                 continue;
             }
-            let (top, rate) = (ceiling::gmacs(level, threads), graph.macs() as f64 / graph.frames as f64 / median / 1e9);
+            let (top, rate) = (
+                ceiling::gmacs(level, threads),
+                graph.macs() as f64 / graph.frames as f64 / median / 1e9,
+            );
             let (share, fps) = (100.0 * rate / top, 1.0 / median);
             println!(
                 "| {name} | {} | {:.2}, {:.2} | {fps:.1} | {rate:.1} | {top:.1} | {share:.0} % |",

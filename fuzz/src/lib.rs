@@ -1,7 +1,9 @@
-//! What is fuzzed: any bytes decode or are refused, however they arrive, and what is coded reads back.
+//! What is fuzzed: any bytes decode or are refused, however they arrive, and what is coded reads
+//! back.
 //!
-//! `cargo fuzz run -s none decode fuzz/corpus/decode bitstream-spec/vectors/core bitstream-spec/vectors/faulty` and the same for the others;
-//! `-s none` because the decoder has no unsafe code of its own, and it is what a stable toolchain can do.
+//! `cargo fuzz run -s none decode fuzz/corpus/decode bitstream-spec/vectors/core bitstream-spec/vectors/faulty`
+//! and the same for the others; `-s none` because the decoder has no unsafe code of its own, and it
+//! is what a stable toolchain can do.
 
 use std::io::Read;
 
@@ -21,7 +23,11 @@ fn options(threads: usize) -> Options {
         frame_activations: 1 << 22,
         frame_macs: 1 << 26,
     };
-    Options { limits, threads, ..Options::default() }
+    Options {
+        limits,
+        threads,
+        ..Options::default()
+    }
 }
 
 /// Frames before the first error, at most a few, and how it ended.
@@ -69,21 +75,52 @@ pub fn in_pieces(data: &[u8]) {
 pub fn coded_networks(data: &[u8]) {
     let ratio = Ratio { num: 0, den: 0 };
     let format = PixelFormat::new8(Chroma::Gray);
-    let info = VideoInfo { width: 8, height: 8, format, fps: ratio, sar: ratio, color: ColorInfo::UNSPECIFIED };
-    let graph = size::for_params(&info, 1, 500.0, &Default::default()).and_then(|n| n.lower(&info)).expect("a small network");
+    let info = VideoInfo {
+        width: 8,
+        height: 8,
+        format,
+        fps: ratio,
+        sar: ratio,
+        color: ColorInfo::UNSPECIFIED,
+    };
+    let graph = size::for_params(&info, 1, 500.0, &Default::default())
+        .and_then(|n| n.lower(&info))
+        .expect("a small network");
     let mut bytes = data.iter().copied().chain(std::iter::repeat(0));
     let mut next = || bytes.next().unwrap_or(0);
     let mut network = blank_network(&graph);
     for t in &mut network.tensors {
-        let step = Step { mantissa: next() | 128, exponent: next() % (Step::MAX_EXPONENT + 1) };
+        let step = Step {
+            mantissa: next() | 128,
+            exponent: next() % (Step::MAX_EXPONENT + 1),
+        };
         let wide = next() % 16;
-        let values = t.values.iter().map(|_| (i16::from_le_bytes([next(), next()]) >> wide).max(-32767)).collect();
-        *t = Tensor { step, values, scaled: None };
+        let values = t
+            .values
+            .iter()
+            .map(|_| (i16::from_le_bytes([next(), next()]) >> wide).max(-32767))
+            .collect();
+        *t = Tensor {
+            step,
+            values,
+            scaled: None,
+        };
     }
     let own = |i: usize| graph.nodes[i].op.has_scale();
-    network.scales.iter_mut().enumerate().filter(|(i, _)| own(*i)).for_each(|(_, s)| *s = next() % 12);
+    network
+        .scales
+        .iter_mut()
+        .enumerate()
+        .filter(|(i, _)| own(*i))
+        .for_each(|(_, s)| *s = next() % 12);
     let previous = network.clone();
-    for syntax in [Syntax::Plain, Syntax::Modes { previous: None }, Syntax::Modes { previous: Some(&previous) }] {
+    for syntax in [
+        Syntax::Plain,
+        Syntax::Modes { previous: None },
+        Syntax::Modes {
+            previous: Some(&previous),
+        },
+    ] {
         let mut e = Encoder::default();
         // what the syntax has no room for is refused, and not coded wrongly
         if code_network(&mut e, &graph, &network, syntax).is_err() {
@@ -91,7 +128,8 @@ pub fn coded_networks(data: &[u8]) {
         }
         let coded = e.finish();
         let mut d = RangeDecoder::new(&coded, 0).expect("a stream");
-        let back = code_network(&mut d, &graph, &blank_network(&graph), syntax).expect("what was coded");
+        let back =
+            code_network(&mut d, &graph, &blank_network(&graph), syntax).expect("what was coded");
         assert!(back == network, "another network");
     }
 }

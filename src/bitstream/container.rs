@@ -1,4 +1,5 @@
-//! The container (spec section 2): magic, then packets of tag, length, payload and CRC-32, readable from a pipe.
+//! The container (spec section 2): magic, then packets of tag, length, payload and CRC-32, readable
+//! from a pipe.
 
 use std::io::{Read, Write};
 
@@ -9,14 +10,16 @@ use super::limits::Limits;
 use crate::error::{Error, Result};
 use crate::frame::VideoInfo;
 
-/// First bytes of every file. The line ends show transfers that mangle text, the high bit seven-bit ones.
+/// First bytes of every file. The line ends show transfers that mangle text, the high bit seven-bit
+/// ones.
 pub const MAGIC: [u8; 8] = *b"\x8bNVC\r\n\x1a\n";
 /// Bytes of a packet around its payload: tag (1), length (4), CRC-32 (4).
 pub const PACKET_OVERHEAD: u64 = 9;
 /// Most bytes of a whole packet; the index counts them in 32 bits.
 pub const MAX_PACKET: u64 = u32::MAX as u64;
 
-/// Packet tags. A decoder skips unknown packets with a lower-case tag and refuses unknown upper-case ones.
+/// Packet tags. A decoder skips unknown packets with a lower-case tag and refuses unknown
+/// upper-case ones.
 pub mod tag {
     /// Sequence header: first packet, once.
     pub const HEADER: u8 = b'H';
@@ -59,7 +62,11 @@ impl Packet {
         }
         Err(Error::format(
             self.offset,
-            format!("CRC-32 of the '{}' packet does not match its {} bytes", self.tag.escape_ascii(), self.bytes()),
+            format!(
+                "CRC-32 of the '{}' packet does not match its {} bytes",
+                self.tag.escape_ascii(),
+                self.bytes()
+            ),
         ))
     }
 }
@@ -76,14 +83,25 @@ pub struct PacketReader<R> {
 impl<R: Read> PacketReader<R> {
     /// Checks the magic.
     pub fn new(input: R, limits: Limits) -> Result<Self> {
-        let mut r = PacketReader { input, offset: 0, head: None, limits };
+        let mut r = PacketReader {
+            input,
+            offset: 0,
+            head: None,
+            limits,
+        };
         let mut magic = [0; 8];
         let n = r.fill(&mut magic)?;
         if n == 0 {
             return Err(Error::format(0, "empty file (expected the NVC magic)"));
         }
         if magic[..n] != MAGIC[..n] || n < magic.len() {
-            return Err(Error::format(0, format!("not an NVC file: starts with {:02x?}, expected {MAGIC:02x?}", &magic[..n])));
+            return Err(Error::format(
+                0,
+                format!(
+                    "not an NVC file: starts with {:02x?}, expected {MAGIC:02x?}",
+                    &magic[..n]
+                ),
+            ));
         }
         Ok(r)
     }
@@ -100,7 +118,12 @@ impl<R: Read> PacketReader<R> {
                 Ok(0) => break,
                 Ok(k) => n += k,
                 Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
-                Err(e) => return Err(Error::io(format!("reading the stream at byte {}", self.offset + n as u64), e)),
+                Err(e) => {
+                    return Err(Error::io(
+                        format!("reading the stream at byte {}", self.offset + n as u64),
+                        e,
+                    ));
+                }
             }
         }
         self.offset += n as u64;
@@ -115,7 +138,12 @@ impl<R: Read> PacketReader<R> {
             match self.fill(&mut head)? {
                 0 => {}
                 5 => self.head = Some(head),
-                n => return Err(Error::format(offset, format!("truncated packet: {n} of 5 bytes of tag and length"))),
+                n => {
+                    return Err(Error::format(
+                        offset,
+                        format!("truncated packet: {n} of 5 bytes of tag and length"),
+                    ));
+                }
             }
         }
         Ok(self.head.map(|h| h[0]))
@@ -125,14 +153,29 @@ impl<R: Read> PacketReader<R> {
     pub fn next_packet(&mut self) -> Result<Option<Packet>> {
         self.peek()?;
         let offset = self.offset();
-        let Some(head) = self.head.take() else { return Ok(None) };
+        let Some(head) = self.head.take() else {
+            return Ok(None);
+        };
         let len = u32::from_le_bytes([head[1], head[2], head[3], head[4]]);
         if !head[0].is_ascii_alphabetic() {
-            return Err(Error::format(offset, format!("packet tag is 0x{:02x} (allowed: ASCII letters)", head[0])));
+            return Err(Error::format(
+                offset,
+                format!("packet tag is 0x{:02x} (allowed: ASCII letters)", head[0]),
+            ));
         }
-        Limits::check("bytes of a packet", u64::from(len), self.limits.section_bytes)?;
+        Limits::check(
+            "bytes of a packet",
+            u64::from(len),
+            self.limits.section_bytes,
+        )?;
         if u64::from(len) + PACKET_OVERHEAD > MAX_PACKET {
-            return Err(Error::format(offset, format!("packet of {} bytes (at most {MAX_PACKET})", u64::from(len) + PACKET_OVERHEAD)));
+            return Err(Error::format(
+                offset,
+                format!(
+                    "packet of {} bytes (at most {MAX_PACKET})",
+                    u64::from(len) + PACKET_OVERHEAD
+                ),
+            ));
         }
         // grows with the bytes that really arrive, so a lying length allocates nothing
         let mut payload = Vec::new();
@@ -157,7 +200,12 @@ impl<R: Read> PacketReader<R> {
         hash.update(&head);
         hash.update(&payload);
         let crc_ok = hash.finalize() == u32::from_le_bytes(crc);
-        Ok(Some(Packet { tag: head[0], offset, payload, crc_ok }))
+        Ok(Some(Packet {
+            tag: head[0],
+            offset,
+            payload,
+            crc_ok,
+        }))
     }
 }
 
@@ -169,9 +217,14 @@ pub struct ContainerWriter<W> {
 }
 
 impl<W: Write> ContainerWriter<W> {
-    /// Writes the magic and what is known of the sequence: its header and, if there is any, its light packet.
+    /// Writes the magic and what is known of the sequence: its header and, if there is any, its
+    /// light packet.
     pub fn new(output: W, info: &VideoInfo) -> Result<Self> {
-        let mut w = ContainerWriter { output, offset: 0, index: Vec::new() };
+        let mut w = ContainerWriter {
+            output,
+            offset: 0,
+            index: Vec::new(),
+        };
         let mut payload = Vec::new();
         SequenceHeader::new(info)?.write(&mut payload);
         w.raw(&MAGIC)?;
@@ -188,7 +241,9 @@ impl<W: Write> ContainerWriter<W> {
     }
 
     fn raw(&mut self, bytes: &[u8]) -> Result<()> {
-        self.output.write_all(bytes).map_err(|e| Error::io("writing the stream", e))?;
+        self.output
+            .write_all(bytes)
+            .map_err(|e| Error::io("writing the stream", e))?;
         self.offset += bytes.len() as u64;
         Ok(())
     }
@@ -196,7 +251,9 @@ impl<W: Write> ContainerWriter<W> {
     fn packet(&mut self, tag: u8, payload: &[u8]) -> Result<()> {
         let bytes = payload.len() as u64 + PACKET_OVERHEAD;
         if bytes > MAX_PACKET {
-            return Err(Error::Unsupported(format!("a packet of {bytes} bytes (at most {MAX_PACKET})")));
+            return Err(Error::Unsupported(format!(
+                "a packet of {bytes} bytes (at most {MAX_PACKET})"
+            )));
         }
         let len = payload.len() as u32;
         let mut head = vec![tag];
@@ -212,8 +269,13 @@ impl<W: Write> ContainerWriter<W> {
     /// Writes one section and flushes, so that a reader at the other end of a pipe can start.
     pub fn section(&mut self, frames: u32, payload: &[u8]) -> Result<()> {
         self.packet(tag::SECTION, payload)?;
-        self.index.push(IndexEntry { frames, bytes: (payload.len() as u64 + PACKET_OVERHEAD) as u32 });
-        self.output.flush().map_err(|e| Error::io("writing the stream", e))
+        self.index.push(IndexEntry {
+            frames,
+            bytes: (payload.len() as u64 + PACKET_OVERHEAD) as u32,
+        });
+        self.output
+            .flush()
+            .map_err(|e| Error::io("writing the stream", e))
     }
 
     /// Writes the index and returns the output and the bytes of the whole file.
@@ -225,7 +287,9 @@ impl<W: Write> ContainerWriter<W> {
         }
         payload.extend(start.to_le_bytes());
         self.packet(tag::INDEX, &payload)?;
-        self.output.flush().map_err(|e| Error::io("writing the stream", e))?;
+        self.output
+            .flush()
+            .map_err(|e| Error::io("writing the stream", e))?;
         Ok((self.output, self.offset))
     }
 }
@@ -241,7 +305,13 @@ pub fn parse_index(packet: &Packet) -> Result<Vec<IndexEntry>> {
     let b = r.bytes(8, "index offset")?;
     let own = u64::from_le_bytes([b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]]);
     if own != packet.offset {
-        return Err(Error::format(at, format!("index offset is {own}, the index stands at {}", packet.offset)));
+        return Err(Error::format(
+            at,
+            format!(
+                "index offset is {own}, the index stands at {}",
+                packet.offset
+            ),
+        ));
     }
     Ok(entries)
 }

@@ -1,7 +1,8 @@
 //! Header fields: one declaration serves reading, writing, dumping and the specification's tables.
 //!
-//! A *bundle* is a fixed list of unsigned fields. [`bundle!`](crate::bitstream::fields::bundle) declares it once; spec
-//! section 3 prints the same declarations as tables, and a test compares the two.
+//! A *bundle* is a fixed list of unsigned fields. [`bundle!`](crate::bitstream::fields::bundle)
+//! declares it once; spec section 3 prints the same declarations as tables, and a test compares the
+//! two.
 
 use crate::error::{Error, Result};
 
@@ -12,7 +13,8 @@ pub enum Kind {
     U8,
     /// LEB128: 7 bits a byte, least significant group first, at most 5 bytes, shortest form only.
     Varint,
-    /// One byte at the end of a payload, where only such fields may follow; 0 if the payload ends before it.
+    /// One byte at the end of a payload, where only such fields may follow; 0 if the payload ends
+    /// before it.
     OptionalU8,
 }
 
@@ -58,7 +60,10 @@ impl<'a> Reader<'a> {
     /// The next `n` bytes.
     pub fn bytes(&mut self, n: usize, what: &str) -> Result<&'a [u8]> {
         if n > self.remaining() {
-            return Err(Error::format(self.offset(), format!("{what} needs {n} bytes, {} are left", self.remaining())));
+            return Err(Error::format(
+                self.offset(),
+                format!("{what} needs {n} bytes, {} are left", self.remaining()),
+            ));
         }
         let s = &self.data[self.at..self.at + n];
         self.at += n;
@@ -74,7 +79,10 @@ impl<'a> Reader<'a> {
             Kind::Varint => self.varint(spec.name)?,
         };
         if v < spec.min || v > spec.max {
-            return Err(Error::format(start, format!("{} is {v} (allowed {}..={})", spec.name, spec.min, spec.max)));
+            return Err(Error::format(
+                start,
+                format!("{} is {v} (allowed {}..={})", spec.name, spec.min, spec.max),
+            ));
         }
         Ok(v)
     }
@@ -87,18 +95,30 @@ impl<'a> Reader<'a> {
             v |= u64::from(b & 0x7f) << (7 * i);
             if b & 0x80 == 0 {
                 if (b == 0 && i > 0) || v > u64::from(u32::MAX) {
-                    return Err(Error::format(start, format!("{name} is not a shortest-form 32-bit varint")));
+                    return Err(Error::format(
+                        start,
+                        format!("{name} is not a shortest-form 32-bit varint"),
+                    ));
                 }
                 return Ok(v as u32);
             }
         }
-        Err(Error::format(start, format!("{name} is a varint of more than 5 bytes")))
+        Err(Error::format(
+            start,
+            format!("{name} is a varint of more than 5 bytes"),
+        ))
     }
 }
 
 /// Appends one field.
 pub fn write_field(out: &mut Vec<u8>, spec: &FieldSpec, v: u32) {
-    debug_assert!((spec.min..=spec.max).contains(&v), "{} = {v} outside {}..={}", spec.name, spec.min, spec.max);
+    debug_assert!(
+        (spec.min..=spec.max).contains(&v),
+        "{} = {v} outside {}..={}",
+        spec.name,
+        spec.min,
+        spec.max
+    );
     match spec.kind {
         Kind::U8 | Kind::OptionalU8 => out.push(v as u8),
         Kind::Varint => {
@@ -115,7 +135,11 @@ pub fn write_field(out: &mut Vec<u8>, spec: &FieldSpec, v: u32) {
 /// Number of fields that a writer writes.
 pub fn written(specs: &[FieldSpec], values: &[(&'static str, u32)]) -> usize {
     let needed = |(spec, (_, v)): (&FieldSpec, &(_, u32))| spec.kind != Kind::OptionalU8 || *v != 0;
-    specs.iter().zip(values).rposition(needed).map_or(0, |last| last + 1)
+    specs
+        .iter()
+        .zip(values)
+        .rposition(needed)
+        .map_or(0, |last| last + 1)
 }
 
 /// Declares a bundle of fields: the struct, `read`, `write`, `dump` and the table `FIELDS`.
@@ -145,7 +169,8 @@ macro_rules! bundle {
                 }
             }
 
-            /// Names and values in stream order; optional fields of 0 that end the list are left out.
+            /// Names and values in stream order; optional fields of 0 that end the list are left
+            /// out.
             pub fn dump(&self) -> Vec<(&'static str, u32)> {
                 let mut all = vec![$((stringify!($field), self.$field),)*];
                 all.truncate($crate::bitstream::fields::written(Self::FIELDS, &all));
@@ -165,7 +190,10 @@ pub fn spec_table(fields: &[FieldSpec]) -> String {
             Kind::Varint => "varint",
             Kind::OptionalU8 => "u8, optional",
         };
-        s += &format!("| `{}` | {kind} | {}..={} | {} |\n", f.name, f.min, f.max, f.doc);
+        s += &format!(
+            "| `{}` | {kind} | {}..={} | {} |\n",
+            f.name, f.min, f.max, f.doc
+        );
     }
     s
 }

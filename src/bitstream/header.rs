@@ -1,4 +1,5 @@
-//! Headers of sequence, section and group (spec section 3): plain data, no interpretation of samples.
+//! Headers of sequence, section and group (spec section 3): plain data, no interpretation of
+//! samples.
 
 use super::fields::bundle;
 use crate::error::{Error, Result};
@@ -37,7 +38,8 @@ bundle! {
 }
 
 bundle! {
-    /// Start of a group (spec section 3.3). The architecture's own fields follow, then the coded parts.
+    /// Start of a group (spec section 3.3). The architecture's own fields follow, then the coded
+    /// parts.
     GroupHeader {
         frames: Varint(1, 65535), "frames in the group";
         arch: U8(1, 255), "architecture: 1 HNeRV, 2 NeRV, 3 NeRV++, 4 NIRVANA, 5 HNeRV with tanh";
@@ -68,7 +70,8 @@ bundle! {
 }
 
 bundle! {
-    /// Architecture fields of NeRV (spec section 3.6); NeRV++ adds [`NervppHeader`], then `stages` times [`HnervStage`] follow.
+    /// Architecture fields of NeRV (spec section 3.6); NeRV++ adds [`NervppHeader`], then `stages`
+    /// times [`HnervStage`] follow.
     NervHeader {
         levels: U8(1, 40), "frequencies of the positional code";
         hidden: Varint(1, 4096), "channels of the stem's first layer";
@@ -119,11 +122,15 @@ impl SequenceHeader {
     pub fn new(info: &VideoInfo) -> Result<Self> {
         let dim = |v: usize, what: &str| match u32::try_from(v) {
             Ok(v @ 1..=65535) => Ok(v),
-            _ => Err(Error::Parameter(format!("{what} is {v} (allowed 1..=65535)"))),
+            _ => Err(Error::Parameter(format!(
+                "{what} is {v} (allowed 1..=65535)"
+            ))),
         };
         let side = |v: u32| match v {
             0..=65535 => Ok(v),
-            _ => Err(Error::Parameter(format!("sample aspect ratio with a side of {v} (allowed 0..=65535)"))),
+            _ => Err(Error::Parameter(format!(
+                "sample aspect ratio with a side of {v} (allowed 0..=65535)"
+            ))),
         };
         Ok(SequenceHeader {
             format_version: FORMAT_VERSION,
@@ -149,7 +156,11 @@ impl SequenceHeader {
                 Range::Full => 2,
             },
             // says nothing of other layouts
-            chroma_location: if info.format.chroma == Chroma::Yuv420 { info.color.siting as u32 } else { 0 },
+            chroma_location: if info.format.chroma == Chroma::Yuv420 {
+                info.color.siting as u32
+            } else {
+                0
+            },
         })
     }
 
@@ -162,18 +173,28 @@ impl SequenceHeader {
             width: self.width as usize,
             height: self.height as usize,
             format: PixelFormat {
-                chroma: [Chroma::Gray, Chroma::Yuv420, Chroma::Yuv444, Chroma::Rgb][self.chroma as usize],
+                chroma: [Chroma::Gray, Chroma::Yuv420, Chroma::Yuv444, Chroma::Rgb]
+                    [self.chroma as usize],
                 bit_depth: self.bit_depth as u8,
             },
-            fps: Ratio { num: self.fps_num, den: self.fps_den },
-            sar: Ratio { num: self.sar_num, den: self.sar_den },
+            fps: Ratio {
+                num: self.fps_num,
+                den: self.fps_den,
+            },
+            sar: Ratio {
+                num: self.sar_num,
+                den: self.sar_den,
+            },
             color: ColorInfo {
                 primaries: self.primaries as u8,
                 transfer: self.transfer as u8,
                 matrix: self.matrix as u8,
                 range: [Range::Unspecified, Range::Limited, Range::Full][self.range as usize],
                 // files from before this field may have any byte in its place
-                siting: Siting::ALL.get(self.chroma_location as usize).copied().unwrap_or_default(),
+                siting: Siting::ALL
+                    .get(self.chroma_location as usize)
+                    .copied()
+                    .unwrap_or_default(),
                 ..ColorInfo::UNSPECIFIED
             },
         })
@@ -192,20 +213,32 @@ mod tests {
             format: PixelFormat::new8(chroma),
             fps: Ratio { num: 25, den: 1 },
             sar: Ratio { num: 0, den: 0 },
-            color: ColorInfo { siting, ..ColorInfo::UNSPECIFIED },
+            color: ColorInfo {
+                siting,
+                ..ColorInfo::UNSPECIFIED
+            },
         }
     }
 
     fn read(payload: &[u8]) -> VideoInfo {
-        SequenceHeader::read(&mut Reader::new(payload, 0)).unwrap().info(0).unwrap()
+        SequenceHeader::read(&mut Reader::new(payload, 0))
+            .unwrap()
+            .info(0)
+            .unwrap()
     }
 
     #[test]
     fn sitings_round_trip_and_the_unspecified_one_takes_no_byte() {
         for (code, siting) in Siting::ALL.into_iter().enumerate() {
             let mut payload = Vec::new();
-            SequenceHeader::new(&info(Chroma::Yuv420, siting)).unwrap().write(&mut payload);
-            assert_eq!(payload.get(13).copied(), Some(code as u8).filter(|c| *c > 0), "{siting:?}");
+            SequenceHeader::new(&info(Chroma::Yuv420, siting))
+                .unwrap()
+                .write(&mut payload);
+            assert_eq!(
+                payload.get(13).copied(),
+                Some(code as u8).filter(|c| *c > 0),
+                "{siting:?}"
+            );
             assert_eq!(read(&payload), info(Chroma::Yuv420, siting));
             // an older decoder's view, and a later encoder's
             assert_eq!(read(&payload[..13]).color.siting, Siting::Unspecified);
@@ -213,10 +246,17 @@ mod tests {
             payload.extend([9, 0xff]);
             assert_eq!(read(&payload).color.siting, siting);
             payload[13] += 7;
-            assert_eq!(read(&payload).color.siting, Siting::Unspecified, "{}", payload[13]);
+            assert_eq!(
+                read(&payload).color.siting,
+                Siting::Unspecified,
+                "{}",
+                payload[13]
+            );
         }
         let mut payload = Vec::new();
-        SequenceHeader::new(&info(Chroma::Yuv444, Siting::Left)).unwrap().write(&mut payload);
+        SequenceHeader::new(&info(Chroma::Yuv444, Siting::Left))
+            .unwrap()
+            .write(&mut payload);
         assert_eq!(payload.len(), 13);
     }
 }

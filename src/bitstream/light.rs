@@ -1,4 +1,5 @@
-//! The light packet (spec section 3.8): what a display with another range of brightness wants to know.
+//! The light packet (spec section 3.8): what a display with another range of brightness wants to
+//! know.
 
 use super::fields::{Reader, bundle};
 use crate::error::Result;
@@ -36,10 +37,14 @@ bundle! {
     }
 }
 
-/// Reads the payload of an `l` packet; what follows its fields is left to later versions (spec section 3.8).
+/// Reads the payload of an `l` packet; what follows its fields is left to later versions (spec
+/// section 3.8).
 pub fn read(r: &mut Reader<'_>) -> Result<LightInfo> {
     let header = LightHeader::read(r)?;
-    let mut light = LightInfo { mastering: None, content: None };
+    let mut light = LightInfo {
+        mastering: None,
+        content: None,
+    };
     if header.mastering == 1 {
         let f = MasteringFields::read(r)?;
         let at = |x: u32, y: u32| [x as u16, y as u16];
@@ -54,7 +59,10 @@ pub fn read(r: &mut Reader<'_>) -> Result<LightInfo> {
     }
     if header.content == 1 {
         let f = ContentFields::read(r)?;
-        light.content = Some(ContentLight { max_cll: f.max_cll as u16, max_fall: f.max_fall as u16 });
+        light.content = Some(ContentLight {
+            max_cll: f.max_cll as u16,
+            max_fall: f.max_fall as u16,
+        });
     }
     Ok(light)
 }
@@ -62,15 +70,39 @@ pub fn read(r: &mut Reader<'_>) -> Result<LightInfo> {
 /// The payload of an `l` packet.
 pub fn write(light: &LightInfo) -> Vec<u8> {
     let mut out = Vec::new();
-    LightHeader { mastering: light.mastering.is_some().into(), content: light.content.is_some().into() }.write(&mut out);
+    LightHeader {
+        mastering: light.mastering.is_some().into(),
+        content: light.content.is_some().into(),
+    }
+    .write(&mut out);
     if let Some(m) = light.mastering {
-        let [[green_x, green_y], [blue_x, blue_y], [red_x, red_y], [white_x, white_y]] =
-            [m.green, m.blue, m.red, m.white].map(|p| p.map(u32::from));
+        let [
+            [green_x, green_y],
+            [blue_x, blue_y],
+            [red_x, red_y],
+            [white_x, white_y],
+        ] = [m.green, m.blue, m.red, m.white].map(|p| p.map(u32::from));
         let (max_luminance, min_luminance) = (m.max_luminance, m.min_luminance);
-        MasteringFields { green_x, green_y, blue_x, blue_y, red_x, red_y, white_x, white_y, max_luminance, min_luminance }.write(&mut out);
+        MasteringFields {
+            green_x,
+            green_y,
+            blue_x,
+            blue_y,
+            red_x,
+            red_y,
+            white_x,
+            white_y,
+            max_luminance,
+            min_luminance,
+        }
+        .write(&mut out);
     }
     if let Some(c) = light.content {
-        ContentFields { max_cll: c.max_cll.into(), max_fall: c.max_fall.into() }.write(&mut out);
+        ContentFields {
+            max_cll: c.max_cll.into(),
+            max_fall: c.max_fall.into(),
+        }
+        .write(&mut out);
     }
     out
 }
@@ -89,13 +121,19 @@ mod tests {
             max_luminance: 10_000_000,
             min_luminance: 50,
         }),
-        content: Some(ContentLight { max_cll: 1000, max_fall: 400 }),
+        content: Some(ContentLight {
+            max_cll: 1000,
+            max_fall: 400,
+        }),
     };
 
     #[test]
     fn each_part_alone_and_both() {
         for (mastering, content) in [(true, true), (true, false), (false, true), (false, false)] {
-            let light = LightInfo { mastering: LIGHT.mastering.filter(|_| mastering), content: LIGHT.content.filter(|_| content) };
+            let light = LightInfo {
+                mastering: LIGHT.mastering.filter(|_| mastering),
+                content: LIGHT.content.filter(|_| content),
+            };
             let mut payload = write(&light);
             assert_eq!(payload[..2], [u8::from(mastering), u8::from(content)]);
             payload.extend([1, 0xff]);
@@ -109,10 +147,20 @@ mod tests {
     fn every_short_payload_is_refused() {
         let payload = write(&LIGHT);
         for n in 0..payload.len() {
-            let e = read(&mut Reader::new(&payload[..n], 100)).unwrap_err().to_string();
-            assert!(e.contains(&format!("{}", 100 + n)) && e.contains("needs 1 bytes"), "{n} bytes: {e}");
+            let e = read(&mut Reader::new(&payload[..n], 100))
+                .unwrap_err()
+                .to_string();
+            assert!(
+                e.contains(&format!("{}", 100 + n)) && e.contains("needs 1 bytes"),
+                "{n} bytes: {e}"
+            );
         }
-        let e = read(&mut Reader::new(&[1, 2], 100)).unwrap_err().to_string();
-        assert!(e.contains("content is 2 (allowed 0..=1)") && e.contains("101"), "{e}");
+        let e = read(&mut Reader::new(&[1, 2], 100))
+            .unwrap_err()
+            .to_string();
+        assert!(
+            e.contains("content is 2 (allowed 0..=1)") && e.contains("101"),
+            "{e}"
+        );
     }
 }

@@ -35,6 +35,14 @@ impl Default for Limits {
 impl Limits {
     /// An [`Error::Limits`] unless `actual <= allowed`.
     pub fn check(what: &'static str, actual: u64, allowed: u64) -> Result<()> {
-        if actual > allowed { Err(Error::Limits { what, actual, allowed }) } else { Ok(()) }
+        if actual > allowed {
+            Err(Error::Limits {
+                what,
+                actual,
+                allowed,
+            })
+        } else {
+            Ok(())
+        }
     }
 }

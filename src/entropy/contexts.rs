@@ -16,7 +16,8 @@ pub const MAX_MAGNITUDE: i32 = 32767;
 const MAX_BITS: usize = 15;
 const MIN_PROBABILITY: u32 = 48;
 
-/// One adaptive binary context: two estimates of P(1) that adapt at different rates, and the number of bits seen.
+/// One adaptive binary context: two estimates of P(1) that adapt at different rates, and the number
+/// of bits seen.
 #[derive(Clone, Copy, Debug)]
 pub struct Bit {
     fast: u16,
@@ -26,7 +27,11 @@ pub struct Bit {
 
 impl Default for Bit {
     fn default() -> Self {
-        Bit { fast: 1 << 15, slow: 1 << 15, seen: 0 }
+        Bit {
+            fast: 1 << 15,
+            slow: 1 << 15,
+            seen: 0,
+        }
     }
 }
 
@@ -34,16 +39,22 @@ impl Bit {
     /// P(1) in units of 2^-16.
     #[inline]
     pub fn p1(&self) -> u32 {
-        ((u32::from(self.fast) + u32::from(self.slow)) >> 1).clamp(MIN_PROBABILITY, (1 << PRECISION) - MIN_PROBABILITY)
+        ((u32::from(self.fast) + u32::from(self.slow)) >> 1)
+            .clamp(MIN_PROBABILITY, (1 << PRECISION) - MIN_PROBABILITY)
     }
 
-    /// Moves both estimates towards `bit`. While few bits were seen the step is about 1/(n+1), the mean of what was seen.
+    /// Moves both estimates towards `bit`. While few bits were seen the step is about 1/(n+1), the
+    /// mean of what was seen.
     #[inline]
     pub fn update(&mut self, bit: bool) {
         let young = 8 - (self.seen + 1).leading_zeros();
         let step = |p: u16, limit: u32| {
             let shift = young.min(limit);
-            if bit { p + ((65535 - p) >> shift) } else { p - (p >> shift) }
+            if bit {
+                p + ((65535 - p) >> shift)
+            } else {
+                p - (p >> shift)
+            }
         };
         self.fast = step(self.fast, 5);
         self.slow = step(self.slow, 7);
@@ -60,9 +71,16 @@ impl EntropyModel<PRECISION> for Binary {
 }
 
 impl EncoderModel<PRECISION> for Binary {
-    fn left_cumulative_and_probability(&self, symbol: impl Borrow<bool>) -> Option<(u32, NonZeroU32)> {
+    fn left_cumulative_and_probability(
+        &self,
+        symbol: impl Borrow<bool>,
+    ) -> Option<(u32, NonZeroU32)> {
         let zero = (1 << PRECISION) - self.0;
-        let (left, p) = if *symbol.borrow() { (zero, self.0) } else { (0, zero) };
+        let (left, p) = if *symbol.borrow() {
+            (zero, self.0)
+        } else {
+            (0, zero)
+        };
         Some((left, NonZeroU32::new(p)?))
     }
 }
@@ -70,7 +88,11 @@ impl EncoderModel<PRECISION> for Binary {
 impl DecoderModel<PRECISION> for Binary {
     fn quantile_function(&self, quantile: u32) -> (bool, u32, NonZeroU32) {
         let zero = (1 << PRECISION) - self.0;
-        let (bit, left, p) = if quantile >= zero { (true, zero, self.0) } else { (false, 0, zero) };
+        let (bit, left, p) = if quantile >= zero {
+            (true, zero, self.0)
+        } else {
+            (false, 0, zero)
+        };
         (bit, left, NonZeroU32::new(p).unwrap_or(NonZeroU32::MIN))
     }
 }
@@ -78,7 +100,8 @@ impl DecoderModel<PRECISION> for Binary {
 /// Bits of a coded count.
 const COUNT_BITS: usize = 24;
 
-/// `0..size` with cumulative counts `below`: 0 at 0, 2^24 at `size`, each larger than the one before.
+/// `0..size` with cumulative counts `below`: 0 at 0, 2^24 at `size`, each larger than the one
+/// before.
 struct Counts<F> {
     size: u32,
     below: F,
@@ -92,12 +115,18 @@ impl<F> EntropyModel<COUNT_BITS> for Counts<F> {
 impl<F: Fn(u32) -> u32> Counts<F> {
     fn place(&self, v: u32) -> Option<(u32, NonZeroU32)> {
         let left = (self.below)(v);
-        Some((left, NonZeroU32::new((self.below)(v + 1).checked_sub(left)?)?))
+        Some((
+            left,
+            NonZeroU32::new((self.below)(v + 1).checked_sub(left)?)?,
+        ))
     }
 }
 
 impl<F: Fn(u32) -> u32> EncoderModel<COUNT_BITS> for Counts<F> {
-    fn left_cumulative_and_probability(&self, symbol: impl Borrow<u32>) -> Option<(u32, NonZeroU32)> {
+    fn left_cumulative_and_probability(
+        &self,
+        symbol: impl Borrow<u32>,
+    ) -> Option<(u32, NonZeroU32)> {
         self.place(*symbol.borrow())
     }
 }
@@ -110,9 +139,17 @@ impl<F: Fn(u32) -> u32> DecoderModel<COUNT_BITS> for Counts<F> {
         while end - v > 1 {
             let middle = (v + end) / 2;
             let count = (self.below)(middle);
-            if count <= quantile { (v, left) = (middle, count) } else { (end, right) = (middle, count) }
+            if count <= quantile {
+                (v, left) = (middle, count)
+            } else {
+                (end, right) = (middle, count)
+            }
         }
-        (v, left, NonZeroU32::new(right.saturating_sub(left)).unwrap_or(NonZeroU32::MIN))
+        (
+            v,
+            left,
+            NonZeroU32::new(right.saturating_sub(left)).unwrap_or(NonZeroU32::MIN),
+        )
     }
 }
 
@@ -120,8 +157,8 @@ impl<F: Fn(u32) -> u32> DecoderModel<COUNT_BITS> for Counts<F> {
 pub trait Coder {
     /// Codes one bit and adapts the context.
     fn code(&mut self, context: &mut Bit, bit: bool) -> Result<bool>;
-    /// Codes one of `0..size` by cumulative counts (spec section 4.7): `below(0)` is 0, `below(size)` is 2^24 and each is larger
-    /// than the one before.
+    /// Codes one of `0..size` by cumulative counts (spec section 4.7): `below(0)` is 0,
+    /// `below(size)` is 2^24 and each is larger than the one before.
     fn symbol(&mut self, size: u32, below: impl Fn(u32) -> u32, v: u32) -> Result<u32>;
     /// Where in the file the coded bytes start, for error messages.
     fn offset(&self) -> u64 {
@@ -140,7 +177,10 @@ pub struct Encoder(RangeEncoder<u32, u64>);
 impl Encoder {
     /// The bytes: little-endian words of the range coder without trailing zero bytes.
     pub fn finish(self) -> Vec<u8> {
-        let words = self.0.into_compressed().unwrap_or_else(|never| match never {});
+        let words = self
+            .0
+            .into_compressed()
+            .unwrap_or_else(|never| match never {});
         let mut bytes: Vec<u8> = words.iter().flat_map(|w| w.to_le_bytes()).collect();
         while bytes.last() == Some(&0) {
             bytes.pop();
@@ -152,14 +192,18 @@ impl Encoder {
 impl Coder for Encoder {
     #[inline]
     fn code(&mut self, context: &mut Bit, bit: bool) -> Result<bool> {
-        self.0.encode_symbol(bit, Binary(context.p1())).map_err(|e| Error::Parameter(format!("entropy coder: {e}")))?;
+        self.0
+            .encode_symbol(bit, Binary(context.p1()))
+            .map_err(|e| Error::Parameter(format!("entropy coder: {e}")))?;
         context.update(bit);
         Ok(bit)
     }
 
     #[inline]
     fn symbol(&mut self, size: u32, below: impl Fn(u32) -> u32, v: u32) -> Result<u32> {
-        self.0.encode_symbol(v, Counts { size, below }).map_err(|e| Error::Parameter(format!("entropy coder: {e}")))?;
+        self.0
+            .encode_symbol(v, Counts { size, below })
+            .map_err(|e| Error::Parameter(format!("entropy coder: {e}")))?;
         Ok(v)
     }
 }
@@ -192,7 +236,12 @@ impl Coder for Decoder {
         let bit = self
             .coder
             .decode_symbol(Binary(context.p1()))
-            .map_err(|_| Error::format(self.offset, "entropy-coded data is not a valid range-coder stream"))?;
+            .map_err(|_| {
+                Error::format(
+                    self.offset,
+                    "entropy-coded data is not a valid range-coder stream",
+                )
+            })?;
         context.update(bit);
         Ok(bit)
     }
@@ -201,7 +250,12 @@ impl Coder for Decoder {
     fn symbol(&mut self, size: u32, below: impl Fn(u32) -> u32, _v: u32) -> Result<u32> {
         self.coder
             .decode_symbol(Counts { size, below })
-            .map_err(|_| Error::format(self.offset, "entropy-coded data is not a valid range-coder stream"))
+            .map_err(|_| {
+                Error::format(
+                    self.offset,
+                    "entropy-coded data is not a valid range-coder stream",
+                )
+            })
     }
 
     fn offset(&self) -> u64 {
@@ -213,7 +267,8 @@ impl Coder for Decoder {
     }
 }
 
-/// Adds up what an [`Encoder`] would spend, in bits. An estimate for the encoder; never used to decode.
+/// Adds up what an [`Encoder`] would spend, in bits. An estimate for the encoder; never used to
+/// decode.
 #[derive(Default)]
 pub struct Cost {
     /// Bits so far.
@@ -239,7 +294,8 @@ impl Coder for Cost {
     }
 }
 
-/// Contexts of a signed integer (spec section 4.3): zero flag, sign, bit length in unary, then the bits below the leading one.
+/// Contexts of a signed integer (spec section 4.3): zero flag, sign, bit length in unary, then the
+/// bits below the leading one.
 #[derive(Clone)]
 pub struct ValueModel {
     zero: Vec<Bit>,
@@ -290,14 +346,19 @@ impl ValueModel {
     }
 }
 
-/// Class of a neighbourhood whose weighted sum of magnitudes is `sum`: half-octave steps, 0 for 0 (spec section 4.4).
+/// Class of a neighbourhood whose weighted sum of magnitudes is `sum`: half-octave steps, 0 for 0
+/// (spec section 4.4).
 #[inline]
 pub fn magnitude_class(sum: u32, classes: usize) -> usize {
     if sum == 0 {
         return 0;
     }
     let length = 32 - sum.leading_zeros();
-    let half = if length > 1 { (sum >> (length - 2)) & 1 } else { 0 };
+    let half = if length > 1 {
+        (sum >> (length - 2)) & 1
+    } else {
+        0
+    };
     ((2 * length - 1 + half) as usize).min(classes - 1)
 }
 
@@ -334,8 +395,9 @@ mod tests {
 
     #[test]
     fn cost_is_what_the_encoder_spends() {
-        let values: Vec<i32> =
-            (0..20_000u32).map(|i| (i.wrapping_mul(2654435761) >> 27) as i32 * if i & 1 == 0 { 1 } else { -1 }).collect();
+        let values: Vec<i32> = (0..20_000u32)
+            .map(|i| (i.wrapping_mul(2654435761) >> 27) as i32 * if i & 1 == 0 { 1 } else { -1 })
+            .collect();
         let (mut enc, mut cost) = (Encoder::default(), Cost::default());
         let (mut a, mut b) = (ValueModel::new(1), ValueModel::new(1));
         for &v in &values {
@@ -343,7 +405,11 @@ mod tests {
             b.code(&mut cost, 0, v).unwrap();
         }
         let real = enc.finish().len() as f64 * 8.0;
-        assert!((real - cost.bits).abs() < 64.0 + 0.001 * real, "coded {real} bits, estimated {}", cost.bits);
+        assert!(
+            (real - cost.bits).abs() < 64.0 + 0.001 * real,
+            "coded {real} bits, estimated {}",
+            cost.bits
+        );
     }
 
     #[test]
@@ -351,13 +417,19 @@ mod tests {
         for bit in [false, true] {
             let mut b = Bit::default();
             (0..100_000).for_each(|_| b.update(bit));
-            assert!((MIN_PROBABILITY..=65536 - MIN_PROBABILITY).contains(&b.p1()), "{b:?}");
+            assert!(
+                (MIN_PROBABILITY..=65536 - MIN_PROBABILITY).contains(&b.p1()),
+                "{b:?}"
+            );
         }
     }
 
     #[test]
     fn magnitude_classes_grow_and_saturate() {
-        let classes: Vec<usize> = [0, 1, 2, 3, 4, 6, 8, 12, 1 << 20].iter().map(|&s| magnitude_class(s, 16)).collect();
+        let classes: Vec<usize> = [0, 1, 2, 3, 4, 6, 8, 12, 1 << 20]
+            .iter()
+            .map(|&s| magnitude_class(s, 16))
+            .collect();
         assert_eq!(classes, [0, 1, 3, 4, 5, 6, 7, 8, 15]);
     }
 }

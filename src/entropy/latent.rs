@@ -6,9 +6,16 @@ use crate::error::{Error, Result};
 
 const CLASSES: usize = 20;
 
-/// Codes `frames` latents of shape `[channels, height, width]`, frame after frame. `temporal` (coded first) predicts each
-/// value from the one of the frame before. Reading ignores what `values` and `temporal` hold.
-pub fn code_latents<C: Coder>(c: &mut C, [ch, h, w]: [usize; 3], frames: usize, temporal: bool, values: &mut [i16]) -> Result<()> {
+/// Codes `frames` latents of shape `[channels, height, width]`, frame after frame. `temporal`
+/// (coded first) predicts each value from the one of the frame before. Reading ignores what
+/// `values` and `temporal` hold.
+pub fn code_latents<C: Coder>(
+    c: &mut C,
+    [ch, h, w]: [usize; 3],
+    frames: usize,
+    temporal: bool,
+    values: &mut [i16],
+) -> Result<()> {
     let temporal = c.code(&mut Bit::default(), temporal)?;
     let mut model = ValueModel::new(CLASSES);
     let size = ch * h * w;
@@ -18,29 +25,48 @@ pub fn code_latents<C: Coder>(c: &mut C, [ch, h, w]: [usize; 3], frames: usize, 
         std::mem::swap(&mut now, &mut before);
         for i in 0..size {
             let (x, y) = (i % w, i / w % h);
-            let magnitude = |there: bool, v: &[i32], j: usize| if there { v[j].unsigned_abs() } else { 0 };
+            let magnitude =
+                |there: bool, v: &[i32], j: usize| if there { v[j].unsigned_abs() } else { 0 };
             let sum = 2 * magnitude(t > 0, &before, i)
                 + magnitude(x > 0, &now, i.wrapping_sub(1))
                 + magnitude(y > 0, &now, i.wrapping_sub(w))
                 + 2 * magnitude(i >= h * w, &now, i.wrapping_sub(h * w));
-            let prediction = if temporal && t > 0 { i32::from(values[(t - 1) * size + i]) } else { 0 };
+            let prediction = if temporal && t > 0 {
+                i32::from(values[(t - 1) * size + i])
+            } else {
+                0
+            };
             let v = &mut values[t * size + i];
-            let wanted = if c.reads() { 0 } else { i32::from(*v) - prediction };
+            let wanted = if c.reads() {
+                0
+            } else {
+                i32::from(*v) - prediction
+            };
             if wanted.abs() > MAX_MAGNITUDE {
-                return Err(Error::Unsupported(format!("latent residual {wanted} (allowed -32767..=32767)")));
+                return Err(Error::Unsupported(format!(
+                    "latent residual {wanted} (allowed -32767..=32767)"
+                )));
             }
             now[i] = model.code(c, magnitude_class(sum, CLASSES), wanted)?;
             *v = i16::try_from(now[i] + prediction)
                 .ok()
                 .filter(|v| *v != i16::MIN)
-                .ok_or_else(|| Error::format(c.offset(), format!("latent value {} (allowed -32767..=32767)", now[i] + prediction)))?;
+                .ok_or_else(|| {
+                    Error::format(
+                        c.offset(),
+                        format!(
+                            "latent value {} (allowed -32767..=32767)",
+                            now[i] + prediction
+                        ),
+                    )
+                })?;
         }
     }
     Ok(())
 }
 
-/// The same for architectures whose latents may be a scaled tensor of shape `[frames, channels, height, width]` (spec section
-/// 4.7): a mark, then one or the other.
+/// The same for architectures whose latents may be a scaled tensor of shape
+/// `[frames, channels, height, width]` (spec section 4.7): a mark, then one or the other.
 pub fn code_either<C: Coder>(
     c: &mut C,
     [ch, h, w]: [usize; 3],
@@ -50,7 +76,13 @@ pub fn code_either<C: Coder>(
     values: &mut [i16],
 ) -> Result<()> {
     if c.code(&mut Bit::default(), tensor.is_some())? {
-        return code_scaled(c, &mut ValueModel::new(scaled::CLASSES), [frames, ch, h, w], tensor.get_or_insert_default(), values);
+        return code_scaled(
+            c,
+            &mut ValueModel::new(scaled::CLASSES),
+            [frames, ch, h, w],
+            tensor.get_or_insert_default(),
+            values,
+        );
     }
     code_latents(c, [ch, h, w], frames, temporal, values)
 }
@@ -64,6 +96,11 @@ mod tests {
     fn residuals_beyond_the_binarisation_are_refused_when_writing() {
         let mut values = [32767, -32767];
         assert!(code_latents(&mut Encoder::default(), [1, 1, 1], 2, false, &mut values).is_ok());
-        assert_eq!(code_latents(&mut Encoder::default(), [1, 1, 1], 2, true, &mut values).unwrap_err().exit_code(), 5);
+        assert_eq!(
+            code_latents(&mut Encoder::default(), [1, 1, 1], 2, true, &mut values)
+                .unwrap_err()
+                .exit_code(),
+            5
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! The normal distribution in integers (spec section 4.7 and annex A): cumulative counts of 24 bits.
+//! The normal distribution in integers (spec section 4.7 and annex A): cumulative counts of 24
+//! bits.
 
 /// Bits of a cumulative count.
 pub const BITS: u32 = 24;
@@ -45,11 +46,15 @@ impl Normal {
     /// Largest magnitude of a mean.
     const FAR: i64 = 1 << 19;
 
-    /// With `mean` in units of 1/256, where an integer is `scale / 65536` wide and the deviation is `2^(level / 8 - 4)`.
+    /// With `mean` in units of 1/256, where an integer is `scale / 65536` wide and the deviation is
+    /// `2^(level / 8 - 4)`.
     #[inline]
     pub fn new(mean: i64, scale: i64, level: i64) -> Self {
         let level = level.clamp(0, MAX_LEVEL);
-        Normal { mean: mean.clamp(-Normal::FAR, Normal::FAR), slope: (scale * EIGHTHS[(level & 7) as usize]) >> (level >> 3) }
+        Normal {
+            mean: mean.clamp(-Normal::FAR, Normal::FAR),
+            slope: (scale * EIGHTHS[(level & 7) as usize]) >> (level >> 3),
+        }
     }
 
     /// Share, in units of 2^-24, of what lies below `j - 1/2`; `j` is at most 2^11.
@@ -57,7 +62,10 @@ impl Normal {
     pub fn below(&self, j: i64) -> i64 {
         // |256 j - 128 - mean| < 2^21 and the slope < 2^42
         let x = ((256 * j - 128 - self.mean) * self.slope) >> 20;
-        let (cell, part) = ((x.unsigned_abs() >> 10) as usize, (x.unsigned_abs() & 1023) as i64);
+        let (cell, part) = (
+            (x.unsigned_abs() >> 10) as usize,
+            (x.unsigned_abs() & 1023) as i64,
+        );
         let tail = match (TAIL.get(cell), TAIL.get(cell + 1)) {
             (Some(&a), Some(&b)) => i64::from(a) - ((i64::from(a - b) * part) >> 10),
             _ => 0,
@@ -78,9 +86,17 @@ mod tests {
         assert_eq!(n.below(2048), ONE);
         for (j, share) in [(84, 0.15121), (100, 0.48754), (117, 0.84879)] {
             let got = n.below(j) as f64 / ONE as f64;
-            assert!((got - share).abs() < 1e-4, "below {j}: {got}, should be {share}");
+            assert!(
+                (got - share).abs() < 1e-4,
+                "below {j}: {got}, should be {share}"
+            );
         }
-        for (mean, scale, level) in [(0, 1, 0), (-(1 << 40), 1 << 26, 0), (1 << 40, 1 << 26, 160), (77777, 12345, 33)] {
+        for (mean, scale, level) in [
+            (0, 1, 0),
+            (-(1 << 40), 1 << 26, 0),
+            (1 << 40, 1 << 26, 160),
+            (77777, 12345, 33),
+        ] {
             let n = Normal::new(mean, scale, level);
             assert!((0..=2048).map(|j| n.below(j)).is_sorted(), "{n:?}");
         }

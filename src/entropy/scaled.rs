@@ -1,8 +1,9 @@
-//! Scaled tensors (spec section 4.7): integers of few bits whose step and offset change from slice to slice, and the plain
-//! values that come of them.
+//! Scaled tensors (spec section 4.7): integers of few bits whose step and offset change from slice
+//! to slice, and the plain values that come of them.
 //!
-//! Each integer is coded by a normal distribution whose mean is predicted from values before and whose deviation is the
-//! product of three coded factors. Nothing adapts but the states of the side information.
+//! Each integer is coded by a normal distribution whose mean is predicted from values before and
+//! whose deviation is the product of three coded factors. Nothing adapts but the states of the side
+//! information.
 
 use std::ops::RangeInclusive;
 
@@ -26,7 +27,8 @@ pub struct Field {
     pub bits: u8,
     /// Whether every slice holds the smallest and the largest integer.
     pub ends: bool,
-    /// 0: values are not predicted; 1: by one set of coefficients; more: by one for each position of a pixel shuffle.
+    /// 0: values are not predicted; 1: by one set of coefficients; more: by one for each position
+    /// of a pixel shuffle.
     pub factor: u8,
     /// `factor * factor` times one for each of [`neighbours`], in units of 1/128.
     pub coefficients: Vec<i16>,
@@ -34,7 +36,8 @@ pub struct Field {
     pub centre: i16,
     /// Eighths of an octave of the deviation.
     pub level: u8,
-    /// What output channel, input channel and kernel position add to that; an empty axis adds nothing.
+    /// What output channel, input channel and kernel position add to that; an empty axis adds
+    /// nothing.
     pub levels: [Vec<i16>; 3],
     /// The integers.
     pub values: Vec<u16>,
@@ -64,14 +67,40 @@ impl Scaled {
     }
 }
 
-/// Places that a prediction reads, as output channels back, rows down and columns right. All are coded before.
+/// Places that a prediction reads, as output channels back, rows down and columns right. All are
+/// coded before.
 pub fn neighbours(rows: usize, columns: usize, factor: usize) -> Vec<[isize; 3]> {
     let r = factor as isize;
-    let near = [[0, 0, -1], [0, -1, 0], [0, -1, -1], [0, -1, 1], [0, 0, -2], [0, -2, 0]];
-    let back = [[1, 0, 0], [1, 0, 1], [1, 0, -1], [1, 1, 0], [1, -1, 0], [2, 0, 0]];
-    let far = [[r, 0, 0], [r, 0, 1], [r, 1, 0], [r, 0, -1], [r, -1, 0], [r * r, 0, 0]];
+    let near = [
+        [0, 0, -1],
+        [0, -1, 0],
+        [0, -1, -1],
+        [0, -1, 1],
+        [0, 0, -2],
+        [0, -2, 0],
+    ];
+    let back = [
+        [1, 0, 0],
+        [1, 0, 1],
+        [1, 0, -1],
+        [1, 1, 0],
+        [1, -1, 0],
+        [2, 0, 0],
+    ];
+    let far = [
+        [r, 0, 0],
+        [r, 0, 1],
+        [r, 1, 0],
+        [r, 0, -1],
+        [r, -1, 0],
+        [r * r, 0, 0],
+    ];
     let inside = |&[_, y, x]: &[isize; 3]| y.unsigned_abs() < rows && x.unsigned_abs() < columns;
-    near.into_iter().chain(back).chain(far.into_iter().filter(|_| r > 1)).filter(inside).collect()
+    near.into_iter()
+        .chain(back)
+        .chain(far.into_iter().filter(|_| r > 1))
+        .filter(inside)
+        .collect()
 }
 
 /// Steps and offsets of slices, in units of 2^-16 of the tensor's step.
@@ -87,7 +116,12 @@ struct Slices {
 impl Slices {
     /// One slice whose values are the integers less `half` of their range.
     fn plain(len: usize) -> Self {
-        Slices { scale: vec![65536], offset: vec![0], strides: [0; 4], len }
+        Slices {
+            scale: vec![65536],
+            offset: vec![0],
+            strides: [0; 4],
+            len,
+        }
     }
 }
 
@@ -101,24 +135,58 @@ enum Kind {
     Single = 7,
 }
 
-fn integer<C: Coder>(c: &mut C, model: &mut ValueModel, class: usize, v: i32, allowed: RangeInclusive<i32>, what: &str) -> Result<i32> {
+fn integer<C: Coder>(
+    c: &mut C,
+    model: &mut ValueModel,
+    class: usize,
+    v: i32,
+    allowed: RangeInclusive<i32>,
+    what: &str,
+) -> Result<i32> {
     if !c.reads() && !allowed.contains(&v) {
-        return Err(Error::Unsupported(format!("{what} is {v} (allowed {allowed:?})")));
+        return Err(Error::Unsupported(format!(
+            "{what} is {v} (allowed {allowed:?})"
+        )));
     }
     let v = model.code(c, class, v)?;
     if !allowed.contains(&v) {
-        return Err(Error::format(c.offset(), format!("{what} is {v} (allowed {allowed:?})")));
+        return Err(Error::format(
+            c.offset(),
+            format!("{what} is {v} (allowed {allowed:?})"),
+        ));
     }
     Ok(v)
 }
 
-/// Codes a tensor of `shape`, which is not empty: `tensor` is written, or replaced by what was read. `model` has [`CLASSES`]
-/// classes. `out` takes the values, in units of the tensor's step.
-pub fn code_scaled<C: Coder>(c: &mut C, model: &mut ValueModel, shape: [usize; 4], tensor: &mut Scaled, out: &mut [i16]) -> Result<()> {
-    let mut unit = |c: &mut C, v: i16, what: &str| integer(c, model, Kind::Unit as usize, v.into(), 1..=MAX_MAGNITUDE, what);
+/// Codes a tensor of `shape`, which is not empty: `tensor` is written, or replaced by what was
+/// read. `model` has [`CLASSES`] classes. `out` takes the values, in units of the tensor's step.
+pub fn code_scaled<C: Coder>(
+    c: &mut C,
+    model: &mut ValueModel,
+    shape: [usize; 4],
+    tensor: &mut Scaled,
+    out: &mut [i16],
+) -> Result<()> {
+    let mut unit = |c: &mut C, v: i16, what: &str| {
+        integer(
+            c,
+            model,
+            Kind::Unit as usize,
+            v.into(),
+            1..=MAX_MAGNITUDE,
+            what,
+        )
+    };
     tensor.scale_unit = unit(c, tensor.scale_unit, "scale unit")? as i16;
     tensor.offset_unit = unit(c, tensor.offset_unit, "offset unit")? as i16;
-    tensor.axes = integer(c, model, Kind::Flag as usize, tensor.axes.into(), 0..=15, "mask of a scaled tensor's axes")? as u8;
+    tensor.axes = integer(
+        c,
+        model,
+        Kind::Flag as usize,
+        tensor.axes.into(),
+        0..=15,
+        "mask of a scaled tensor's axes",
+    )? as u8;
     let slices = tensor.slices(shape);
     let count = slices.iter().product();
     let mut side = |c: &mut C, field: &mut Field, unit: i64, add: i64| -> Result<Vec<i64>> {
@@ -126,17 +194,33 @@ pub fn code_scaled<C: Coder>(c: &mut C, model: &mut ValueModel, shape: [usize; 4
         if count > 1 {
             code_field(c, model, slices, &Slices::plain(count), field, &mut plain)?;
             let half = 1i64 << (field.bits - 1);
-            return Ok(plain.iter().map(|&v| (i64::from(v) + half * add) * unit).map(|v| v + add * unit).collect());
+            return Ok(plain
+                .iter()
+                .map(|&v| (i64::from(v) + half * add) * unit)
+                .map(|v| v + add * unit)
+                .collect());
         }
         field.bits = MAX_BITS;
         let half = 1i32 << (MAX_BITS - 1);
         let v = field.values.first().map_or(0, |&v| i32::from(v)) - half;
-        let v = integer(c, model, Kind::Single as usize, v, -half..=half - 1, "scale or offset of a scaled tensor")?;
+        let v = integer(
+            c,
+            model,
+            Kind::Single as usize,
+            v,
+            -half..=half - 1,
+            "scale or offset of a scaled tensor",
+        )?;
         field.values = vec![(v + half) as u16];
         Ok(vec![(i64::from(v) + i64::from(half + 1) * add) * unit])
     };
     let scale = side(c, &mut tensor.scales, tensor.scale_unit.into(), 1)?;
-    let offset = side(c, &mut tensor.offsets, i64::from(tensor.offset_unit) << 8, 0)?;
+    let offset = side(
+        c,
+        &mut tensor.offsets,
+        i64::from(tensor.offset_unit) << 8,
+        0,
+    )?;
     let mut strides = [0; 4];
     let mut stride = 1;
     for i in (0..4).rev() {
@@ -144,28 +228,109 @@ pub fn code_scaled<C: Coder>(c: &mut C, model: &mut ValueModel, shape: [usize; 4
         stride *= slices[i];
     }
     let len = shape.iter().product::<usize>() / count.max(1);
-    code_field(c, model, shape, &Slices { scale, offset, strides, len }, &mut tensor.values, out)
+    code_field(
+        c,
+        model,
+        shape,
+        &Slices {
+            scale,
+            offset,
+            strides,
+            len,
+        },
+        &mut tensor.values,
+        out,
+    )
 }
 
 /// Codes everything of a field but its integers.
-fn code_distribution<C: Coder>(c: &mut C, model: &mut ValueModel, shape: [usize; 4], f: &mut Field) -> Result<()> {
+fn code_distribution<C: Coder>(
+    c: &mut C,
+    model: &mut ValueModel,
+    shape: [usize; 4],
+    f: &mut Field,
+) -> Result<()> {
     let (flag, level) = (Kind::Flag as usize, MAX_LEVEL as i32);
-    f.bits = integer(c, model, flag, f.bits.into(), 1..=MAX_BITS.into(), "bits of a field")? as u8;
-    f.ends = integer(c, model, flag, f.ends.into(), 0..=1, "mark of a field's ends")? == 1;
-    f.factor = integer(c, model, flag, f.factor.into(), 0..=MAX_FACTOR.into(), "factor of a field")? as u8;
+    f.bits = integer(
+        c,
+        model,
+        flag,
+        f.bits.into(),
+        1..=MAX_BITS.into(),
+        "bits of a field",
+    )? as u8;
+    f.ends = integer(
+        c,
+        model,
+        flag,
+        f.ends.into(),
+        0..=1,
+        "mark of a field's ends",
+    )? == 1;
+    f.factor = integer(
+        c,
+        model,
+        flag,
+        f.factor.into(),
+        0..=MAX_FACTOR.into(),
+        "factor of a field",
+    )? as u8;
     let factor = usize::from(f.factor);
-    f.coefficients.resize(factor * factor * neighbours(shape[2], shape[3], factor).len(), 0);
+    f.coefficients.resize(
+        factor * factor * neighbours(shape[2], shape[3], factor).len(),
+        0,
+    );
     for v in &mut f.coefficients {
         let allowed = -MAX_COEFFICIENT..=MAX_COEFFICIENT;
-        *v = integer(c, model, Kind::Coefficient as usize, (*v).into(), allowed, "coefficient")? as i16;
+        *v = integer(
+            c,
+            model,
+            Kind::Coefficient as usize,
+            (*v).into(),
+            allowed,
+            "coefficient",
+        )? as i16;
     }
-    f.centre = integer(c, model, Kind::Unit as usize, f.centre.into(), -MAX_MAGNITUDE..=MAX_MAGNITUDE, "centre of a field")? as i16;
-    f.level = integer(c, model, Kind::Level as usize, f.level.into(), 0..=level, "level of a field")? as u8;
-    for (i, (levels, len)) in f.levels.iter_mut().zip([shape[0], shape[1], shape[2] * shape[3]]).enumerate() {
-        let there = integer(c, model, flag, (!levels.is_empty()).into(), 0..=1, "mark of a field's levels")?;
+    f.centre = integer(
+        c,
+        model,
+        Kind::Unit as usize,
+        f.centre.into(),
+        -MAX_MAGNITUDE..=MAX_MAGNITUDE,
+        "centre of a field",
+    )? as i16;
+    f.level = integer(
+        c,
+        model,
+        Kind::Level as usize,
+        f.level.into(),
+        0..=level,
+        "level of a field",
+    )? as u8;
+    for (i, (levels, len)) in f
+        .levels
+        .iter_mut()
+        .zip([shape[0], shape[1], shape[2] * shape[3]])
+        .enumerate()
+    {
+        let there = integer(
+            c,
+            model,
+            flag,
+            (!levels.is_empty()).into(),
+            0..=1,
+            "mark of a field's levels",
+        )?;
         levels.resize(len * there as usize, 0);
         for v in levels {
-            *v = integer(c, model, Kind::Levels as usize + i, (*v).into(), -level..=level, "level of a field's axis")? as i16;
+            *v = integer(
+                c,
+                model,
+                Kind::Levels as usize + i,
+                (*v).into(),
+                -level..=level,
+                "level of a field's axis",
+            )? as i16;
         }
     }
     Ok(())
@@ -180,15 +345,22 @@ struct Near {
     coefficient: i64,
 }
 
-/// For each set of coefficients and each kernel position, the neighbours with a part in the prediction.
+/// For each set of coefficients and each kernel position, the neighbours with a part in the
+/// prediction.
 fn predictions(f: &Field, [_, cin, kh, kw]: [usize; 4]) -> Vec<Vec<Near>> {
     let places = neighbours(kh, kw, f.factor.into());
-    let sets: Vec<&[i16]> = if f.coefficients.is_empty() { vec![&[]] } else { f.coefficients.chunks(places.len()).collect() };
+    let sets: Vec<&[i16]> = if f.coefficients.is_empty() {
+        vec![&[]]
+    } else {
+        f.coefficients.chunks(places.len()).collect()
+    };
     let mut out = Vec::with_capacity(sets.len() * kh * kw);
     for set in sets {
         for (y, x) in (0..kh).flat_map(|y| (0..kw).map(move |x| (y as isize, x as isize))) {
             let there = |&(&[_, dy, dx], &k): &(&[isize; 3], &i16)| {
-                k != 0 && (0..kh as isize).contains(&(y + dy)) && (0..kw as isize).contains(&(x + dx))
+                k != 0
+                    && (0..kh as isize).contains(&(y + dy))
+                    && (0..kw as isize).contains(&(x + dx))
             };
             let near = |(&[channels, dy, dx], &k): (&[isize; 3], &i16)| Near {
                 channels: channels as usize,
@@ -223,20 +395,38 @@ fn code_field<C: Coder>(
     if c.reads() {
         f.values = vec![0; out.len()];
     } else if f.values.len() != out.len() || f.values.iter().any(|&v| u32::from(v) >= size) {
-        return Err(Error::Unsupported(format!("a field of {} integers (its shape has {}) below {size}", f.values.len(), out.len())));
+        return Err(Error::Unsupported(format!(
+            "a field of {} integers (its shape has {}) below {size}",
+            f.values.len(),
+            out.len()
+        )));
     }
     let predictions = predictions(f, shape);
     let [cout, cin, kh, kw] = shape;
-    let (sets, centre, half) = (predictions.len() / (kh * kw), i64::from(f.centre), i64::from(size / 2));
+    let (sets, centre, half) = (
+        predictions.len() / (kh * kw),
+        i64::from(f.centre),
+        i64::from(size / 2),
+    );
     let level = |axis: usize, i: usize| f.levels[axis].get(i).map_or(0, |&v| i64::from(v));
-    let mut states = vec![State { left: slices.len as i64, first: false, last: false }; if f.ends { slices.scale.len() } else { 0 }];
+    let mut states = vec![
+        State {
+            left: slices.len as i64,
+            first: false,
+            last: false
+        };
+        if f.ends { slices.scale.len() } else { 0 }
+    ];
     let mut n = 0;
     for o in 0..cout {
         for i in 0..cin {
             let channels = i64::from(f.level) + level(0, o) + level(1, i);
             for at in 0..kh * kw {
                 let mut mean = centre << 7;
-                for near in predictions[o % sets * kh * kw + at].iter().filter(|near| near.channels <= o) {
+                for near in predictions[o % sets * kh * kw + at]
+                    .iter()
+                    .filter(|near| near.channels <= o)
+                {
                     mean += near.coefficient * (i64::from(out[n - near.values]) - centre);
                 }
                 let [so, si, sy, sx] = slices.strides;
@@ -246,7 +436,11 @@ fn code_field<C: Coder>(
                 let mean = 256 * half + (256 * ((mean << 9) - offset)).div_euclid(scale);
                 let normal = Normal::new(mean, scale, channels + level(2, at));
                 let v = match states.get_mut(s) {
-                    None => c.symbol(size, |j| folded(&normal, j.into(), size.into()), f.values[n].into())?,
+                    None => c.symbol(
+                        size,
+                        |j| folded(&normal, j.into(), size.into()),
+                        f.values[n].into(),
+                    )?,
                     Some(state) => {
                         let v = with_ends(c, &normal, size, *state, f.values[n].into())?;
                         state.left -= 1;
@@ -271,7 +465,8 @@ fn rising(count: i64, j: i64, size: i64) -> u32 {
     (((count * (ONE - size)) >> BITS) + j) as u32
 }
 
-/// Count below `j` where what the distribution has outside belongs to the smallest and the largest integer.
+/// Count below `j` where what the distribution has outside belongs to the smallest and the largest
+/// integer.
 #[inline]
 fn folded(normal: &Normal, j: i64, size: i64) -> u32 {
     let count = if j == 0 {
@@ -284,15 +479,28 @@ fn folded(normal: &Normal, j: i64, size: i64) -> u32 {
     rising(count, j, size)
 }
 
-/// Codes an integer of a slice that holds both ends: until one was seen, it is as likely at each place that is left.
+/// Codes an integer of a slice that holds both ends: until one was seen, it is as likely at each
+/// place that is left.
 fn with_ends<C: Coder>(c: &mut C, normal: &Normal, size: u32, state: State, v: u32) -> Result<u32> {
     let end = i64::from(size);
     let (start, stop) = (normal.below(1), normal.below(end - 1));
     let due = ONE / state.left;
-    let first = if state.first { start - normal.below(0) } else { due };
-    let last = if state.last { normal.below(end) - stop } else { due };
+    let first = if state.first {
+        start - normal.below(0)
+    } else {
+        due
+    };
+    let last = if state.last {
+        normal.below(end) - stop
+    } else {
+        due
+    };
     let last = last.min(ONE - first);
-    let inverse = if stop > start { (1i64 << 40) / (stop - start) } else { 0 };
+    let inverse = if stop > start {
+        (1i64 << 40) / (stop - start)
+    } else {
+        0
+    };
     let below = |j: u32| {
         let j = i64::from(j);
         let count = if j == 0 {

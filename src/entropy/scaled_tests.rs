@@ -4,7 +4,13 @@ use super::*;
 use crate::entropy::{Decoder, Encoder};
 use proptest::prelude::*;
 
-fn field(shape: [usize; 4], bits: u8, ends: bool, factor: u8, numbers: &mut impl FnMut(i32) -> i32) -> Field {
+fn field(
+    shape: [usize; 4],
+    bits: u8,
+    ends: bool,
+    factor: u8,
+    numbers: &mut impl FnMut(i32) -> i32,
+) -> Field {
     let len = shape.iter().product();
     let count = usize::from(factor).pow(2) * neighbours(shape[2], shape[3], factor.into()).len();
     let axes = numbers(8);
@@ -16,24 +22,49 @@ fn field(shape: [usize; 4], bits: u8, ends: bool, factor: u8, numbers: &mut impl
         coefficients: (0..count).map(|_| (numbers(2047) - 1023) as i16).collect(),
         centre: (numbers(65535) - 32767) as i16,
         level: numbers(161) as u8,
-        levels: std::array::from_fn(|i| (0..levels[i] * (axes >> i & 1) as usize).map(|_| (numbers(21) - 10) as i16).collect()),
+        levels: std::array::from_fn(|i| {
+            (0..levels[i] * (axes >> i & 1) as usize)
+                .map(|_| (numbers(21) - 10) as i16)
+                .collect()
+        }),
         values: (0..len).map(|_| numbers(1 << bits) as u16).collect(),
     }
 }
 
 fn single(v: i32) -> Field {
-    Field { bits: MAX_BITS, values: vec![v as u16], ..Field::default() }
+    Field {
+        bits: MAX_BITS,
+        values: vec![v as u16],
+        ..Field::default()
+    }
 }
 
 fn written(shape: [usize; 4], tensor: &mut Scaled) -> (Vec<u8>, Vec<i16>) {
     let (mut c, mut out) = (Encoder::default(), vec![0; shape.iter().product()]);
-    code_scaled(&mut c, &mut ValueModel::new(CLASSES), shape, tensor, &mut out).unwrap();
+    code_scaled(
+        &mut c,
+        &mut ValueModel::new(CLASSES),
+        shape,
+        tensor,
+        &mut out,
+    )
+    .unwrap();
     (c.finish(), out)
 }
 
 fn read(bytes: &[u8], shape: [usize; 4]) -> Result<(Scaled, Vec<i16>)> {
-    let (mut c, mut tensor, mut out) = (Decoder::new(bytes, 7)?, Scaled::default(), vec![0; shape.iter().product()]);
-    code_scaled(&mut c, &mut ValueModel::new(CLASSES), shape, &mut tensor, &mut out)?;
+    let (mut c, mut tensor, mut out) = (
+        Decoder::new(bytes, 7)?,
+        Scaled::default(),
+        vec![0; shape.iter().product()],
+    );
+    code_scaled(
+        &mut c,
+        &mut ValueModel::new(CLASSES),
+        shape,
+        &mut tensor,
+        &mut out,
+    )?;
     Ok((tensor, out))
 }
 
@@ -78,9 +109,21 @@ proptest! {
 /// A slice of step 2 and offset -5 by hand: (v - 8) * 2 - 5.
 #[test]
 fn values_are_what_the_specification_says() {
-    let values = Field { bits: 4, level: 48, values: vec![0, 15, 8, 9], ..Field::default() };
+    let values = Field {
+        bits: 4,
+        level: 48,
+        values: vec![0, 15, 8, 9],
+        ..Field::default()
+    };
     // (1 + 7) * 16384 = 2 * 65536, and (1019 - 1024) * 256 / 256 = -5
-    let mut t = Scaled { axes: 0, scale_unit: 16384, offset_unit: 256, scales: single(7), offsets: single(1019), values };
+    let mut t = Scaled {
+        axes: 0,
+        scale_unit: 16384,
+        offset_unit: 256,
+        scales: single(7),
+        offsets: single(1019),
+        values,
+    };
     let (bytes, out) = written([2, 2, 1, 1], &mut t);
     assert_eq!(out, [-21, 9, -5, -3]);
     assert_eq!(read(&bytes, [2, 2, 1, 1]).unwrap().1, out);
@@ -98,12 +141,35 @@ fn known_ends_cost_less() {
         .collect();
     let size = |ends: bool| {
         let shape = [64, 20, 1, 1];
-        let plain = Field { bits: 1, level: 32, values: vec![0; 64], ..Field::default() };
-        let values = Field { bits: 8, ends, level: 40, values: integers.clone(), ..Field::default() };
-        let mut t = Scaled { axes: 1, scale_unit: 32767, offset_unit: 1, scales: plain.clone(), offsets: plain, values };
+        let plain = Field {
+            bits: 1,
+            level: 32,
+            values: vec![0; 64],
+            ..Field::default()
+        };
+        let values = Field {
+            bits: 8,
+            ends,
+            level: 40,
+            values: integers.clone(),
+            ..Field::default()
+        };
+        let mut t = Scaled {
+            axes: 1,
+            scale_unit: 32767,
+            offset_unit: 1,
+            scales: plain.clone(),
+            offsets: plain,
+            values,
+        };
         written(shape, &mut t).0.len()
     };
-    assert!(size(true) + 100 < size(false), "{} and {} bytes", size(true), size(false));
+    assert!(
+        size(true) + 100 < size(false),
+        "{} and {} bytes",
+        size(true),
+        size(false)
+    );
 }
 
 #[test]
@@ -114,13 +180,24 @@ fn what_is_out_of_range_is_refused() {
         offset_unit: 256,
         scales: single(7),
         offsets: single(1019),
-        values: Field { bits: 4, values: vec![1; 4], ..Field::default() },
+        values: Field {
+            bits: 4,
+            values: vec![1; 4],
+            ..Field::default()
+        },
     };
     let refused = |change: fn(&mut Scaled)| {
         let mut t = good();
         change(&mut t);
         let mut out = vec![0; 4];
-        let e = code_scaled(&mut Encoder::default(), &mut ValueModel::new(CLASSES), [4, 1, 1, 1], &mut t, &mut out).unwrap_err();
+        let e = code_scaled(
+            &mut Encoder::default(),
+            &mut ValueModel::new(CLASSES),
+            [4, 1, 1, 1],
+            &mut t,
+            &mut out,
+        )
+        .unwrap_err();
         assert_eq!(e.exit_code(), 5, "{e}");
     };
     refused(|t| t.scale_unit = 0);

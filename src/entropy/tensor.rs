@@ -1,4 +1,5 @@
-//! Network tensors to bytes and back (spec sections 4.4 and 4.6): steps, activation scales, weights.
+//! Network tensors to bytes and back (spec sections 4.4 and 4.6): steps, activation scales,
+//! weights.
 
 use std::sync::Arc;
 
@@ -27,13 +28,18 @@ impl Step {
     #[allow(clippy::float_arithmetic)]
     pub fn nearest(x: f64) -> Step {
         let x = x.clamp(128.0 * (-f64::from(Step::MAX_EXPONENT)).exp2(), 255.0);
-        let mut exponent = (7.0 - x.log2()).ceil().clamp(0.0, f64::from(Step::MAX_EXPONENT)) as i32;
+        let mut exponent = (7.0 - x.log2())
+            .ceil()
+            .clamp(0.0, f64::from(Step::MAX_EXPONENT)) as i32;
         let mut mantissa = (x * f64::from(exponent).exp2()).round() as i32;
         if mantissa > 255 {
             exponent = (exponent - 1).max(0);
             mantissa = (x * f64::from(exponent).exp2()).round() as i32;
         }
-        Step { mantissa: mantissa.clamp(128, 255) as u8, exponent: exponent as u8 }
+        Step {
+            mantissa: mantissa.clamp(128, 255) as u8,
+            exponent: exponent as u8,
+        }
     }
 
     /// The step as a float, for the encoder.
@@ -50,7 +56,8 @@ pub struct Tensor {
     pub step: Step,
     /// Values, magnitudes at most 32767, in the order of the tensor's shape.
     pub values: Vec<i16>,
-    /// What the values are coded as and come from, if the tensor is a scaled one (spec section 4.7).
+    /// What the values are coded as and come from, if the tensor is a scaled one (spec section
+    /// 4.7).
     pub scaled: Option<Box<Scaled>>,
 }
 
@@ -61,7 +68,8 @@ pub struct Network {
     pub tensors: Vec<Tensor>,
     /// Quantisation step of the latents.
     pub latent_step: Step,
-    /// Fraction bits of each node's activations (spec section 5.1); 0 where the node has none of its own.
+    /// Fraction bits of each node's activations (spec section 5.1); 0 where the node has none of
+    /// its own.
     pub scales: Vec<u8>,
     /// What the latents are coded as, if they are a scaled tensor (spec section 4.7).
     pub scaled_latents: Option<Box<Scaled>>,
@@ -71,21 +79,32 @@ pub struct Network {
     pub learnt: Learnt,
 }
 
-/// The models as they are after a network with modes (spec section 4.6): those of the next group of the section start from them.
+/// The models as they are after a network with modes (spec section 4.6): those of the next group of
+/// the section start from them.
 #[derive(Clone, Default)]
 pub struct Learnt(Option<Arc<Models>>);
 
 impl Learnt {
-    /// The value models: `side`, `weights` of modes 0 and 1, `biases` of both, `scaled`. `None` where the next group starts anew.
+    /// The value models: `side`, `weights` of modes 0 and 1, `biases` of both, `scaled`. `None`
+    /// where the next group starts anew.
     pub fn models(&self) -> Option<[ValueModel; 6]> {
-        let Models { side, weights: [w0, w1], biases: [b0, b1], scaled } = self.0.as_deref()?.clone();
+        let Models {
+            side,
+            weights: [w0, w1],
+            biases: [b0, b1],
+            scaled,
+        } = self.0.as_deref()?.clone();
         Some([side.model, w0, w1, b0, b1, scaled])
     }
 }
 
 impl std::fmt::Debug for Learnt {
     fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
-        f.write_str(if self.0.is_some() { "Learnt(..)" } else { "Learnt" })
+        f.write_str(if self.0.is_some() {
+            "Learnt(..)"
+        } else {
+            "Learnt"
+        })
     }
 }
 
@@ -99,7 +118,11 @@ impl PartialEq for Learnt {
 impl Network {
     /// Fraction bits of node `i`, if it has some of its own.
     fn own_scale(&self, i: usize) -> Option<i32> {
-        self.has_scale.get(i).filter(|&&own| own).and(self.scales.get(i)).map(|&f| f.into())
+        self.has_scale
+            .get(i)
+            .filter(|&&own| own)
+            .and(self.scales.get(i))
+            .map(|&f| f.into())
     }
 }
 
@@ -109,10 +132,20 @@ struct Side {
 }
 
 impl Side {
-    fn field<C: Coder>(&mut self, c: &mut C, class: usize, v: i32, max: i32, what: &str) -> Result<u8> {
+    fn field<C: Coder>(
+        &mut self,
+        c: &mut C,
+        class: usize,
+        v: i32,
+        max: i32,
+        what: &str,
+    ) -> Result<u8> {
         let v = self.model.code(c, class, v)?;
         if !(0..=max).contains(&v) {
-            return Err(Error::format(c.offset(), format!("{what} is {v} (allowed 0..={max})")));
+            return Err(Error::format(
+                c.offset(),
+                format!("{what} is {v} (allowed 0..={max})"),
+            ));
         }
         Ok(v as u8)
     }
@@ -120,10 +153,15 @@ impl Side {
     /// Fraction bits, relative to those of the group before where it has some.
     fn scale<C: Coder>(&mut self, c: &mut C, f: u8, before: Option<i32>) -> Result<u8> {
         let max = Graph::MAX_FRACTION.into();
-        let Some(before) = before else { return self.field(c, 2, f.into(), max, "activation fraction bits") };
+        let Some(before) = before else {
+            return self.field(c, 2, f.into(), max, "activation fraction bits");
+        };
         let f = before + self.model.code(c, 4, i32::from(f) - before)?;
         if !(0..=max).contains(&f) {
-            return Err(Error::format(c.offset(), format!("activation fraction bits is {f} (allowed 0..={max})")));
+            return Err(Error::format(
+                c.offset(),
+                format!("activation fraction bits is {f} (allowed 0..={max})"),
+            ));
         }
         Ok(f as u8)
     }
@@ -132,23 +170,48 @@ impl Side {
         match self.model.code(c, 3, mode as i32)? {
             0 => Ok(Mode::Fresh),
             1 if previous => Ok(Mode::Residual),
-            1 => Err(Error::format(c.offset(), "a residual tensor with no tensor of its size before it in the section")),
+            1 => Err(Error::format(
+                c.offset(),
+                "a residual tensor with no tensor of its size before it in the section",
+            )),
             2 => Ok(Mode::Scaled),
-            m => Err(Error::format(c.offset(), format!("tensor mode is {m} (allowed 0..=2)"))),
+            m => Err(Error::format(
+                c.offset(),
+                format!("tensor mode is {m} (allowed 0..=2)"),
+            )),
         }
     }
 
     fn step<C: Coder>(&mut self, c: &mut C, s: Step) -> Result<Step> {
-        let exponent = self.field(c, 0, s.exponent.into(), Step::MAX_EXPONENT.into(), "step exponent")?;
-        let mantissa = 128 + self.field(c, 1, i32::from(s.mantissa) - 128, 127, "step mantissa - 128")?;
+        let exponent = self.field(
+            c,
+            0,
+            s.exponent.into(),
+            Step::MAX_EXPONENT.into(),
+            "step exponent",
+        )?;
+        let mantissa = 128
+            + self.field(
+                c,
+                1,
+                i32::from(s.mantissa) - 128,
+                127,
+                "step mantissa - 128",
+            )?;
         Ok(Step { mantissa, exponent })
     }
 
     /// A step after that of the same tensor of the group before.
     fn step_after<C: Coder>(&mut self, c: &mut C, s: Step, before: Option<Step>) -> Result<Step> {
-        let Some(before) = before else { return self.step(c, s) };
+        let Some(before) = before else {
+            return self.step(c, s);
+        };
         let other = self.field(c, 5, i32::from(s != before), 1, "mark of another step")?;
-        if other == 0 { Ok(before) } else { self.step(c, s) }
+        if other == 0 {
+            Ok(before)
+        } else {
+            self.step(c, s)
+        }
     }
 }
 
@@ -188,7 +251,9 @@ impl Models {
     fn fresh() -> Self {
         let model = || ValueModel::new(CLASSES);
         Models {
-            side: Side { model: ValueModel::new(6) },
+            side: Side {
+                model: ValueModel::new(6),
+            },
             weights: [model(), model()],
             biases: [model(), model()],
             scaled: ValueModel::new(scaled::CLASSES),
@@ -196,8 +261,14 @@ impl Models {
     }
 }
 
-/// Codes the network of `graph`. Writing codes `net`; reading ignores what it holds and returns what was read.
-pub fn code_network<C: Coder>(c: &mut C, graph: &Graph, net: &Network, syntax: Syntax<'_>) -> Result<Network> {
+/// Codes the network of `graph`. Writing codes `net`; reading ignores what it holds and returns
+/// what was read.
+pub fn code_network<C: Coder>(
+    c: &mut C,
+    graph: &Graph,
+    net: &Network,
+    syntax: Syntax<'_>,
+) -> Result<Network> {
     let previous = match syntax {
         Syntax::Modes { previous } => previous,
         Syntax::Plain => None,
@@ -210,7 +281,10 @@ pub fn code_network<C: Coder>(c: &mut C, graph: &Graph, net: &Network, syntax: S
     }
     for (i, node) in graph.nodes.iter().enumerate() {
         if node.op.has_scale() {
-            out.scales[i] = models.side.scale(c, net.scales[i], previous.and_then(|p| p.own_scale(i)))?;
+            out.scales[i] =
+                models
+                    .side
+                    .scale(c, net.scales[i], previous.and_then(|p| p.own_scale(i)))?;
         }
     }
     for (i, (spec, t)) in graph.tensors.iter().zip(&mut out.tensors).enumerate() {
@@ -219,29 +293,48 @@ pub fn code_network<C: Coder>(c: &mut C, graph: &Graph, net: &Network, syntax: S
             code_values(c, &mut models, spec, Mode::Fresh, &mut t.values)?;
             continue;
         }
-        let previous = previous.and_then(|p| p.tensors.get(i)).filter(|p| p.values.len() == t.values.len());
+        let previous = previous
+            .and_then(|p| p.tensors.get(i))
+            .filter(|p| p.values.len() == t.values.len());
         let mode = match &t.scaled {
             _ if c.reads() => Mode::Fresh,
             Some(_) => Mode::Scaled,
             None => cheaper(&models, spec, t, previous)?,
         };
         let mode = models.side.mode(c, mode, previous.is_some())?;
-        t.step = models.side.step_after(c, t.step, previous.map(|p| p.step))?;
+        t.step = models
+            .side
+            .step_after(c, t.step, previous.map(|p| p.step))?;
         if mode == Mode::Scaled {
-            code_scaled(c, &mut models.scaled, spec.shape, t.scaled.get_or_insert_default(), &mut t.values)?;
+            code_scaled(
+                c,
+                &mut models.scaled,
+                spec.shape,
+                t.scaled.get_or_insert_default(),
+                &mut t.values,
+            )?;
             continue;
         }
         match previous.filter(|_| mode == Mode::Residual) {
             None => code_values(c, &mut models, spec, mode, &mut t.values)?,
             Some(p) => {
-                let mut values = if c.reads() { vec![0; t.values.len()] } else { residual(t, p).unwrap_or_default() };
+                let mut values = if c.reads() {
+                    vec![0; t.values.len()]
+                } else {
+                    residual(t, p).unwrap_or_default()
+                };
                 code_values(c, &mut models, spec, mode, &mut values)?;
                 for ((v, &r), &q) in t.values.iter_mut().zip(&values).zip(&p.values) {
                     let sum = i32::from(r) + predicted(q, p.step, t.step);
                     *v = i16::try_from(sum)
                         .ok()
                         .filter(|v| *v != i16::MIN)
-                        .ok_or_else(|| Error::format(c.offset(), format!("value {sum} in {} (allowed -32767..=32767)", spec.name)))?;
+                        .ok_or_else(|| {
+                            Error::format(
+                                c.offset(),
+                                format!("value {sum} in {} (allowed -32767..=32767)", spec.name),
+                            )
+                        })?;
                 }
             }
         }
@@ -250,7 +343,13 @@ pub fn code_network<C: Coder>(c: &mut C, graph: &Graph, net: &Network, syntax: S
     Ok(out)
 }
 
-fn code_values<C: Coder>(c: &mut C, models: &mut Models, spec: &TensorSpec, mode: Mode, values: &mut [i16]) -> Result<()> {
+fn code_values<C: Coder>(
+    c: &mut C,
+    models: &mut Models,
+    spec: &TensorSpec,
+    mode: Mode,
+    values: &mut [i16],
+) -> Result<()> {
     match spec.role {
         Role::Weight => code_weights(c, &mut models.weights[mode as usize], spec.shape, values),
         Role::Bias => code_biases(c, &mut models.biases[mode as usize], values),
@@ -259,40 +358,69 @@ fn code_values<C: Coder>(c: &mut C, models: &mut Models, spec: &TensorSpec, mode
 
 /// Value `q` of step `from`, in units of step `to`, halves up (spec section 4.6).
 fn predicted(q: i16, from: Step, to: Step) -> i32 {
-    let (mut value, mut unit) = (i128::from(q) * i128::from(from.mantissa), i128::from(to.mantissa));
+    let (mut value, mut unit) = (
+        i128::from(q) * i128::from(from.mantissa),
+        i128::from(to.mantissa),
+    );
     if to.exponent >= from.exponent {
         value <<= to.exponent - from.exponent;
     } else {
         unit <<= from.exponent - to.exponent;
     }
-    (2 * value + unit).div_euclid(2 * unit).clamp(-i128::from(MAX_MAGNITUDE), MAX_MAGNITUDE.into()) as i32
+    (2 * value + unit)
+        .div_euclid(2 * unit)
+        .clamp(-i128::from(MAX_MAGNITUDE), MAX_MAGNITUDE.into()) as i32
 }
 
 /// `t` less what `previous` predicts of it; `None` if that cannot be coded.
 pub fn residual(t: &Tensor, previous: &Tensor) -> Option<Vec<i16>> {
     let one = |(&v, &q): (&i16, &i16)| {
-        i16::try_from(i32::from(v) - predicted(q, previous.step, t.step)).ok().filter(|v| i32::from(*v).abs() <= MAX_MAGNITUDE)
+        i16::try_from(i32::from(v) - predicted(q, previous.step, t.step))
+            .ok()
+            .filter(|v| i32::from(*v).abs() <= MAX_MAGNITUDE)
     };
     t.values.iter().zip(&previous.values).map(one).collect()
 }
 
 /// The mode that costs fewer bits.
-fn cheaper(models: &Models, spec: &TensorSpec, t: &Tensor, previous: Option<&Tensor>) -> Result<Mode> {
-    let Some(mut residual) = previous.and_then(|p| residual(t, p)) else { return Ok(Mode::Fresh) };
+fn cheaper(
+    models: &Models,
+    spec: &TensorSpec,
+    t: &Tensor,
+    previous: Option<&Tensor>,
+) -> Result<Mode> {
+    let Some(mut residual) = previous.and_then(|p| residual(t, p)) else {
+        return Ok(Mode::Fresh);
+    };
     let bits = |mode: Mode, values: &mut [i16]| -> Result<f64> {
         let mut c = Cost::default();
         code_values(&mut c, &mut models.clone(), spec, mode, values)?;
         Ok(c.bits)
     };
     let fresh = bits(Mode::Fresh, &mut t.values.clone())?;
-    Ok(if bits(Mode::Residual, &mut residual)? < fresh { Mode::Residual } else { Mode::Fresh })
+    Ok(if bits(Mode::Residual, &mut residual)? < fresh {
+        Mode::Residual
+    } else {
+        Mode::Fresh
+    })
 }
 
 /// An empty network of the graph's shape: what a reader starts from.
 pub fn blank_network(graph: &Graph) -> Network {
-    let step = Step { mantissa: 128, exponent: 0 };
+    let step = Step {
+        mantissa: 128,
+        exponent: 0,
+    };
     Network {
-        tensors: graph.tensors.iter().map(|t| Tensor { step, values: vec![0; t.len()], scaled: None }).collect(),
+        tensors: graph
+            .tensors
+            .iter()
+            .map(|t| Tensor {
+                step,
+                values: vec![0; t.len()],
+                scaled: None,
+            })
+            .collect(),
         latent_step: step,
         scales: vec![0; graph.nodes.len()],
         has_scale: graph.nodes.iter().map(|n| n.op.has_scale()).collect(),
@@ -301,9 +429,14 @@ pub fn blank_network(graph: &Graph) -> Network {
     }
 }
 
-/// Kernel taps are coded for each pair of output and input channel; neighbours are the same tap of the previous input
-/// and output channel (weight 2), and the taps to the left and above (weight 1).
-fn code_weights<C: Coder>(c: &mut C, model: &mut ValueModel, [cout, cin, kh, kw]: [usize; 4], values: &mut [i16]) -> Result<()> {
+/// Kernel taps are coded for each pair of output and input channel; neighbours are the same tap of
+/// the previous input and output channel (weight 2), and the taps to the left and above (weight 1).
+fn code_weights<C: Coder>(
+    c: &mut C,
+    model: &mut ValueModel,
+    [cout, cin, kh, kw]: [usize; 4],
+    values: &mut [i16],
+) -> Result<()> {
     let magnitude = |v: &[i16], i: usize| u32::from(v[i].unsigned_abs());
     let mut i = 0;
     for co in 0..cout {
@@ -336,7 +469,10 @@ fn code_weights<C: Coder>(c: &mut C, model: &mut ValueModel, [cout, cin, kh, kw]
 
 fn code_biases<C: Coder>(c: &mut C, model: &mut ValueModel, values: &mut [i16]) -> Result<()> {
     for i in 0..values.len() {
-        let (a, b) = (i.checked_sub(1).map_or(0, |j| values[j]), i.checked_sub(2).map_or(0, |j| values[j]));
+        let (a, b) = (
+            i.checked_sub(1).map_or(0, |j| values[j]),
+            i.checked_sub(2).map_or(0, |j| values[j]),
+        );
         let sum = 4 * u32::from(a.unsigned_abs()) + 2 * u32::from(b.unsigned_abs());
         values[i] = model.code(c, magnitude_class(sum, CLASSES), values[i].into())? as i16;
     }
@@ -352,7 +488,11 @@ mod tests {
         for i in -600..100 {
             let x = (f64::from(i) / 17.0).exp2().clamp(2f64.powi(-33), 255.0);
             let s = Step::nearest(x);
-            assert!((s.value() / x - 1.0).abs() <= 0.5 / 128.0 + 1e-12, "{x} -> {s:?} = {}", s.value());
+            assert!(
+                (s.value() / x - 1.0).abs() <= 0.5 / 128.0 + 1e-12,
+                "{x} -> {s:?} = {}",
+                s.value()
+            );
         }
     }
 }

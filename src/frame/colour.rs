@@ -28,7 +28,8 @@ pub enum Range {
     Full,
 }
 
-/// Where a chroma sample of 4:2:0 lies among the two by two luma samples it belongs to: ChromaSampleLocType of ITU-T H.273, plus 1.
+/// Where a chroma sample of 4:2:0 lies among the two by two luma samples it belongs to:
+/// ChromaSampleLocType of ITU-T H.273, plus 1.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Siting {
     /// The source did not say.
@@ -50,12 +51,27 @@ pub enum Siting {
 
 impl Siting {
     /// All of them, each at the index that is its code in the bitstream (spec section 3.1).
-    pub const ALL: [Siting; 7] =
-        [Siting::Unspecified, Siting::Left, Siting::Center, Siting::TopLeft, Siting::Top, Siting::BottomLeft, Siting::Bottom];
+    pub const ALL: [Siting; 7] = [
+        Siting::Unspecified,
+        Siting::Left,
+        Siting::Center,
+        Siting::TopLeft,
+        Siting::Top,
+        Siting::BottomLeft,
+        Siting::Bottom,
+    ];
 
     /// A word for it, as `top-left`.
     pub fn name(self) -> &'static str {
-        ["unspecified", "left", "centre", "top-left", "top", "bottom-left", "bottom"][self as usize]
+        [
+            "unspecified",
+            "left",
+            "centre",
+            "top-left",
+            "top",
+            "bottom-left",
+            "bottom",
+        ][self as usize]
     }
 }
 
@@ -68,7 +84,8 @@ pub struct LightInfo {
     pub content: Option<ContentLight>,
 }
 
-/// Mastering display colour volume of SMPTE ST 2086. Chromaticities are x and y in units of 0.00002.
+/// Mastering display colour volume of SMPTE ST 2086. Chromaticities are x and y in units of
+/// 0.00002.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mastering {
     /// Green primary.
@@ -97,7 +114,9 @@ pub struct ContentLight {
 impl ColorInfo {
     /// What two descriptions say differently, where both say something of it; `None` if nothing.
     pub fn differences(&self, other: &Self) -> Option<String> {
-        let code = |what: &str, a: u8, b: u8| (a != b && a != 2 && b != 2).then(|| format!("{what} ({a} and {b})"));
+        let code = |what: &str, a: u8, b: u8| {
+            (a != b && a != 2 && b != 2).then(|| format!("{what} ({a} and {b})"))
+        };
         let range = |r: Range| match r {
             Range::Unspecified => "unspecified",
             Range::Limited => "limited",
@@ -105,9 +124,17 @@ impl ColorInfo {
         };
         // samples of unspecified range are taken as limited
         let full = |r: Range| r == Range::Full;
-        let ranges = (full(self.range) != full(other.range)).then(|| format!("range ({} and {})", range(self.range), range(other.range)));
-        let siting = (self.siting != other.siting && ![self.siting, other.siting].contains(&Siting::Unspecified))
-            .then(|| format!("chroma siting ({} and {})", self.siting.name(), other.siting.name()));
+        let ranges = (full(self.range) != full(other.range))
+            .then(|| format!("range ({} and {})", range(self.range), range(other.range)));
+        let siting = (self.siting != other.siting
+            && ![self.siting, other.siting].contains(&Siting::Unspecified))
+        .then(|| {
+            format!(
+                "chroma siting ({} and {})",
+                self.siting.name(),
+                other.siting.name()
+            )
+        });
         let all = [
             ranges,
             siting,
@@ -120,6 +147,12 @@ impl ColorInfo {
     }
 
     /// Nothing known.
-    pub const UNSPECIFIED: ColorInfo =
-        ColorInfo { primaries: 2, transfer: 2, matrix: 2, range: Range::Unspecified, siting: Siting::Unspecified, light: None };
+    pub const UNSPECIFIED: ColorInfo = ColorInfo {
+        primaries: 2,
+        transfer: 2,
+        matrix: 2,
+        range: Range::Unspecified,
+        siting: Siting::Unspecified,
+        light: None,
+    };
 }

@@ -1,21 +1,23 @@
-//! Bjøntegaard's delta between two rate-distortion curves: the mean difference in rate at equal quality, or in quality
-//! at equal rate.
+//! Bjøntegaard's delta between two rate-distortion curves: the mean difference in rate at equal
+//! quality, or in quality at equal rate.
 //!
-//! Rate enters as its decimal logarithm. Each curve is interpolated ([`Method`]), the interpolants are integrated exactly
-//! over the interval that both curves cover, and nowhere else: a curve is never extrapolated. What cannot be answered so is
-//! refused with its reason ([`WhyNot`]).
+//! Rate enters as its decimal logarithm. Each curve is interpolated ([`Method`]), the interpolants
+//! are integrated exactly over the interval that both curves cover, and nowhere else: a curve is
+//! never extrapolated. What cannot be answered so is refused with its reason ([`WhyNot`]).
 //!
-//! Sources: VCEG-M33 (the cubic), ITU-T HSTP-VID-WPOM (the piecewise cubic), Herglotz et al. 2022 (Akima's). The results are
-//! those of the Python package `bjontegaard` where both give one.
+//! Sources: VCEG-M33 (the cubic), ITU-T HSTP-VID-WPOM (the piecewise cubic), Herglotz et al. 2022
+//! (Akima's). The results are those of the Python package `bjontegaard` where both give one.
 
 use std::fmt;
 
 /// How a curve is drawn through its points.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Method {
-    /// One cubic for the whole curve: through four points exactly, through more by least squares (VCEG-M33).
+    /// One cubic for the whole curve: through four points exactly, through more by least squares
+    /// (VCEG-M33).
     Cubic,
-    /// Piecewise cubic that keeps the points' monotony (Fritsch and Butland), with three-point ends.
+    /// Piecewise cubic that keeps the points' monotony (Fritsch and Butland), with three-point
+    /// ends.
     Pchip,
     /// Akima's piecewise cubic of 1970, with his extrapolated ends.
     Akima,
@@ -49,7 +51,8 @@ pub const MIN_COVERED: f64 = 0.5;
 /// A Bjøntegaard delta.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Bd {
-    /// Percent of rate for [`bd_rate`], negative where the test needs less; units of quality for [`bd_psnr`].
+    /// Percent of rate for [`bd_rate`], negative where the test needs less; units of quality for
+    /// [`bd_psnr`].
     pub value: f64,
     /// Length of the common interval over that of the union, as `bjontegaard` has it: 0 to 1.
     pub overlap: f64,
@@ -112,7 +115,11 @@ pub enum WhyNot {
 
 impl fmt::Display for Curve {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if *self == Curve::Anchor { "anchor" } else { "test" })
+        f.write_str(if *self == Curve::Anchor {
+            "anchor"
+        } else {
+            "test"
+        })
     }
 }
 
@@ -120,10 +127,21 @@ impl fmt::Display for WhyNot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             WhyNot::FewPoints { curve, have, need } => {
-                write!(f, "the {curve} has {have} distinct point{}, {need} are needed", if *have == 1 { "" } else { "s" })
+                write!(
+                    f,
+                    "the {curve} has {have} distinct point{}, {need} are needed",
+                    if *have == 1 { "" } else { "s" }
+                )
             }
-            WhyNot::BadPoint { curve, rate, quality } => {
-                write!(f, "the {curve} has a point of rate {rate} and quality {quality}; both must be finite, the rate positive")
+            WhyNot::BadPoint {
+                curve,
+                rate,
+                quality,
+            } => {
+                write!(
+                    f,
+                    "the {curve} has a point of rate {rate} and quality {quality}; both must be finite, the rate positive"
+                )
             }
             WhyNot::NotMonotonic { curve, low, high } => write!(
                 f,
@@ -131,52 +149,100 @@ impl fmt::Display for WhyNot {
                 low.0, low.1, high.0, high.1
             ),
             WhyNot::NoOverlap { anchor, test } => {
-                write!(f, "no overlap: the anchor covers {:.3} to {:.3}, the test {:.3} to {:.3}", anchor.0, anchor.1, test.0, test.1)
+                write!(
+                    f,
+                    "no overlap: the anchor covers {:.3} to {:.3}, the test {:.3} to {:.3}",
+                    anchor.0, anchor.1, test.0, test.1
+                )
             }
             WhyNot::LittleOverlap { covered } => {
-                write!(f, "the curves share {:.0} % of the shorter one, {:.0} % are needed", covered * 100.0, MIN_COVERED * 100.0)
+                write!(
+                    f,
+                    "the curves share {:.0} % of the shorter one, {:.0} % are needed",
+                    covered * 100.0,
+                    MIN_COVERED * 100.0
+                )
             }
         }
     }
 }
 
-/// Mean difference in rate at equal quality, in percent of the anchor's rate. Points are (rate, quality) in any order.
+/// Mean difference in rate at equal quality, in percent of the anchor's rate. Points are (rate,
+/// quality) in any order.
 pub fn bd_rate(anchor: &[(f64, f64)], test: &[(f64, f64)], method: Method) -> Result<Bd, WhyNot> {
     let swap = |p: Vec<(f64, f64)>| p.into_iter().map(|(r, q)| (q, r)).collect();
-    let bd = delta(swap(points(anchor, Curve::Anchor, method)?), swap(points(test, Curve::Test, method)?), method)?;
-    Ok(Bd { value: (bd.value * std::f64::consts::LN_10).exp_m1() * 100.0, ..bd })
+    let bd = delta(
+        swap(points(anchor, Curve::Anchor, method)?),
+        swap(points(test, Curve::Test, method)?),
+        method,
+    )?;
+    Ok(Bd {
+        value: (bd.value * std::f64::consts::LN_10).exp_m1() * 100.0,
+        ..bd
+    })
 }
 
-/// Mean difference in quality at equal rate, in units of quality: BD-PSNR in dB. Points are (rate, quality) in any order.
+/// Mean difference in quality at equal rate, in units of quality: BD-PSNR in dB. Points are (rate,
+/// quality) in any order.
 pub fn bd_psnr(anchor: &[(f64, f64)], test: &[(f64, f64)], method: Method) -> Result<Bd, WhyNot> {
     let unlog = |(a, b): (f64, f64)| (10f64.powf(a), 10f64.powf(b));
-    delta(points(anchor, Curve::Anchor, method)?, points(test, Curve::Test, method)?, method).map_err(|why| match why {
-        WhyNot::NoOverlap { anchor, test } => WhyNot::NoOverlap { anchor: unlog(anchor), test: unlog(test) },
+    delta(
+        points(anchor, Curve::Anchor, method)?,
+        points(test, Curve::Test, method)?,
+        method,
+    )
+    .map_err(|why| match why {
+        WhyNot::NoOverlap { anchor, test } => WhyNot::NoOverlap {
+            anchor: unlog(anchor),
+            test: unlog(test),
+        },
         why => why,
     })
 }
 
 /// (log10 rate, quality), both strictly rising.
 fn points(raw: &[(f64, f64)], curve: Curve, method: Method) -> Result<Vec<(f64, f64)>, WhyNot> {
-    if let Some(&(rate, quality)) = raw.iter().find(|(r, q)| !(r.is_finite() && *r > 0.0 && q.is_finite())) {
-        return Err(WhyNot::BadPoint { curve, rate, quality });
+    if let Some(&(rate, quality)) = raw
+        .iter()
+        .find(|(r, q)| !(r.is_finite() && *r > 0.0 && q.is_finite()))
+    {
+        return Err(WhyNot::BadPoint {
+            curve,
+            rate,
+            quality,
+        });
     }
     let mut sorted = raw.to_vec();
     sorted.sort_by(|a, b| a.1.total_cmp(&b.1).then(a.0.total_cmp(&b.0)));
     sorted.dedup();
     let need = method.min_points();
     if sorted.len() < need {
-        return Err(WhyNot::FewPoints { curve, have: sorted.len(), need });
+        return Err(WhyNot::FewPoints {
+            curve,
+            have: sorted.len(),
+            need,
+        });
     }
     let mut by_rate = sorted.clone();
     by_rate.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1)));
-    if let Some(w) = by_rate.windows(2).find(|w| w[0].0 >= w[1].0 || w[0].1 >= w[1].1) {
-        return Err(WhyNot::NotMonotonic { curve, low: w[0], high: w[1] });
+    if let Some(w) = by_rate
+        .windows(2)
+        .find(|w| w[0].0 >= w[1].0 || w[0].1 >= w[1].1)
+    {
+        return Err(WhyNot::NotMonotonic {
+            curve,
+            low: w[0],
+            high: w[1],
+        });
     }
     // equal logarithms of different rates would divide by zero
     let logs: Vec<_> = sorted.iter().map(|&(r, q)| (r.log10(), q)).collect();
     match logs.windows(2).position(|w| w[0].0 >= w[1].0) {
-        Some(i) => Err(WhyNot::NotMonotonic { curve, low: sorted[i], high: sorted[i + 1] }),
+        Some(i) => Err(WhyNot::NotMonotonic {
+            curve,
+            low: sorted[i],
+            high: sorted[i + 1],
+        }),
         None => Ok(logs),
     }
 }
@@ -199,7 +265,11 @@ fn delta(anchor: Vec<(f64, f64)>, test: Vec<(f64, f64)>, method: Method) -> Resu
         Method::Pchip => hermite(p, &pchip_slopes(p), low, high),
         Method::Akima => hermite(p, &akima_slopes(p), low, high),
     };
-    Ok(Bd { value: (area(&test) - area(&anchor)) / length, overlap: length / (a.1.max(t.1) - a.0.min(t.0)), covered })
+    Ok(Bd {
+        value: (area(&test) - area(&anchor)) / length,
+        overlap: length / (a.1.max(t.1) - a.0.min(t.0)),
+        covered,
+    })
 }
 
 /// Integral from `low` to `high` of the least-squares cubic.
@@ -208,7 +278,14 @@ fn cubic(p: &[(f64, f64)], low: f64, high: f64) -> f64 {
     let (first, last) = (p[0].0, p[p.len() - 1].0);
     let (mid, half) = ((first + last) / 2.0, (last - first) / 2.0);
     let unit = |x: f64| (x - mid) / half;
-    let basis = |t: f64| [1.0, t, (3.0 * t * t - 1.0) / 2.0, (5.0 * t * t - 3.0) * t / 2.0];
+    let basis = |t: f64| {
+        [
+            1.0,
+            t,
+            (3.0 * t * t - 1.0) / 2.0,
+            (5.0 * t * t - 3.0) * t / 2.0,
+        ]
+    };
     let mut columns: [Vec<f64>; 4] = Default::default();
     for &(x, _) in p {
         for (c, b) in columns.iter_mut().zip(basis(unit(x))) {
@@ -223,10 +300,13 @@ fn cubic(p: &[(f64, f64)], low: f64, high: f64) -> f64 {
         [t, (p2 - 1.0) / 3.0, (p3 - p1) / 5.0, (p4 - p2) / 7.0]
     };
     let (from, to) = (integrals(unit(low)), integrals(unit(high)));
-    half * (0..4).map(|k| coefficients[k] * (to[k] - from[k])).sum::<f64>()
+    half * (0..4)
+        .map(|k| coefficients[k] * (to[k] - from[k]))
+        .sum::<f64>()
 }
 
-/// Coefficients of the columns that come closest to `y`, by modified Gram-Schmidt, twice over for accuracy.
+/// Coefficients of the columns that come closest to `y`, by modified Gram-Schmidt, twice over for
+/// accuracy.
 fn least_squares(mut columns: [Vec<f64>; 4], mut y: Vec<f64>) -> [f64; 4] {
     let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
     let mut r = [[0.0; 4]; 4];
@@ -244,7 +324,9 @@ fn least_squares(mut columns: [Vec<f64>; 4], mut y: Vec<f64>) -> [f64; 4] {
         r[k][k] = dot(column, column).sqrt();
         column.iter_mut().for_each(|c| *c /= r[k][k]);
         projected[k] = dot(column, &y);
-        y.iter_mut().zip(column.iter()).for_each(|(y, c)| *y -= projected[k] * c);
+        y.iter_mut()
+            .zip(column.iter())
+            .for_each(|(y, c)| *y -= projected[k] * c);
     }
     let mut x = [0.0; 4];
     for k in (0..4).rev() {
@@ -255,7 +337,9 @@ fn least_squares(mut columns: [Vec<f64>; 4], mut y: Vec<f64>) -> [f64; 4] {
 
 /// Secants between neighbours.
 fn secants(p: &[(f64, f64)]) -> Vec<f64> {
-    p.windows(2).map(|w| (w[1].1 - w[0].1) / (w[1].0 - w[0].0)).collect()
+    p.windows(2)
+        .map(|w| (w[1].1 - w[0].1) / (w[1].0 - w[0].0))
+        .collect()
 }
 
 /// Derivatives at the points: weighted harmonic means of the secants, 0 where those turn.
@@ -276,7 +360,11 @@ fn pchip_slopes(p: &[(f64, f64)]) -> Vec<f64> {
     let mut slopes = vec![end(h[0], h[1], s[0], s[1])];
     for k in 1..n - 1 {
         let (w0, w1) = (2.0 * h[k] + h[k - 1], h[k] + 2.0 * h[k - 1]);
-        slopes.push(if s[k - 1] * s[k] <= 0.0 { 0.0 } else { (w0 + w1) / (w0 / s[k - 1] + w1 / s[k]) });
+        slopes.push(if s[k - 1] * s[k] <= 0.0 {
+            0.0
+        } else {
+            (w0 + w1) / (w0 / s[k - 1] + w1 / s[k])
+        });
     }
     slopes.push(end(h[n - 2], h[n - 3], s[n - 2], s[n - 3]));
     slopes
@@ -292,15 +380,22 @@ fn akima_slopes(p: &[(f64, f64)]) -> Vec<f64> {
     m[0] = 2.0 * m[1] - m[2];
     m[n + 2] = 2.0 * m[n + 1] - m[n];
     m[n + 3] = 2.0 * m[n + 2] - m[n + 1];
-    let weights: Vec<(f64, f64)> = (0..p.len()).map(|i| ((m[i + 3] - m[i + 2]).abs(), (m[i + 1] - m[i]).abs())).collect();
+    let weights: Vec<(f64, f64)> = (0..p.len())
+        .map(|i| ((m[i + 3] - m[i + 2]).abs(), (m[i + 1] - m[i]).abs()))
+        .collect();
     let largest = weights.iter().map(|w| w.0 + w.1).fold(0.0, f64::max);
     let slope = |(i, (after, before)): (usize, &(f64, f64))| {
-        if after + before > 1e-9 * largest { m[i + 1] + before / (after + before) * (m[i + 2] - m[i + 1]) } else { (m[i] + m[i + 3]) / 2.0 }
+        if after + before > 1e-9 * largest {
+            m[i + 1] + before / (after + before) * (m[i + 2] - m[i + 1])
+        } else {
+            (m[i] + m[i + 3]) / 2.0
+        }
     };
     weights.iter().enumerate().map(slope).collect()
 }
 
-/// Integral from `low` to `high` of the cubic pieces with these values and derivatives at the points.
+/// Integral from `low` to `high` of the cubic pieces with these values and derivatives at the
+/// points.
 fn hermite(p: &[(f64, f64)], slopes: &[f64], low: f64, high: f64) -> f64 {
     let mut sum = 0.0;
     for (i, w) in p.windows(2).enumerate() {
@@ -324,7 +419,10 @@ mod tests {
 
     /// Quality 30 + 10 log10 of the rate: a straight line, on which all methods agree.
     fn line(rates: &[f64], gain: f64) -> Vec<(f64, f64)> {
-        rates.iter().map(|&r| (r, 30.0 + 10.0 * r.log10() + gain)).collect()
+        rates
+            .iter()
+            .map(|&r| (r, 30.0 + 10.0 * r.log10() + gain))
+            .collect()
     }
 
     fn close(a: f64, b: f64) {
@@ -338,9 +436,19 @@ mod tests {
         test.reverse();
         for method in Method::ALL {
             // 1 dB on a slope of 10 dB a decade is a tenth of a decade
-            close(bd_rate(&anchor, &test, method).unwrap().value, (10f64.powf(-0.1) - 1.0) * 100.0);
+            close(
+                bd_rate(&anchor, &test, method).unwrap().value,
+                (10f64.powf(-0.1) - 1.0) * 100.0,
+            );
             close(bd_psnr(&anchor, &test, method).unwrap().value, 1.0);
-            assert_eq!(bd_rate(&anchor, &anchor, method).unwrap(), Bd { value: 0.0, overlap: 1.0, covered: 1.0 });
+            assert_eq!(
+                bd_rate(&anchor, &anchor, method).unwrap(),
+                Bd {
+                    value: 0.0,
+                    overlap: 1.0,
+                    covered: 1.0
+                }
+            );
             assert_eq!(bd_psnr(&test, &test, method).unwrap().value, 0.0);
         }
     }
@@ -350,7 +458,12 @@ mod tests {
         let f = |x: f64| 0.001 * x * x * x - 0.02 * x * x + 0.5 * x - 3.0;
         let g = |x: f64| f(x) + 0.25;
         let curve = |f: &dyn Fn(f64) -> f64, q: [f64; 4]| q.map(|q| (10f64.powf(f(q)), q));
-        let bd = bd_rate(&curve(&f, [1.0, 2.0, 4.0, 6.0]), &curve(&g, [0.0, 3.0, 4.0, 5.0]), Method::Cubic).unwrap();
+        let bd = bd_rate(
+            &curve(&f, [1.0, 2.0, 4.0, 6.0]),
+            &curve(&g, [0.0, 3.0, 4.0, 5.0]),
+            Method::Cubic,
+        )
+        .unwrap();
         close(bd.value, (10f64.powf(0.25) - 1.0) * 100.0);
         close(bd.overlap, 4.0 / 6.0);
         close(bd.covered, 4.0 / 5.0);
@@ -362,15 +475,36 @@ mod tests {
         let why = |test: &[(f64, f64)], method| {
             let why = bd_rate(&anchor, test, method).unwrap_err();
             let quality = bd_psnr(test, &anchor, method).unwrap_err();
-            assert_eq!(std::mem::discriminant(&why), std::mem::discriminant(&quality), "{why} / {quality}");
+            assert_eq!(
+                std::mem::discriminant(&why),
+                std::mem::discriminant(&quality),
+                "{why} / {quality}"
+            );
             why.to_string()
         };
-        assert_eq!(why(&[], Method::Akima), "the test has 0 distinct points, 3 are needed");
-        assert_eq!(why(&line(&[1.0], 0.0), Method::Pchip), "the test has 1 distinct point, 3 are needed");
+        assert_eq!(
+            why(&[], Method::Akima),
+            "the test has 0 distinct points, 3 are needed"
+        );
+        assert_eq!(
+            why(&line(&[1.0], 0.0), Method::Pchip),
+            "the test has 1 distinct point, 3 are needed"
+        );
         let three = line(&[1.0, 2.0, 4.0], 0.0);
-        assert_eq!(why(&[&three[..], &three[..]].concat(), Method::Cubic), "the test has 3 distinct points, 4 are needed");
-        for bad in [(0.0, 30.0), (-1.0, 30.0), (f64::NAN, 30.0), (1.0, f64::INFINITY)] {
-            assert!(why(&[&three[..], &[bad]].concat(), Method::Cubic).starts_with("the test has a point of rate"));
+        assert_eq!(
+            why(&[&three[..], &three[..]].concat(), Method::Cubic),
+            "the test has 3 distinct points, 4 are needed"
+        );
+        for bad in [
+            (0.0, 30.0),
+            (-1.0, 30.0),
+            (f64::NAN, 30.0),
+            (1.0, f64::INFINITY),
+        ] {
+            assert!(
+                why(&[&three[..], &[bad]].concat(), Method::Cubic)
+                    .starts_with("the test has a point of rate")
+            );
         }
         let turning = [(1.0, 30.0), (2.0, 33.0), (3.0, 32.0), (4.0, 36.0)];
         assert_eq!(
@@ -382,10 +516,16 @@ mod tests {
         let tied = [(1.0, 30.0), (2.0, 33.0), (2.0, 34.0), (4.0, 36.0)];
         assert!(why(&tied, Method::Akima).contains("does not improve"));
         let far = line(&[100.0, 200.0, 400.0, 800.0], 0.0);
-        assert_eq!(why(&far, Method::Cubic), "no overlap: the anchor covers 30.000 to 39.031, the test 50.000 to 59.031");
+        assert_eq!(
+            why(&far, Method::Cubic),
+            "no overlap: the anchor covers 30.000 to 39.031, the test 50.000 to 59.031"
+        );
         let touching = line(&[8.0, 20.0, 40.0], 0.0);
         assert!(why(&touching, Method::Pchip).starts_with("no overlap"));
-        assert_eq!(why(&line(&[4.0, 8.0, 16.0, 32.0], 0.0), Method::Cubic), "the curves share 33 % of the shorter one, 50 % are needed");
+        assert_eq!(
+            why(&line(&[4.0, 8.0, 16.0, 32.0], 0.0), Method::Cubic),
+            "the curves share 33 % of the shorter one, 50 % are needed"
+        );
     }
 
     #[test]
@@ -399,10 +539,19 @@ mod tests {
 
     #[test]
     fn a_least_squares_fit_is_linear_and_keeps_cubics() {
-        let p: Vec<(f64, f64)> = (0..9).map(|i| (30.0 + f64::from(i), (f64::from(i) * 1.3).sin())).collect();
+        let p: Vec<(f64, f64)> = (0..9)
+            .map(|i| (30.0 + f64::from(i), (f64::from(i) * 1.3).sin()))
+            .collect();
         // adding a cubic adds its integral, whatever the rest is
-        let add = |p: &[(f64, f64)]| p.iter().map(|&(x, y)| (x, y + (x - 33.0).powi(3))).collect::<Vec<_>>();
+        let add = |p: &[(f64, f64)]| {
+            p.iter()
+                .map(|&(x, y)| (x, y + (x - 33.0).powi(3)))
+                .collect::<Vec<_>>()
+        };
         let primitive = |x: f64| (x - 33.0).powi(4) / 4.0;
-        close(cubic(&add(&p), 31.0, 36.5) - cubic(&p, 31.0, 36.5), primitive(36.5) - primitive(31.0));
+        close(
+            cubic(&add(&p), 31.0, 36.5) - cubic(&p, 31.0, 36.5),
+            primitive(36.5) - primitive(31.0),
+        );
     }
 }

@@ -1,6 +1,7 @@
 //! The graph of operations that turns a latent into a picture (spec section 5).
 //!
-//! Nodes stand in evaluation order; every node but [`Op::Latent`] reads nodes before it. Shapes are `[channels, rows, columns]`.
+//! Nodes stand in evaluation order; every node but [`Op::Latent`] reads nodes before it. Shapes are
+//! `[channels, rows, columns]`.
 
 mod build;
 
@@ -30,7 +31,8 @@ pub enum Curve {
 pub enum Op {
     /// Source: the frame's latent, dequantised (spec section 5.2).
     Latent,
-    /// Source: positional code of a frame's place in its group, `[2 * levels, 1, 1]` (spec section 5.2).
+    /// Source: positional code of a frame's place in its group, `[2 * levels, 1, 1]` (spec section
+    /// 5.2).
     Time {
         /// Frequencies, each with a sine and a cosine.
         levels: usize,
@@ -64,7 +66,8 @@ pub enum Op {
         /// Upsampling factor r.
         factor: usize,
     },
-    /// `out[c][y][x] = in[(c * rows + y) * columns + x][0][0]` of a single position (spec section 5.4).
+    /// `out[c][y][x] = in[(c * rows + y) * columns + x][0][0]` of a single position (spec section
+    /// 5.4).
     Unflatten {
         /// Node read, of one row and column.
         input: NodeId,
@@ -100,7 +103,14 @@ pub enum Op {
 impl Op {
     /// Whether the node's activations have a coded scale of their own.
     pub fn has_scale(self) -> bool {
-        !matches!(self, Op::Time { .. } | Op::Grid | Op::PixelShuffle { .. } | Op::Unflatten { .. } | Op::Bilinear { .. })
+        !matches!(
+            self,
+            Op::Time { .. }
+                | Op::Grid
+                | Op::PixelShuffle { .. }
+                | Op::Unflatten { .. }
+                | Op::Bilinear { .. }
+        )
     }
 
     /// The nodes read.
@@ -160,7 +170,8 @@ impl TensorSpec {
     }
 }
 
-/// Where a plane of the picture comes from: one channel of a node, its top left corner cropped to the plane's size.
+/// Where a plane of the picture comes from: one channel of a node, its top left corner cropped to
+/// the plane's size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OutputPlane {
     /// Node read.
@@ -248,7 +259,11 @@ impl Graph {
 
     /// A graph that holds only its source.
     pub fn with_source(op: Op, shape: [usize; 3]) -> Self {
-        Graph { nodes: vec![Node { op, shape }], frames: 1, ..Default::default() }
+        Graph {
+            nodes: vec![Node { op, shape }],
+            frames: 1,
+            ..Default::default()
+        }
     }
 
     /// A graph that starts with the place of a frame among `frames`.
@@ -263,7 +278,11 @@ impl Graph {
 
     /// Shape of what is coded for each pass: the latent's, or zeros where the source is not coded.
     pub fn latent_shape(&self) -> [usize; 3] {
-        if self.has_latents() { self.nodes[0].shape } else { [0; 3] }
+        if self.has_latents() {
+            self.nodes[0].shape
+        } else {
+            [0; 3]
+        }
     }
 
     /// Whether the source is coded.
@@ -276,12 +295,21 @@ impl Graph {
         frames.div_ceil(self.frames.max(1))
     }
 
-    /// The graph as convolutions, each with the shuffle and nonlinearity that alone read it, and what stands between them: what
-    /// executors compute in one pass over memory. `None` if some node fits no such step.
+    /// The graph as convolutions, each with the shuffle and nonlinearity that alone read it, and
+    /// what stands between them: what executors compute in one pass over memory. `None` if some
+    /// node fits no such step.
     pub fn steps(&self) -> Option<Vec<Step>> {
         let follower = |node: NodeId| {
-            let next = self.nodes.get(node + 1).filter(|n| n.op.inputs() == [node])?;
-            let read_once = self.nodes.iter().filter(|n| n.op.inputs().contains(&node)).count() == 1;
+            let next = self
+                .nodes
+                .get(node + 1)
+                .filter(|n| n.op.inputs() == [node])?;
+            let read_once = self
+                .nodes
+                .iter()
+                .filter(|n| n.op.inputs().contains(&node))
+                .count()
+                == 1;
             let kept = self.outputs.iter().any(|o| o.node == node);
             (read_once && !kept).then_some(next)
         };
@@ -289,8 +317,16 @@ impl Graph {
         let mut node = 1;
         while node < self.nodes.len() {
             let (input, weight, bias, depthwise) = match self.nodes[node].op {
-                Op::Conv2d { input, weight, bias } => (input, weight, bias, false),
-                Op::Depthwise { input, weight, bias } => (input, weight, bias, true),
+                Op::Conv2d {
+                    input,
+                    weight,
+                    bias,
+                } => (input, weight, bias, false),
+                Op::Depthwise {
+                    input,
+                    weight,
+                    bias,
+                } => (input, weight, bias, true),
                 Op::Add { .. } | Op::Bilinear { .. } | Op::FrameCode { .. } => {
                     steps.push(Step::Node(node));
                     node += 1;
@@ -298,13 +334,33 @@ impl Graph {
                 }
                 _ => return None,
             };
-            let mut c = Chain { conv: node, end: node, input, weight, bias, depthwise, factor: 1, unflatten: None, curve: None };
+            let mut c = Chain {
+                conv: node,
+                end: node,
+                input,
+                weight,
+                bias,
+                depthwise,
+                factor: 1,
+                unflatten: None,
+                curve: None,
+            };
             match follower(c.end) {
-                Some(Node { op: Op::PixelShuffle { factor, .. }, .. }) => (c.end, c.factor) = (c.end + 1, *factor),
-                Some(Node { op: Op::Unflatten { .. }, shape: [_, h, w] }) => (c.end, c.unflatten) = (c.end + 1, Some([*h, *w])),
+                Some(Node {
+                    op: Op::PixelShuffle { factor, .. },
+                    ..
+                }) => (c.end, c.factor) = (c.end + 1, *factor),
+                Some(Node {
+                    op: Op::Unflatten { .. },
+                    shape: [_, h, w],
+                }) => (c.end, c.unflatten) = (c.end + 1, Some([*h, *w])),
                 _ => {}
             }
-            if let Some(Node { op: Op::Curve { curve, .. }, .. }) = follower(c.end) {
+            if let Some(Node {
+                op: Op::Curve { curve, .. },
+                ..
+            }) = follower(c.end)
+            {
                 (c.end, c.curve) = (c.end + 1, Some(*curve));
             }
             node = c.end + 1;
@@ -326,7 +382,10 @@ impl Graph {
 
     /// Number of network parameters.
     pub fn params(&self) -> u64 {
-        self.tensors.iter().map(|t| t.shape.iter().map(|&d| d as u64).product::<u64>()).sum()
+        self.tensors
+            .iter()
+            .map(|t| t.shape.iter().map(|&d| d as u64).product::<u64>())
+            .sum()
     }
 
     /// Multiply-accumulates of all convolutions for one pass.
@@ -336,7 +395,9 @@ impl Graph {
             .map(|n| match n.op {
                 Op::Conv2d { weight, .. } | Op::Depthwise { weight, .. } => {
                     let [o, i, kh, kw] = self.tensors[weight].shape.map(|d| d as u64);
-                    (o * i * kh * kw).saturating_mul(n.shape[1] as u64).saturating_mul(n.shape[2] as u64)
+                    (o * i * kh * kw)
+                        .saturating_mul(n.shape[1] as u64)
+                        .saturating_mul(n.shape[2] as u64)
                 }
                 _ => 0,
             })
@@ -345,7 +406,15 @@ impl Graph {
 
     /// Activations of all nodes, for one pass.
     pub fn activations(&self) -> u64 {
-        self.nodes.iter().map(|n| n.shape.iter().map(|&d| d as u64).fold(1, u64::saturating_mul)).fold(0, u64::saturating_add)
+        self.nodes
+            .iter()
+            .map(|n| {
+                n.shape
+                    .iter()
+                    .map(|&d| d as u64)
+                    .fold(1, u64::saturating_mul)
+            })
+            .fold(0, u64::saturating_add)
     }
 
     /// Coded values of one pass: those of the latent, if there is one.
@@ -355,9 +424,26 @@ impl Graph {
 
     /// Refuses a graph that needs more than `limits` allow for a group of `frames` frames.
     pub fn check(&self, frames: usize, limits: &Limits) -> Result<()> {
-        let latents = self.latent_shape().iter().map(|&d| d as u64).product::<u64>().saturating_mul(self.passes(frames) as u64);
-        Limits::check("parameters and latents of a group", self.params().saturating_add(latents), limits.group_values)?;
-        Limits::check("activations of a pass", self.activations(), limits.frame_activations)?;
-        Limits::check("multiply-accumulates of a pass", self.macs(), limits.frame_macs)
+        let latents = self
+            .latent_shape()
+            .iter()
+            .map(|&d| d as u64)
+            .product::<u64>()
+            .saturating_mul(self.passes(frames) as u64);
+        Limits::check(
+            "parameters and latents of a group",
+            self.params().saturating_add(latents),
+            limits.group_values,
+        )?;
+        Limits::check(
+            "activations of a pass",
+            self.activations(),
+            limits.frame_activations,
+        )?;
+        Limits::check(
+            "multiply-accumulates of a pass",
+            self.macs(),
+            limits.frame_macs,
+        )
     }
 }

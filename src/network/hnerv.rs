@@ -1,9 +1,10 @@
 //! HNeRV: lowering of its header to a [`Graph`] (spec sections 6.1 and 6.5).
 //!
-//! Chen et al., "HNeRV: A Hybrid Neural Representation for Videos", CVPR 2023: a per-frame embedding, a 1x1 convolution,
-//! then blocks of convolution, pixel shuffle and GELU, then an output convolution. Two departures: the output is linear and
-//! clamped (theirs is a scaled tanh, which the second form of the architecture has), and for 4:2:0 the chroma planes are read from
-//! the half-resolution features before the last block, so no sample is computed that is not coded.
+//! Chen et al., "HNeRV: A Hybrid Neural Representation for Videos", CVPR 2023: a per-frame
+//! embedding, a 1x1 convolution, then blocks of convolution, pixel shuffle and GELU, then an output
+//! convolution. Two departures: the output is linear and clamped (theirs is a scaled tanh, which
+//! the second form of the architecture has), and for 4:2:0 the chroma planes are read from the
+//! half-resolution features before the last block, so no sample is computed that is not coded.
 
 use super::graph::{Curve, Graph};
 use super::lowering::{self, Heads};
@@ -37,23 +38,52 @@ impl Hnerv {
     pub fn lower(&self, info: &VideoInfo) -> Result<Graph> {
         let h = &self.header;
         if self.stages.len() != h.stages as usize {
-            return Err(Error::format(0, format!("HNeRV has {} stages, its header says {}", self.stages.len(), h.stages)));
+            return Err(Error::format(
+                0,
+                format!(
+                    "HNeRV has {} stages, its header says {}",
+                    self.stages.len(),
+                    h.stages
+                ),
+            ));
         }
-        lowering::odd_kernels("HNeRV", self.stages.iter().map(|s| s.kernel).chain([h.head_kernel]))?;
-        lowering::fits("HNeRV", "latent", [h.latent_height, h.latent_width], self.upsampling(), info)?;
+        lowering::odd_kernels(
+            "HNeRV",
+            self.stages.iter().map(|s| s.kernel).chain([h.head_kernel]),
+        )?;
+        lowering::fits(
+            "HNeRV",
+            "latent",
+            [h.latent_height, h.latent_width],
+            self.upsampling(),
+            info,
+        )?;
         lowering::last_stride("HNeRV", self.stages.last().map_or(1, |s| s.stride), info)?;
-        let mut g = Graph::new([h.latent_channels as usize, h.latent_height as usize, h.latent_width as usize]);
+        let mut g = Graph::new([
+            h.latent_channels as usize,
+            h.latent_height as usize,
+            h.latent_width as usize,
+        ]);
         let stem = g.conv2d("stem", 0, h.stem_channels as usize, 1);
         let mut x = g.gelu(stem);
         let mut before = x;
         for (i, s) in self.stages.iter().enumerate() {
             before = x;
-            let c = g.conv2d(&format!("stage{i}"), x, (s.channels * s.stride * s.stride) as usize, s.kernel as usize);
+            let c = g.conv2d(
+                &format!("stage{i}"),
+                x,
+                (s.channels * s.stride * s.stride) as usize,
+                s.kernel as usize,
+            );
             let p = g.pixel_shuffle(c, s.stride as usize);
             x = g.gelu(p);
         }
         g.closed = self.tanh;
-        let heads = Heads { name: "head", kernel: h.head_kernel, curve: self.tanh.then_some(Curve::Tanh) };
+        let heads = Heads {
+            name: "head",
+            kernel: h.head_kernel,
+            curve: self.tanh.then_some(Curve::Tanh),
+        };
         heads.add(&mut g, x, before, info);
         Ok(g)
     }

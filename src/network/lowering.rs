@@ -1,4 +1,5 @@
-//! What lowerings have in common: rules that every architecture's fields obey, and the output convolutions.
+//! What lowerings have in common: rules that every architecture's fields obey, and the output
+//! convolutions.
 
 use super::graph::{Curve, Graph, NodeId};
 use crate::bitstream::header::HnervStage;
@@ -8,31 +9,57 @@ use crate::frame::{Chroma, VideoInfo};
 /// Refuses even kernel sizes of the architecture `arch`.
 pub fn odd_kernels(arch: &str, kernels: impl IntoIterator<Item = u32>) -> Result<()> {
     match kernels.into_iter().find(|k| k % 2 == 0) {
-        Some(k) => Err(Error::format(0, format!("{arch} kernel size is {k} (allowed: odd)"))),
+        Some(k) => Err(Error::format(
+            0,
+            format!("{arch} kernel size is {k} (allowed: odd)"),
+        )),
         None => Ok(()),
     }
 }
 
 /// Product of the strides.
 pub fn upsampling(stages: &[HnervStage]) -> u64 {
-    stages.iter().map(|s| u64::from(s.stride)).fold(1, u64::saturating_mul)
+    stages
+        .iter()
+        .map(|s| u64::from(s.stride))
+        .fold(1, u64::saturating_mul)
 }
 
-/// Refuses an output of `rows` x `columns`, each `up` times that many samples, that is smaller than the picture or exceeds it by a
-/// whole `up`, `what` being the name of what is upsampled: more is waste that no encoder writes.
-pub fn fits(arch: &str, what: &str, [rows, columns]: [u32; 2], up: u64, info: &VideoInfo) -> Result<()> {
-    let (ph, pw) = (u64::from(rows).saturating_mul(up), u64::from(columns).saturating_mul(up));
-    let fits = |padded: u64, size: usize| padded >= size as u64 && padded - (size as u64) < up.max(2);
+/// Refuses an output of `rows` x `columns`, each `up` times that many samples, that is smaller than
+/// the picture or exceeds it by a whole `up`, `what` being the name of what is upsampled: more is
+/// waste that no encoder writes.
+pub fn fits(
+    arch: &str,
+    what: &str,
+    [rows, columns]: [u32; 2],
+    up: u64,
+    info: &VideoInfo,
+) -> Result<()> {
+    let (ph, pw) = (
+        u64::from(rows).saturating_mul(up),
+        u64::from(columns).saturating_mul(up),
+    );
+    let fits =
+        |padded: u64, size: usize| padded >= size as u64 && padded - (size as u64) < up.max(2);
     if fits(ph, info.height) && fits(pw, info.width) {
         return Ok(());
     }
-    Err(Error::format(0, format!("{arch} output of {pw}x{ph} does not fit the {}x{} picture ({what} times {up})", info.width, info.height)))
+    Err(Error::format(
+        0,
+        format!(
+            "{arch} output of {pw}x{ph} does not fit the {}x{} picture ({what} times {up})",
+            info.width, info.height
+        ),
+    ))
 }
 
 /// Refuses a last stride other than 2 for 4:2:0, whose chroma is read before the last upsampling.
 pub fn last_stride(arch: &str, last: u32, info: &VideoInfo) -> Result<()> {
     if info.format.chroma == Chroma::Yuv420 && last != 2 {
-        return Err(Error::format(0, format!("last {arch} stride is {last} (allowed: 2 for 4:2:0 pictures)")));
+        return Err(Error::format(
+            0,
+            format!("last {arch} stride is {last} (allowed: 2 for 4:2:0 pictures)"),
+        ));
     }
     Ok(())
 }
@@ -48,7 +75,8 @@ pub struct Heads<'a> {
 }
 
 impl Heads<'_> {
-    /// Adds them and their planes: `x` at full resolution, `before` at half, from which chroma planes of 4:2:0 are read.
+    /// Adds them and their planes: `x` at full resolution, `before` at half, from which chroma
+    /// planes of 4:2:0 are read.
     pub fn add(&self, g: &mut Graph, x: NodeId, before: NodeId, info: &VideoInfo) {
         let mut head = |name: String, input: NodeId, planes: usize| {
             let conv = g.conv2d(&name, input, planes, self.kernel as usize);

@@ -1,4 +1,5 @@
-//! What is computed, as data: graphs, their shapes and counts. No arithmetic on samples happens here.
+//! What is computed, as data: graphs, their shapes and counts. No arithmetic on samples happens
+//! here.
 
 pub mod graph;
 pub mod hnerv;

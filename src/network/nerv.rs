@@ -1,14 +1,16 @@
 //! NeRV and NeRV++: lowering of their headers to a [`Graph`] (spec sections 6.2 and 6.3).
 //!
-//! Chen et al., "NeRV: Neural Representations for Videos", NeurIPS 2021: a positional code of the frame's place, two layers that
-//! become a small feature map, then blocks of convolution, pixel shuffle and nonlinearity. No content is coded beside the network.
+//! Chen et al., "NeRV: Neural Representations for Videos", NeurIPS 2021: a positional code of the
+//! frame's place, two layers that become a small feature map, then blocks of convolution, pixel
+//! shuffle and nonlinearity. No content is coded beside the network.
 //!
-//! Ghorbel et al., "NeRV++: An Enhanced Implicit Neural Video Representation", 2024, puts residual blocks of separable convolutions
-//! before and after each upsampling and a bilinear skip around it. The inner layout of those blocks is not public; this one is a
-//! reconstruction: `x + pointwise(curve(depthwise(x)))`.
+//! Ghorbel et al., "NeRV++: An Enhanced Implicit Neural Video Representation", 2024, puts residual
+//! blocks of separable convolutions before and after each upsampling and a bilinear skip around it.
+//! The inner layout of those blocks is not public; this one is a reconstruction:
+//! `x + pointwise(curve(depthwise(x)))`.
 //!
-//! Departures: the output is linear and clamped, and chroma planes of 4:2:0 are read before the last stage, as in
-//! [`hnerv`](super::hnerv).
+//! Departures: the output is linear and clamped, and chroma planes of 4:2:0 are read before the
+//! last stage, as in [`hnerv`](super::hnerv).
 
 use super::graph::{Curve, Graph, NodeId};
 use super::lowering::{self, Heads};
@@ -35,7 +37,11 @@ pub struct Nerv {
 impl Nerv {
     /// Name in error messages.
     fn name(&self) -> &'static str {
-        if self.plus.is_some() { "NeRV++" } else { "NeRV" }
+        if self.plus.is_some() {
+            "NeRV++"
+        } else {
+            "NeRV"
+        }
     }
 
     /// Product of the strides.
@@ -44,23 +50,50 @@ impl Nerv {
     }
 
     fn curve(&self) -> Curve {
-        if self.header.curve == 0 { Curve::Gelu } else { Curve::Swish }
+        if self.header.curve == 0 {
+            Curve::Gelu
+        } else {
+            Curve::Swish
+        }
     }
 
-    /// The graph for pictures of `info` in a group of `frames`. Fails if the fields contradict each other or the picture.
+    /// The graph for pictures of `info` in a group of `frames`. Fails if the fields contradict each
+    /// other or the picture.
     pub fn lower(&self, info: &VideoInfo, frames: usize) -> Result<Graph> {
         let (h, name) = (&self.header, self.name());
         if self.stages.len() != h.stages as usize {
-            return Err(Error::format(0, format!("{name} has {} stages, its header says {}", self.stages.len(), h.stages)));
+            return Err(Error::format(
+                0,
+                format!(
+                    "{name} has {} stages, its header says {}",
+                    self.stages.len(),
+                    h.stages
+                ),
+            ));
         }
-        let kernels = self.stages.iter().map(|s| s.kernel).chain([h.head_kernel]).chain(self.plus.as_ref().map(|p| p.kernel));
+        let kernels = self
+            .stages
+            .iter()
+            .map(|s| s.kernel)
+            .chain([h.head_kernel])
+            .chain(self.plus.as_ref().map(|p| p.kernel));
         lowering::odd_kernels(name, kernels)?;
-        lowering::fits(name, "feature map", [h.rows, h.columns], self.upsampling(), info)?;
+        lowering::fits(
+            name,
+            "feature map",
+            [h.rows, h.columns],
+            self.upsampling(),
+            info,
+        )?;
         lowering::last_stride(name, self.stages.last().map_or(1, |s| s.stride), info)?;
         // fields are below 2^12, 2^10 and 2^10
         let spread = u64::from(h.channels) * u64::from(h.rows) * u64::from(h.columns);
         if spread > 1 << 26 {
-            return Err(Error::Limits { what: "channels of the stem's second layer", actual: spread, allowed: 1 << 26 });
+            return Err(Error::Limits {
+                what: "channels of the stem's second layer",
+                actual: spread,
+                allowed: 1 << 26,
+            });
         }
         let mut g = Graph::with_time(h.levels as usize, frames);
         let c = g.conv2d("stem0", 0, h.hidden as usize, 1);
@@ -73,7 +106,12 @@ impl Nerv {
             before = x;
             x = self.stage(&mut g, &format!("stage{i}"), x, s);
         }
-        Heads { name: "head", kernel: h.head_kernel, curve: None }.add(&mut g, x, before, info);
+        Heads {
+            name: "head",
+            kernel: h.head_kernel,
+            curve: None,
+        }
+        .add(&mut g, x, before, info);
         Ok(g)
     }
 
@@ -82,7 +120,12 @@ impl Nerv {
         for i in 0..self.plus.as_ref().map_or(0, |p| p.before) {
             x = self.residual(g, &format!("{name}.before{i}"), x);
         }
-        let c = g.conv2d(name, x, (s.channels * s.stride * s.stride) as usize, s.kernel as usize);
+        let c = g.conv2d(
+            name,
+            x,
+            (s.channels * s.stride * s.stride) as usize,
+            s.kernel as usize,
+        );
         let p = g.pixel_shuffle(c, s.stride as usize);
         let mut x = g.curve(p, self.curve());
         if let Some(plus) = &self.plus {

@@ -1,11 +1,13 @@
 //! NIRVANA: lowering of its header to a [`Graph`] (spec section 6.4).
 //!
-//! Maiya et al., "NIRVANA: Neural Implicit Representations of Videos with Adaptive Networks and Autoregressive Patch-wise Modeling",
-//! CVPR 2023: a sine network turns the coordinates of a patch into its features, to which every frame of the group adds a code of
-//! its own; then each frame has a convolution, pixel shuffle, GELU and output convolution (the published grouped convolutions).
+//! Maiya et al., "NIRVANA: Neural Implicit Representations of Videos with Adaptive Networks and
+//! Autoregressive Patch-wise Modeling", CVPR 2023: a sine network turns the coordinates of a patch
+//! into its features, to which every frame of the group adds a code of its own; then each frame has
+//! a convolution, pixel shuffle, GELU and output convolution (the published grouped convolutions).
 //!
-//! Departures: convolutions see across the borders of patches, where the published ones see zeros, so there are no seams; sines
-//! count turns, so their published factor of 30 is part of the weights; chroma planes of 4:2:0 are read at half resolution.
+//! Departures: convolutions see across the borders of patches, where the published ones see zeros,
+//! so there are no seams; sines count turns, so their published factor of 30 is part of the
+//! weights; chroma planes of 4:2:0 are read at half resolution.
 
 use super::graph::{Curve, Graph};
 use super::lowering::{self, Heads};
@@ -31,15 +33,24 @@ impl Nirvana {
         u64::from(self.header.cell) * u64::from(self.header.stride)
     }
 
-    /// The graph for pictures of `info` in a group of `frames`, all of which one pass gives. Fails if the fields contradict each other
-    /// or the picture.
+    /// The graph for pictures of `info` in a group of `frames`, all of which one pass gives. Fails
+    /// if the fields contradict each other or the picture.
     pub fn lower(&self, info: &VideoInfo, frames: usize) -> Result<Graph> {
         let h = &self.header;
         if frames > MAX_FRAMES {
-            return Err(Error::format(0, format!("a NIRVANA group of {frames} frames (allowed 1..={MAX_FRAMES})")));
+            return Err(Error::format(
+                0,
+                format!("a NIRVANA group of {frames} frames (allowed 1..={MAX_FRAMES})"),
+            ));
         }
         lowering::odd_kernels("NIRVANA", [h.kernel, h.head_kernel])?;
-        lowering::fits("NIRVANA", "patches", [h.rows, h.columns], self.patch(), info)?;
+        lowering::fits(
+            "NIRVANA",
+            "patches",
+            [h.rows, h.columns],
+            self.patch(),
+            info,
+        )?;
         lowering::last_stride("NIRVANA", h.stride, info)?;
         let mut g = Graph::with_grid(h.rows as usize, h.columns as usize);
         g.frames = frames;
@@ -53,10 +64,20 @@ impl Nirvana {
         for frame in 0..frames {
             let name = format!("frame{frame}");
             let own = g.frame_code(features, frame);
-            let c = g.conv2d(&name, own, (h.channels * h.stride * h.stride) as usize, h.kernel as usize);
+            let c = g.conv2d(
+                &name,
+                own,
+                (h.channels * h.stride * h.stride) as usize,
+                h.kernel as usize,
+            );
             let p = g.pixel_shuffle(c, h.stride as usize);
             let x = g.gelu(p);
-            Heads { name: &format!("{name}.head"), kernel: h.head_kernel, curve: None }.add(&mut g, x, own, info);
+            Heads {
+                name: &format!("{name}.head"),
+                kernel: h.head_kernel,
+                curve: None,
+            }
+            .add(&mut g, x, own, info);
         }
         Ok(g)
     }

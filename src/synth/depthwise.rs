@@ -1,6 +1,7 @@
 //! Convolutions of each channel by itself.
 //!
-//! Lanes hold two channels, and products are summed in pairs; here one weight of each pair is 0, so that every sum sees one channel.
+//! Lanes hold two channels, and products are summed in pairs; here one weight of each pair is 0, so
+//! that every sum sees one channel.
 
 use std::marker::PhantomData;
 
@@ -9,7 +10,8 @@ use super::kernel::{Columns, Job, Rows, TILE, tile, tiles};
 use super::lanes::{Lane, Lanes, Task};
 use super::layer;
 
-/// Weights `[channels][1][rows][columns]` as `[pair of slots][row][column][slot of the pair]`, `of` being the channel of each slot.
+/// Weights `[channels][1][rows][columns]` as `[pair of slots][row][column][slot of the pair]`, `of`
+/// being the channel of each slot.
 pub fn pack(weights: &[i16], [_, _, kh, kw]: [usize; 4], of: &[Option<usize>]) -> Vec<Lane> {
     let mut out = Vec::with_capacity(of.len() * kh * kw);
     for pair in of.chunks_exact(2) {
@@ -63,21 +65,45 @@ impl<S: Total> Columns for Pairs<S> {
     }
 
     #[inline(always)]
-    fn columns<L: Lanes, const M: usize, const C: usize>(l: L, job: &mut Job<'_>, sums: &mut Self::Sums, x: usize) -> usize {
+    fn columns<L: Lanes, const M: usize, const C: usize>(
+        l: L,
+        job: &mut Job<'_>,
+        sums: &mut Self::Sums,
+        x: usize,
+    ) -> usize {
         let layer = job.layer;
         let taps = layer.kernel * layer.kernel;
         let stride = (C * L::N).next_multiple_of(CHUNK);
         let valid = (layer.from.width - x).min(C * L::N);
-        for ((s, slots), weights) in layer.slots.iter().enumerate().zip(layer.weights.chunks_exact(2 * taps)) {
+        for ((s, slots), weights) in layer
+            .slots
+            .iter()
+            .enumerate()
+            .zip(layer.weights.chunks_exact(2 * taps))
+        {
             let pairs = inputs(layer::channels(slots, layer.factor, &layer.to));
-            // the two channels come from one pair of the input, but where a pixel shuffle has parted them
+            // the two channels come from one pair of the input, but where a pixel shuffle has
+            // parted them
             let parted = pairs[0] != pairs[1];
             for (sum, &out) in job.direct.iter().zip(&job.out).take(job.count) {
                 let range = sum.first * layer.kernel..(sum.first + sum.len) * layer.kernel;
                 let weights = &weights[2 * range.start..2 * range.end];
-                let parts = layer.parts.as_ref().map_or(&[][..], |p| &p[s * taps..][range]);
+                let parts = layer
+                    .parts
+                    .as_ref()
+                    .map_or(&[][..], |p| &p[s * taps..][range]);
                 for (&pair, to) in pairs.iter().zip(&mut *sums).take(1 + usize::from(parted)) {
-                    tile::<L, S, 2, C>(l, job, sum, pair..pair + 1, weights, parts, 0, x, &mut to[..2 * stride]);
+                    tile::<L, S, 2, C>(
+                        l,
+                        job,
+                        sum,
+                        pair..pair + 1,
+                        weights,
+                        parts,
+                        0,
+                        x,
+                        &mut to[..2 * stride],
+                    );
                 }
                 if parted {
                     let [both, second] = &mut *sums;

@@ -1,7 +1,8 @@
 //! The depth-first executor: rows run through all layers as soon as the rows they need are there.
 //!
-//! [`schedule`](super::schedule) says in which order, [`ring`](super::ring) holds the rows, [`kernel`](super::kernel) computes those of
-//! a convolution and [`plain`](super::plain) the others. What has a single position is computed before ([`prologue`](super::prologue)).
+//! [`schedule`](super::schedule) says in which order, [`ring`](super::ring) holds the rows,
+//! [`kernel`](super::kernel) computes those of a convolution and [`plain`](super::plain) the
+//! others. What has a single position is computed before ([`prologue`](super::prologue)).
 
 use rayon::prelude::*;
 
@@ -41,10 +42,18 @@ enum Work {
 impl Work {
     fn flow(&self) -> Flow {
         match self {
-            Work::Convolution(l) => {
-                Flow { inputs: [l.input; 2], reach: l.kernel / 2, factor: l.factor, step: 1 + usize::from(l.paired.is_some()) }
-            }
-            Work::Plain(p) => Flow { inputs: p.inputs, reach: p.reach(), factor: p.factor(), step: 1 },
+            Work::Convolution(l) => Flow {
+                inputs: [l.input; 2],
+                reach: l.kernel / 2,
+                factor: l.factor,
+                step: 1 + usize::from(l.paired.is_some()),
+            },
+            Work::Plain(p) => Flow {
+                inputs: p.inputs,
+                reach: p.reach(),
+                factor: p.factor(),
+                step: 1,
+            },
         }
     }
 }
@@ -82,10 +91,19 @@ fn inputs<'a>(graph: &'a Graph, step: &'a Step) -> &'a [NodeId] {
 
 impl Fast {
     /// `None` if the graph does not split into [`Graph::steps`].
-    pub fn new(graph: &Graph, net: &Network, info: &VideoInfo, level: Level) -> Result<Option<Self>> {
-        let Some(steps) = graph.steps() else { return Ok(None) };
+    pub fn new(
+        graph: &Graph,
+        net: &Network,
+        info: &VideoInfo,
+        level: Level,
+    ) -> Result<Option<Self>> {
+        let Some(steps) = graph.steps() else {
+            return Ok(None);
+        };
         let scales = node_scales(graph, net);
-        let (before, rows): (Vec<Step>, Vec<Step>) = steps.into_iter().partition(|s| Prologue::takes(graph, inputs(graph, s)));
+        let (before, rows): (Vec<Step>, Vec<Step>) = steps
+            .into_iter()
+            .partition(|s| Prologue::takes(graph, inputs(graph, s)));
         let mut prologue = Prologue::default();
         for step in &before {
             match step {
@@ -100,10 +118,21 @@ impl Fast {
                 _ => None,
             });
             let [channels, height, width] = graph.nodes[node].shape;
-            Geometry { channels, height, width, pad: kernels.max().unwrap_or(1) / 2 }
+            Geometry {
+                channels,
+                height,
+                width,
+                pad: kernels.max().unwrap_or(1) / 2,
+            }
         };
-        let (mut sources, mut buffers, mut buffer_of) = (Vec::new(), Vec::new(), vec![usize::MAX; graph.nodes.len()]);
-        for node in rows.iter().flat_map(|s| inputs(graph, s)).copied().chain(graph.outputs.iter().map(|o| o.node)) {
+        let (mut sources, mut buffers, mut buffer_of) =
+            (Vec::new(), Vec::new(), vec![usize::MAX; graph.nodes.len()]);
+        for node in rows
+            .iter()
+            .flat_map(|s| inputs(graph, s))
+            .copied()
+            .chain(graph.outputs.iter().map(|o| o.node))
+        {
             if let (Some(value), usize::MAX) = (prologue.value(node), buffer_of[node]) {
                 buffer_of[node] = buffers.len();
                 buffers.push(geometry(node));
@@ -116,7 +145,14 @@ impl Fast {
             layers.push(match step {
                 Step::Chain(c) => {
                     let input = buffer_of[c.input];
-                    Work::Convolution(Box::new(Layer::new(c, graph, net, &scales, (input, buffers[input], to), &mut tables)?))
+                    Work::Convolution(Box::new(Layer::new(
+                        c,
+                        graph,
+                        net,
+                        &scales,
+                        (input, buffers[input], to),
+                        &mut tables,
+                    )?))
                 }
                 Step::Node(n) => {
                     let op = graph.nodes[*n].op;
@@ -124,7 +160,13 @@ impl Fast {
                         Op::Add { inputs } => inputs,
                         op => [op.inputs()[0]; 2],
                     };
-                    match Plain::new(op, inputs.map(|i| buffer_of[i]), inputs.map(|i| scales[i]), scales[*n], to) {
+                    match Plain::new(
+                        op,
+                        inputs.map(|i| buffer_of[i]),
+                        inputs.map(|i| scales[i]),
+                        scales[*n],
+                        to,
+                    ) {
                         Some(p) => Work::Plain(p),
                         None => return Ok(None),
                     }
@@ -133,18 +175,50 @@ impl Fast {
             buffer_of[step.end()] = buffers.len();
             buffers.push(to);
         }
-        let output = |o: &crate::network::OutputPlane| Output { buffer: buffer_of[o.node], channel: o.channel, fraction: scales[o.node] };
+        let output = |o: &crate::network::OutputPlane| Output {
+            buffer: buffer_of[o.node],
+            channel: o.channel,
+            fraction: scales[o.node],
+        };
         let outputs = graph.outputs.iter().map(output).collect();
-        Ok(Some(Fast { level: level.or_below(), info: *info, closed: graph.closed, prologue, sources, buffers, layers, outputs }))
+        Ok(Some(Fast {
+            level: level.or_below(),
+            info: *info,
+            closed: graph.closed,
+            prologue,
+            sources,
+            buffers,
+            layers,
+            outputs,
+        }))
     }
 
     /// Buffers for pictures computed in `count` strips at once.
     pub fn strips(&self, count: usize) -> Strips {
         let layers: Vec<Flow> = self.layers.iter().map(Work::flow).collect();
         let heights: Vec<usize> = self.buffers.iter().map(|g| g.height).collect();
-        let height = |p: usize| self.info.format.plane_size(p % self.info.format.chroma.planes(), self.info.width, self.info.height).1;
-        let planes: Vec<(usize, usize)> = self.outputs.iter().enumerate().map(|(p, o)| (o.buffer, height(p))).collect();
-        let flows = Flows { sources: self.sources.len(), layers: &layers, heights: &heights, planes: &planes };
+        let height = |p: usize| {
+            self.info
+                .format
+                .plane_size(
+                    p % self.info.format.chroma.planes(),
+                    self.info.width,
+                    self.info.height,
+                )
+                .1
+        };
+        let planes: Vec<(usize, usize)> = self
+            .outputs
+            .iter()
+            .enumerate()
+            .map(|(p, o)| (o.buffer, height(p)))
+            .collect();
+        let flows = Flows {
+            sources: self.sources.len(),
+            layers: &layers,
+            heights: &heights,
+            planes: &planes,
+        };
         let differences = |b: usize| {
             let rows = self.layers.iter().filter_map(|w| match w {
                 Work::Convolution(l) if l.input == b && l.paired.is_some() => Some(l.kernel - 1),
@@ -152,12 +226,27 @@ impl Fast {
             });
             rows.max().unwrap_or(0)
         };
-        let scratch = self.layers.iter().map(|w| if let Work::Plain(p) = w { p.scratch() } else { 0 }).max().unwrap_or(0);
+        let scratch = self
+            .layers
+            .iter()
+            .map(|w| {
+                if let Work::Plain(p) = w {
+                    p.scratch()
+                } else {
+                    0
+                }
+            })
+            .max()
+            .unwrap_or(0);
         let strip = |i: usize| {
             let schedule = flows.schedule(i, count);
             let ring = |(b, &g)| Ring::new(g, schedule.rows[b], differences(b));
             let rings = self.buffers.iter().enumerate().map(ring).collect();
-            Strip { schedule, rings, scratch: vec![[0; 2]; scratch] }
+            Strip {
+                schedule,
+                rings,
+                scratch: vec![[0; 2]; scratch],
+            }
         };
         Strips((0..count).map(strip).collect())
     }
@@ -165,17 +254,37 @@ impl Fast {
     /// The pictures of one pass, their strips in parallel.
     pub fn frames(&self, source: &Source, strips: &mut Strips) -> Vec<Frame> {
         let before = self.prologue.run(source);
-        let values: Vec<&[i16]> = self.sources.iter().map(|&v| if v == 0 { &source.0[..] } else { &before[v - 1][..] }).collect();
+        let values: Vec<&[i16]> = self
+            .sources
+            .iter()
+            .map(|&v| {
+                if v == 0 {
+                    &source.0[..]
+                } else {
+                    &before[v - 1][..]
+                }
+            })
+            .collect();
         let per_picture = self.info.format.chroma.planes();
         let count = self.outputs.len() / per_picture;
-        let mut frames: Vec<Frame> = (0..count).map(|_| Frame::new(self.info.format, self.info.width, self.info.height)).collect();
+        let mut frames: Vec<Frame> = (0..count)
+            .map(|_| Frame::new(self.info.format, self.info.width, self.info.height))
+            .collect();
         // the rows of each plane that each strip gives
-        let mut rest: Vec<&mut [u16]> = frames.iter_mut().flat_map(|f| &mut f.planes).map(|p: &mut Plane| &mut p.data[..]).collect();
+        let mut rest: Vec<&mut [u16]> = frames
+            .iter_mut()
+            .flat_map(|f| &mut f.planes)
+            .map(|p: &mut Plane| &mut p.data[..])
+            .collect();
         let mut jobs: Vec<(&mut Strip, Vec<&mut [u16]>)> = Vec::new();
         for strip in &mut strips.0 {
             let mut rows = Vec::new();
             for (p, (plane, range)) in rest.iter_mut().zip(&strip.schedule.planes).enumerate() {
-                let width = self.info.format.plane_size(p % per_picture, self.info.width, self.info.height).0;
+                let width = self
+                    .info
+                    .format
+                    .plane_size(p % per_picture, self.info.width, self.info.height)
+                    .0;
                 let (mine, others) = std::mem::take(plane).split_at_mut(range.len() * width);
                 rows.push(mine);
                 *plane = others;
@@ -184,36 +293,73 @@ impl Fast {
         }
         match &mut jobs[..] {
             [(strip, planes)] => self.strip(&values, strip, planes),
-            jobs => jobs.par_iter_mut().for_each(|(strip, planes)| self.strip(&values, strip, planes)),
+            jobs => jobs
+                .par_iter_mut()
+                .for_each(|(strip, planes)| self.strip(&values, strip, planes)),
         }
         frames
     }
 
     fn strip(&self, sources: &[&[i16]], strip: &mut Strip, planes: &mut [&mut [u16]]) {
-        let Strip { schedule, rings, scratch } = strip;
-        rings.iter_mut().zip(sources).for_each(|(ring, values)| ring.fill(values));
+        let Strip {
+            schedule,
+            rings,
+            scratch,
+        } = strip;
+        rings
+            .iter_mut()
+            .zip(sources)
+            .for_each(|(ring, values)| ring.fill(values));
         for step in &schedule.steps {
             match *step {
                 Do::Rows { layer, y, count } => self.rows(layer, y, count, rings, scratch),
                 Do::Emit { plane, y } => {
                     let o = self.outputs[plane];
                     let depth = u32::from(self.info.format.bit_depth);
-                    let width = self.info.format.plane_size(plane % self.info.format.chroma.planes(), self.info.width, self.info.height).0;
-                    let row = &mut planes[plane][(y - schedule.planes[plane].start) * width..][..width];
+                    let width = self
+                        .info
+                        .format
+                        .plane_size(
+                            plane % self.info.format.chroma.planes(),
+                            self.info.width,
+                            self.info.height,
+                        )
+                        .0;
+                    let row =
+                        &mut planes[plane][(y - schedule.planes[plane].start) * width..][..width];
                     let from = rings[o.buffer].channel(y, o.channel);
-                    row.iter_mut().zip(from).for_each(|(out, v)| *out = sample(v[o.channel % 2], o.fraction, depth, self.closed));
+                    row.iter_mut().zip(from).for_each(|(out, v)| {
+                        *out = sample(v[o.channel % 2], o.fraction, depth, self.closed)
+                    });
                 }
             }
         }
     }
 
-    fn rows(&self, layer: usize, y: usize, count: usize, rings: &mut [Ring], scratch: &mut Scratch) {
+    fn rows(
+        &self,
+        layer: usize,
+        y: usize,
+        count: usize,
+        rings: &mut [Ring],
+        scratch: &mut Scratch,
+    ) {
         let (head, tail) = rings.split_at_mut(self.sources.len() + layer);
         let output = &mut tail[0];
         match &self.layers[layer] {
             Work::Convolution(layer) => {
                 let top = y as isize - (layer.kernel / 2) as isize;
-                kernel::run(self.level, Rows { layer, input: &mut head[layer.input], top, output, y, count });
+                kernel::run(
+                    self.level,
+                    Rows {
+                        layer,
+                        input: &mut head[layer.input],
+                        top,
+                        output,
+                        y,
+                        count,
+                    },
+                );
             }
             Work::Plain(p) => p.run(self.level, p.inputs.map(|i| &head[i]), y, output, scratch),
         }

@@ -26,8 +26,10 @@ impl Tables {
         if let Some((_, t)) = self.0.iter().find(|(k, _)| *k == key) {
             return t.clone();
         }
-        let table: Box<[i16; 1 << 16]> =
-            curve_table(curve, f_in, f_out).into_boxed_slice().try_into().expect("an entry for each activation");
+        let table: Box<[i16; 1 << 16]> = curve_table(curve, f_in, f_out)
+            .into_boxed_slice()
+            .try_into()
+            .expect("an entry for each activation");
         self.0.push((key, table.into()));
         self.0[self.0.len() - 1].1.clone()
     }
@@ -108,15 +110,27 @@ pub struct Finish {
 }
 
 impl Finish {
-    /// `requant` with its channels in the order of the layer's slots; whether no sum leaves 32 bits.
+    /// `requant` with its channels in the order of the layer's slots; whether no sum leaves 32
+    /// bits.
     ///
-    /// 32 bits suffice where the shift `s` is 8 to 23. With `x = sum * mantissa + bias + rounding`, the activation is
-    /// `x >> s`, saturated. Splitting `sum = 256 a + b` and `bias + rounding = 256 c + d`, `x >> 8` is
-    /// `a * mantissa + c + ((b * mantissa + d) >> 8)`. Clamping the sum to where the activation still changes keeps `x >> 8`
-    /// below `2^(s + 7)` and makes saturation needless, as one more in the sum adds at most one to the activation.
+    /// 32 bits suffice where the shift `s` is 8 to 23. With `x = sum * mantissa + bias + rounding`,
+    /// the activation is `x >> s`, saturated. Splitting `sum = 256 a + b` and
+    /// `bias + rounding = 256 c + d`, `x >> 8` is `a * mantissa + c + ((b * mantissa + d) >> 8)`.
+    /// Clamping the sum to where the activation still changes keeps `x >> 8` below `2^(s + 7)` and
+    /// makes saturation needless, as one more in the sum adds at most one to the activation.
     pub fn new(requant: Requant, narrow: bool, table: Option<Table>) -> Self {
-        let short = (8..=23).contains(&requant.shift).then(|| requant.bias.iter().map(|&b| Short::new(&requant, b, narrow)).collect());
-        Finish { requant, short: short.flatten(), table }
+        let short = (8..=23).contains(&requant.shift).then(|| {
+            requant
+                .bias
+                .iter()
+                .map(|&b| Short::new(&requant, b, narrow))
+                .collect()
+        });
+        Finish {
+            requant,
+            short: short.flatten(),
+            table,
+        }
     }
 
     /// Requantised sums of one chunk of columns of the channel in slot `slot`.
@@ -140,10 +154,18 @@ impl Finish {
     }
 }
 
-/// Finishes a tile: sums of the slots from `first` on, a whole number of chunks each, `valid` of whose columns belong to the
-/// picture, from column `x` on. `output` is the layer's output rows.
+/// Finishes a tile: sums of the slots from `first` on, a whole number of chunks each, `valid` of
+/// whose columns belong to the picture, from column `x` on. `output` is the layer's output rows.
 #[inline(always)]
-pub fn tile<S: Total>(layer: &Layer, first: usize, sums: &[S], slots: usize, x: usize, valid: usize, output: &mut [Lane]) {
+pub fn tile<S: Total>(
+    layer: &Layer,
+    first: usize,
+    sums: &[S],
+    slots: usize,
+    x: usize,
+    valid: usize,
+    output: &mut [Lane],
+) {
     let columns = sums.len() / slots;
     let mut slot = 0;
     while slot < slots {
@@ -152,7 +174,9 @@ pub fn tile<S: Total>(layer: &Layer, first: usize, sums: &[S], slots: usize, x: 
         let to = Place::new(layer, first + slot, output);
         slot += match layer.factor {
             4 if left >= 4 && to.dx == 0 => group::<S, 4>(layer, first + slot, row, x, valid, to),
-            2 | 4 if left >= 2 && to.dx.is_multiple_of(2) => group::<S, 2>(layer, first + slot, row, x, valid, to),
+            2 | 4 if left >= 2 && to.dx.is_multiple_of(2) => {
+                group::<S, 2>(layer, first + slot, row, x, valid, to)
+            }
             _ => group::<S, 1>(layer, first + slot, row, x, valid, to),
         };
     }
@@ -171,7 +195,10 @@ impl<'a> Place<'a> {
     fn new(layer: &Layer, slot: usize, output: &'a mut [Lane]) -> Self {
         let s = layer.slots[slot / 2];
         let at = s.dy * layer.to.row() + s.pair * layer.to.stride() + layer.to.pad;
-        Place { row: &mut output[at..][..layer.to.width], dx: s.dx }
+        Place {
+            row: &mut output[at..][..layer.to.width],
+            dx: s.dx,
+        }
     }
 }
 
@@ -196,9 +223,15 @@ fn group<'a, S: Total + 'a, const G: usize>(
         }
         match &layer.finish.table {
             Some(t) => {
-                // through memory: taking indices out of vectors one by one costs more than loading them
+                // through memory: taking indices out of vectors one by one costs more than loading
+                // them
                 let v = std::hint::black_box(&v);
-                place::<G>(out, r, to.dx, |i, g| [t[usize::from(v[g][0][i] as u16)], t[usize::from(v[g][1][i] as u16)]]);
+                place::<G>(out, r, to.dx, |i, g| {
+                    [
+                        t[usize::from(v[g][0][i] as u16)],
+                        t[usize::from(v[g][1][i] as u16)],
+                    ]
+                });
             }
             None => place::<G>(out, r, to.dx, |i, g| [v[g][0][i], v[g][1][i]]),
         }
@@ -208,7 +241,12 @@ fn group<'a, S: Total + 'a, const G: usize>(
 
 /// Writes `lane(column, g)` to `G` columns from `dx` of each square.
 #[inline(always)]
-fn place<const G: usize>(out: &mut [Lane], r: usize, dx: usize, lane: impl Fn(usize, usize) -> Lane) {
+fn place<const G: usize>(
+    out: &mut [Lane],
+    r: usize,
+    dx: usize,
+    lane: impl Fn(usize, usize) -> Lane,
+) {
     if r == G {
         let out = out.as_chunks_mut::<G>().0;
         // a known length makes vectors of it
@@ -223,7 +261,10 @@ fn place<const G: usize>(out: &mut [Lane], r: usize, dx: usize, lane: impl Fn(us
         }
     } else {
         for (i, o) in out.chunks_exact_mut(r).enumerate().take(CHUNK) {
-            o[dx..dx + G].iter_mut().enumerate().for_each(|(g, o)| *o = lane(i, g));
+            o[dx..dx + G]
+                .iter_mut()
+                .enumerate()
+                .for_each(|(g, o)| *o = lane(i, g));
         }
     }
 }
@@ -233,9 +274,11 @@ impl Short {
     fn new(requant: &Requant, bias: i64, narrow: bool) -> Option<Short> {
         let total = bias + (1i64 << (requant.shift - 1));
         let value = |sum: i64| (sum * requant.mantissa + total) >> requant.shift;
-        // the largest sum whose activation is at most -32767, and the smallest whose is at least 32767
+        // the largest sum whose activation is at most -32767, and the smallest whose is at least
+        // 32767
         let bound = |v: i64| ((v << requant.shift) - total).div_euclid(requant.mantissa);
-        let low = bound(-32766) - i64::from(((-32766i64 << requant.shift) - total).rem_euclid(requant.mantissa) == 0);
+        let low = bound(-32766)
+            - i64::from(((-32766i64 << requant.shift) - total).rem_euclid(requant.mantissa) == 0);
         let exact = ((32767i64 << requant.shift) - total).rem_euclid(requant.mantissa) == 0;
         let high = bound(32767) + i64::from(!exact);
         let (min, max) = (i64::from(i32::MIN), i64::from(i32::MAX));
@@ -246,7 +289,11 @@ impl Short {
         debug_assert!(range.iter().all(|&s| (-32767..=32767).contains(&value(s))));
         debug_assert!(saturate(value(low)) == -32767 && saturate(value(low + 1)) > -32767);
         debug_assert!(saturate(value(high)) == 32767 && saturate(value(high - 1)) < 32767);
-        Some(Short { range: range.map(|v| v as i32), high: (total >> 8) as i32, low: (total & 255) as i32 })
+        Some(Short {
+            range: range.map(|v| v as i32),
+            high: (total >> 8) as i32,
+            low: (total & 255) as i32,
+        })
     }
 
     #[inline(always)]
@@ -257,7 +304,11 @@ impl Short {
             let sum = s.clamp(self.range);
             let low = ((sum & 255) * mantissa + self.low) >> 8;
             // the parts may leave 32 bits, their sum does not
-            *o = (sum >> 8).wrapping_mul(mantissa).wrapping_add(self.high).wrapping_add(low) >> (shift & 31);
+            *o = (sum >> 8)
+                .wrapping_mul(mantissa)
+                .wrapping_add(self.high)
+                .wrapping_add(low)
+                >> (shift & 31);
         }
         out
     }

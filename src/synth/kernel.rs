@@ -1,4 +1,5 @@
-//! The row kernel: rows of a convolution, in register tiles of output channels by columns, finished and put in its place.
+//! The row kernel: rows of a convolution, in register tiles of output channels by columns, finished
+//! and put in its place.
 
 use std::ops::Range;
 
@@ -22,7 +23,8 @@ pub struct Rows<'a> {
     pub layer: &'a Layer,
     /// The input's ring, and after it room for differences of its rows.
     pub input: &'a mut Ring,
-    /// Input row that the first kernel row would read for the first output row; before the picture, negative.
+    /// Input row that the first kernel row would read for the first output row; before the picture,
+    /// negative.
     pub top: isize,
     /// The output's ring.
     pub output: &'a mut Ring,
@@ -57,7 +59,8 @@ impl Task for Rows<'_> {
     }
 }
 
-/// What one sum adds up: kernel rows `first..first + len` of the weights, on the input rows at `at`.
+/// What one sum adds up: kernel rows `first..first + len` of the weights, on the input rows at
+/// `at`.
 #[derive(Clone, Copy, Default)]
 pub struct Sum {
     at: [usize; MAX_ROWS],
@@ -109,11 +112,20 @@ impl<'a> Job<'a> {
             let at = |i: usize| rows.input.rows * layer.from.row() + (i - 1) * layer.from.row();
             rows.input.clipped.fill(0);
             for i in 1..kernel {
-                let (row, before) = (rows.input.at(top as usize + i), rows.input.at(top as usize + i - 1));
+                let (row, before) = (
+                    rows.input.at(top as usize + i),
+                    rows.input.at(top as usize + i - 1),
+                );
                 let len = layer.from.row();
                 let (held, differences) = rows.input.lanes.split_at_mut(rows.input.rows * len);
                 let to = &mut differences[(i - 1) * len..][..len];
-                paired::difference(&held[row..][..len], &held[before..][..len], to, layer.from.stride(), &mut rows.input.clipped);
+                paired::difference(
+                    &held[row..][..len],
+                    &held[before..][..len],
+                    to,
+                    layer.from.stride(),
+                    &mut rows.input.clipped,
+                );
             }
             let mut sums = [Sum::default(); paired::SUMS];
             let mut first = 0;
@@ -131,7 +143,15 @@ impl<'a> Job<'a> {
         }
         let out = [0, 1].map(|t| rows.output.at((rows.y + t) * layer.factor));
         let (input, clipped) = (&rows.input.lanes[..], &rows.input.clipped[..]);
-        Job { layer, input, output: &mut rows.output.lanes, out, direct, count, paired: pair.map(|s| (s, clipped)) }
+        Job {
+            layer,
+            input,
+            output: &mut rows.output.lanes,
+            out,
+            direct,
+            count,
+            paired: pair.map(|s| (s, clipped)),
+        }
     }
 }
 
@@ -141,8 +161,14 @@ pub trait Columns {
     type Sums;
     /// The same, empty.
     fn sums() -> Self::Sums;
-    /// Those of `C` vectors from column `x`, `M` channels at once, which divides the layer's block; returns `C`.
-    fn columns<L: Lanes, const M: usize, const C: usize>(l: L, job: &mut Job<'_>, sums: &mut Self::Sums, x: usize) -> usize;
+    /// Those of `C` vectors from column `x`, `M` channels at once, which divides the layer's block;
+    /// returns `C`.
+    fn columns<L: Lanes, const M: usize, const C: usize>(
+        l: L,
+        job: &mut Job<'_>,
+        sums: &mut Self::Sums,
+        x: usize,
+    ) -> usize;
 }
 
 /// All tiles of `M` channels by `C` vectors.
@@ -175,16 +201,27 @@ impl Columns for Dense {
     }
 
     #[inline(always)]
-    fn columns<L: Lanes, const M: usize, const C: usize>(l: L, job: &mut Job<'_>, sums: &mut Self::Sums, x: usize) -> usize {
+    fn columns<L: Lanes, const M: usize, const C: usize>(
+        l: L,
+        job: &mut Job<'_>,
+        sums: &mut Self::Sums,
+        x: usize,
+    ) -> usize {
         let layer = job.layer;
         let block = layer.block;
         let per_row = layer.from.pairs() * layer.kernel * block;
         let valid = (layer.from.width - x).min(C * L::N);
         let stride = (C * L::N).next_multiple_of(CHUNK);
         let lanes = x..=(x + C * L::N + 2 * layer.from.pad - 1);
-        let fits =
-            |clipped: &[i16]| clipped[lanes.start() / COLUMNS..=(lanes.end() / COLUMNS).min(clipped.len() - 1)].iter().all(|&c| c == 0);
-        let pair = job.paired.filter(|(_, clipped)| fits(clipped)).map(|(sums, _)| sums);
+        let fits = |clipped: &[i16]| {
+            clipped[lanes.start() / COLUMNS..=(lanes.end() / COLUMNS).min(clipped.len() - 1)]
+                .iter()
+                .all(|&c| c == 0)
+        };
+        let pair = job
+            .paired
+            .filter(|(_, clipped)| fits(clipped))
+            .map(|(sums, _)| sums);
         let (weights, rows) = match &layer.paired {
             Some(p) if pair.is_some() => (&p.weights, p.rows),
             _ => (&layer.weights, layer.kernel),
@@ -202,11 +239,25 @@ impl Columns for Dense {
                 }
                 for (sum, to) in wanted.iter().zip(&mut *sums) {
                     let weights = &weights[sum.first * per_row..][..sum.len * per_row];
-                    tile::<L, i32, M, C>(l, job, sum, 0..layer.from.pairs(), weights, &[], part, x, &mut to[..M * stride]);
+                    tile::<L, i32, M, C>(
+                        l,
+                        job,
+                        sum,
+                        0..layer.from.pairs(),
+                        weights,
+                        &[],
+                        part,
+                        x,
+                        &mut to[..M * stride],
+                    );
                 }
                 if pair.is_some() {
                     let [a, both, c] = &mut *sums;
-                    for ((a, c), s) in a[..M * stride].iter_mut().zip(&mut c[..M * stride]).zip(&*both) {
+                    for ((a, c), s) in a[..M * stride]
+                        .iter_mut()
+                        .zip(&mut c[..M * stride])
+                        .zip(&*both)
+                    {
                         (*a, *c) = (a.wrapping_add(*s), c.wrapping_add(*s));
                     }
                     both.copy_from_slice(c);
@@ -221,8 +272,8 @@ impl Columns for Dense {
     }
 }
 
-/// Sums of one tile, `[M][C * N]`, rows of whole chunks: what `weights`, in blocks of channels of which part `part` is wanted, make of
-/// the input's channel pairs `pairs`.
+/// Sums of one tile, `[M][C * N]`, rows of whole chunks: what `weights`, in blocks of channels of
+/// which part `part` is wanted, make of the input's channel pairs `pairs`.
 #[inline(always)]
 #[allow(clippy::too_many_arguments)]
 pub fn tile<L: Lanes, S: Total, const M: usize, const C: usize>(
@@ -273,8 +324,15 @@ pub fn tile<L: Lanes, S: Total, const M: usize, const C: usize>(
 
 /// Adds the sums of one part to the tile's, or makes them those.
 #[inline(always)]
-fn put_by<L: Lanes, S: Total, const M: usize, const C: usize>(l: L, acc: &[[L::Sum; C]; M], sums: &mut [S]) {
-    for (acc, row) in acc.iter().zip(sums.chunks_exact_mut((C * L::N).next_multiple_of(CHUNK))) {
+fn put_by<L: Lanes, S: Total, const M: usize, const C: usize>(
+    l: L,
+    acc: &[[L::Sum; C]; M],
+    sums: &mut [S],
+) {
+    for (acc, row) in acc
+        .iter()
+        .zip(sums.chunks_exact_mut((C * L::N).next_multiple_of(CHUNK)))
+    {
         for (&v, to) in acc.iter().zip(row.chunks_exact_mut(L::N)) {
             let mut lanes = [0i32; CHUNK];
             l.store(v, &mut lanes[..L::N]);

@@ -1,14 +1,16 @@
 //! Vectors of the convolution at each level: 16-bit products summed in pairs into 32-bit lanes.
 //!
-//! A lane of the input is one column of two channels. One instruction forms both products and their sum; a second, or with VNNI
-//! the same one, adds it up. Sums wrap: the caller has proved that the final ones fit.
+//! A lane of the input is one column of two channels. One instruction forms both products and their
+//! sum; a second, or with VNNI the same one, adds it up. Sums wrap: the caller has proved that the
+//! final ones fit.
 
 use super::level::Level;
 
 /// One column of two channels, even channel first.
 pub type Lane = [i16; 2];
 
-/// The instructions of one level. Methods must be inlined into a function that has the level's target features.
+/// The instructions of one level. Methods must be inlined into a function that has the level's
+/// target features.
 pub trait Lanes: Copy {
     /// Lanes of a vector.
     const N: usize;
@@ -24,7 +26,8 @@ pub trait Lanes: Copy {
     fn splat(self, w: Lane) -> Self::In;
     /// `sum + a[0] * w[0] + a[1] * w[1]` in every lane.
     fn add_products(self, sum: Self::Sum, a: Self::In, w: Self::In) -> Self::Sum;
-    /// Some other input made of two with an instruction that does not multiply; for measuring the others.
+    /// Some other input made of two with an instruction that does not multiply; for measuring the
+    /// others.
     fn next(self, a: Self::In, b: Self::In) -> Self::In;
     /// To the first `N` of `to`.
     fn store(self, sum: Self::Sum, to: &mut [i32]);
@@ -101,7 +104,10 @@ impl Lanes for Portable {
     #[inline(always)]
     fn add_products(self, mut sum: [i32; 8], a: [Lane; 8], w: [Lane; 8]) -> [i32; 8] {
         for i in 0..8 {
-            let (x, y) = (i32::from(a[i][0]) * i32::from(w[i][0]), i32::from(a[i][1]) * i32::from(w[i][1]));
+            let (x, y) = (
+                i32::from(a[i][0]) * i32::from(w[i][0]),
+                i32::from(a[i][1]) * i32::from(w[i][1]),
+            );
             sum[i] = sum[i].wrapping_add(x.wrapping_add(y));
         }
         sum
@@ -129,7 +135,8 @@ mod x86 {
     use pulp::x86::{V1, V3, V4};
     use std::arch::x86_64::{__m128i, __m256i, __m512i};
 
-    /// Loads, stores and broadcasts are copies of plain arrays; the compiler makes single instructions of them.
+    /// Loads, stores and broadcasts are copies of plain arrays; the compiler makes single
+    /// instructions of them.
     macro_rules! lanes {
         ($token:ty, $n:literal, $v:ty, $zero:expr, $splat:expr, $add:expr, $next:expr) => {
             impl Lanes for $token {
@@ -196,13 +203,16 @@ mod x86 {
         __m512i,
         |s: V4| s.avx512f._mm512_setzero_si512(),
         |s: V4, w| s.avx512f._mm512_set1_epi32(w),
-        |s: V4, sum, a, w| s.avx512f._mm512_add_epi32(sum, s.avx512bw._mm512_madd_epi16(a, w)),
+        |s: V4, sum, a, w| s
+            .avx512f
+            ._mm512_add_epi32(sum, s.avx512bw._mm512_madd_epi16(a, w)),
         |s: V4, a, b| s.avx512f._mm512_add_epi32(a, b)
     );
 
     pulp::simd_type!({
-        /// V4 and VNNI. There is no method for its multiply-add: where these features are on, the compiler makes one
-        /// instruction of [`V4`]'s product and sum. `tests/decoder.rs` cannot see that; `benches/decode.rs` does.
+        /// V4 and VNNI. There is no method for its multiply-add: where these features are on, the
+        /// compiler makes one instruction of [`V4`]'s product and sum. `tests/decoder.rs` cannot
+        /// see that; `benches/decode.rs` does.
         #[allow(missing_docs)]
         pub struct Vnni {
             pub sse: f!("sse"),
@@ -234,7 +244,9 @@ mod x86 {
         __m512i,
         |s: Vnni| s.avx512f._mm512_setzero_si512(),
         |s: Vnni, w| s.avx512f._mm512_set1_epi32(w),
-        |s: Vnni, sum, a, w| s.avx512f._mm512_add_epi32(sum, s.avx512bw._mm512_madd_epi16(a, w)),
+        |s: Vnni, sum, a, w| s
+            .avx512f
+            ._mm512_add_epi32(sum, s.avx512bw._mm512_madd_epi16(a, w)),
         |s: Vnni, a, b| s.avx512f._mm512_add_epi32(a, b)
     );
 }

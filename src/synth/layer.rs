@@ -12,8 +12,8 @@ use crate::error::Result;
 use crate::network::graph::Chain;
 use crate::network::{Graph, Op};
 
-/// Where two output channels of the convolution go: the two channels of `pair`, shuffled to row `dy`, column `dx` of each
-/// `factor` x `factor` square.
+/// Where two output channels of the convolution go: the two channels of `pair`, shuffled to row
+/// `dy`, column `dx` of each `factor` x `factor` square.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Slots {
     /// Channel pair of the output buffer.
@@ -40,11 +40,13 @@ pub struct Layer {
     pub depthwise: bool,
     /// Output channels computed together: 2, 4 or 8.
     pub block: usize,
-    /// `[block][kernel row][input pair][kernel column][channel of the block]`; depthwise, without the input pair.
+    /// `[block][kernel row][input pair][kernel column][channel of the block]`; depthwise, without
+    /// the input pair.
     pub weights: Vec<Lane>,
     /// The kernel in the form that computes two rows at once, where that pays.
     pub paired: Option<Paired>,
-    /// Where sums may leave 32 bits, `[block][kernel row][input pair][kernel column]`: whether those before must be put by first.
+    /// Where sums may leave 32 bits, `[block][kernel row][input pair][kernel column]`: whether
+    /// those before must be put by first.
     pub parts: Option<Vec<bool>>,
     /// Two output channels each, in the order of `weights`.
     pub slots: Vec<Slots>,
@@ -53,7 +55,8 @@ pub struct Layer {
 }
 
 impl Layer {
-    /// The convolution of `c` with what follows it, from `input` of shape `from` to a buffer of shape `to`.
+    /// The convolution of `c` with what follows it, from `input` of shape `from` to a buffer of
+    /// shape `to`.
     pub fn new(
         c: &Chain,
         graph: &Graph,
@@ -62,21 +65,46 @@ impl Layer {
         shapes: (usize, Geometry, Geometry),
         tables: &mut Tables,
     ) -> Result<Self> {
-        let (weights, shape, (input, from, to)) = (&net.tensors[c.weight], graph.tensors[c.weight].shape, shapes);
-        let requant = Requant::new(weights, &net.tensors[c.bias], scales[c.input], scales[c.conv], c.conv)?;
+        let (weights, shape, (input, from, to)) = (
+            &net.tensors[c.weight],
+            graph.tensors[c.weight].shape,
+            shapes,
+        );
+        let requant = Requant::new(
+            weights,
+            &net.tensors[c.bias],
+            scales[c.input],
+            scales[c.conv],
+            c.conv,
+        )?;
         let slots = slots(c.factor, &to);
-        let of: Vec<Option<usize>> = slots.iter().flat_map(|s| channels(s, c.factor, &to)).collect();
-        let bias = of.iter().map(|c| c.map_or(0, |c| requant.bias[c])).collect();
+        let of: Vec<Option<usize>> = slots
+            .iter()
+            .flat_map(|s| channels(s, c.factor, &to))
+            .collect();
+        let bias = of
+            .iter()
+            .map(|c| c.map_or(0, |c| requant.bias[c]))
+            .collect();
         let lowest = match graph.nodes[c.input].op {
             Op::Curve { input, curve } => {
                 let table = tables.get(curve, scales[input], scales[c.input]);
-                table.iter().min().map_or(MAX_ACTIVATION, |&v| -i64::from(v))
+                table
+                    .iter()
+                    .min()
+                    .map_or(MAX_ACTIVATION, |&v| -i64::from(v))
             }
             _ => MAX_ACTIVATION,
         };
         let narrow = is_narrow(&weights.values, shape[1] * shape[2] * shape[3], lowest);
         let block = if c.depthwise { 2 } else { block(slots.len()) };
-        let pack = |values: &[i16], shape| if c.depthwise { depthwise::pack(values, shape, &of) } else { pack(values, shape, &of, block) };
+        let pack = |values: &[i16], shape| {
+            if c.depthwise {
+                depthwise::pack(values, shape, &of)
+            } else {
+                pack(values, shape, &of, block)
+            }
+        };
         let pair = |(values, rows): (Vec<i16>, [usize; 4])| Paired {
             weights: pack(&values, rows),
             rows: rows[2],
@@ -91,10 +119,24 @@ impl Layer {
             to,
             depthwise: c.depthwise,
             block,
-            paired: (narrow && !c.depthwise && shape[2] > 1).then(|| paired::weights(&weights.values, shape)).flatten().map(pair),
-            parts: (!narrow).then(|| parts::marks(&packed, block, packed.len() / of.len().next_multiple_of(block))),
+            paired: (narrow && !c.depthwise && shape[2] > 1)
+                .then(|| paired::weights(&weights.values, shape))
+                .flatten()
+                .map(pair),
+            parts: (!narrow).then(|| {
+                parts::marks(
+                    &packed,
+                    block,
+                    packed.len() / of.len().next_multiple_of(block),
+                )
+            }),
             weights: packed,
-            finish: Finish::new(Requant { bias, ..requant }, narrow, c.curve.map(|k| tables.get(k, scales[c.conv], scales[c.end]))),
+            finish: Finish::new(
+                Requant { bias, ..requant },
+                narrow,
+                c.curve
+                    .map(|k| tables.get(k, scales[c.conv], scales[c.end])),
+            ),
             slots,
         })
     }
@@ -110,7 +152,8 @@ pub struct Paired {
     pub sources: [Vec<Source>; paired::SUMS],
 }
 
-/// The convolution's channel in each half of a pair of slots; `None` for the companion of an odd last channel.
+/// The convolution's channel in each half of a pair of slots; `None` for the companion of an odd
+/// last channel.
 pub fn channels(s: &Slots, factor: usize, to: &Geometry) -> [Option<usize>; 2] {
     [0, 1].map(|half| {
         let c = 2 * s.pair + half;
@@ -140,8 +183,9 @@ pub fn block(slots: usize) -> usize {
     }
 }
 
-/// Whether no sum of `weights[out][in * kernel * kernel]` with activations of at least `-lowest` leaves 32 bits. Nonlinearities
-/// hardly go below 0, so what the negative weights take off counts little against what the positive ones add.
+/// Whether no sum of `weights[out][in * kernel * kernel]` with activations of at least `-lowest`
+/// leaves 32 bits. Nonlinearities hardly go below 0, so what the negative weights take off counts
+/// little against what the positive ones add.
 pub fn is_narrow(weights: &[i16], per_channel: usize, lowest: i64) -> bool {
     weights.chunks_exact(per_channel).all(|w| {
         let sum = |sign: i64| w.iter().map(|&v| (sign * i64::from(v)).max(0)).sum::<i64>();
@@ -151,7 +195,12 @@ pub fn is_narrow(weights: &[i16], per_channel: usize, lowest: i64) -> bool {
 }
 
 /// Weights in the order of [`Layer::weights`], `of` being the channel of each slot.
-pub fn pack(weights: &[i16], [_, cin, kh, kw]: [usize; 4], of: &[Option<usize>], block: usize) -> Vec<Lane> {
+pub fn pack(
+    weights: &[i16],
+    [_, cin, kh, kw]: [usize; 4],
+    of: &[Option<usize>],
+    block: usize,
+) -> Vec<Lane> {
     let mut out = Vec::with_capacity(of.len().next_multiple_of(block) * cin.div_ceil(2) * kh * kw);
     for first in (0..of.len()).step_by(block) {
         for i in 0..kh {
@@ -160,7 +209,9 @@ pub fn pack(weights: &[i16], [_, cin, kh, kw]: [usize; 4], of: &[Option<usize>],
                     for slot in first..first + block {
                         let channel = of.get(slot).copied().flatten();
                         out.push([0, 1].map(|half| match (channel, 2 * pair + half) {
-                            (Some(co), ci) if ci < cin => weights[((co * cin + ci) * kh + i) * kw + j],
+                            (Some(co), ci) if ci < cin => {
+                                weights[((co * cin + ci) * kh + i) * kw + j]
+                            }
                             _ => 0,
                         }));
                     }

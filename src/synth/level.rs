@@ -19,7 +19,14 @@ pub enum Level {
 
 impl Level {
     /// Every level, slowest first.
-    pub const ALL: [Level; 6] = [Level::Reference, Level::Scalar, Level::Sse2, Level::Avx2, Level::Avx512, Level::Vnni];
+    pub const ALL: [Level; 6] = [
+        Level::Reference,
+        Level::Scalar,
+        Level::Sse2,
+        Level::Avx2,
+        Level::Avx512,
+        Level::Vnni,
+    ];
 
     /// The best this processor has.
     pub fn detect() -> Level {
@@ -50,7 +57,10 @@ impl Level {
 
     /// This level, or the best below it that this processor has.
     pub fn or_below(self) -> Level {
-        Level::available().filter(|l| *l <= self).last().unwrap_or(Level::Reference)
+        Level::available()
+            .filter(|l| *l <= self)
+            .last()
+            .unwrap_or(Level::Reference)
     }
 
     /// Name for people and for the command line.

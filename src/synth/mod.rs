@@ -1,6 +1,8 @@
-//! The normative executor (spec section 5): graph, integer tensors and a latent to a picture, in integers only.
+//! The normative executor (spec section 5): graph, integer tensors and a latent to a picture, in
+//! integers only.
 //!
-//! [`reference`] follows the specification op by op; [`fast`] fuses and vectorises and gives the same bits.
+//! [`reference`] follows the specification op by op; [`fast`] fuses and vectorises and gives the
+//! same bits.
 
 mod depthwise;
 pub mod fast;
@@ -32,7 +34,9 @@ pub fn node_scales(graph: &Graph, net: &Network) -> Vec<u32> {
     for (i, n) in graph.nodes.iter().enumerate() {
         let f = match n.op {
             Op::Time { .. } | Op::Grid => Graph::SOURCE_FRACTION.into(),
-            Op::PixelShuffle { input, .. } | Op::Unflatten { input } | Op::Bilinear { input, .. } => scales[input],
+            Op::PixelShuffle { input, .. }
+            | Op::Unflatten { input }
+            | Op::Bilinear { input, .. } => scales[input],
             _ => u32::from(net.scales[i]),
         };
         scales.push(f);
@@ -86,8 +90,17 @@ impl Synth {
                 None => Exec::Reference(reference::Reference::new(graph, net)?),
             },
         };
-        let latent = graph.has_latents().then(|| math::latent_shift(net)).transpose()?;
-        Ok(Synth { info: *info, exec, source: graph.nodes[0], latent, per_pass: graph.frames.max(1) })
+        let latent = graph
+            .has_latents()
+            .then(|| math::latent_shift(net))
+            .transpose()?;
+        Ok(Synth {
+            info: *info,
+            exec,
+            source: graph.nodes[0],
+            latent,
+            per_pass: graph.frames.max(1),
+        })
     }
 
     /// What the pictures are.
@@ -111,7 +124,10 @@ impl Synth {
             || constant_source(&self.source, pass),
             |(step, shift)| {
                 let n = self.source.shape.iter().product::<usize>();
-                latents[pass * n..][..n].iter().map(|&q| math::latent_value(q, step, shift)).collect()
+                latents[pass * n..][..n]
+                    .iter()
+                    .map(|&q| math::latent_value(q, step, shift))
+                    .collect()
             },
         );
         Source(values)
@@ -122,8 +138,8 @@ impl Synth {
         self.workspace_in_strips(1)
     }
 
-    /// Buffers for pictures of which `strips` strips are computed at once, by the threads of the pool that
-    /// [`Synth::frames`] is called in.
+    /// Buffers for pictures of which `strips` strips are computed at once, by the threads of the
+    /// pool that [`Synth::frames`] is called in.
     pub fn workspace_in_strips(&self, strips: usize) -> Workspace {
         Workspace(match &self.exec {
             Exec::Fast(f) => Some(f.strips(strips.clamp(1, self.info.height))),

@@ -1,11 +1,14 @@
-//! Two rows of a convolution for the price of 1.6: Karatsuba's trick along the columns of the kernel.
+//! Two rows of a convolution for the price of 1.6: Karatsuba's trick along the columns of the
+//! kernel.
 //!
-//! For kernel rows `a`, `b` and input rows `p`, `q`, `r`, the outputs `a p + b q` and `a q + b r` are `s - a (q - p)` and
-//! `s + b (r - q)` with `s = (a + b) q`: three products in place of four. A kernel of `k` rows has `(k - 1) / 2` such pairs and
-//! one row left over. Sums wrap in 32 bits and come out right, as the final ones fit. Differences of activations may not fit 16
-//! bits; where they do not, the caller computes its rows one by one.
+//! For kernel rows `a`, `b` and input rows `p`, `q`, `r`, the outputs `a p + b q` and `a q + b r`
+//! are `s - a (q - p)` and `s + b (r - q)` with `s = (a + b) q`: three products in place of four. A
+//! kernel of `k` rows has `(k - 1) / 2` such pairs and one row left over. Sums wrap in 32 bits and
+//! come out right, as the final ones fit. Differences of activations may not fit 16 bits; where
+//! they do not, the caller computes its rows one by one.
 //!
-//! Winograd, "Arithmetic Complexity of Computations", 1980, F(2, 2); Karatsuba's identity on polynomials.
+//! Winograd, "Arithmetic Complexity of Computations", 1980, F(2, 2); Karatsuba's identity on
+//! polynomials.
 
 use super::lanes::Lane;
 use super::ring::COLUMNS;
@@ -26,14 +29,20 @@ pub const SUMS: usize = 3;
 pub fn sources(kernel: usize) -> [Vec<Source>; SUMS] {
     let pairs = || (0..kernel / 2).map(|i| 2 * i);
     [
-        pairs().map(|i| Source::Difference(i + 1)).chain([Source::Row(kernel - 1)]).collect(),
+        pairs()
+            .map(|i| Source::Difference(i + 1))
+            .chain([Source::Row(kernel - 1)])
+            .collect(),
         pairs().map(|i| Source::Row(i + 1)).collect(),
-        pairs().map(|i| Source::Difference(i + 2)).chain([Source::Row(kernel)]).collect(),
+        pairs()
+            .map(|i| Source::Difference(i + 2))
+            .chain([Source::Row(kernel)])
+            .collect(),
     ]
 }
 
-/// Kernels `[out, in, rows, columns]` as kernels of `2 * (rows / 2 + 1) + rows / 2` rows: those of the three sums one after
-/// another. `None` if a sum of two weights does not fit.
+/// Kernels `[out, in, rows, columns]` as kernels of `2 * (rows / 2 + 1) + rows / 2` rows: those of
+/// the three sums one after another. `None` if a sum of two weights does not fit.
 pub fn weights(values: &[i16], [cout, cin, kh, kw]: [usize; 4]) -> Option<(Vec<i16>, [usize; 4])> {
     let mut out = Vec::with_capacity(values.len() * 2);
     for kernel in values.chunks_exact(kh * kw) {
@@ -55,15 +64,34 @@ pub fn weights(values: &[i16], [cout, cin, kh, kw]: [usize; 4]) -> Option<(Vec<i
     Some((out, [cout, cin, 2 * (kh / 2 + 1) + kh / 2, kw]))
 }
 
-/// `to = row - before`, and adds to `clipped`, one entry for each [`COLUMNS`] lanes of `stride`, where that did not fit.
+/// `to = row - before`, and adds to `clipped`, one entry for each [`COLUMNS`] lanes of `stride`,
+/// where that did not fit.
 #[inline(always)]
-pub fn difference(row: &[Lane], before: &[Lane], to: &mut [Lane], stride: usize, clipped: &mut [i16]) {
-    let rows = row.chunks_exact(stride).zip(before.chunks_exact(stride)).zip(to.chunks_exact_mut(stride));
+pub fn difference(
+    row: &[Lane],
+    before: &[Lane],
+    to: &mut [Lane],
+    stride: usize,
+    clipped: &mut [i16],
+) {
+    let rows = row
+        .chunks_exact(stride)
+        .zip(before.chunks_exact(stride))
+        .zip(to.chunks_exact_mut(stride));
     for ((row, before), to) in rows {
-        let chunks = row.chunks(COLUMNS).zip(before.chunks(COLUMNS)).zip(to.chunks_mut(COLUMNS)).zip(&mut *clipped);
+        let chunks = row
+            .chunks(COLUMNS)
+            .zip(before.chunks(COLUMNS))
+            .zip(to.chunks_mut(COLUMNS))
+            .zip(&mut *clipped);
         for (((row, before), to), clipped) in chunks {
             let mut off = 0;
-            for ((a, b), o) in row.as_flattened().iter().zip(before.as_flattened()).zip(to.as_flattened_mut()) {
+            for ((a, b), o) in row
+                .as_flattened()
+                .iter()
+                .zip(before.as_flattened())
+                .zip(to.as_flattened_mut())
+            {
                 *o = a.wrapping_sub(*b);
                 off |= *o ^ a.saturating_sub(*b);
             }
@@ -89,10 +117,20 @@ mod tests {
                     Source::Row(i) => x[i],
                     Source::Difference(i) => x[i] - x[i - 1],
                 };
-                s.iter().map(|s| i32::from(value(s)) * i32::from(*left.next().unwrap())).sum::<i32>()
+                s.iter()
+                    .map(|s| i32::from(value(s)) * i32::from(*left.next().unwrap()))
+                    .sum::<i32>()
             });
-            let direct = [0, 1].map(|y| (0..k).map(|i| i32::from(w[i]) * i32::from(x[i + y])).sum::<i32>());
-            assert_eq!([sums[0] + sums[1], sums[1] + sums[2]], direct, "kernel of {k}");
+            let direct = [0, 1].map(|y| {
+                (0..k)
+                    .map(|i| i32::from(w[i]) * i32::from(x[i + y]))
+                    .sum::<i32>()
+            });
+            assert_eq!(
+                [sums[0] + sums[1], sums[1] + sums[2]],
+                direct,
+                "kernel of {k}"
+            );
         }
     }
 

@@ -1,4 +1,5 @@
-//! Operations without weights, a row at a time: sums, frame codes and bilinear upsampling (spec sections 5.7 to 5.9).
+//! Operations without weights, a row at a time: sums, frame codes and bilinear upsampling (spec
+//! sections 5.7 to 5.9).
 //!
 //! In 32 bits where the scales allow it, else as [`math`](super::math) has them.
 
@@ -15,9 +16,17 @@ enum Kind {
     /// Sum between any scales.
     AnyAdd { from: [u32; 2], to: u32 },
     /// `(a << up) + code`, rounded by `down` bits.
-    Code { up: u32, down: u32, codes: Vec<[i32; 2]> },
+    Code {
+        up: u32,
+        down: u32,
+        codes: Vec<[i32; 2]>,
+    },
     /// Frame code between any scales.
-    AnyCode { from: u32, to: u32, codes: Vec<[i32; 2]> },
+    AnyCode {
+        from: u32,
+        to: u32,
+        codes: Vec<[i32; 2]>,
+    },
     /// Upsampling by a factor.
     Bilinear { factor: usize },
 }
@@ -34,31 +43,61 @@ pub struct Plain {
 pub type Scratch = Vec<[i32; 2]>;
 
 impl Plain {
-    /// `op` between nodes of `from` and `to` fraction bits, from buffers `inputs` to one of shape `shape`. `None` for other operations.
-    pub fn new(op: Op, inputs: [usize; 2], from: [u32; 2], to: u32, shape: Geometry) -> Option<Self> {
+    /// `op` between nodes of `from` and `to` fraction bits, from buffers `inputs` to one of shape
+    /// `shape`. `None` for other operations.
+    pub fn new(
+        op: Op,
+        inputs: [usize; 2],
+        from: [u32; 2],
+        to: u32,
+        shape: Geometry,
+    ) -> Option<Self> {
         let kind = match op {
             Op::Add { .. } => {
                 let finest = from[0].max(from[1]);
                 let up = from.map(|f| finest - f);
                 // 32767 * 2^14 twice, and a rounding of 2^18
                 match up.iter().all(|&u| u <= 14) && to <= finest {
-                    true => Kind::Add { up, down: finest - to },
+                    true => Kind::Add {
+                        up,
+                        down: finest - to,
+                    },
                     false => Kind::AnyAdd { from, to },
                 }
             }
             Op::FrameCode { frame, .. } => {
-                let code = |c: usize| if c < shape.channels { frame_code(frame, c) as i32 } else { 0 };
-                let codes = (0..shape.pairs()).map(|p| [code(2 * p), code(2 * p + 1)]).collect();
+                let code = |c: usize| {
+                    if c < shape.channels {
+                        frame_code(frame, c) as i32
+                    } else {
+                        0
+                    }
+                };
+                let codes = (0..shape.pairs())
+                    .map(|p| [code(2 * p), code(2 * p + 1)])
+                    .collect();
                 // 32767 * 2^15, a code of 2^20 and a rounding of 2^19
                 match from[0] >= 5 {
-                    true => Kind::Code { up: 20 - from[0], down: 20 - to, codes },
-                    false => Kind::AnyCode { from: from[0], to, codes },
+                    true => Kind::Code {
+                        up: 20 - from[0],
+                        down: 20 - to,
+                        codes,
+                    },
+                    false => Kind::AnyCode {
+                        from: from[0],
+                        to,
+                        codes,
+                    },
                 }
             }
             Op::Bilinear { factor, .. } => Kind::Bilinear { factor },
             _ => return None,
         };
-        Some(Plain { inputs, kind, to: shape })
+        Some(Plain {
+            inputs,
+            kind,
+            to: shape,
+        })
     }
 
     /// Rows read before and after.
@@ -68,17 +107,41 @@ impl Plain {
 
     /// Rows written for each row.
     pub fn factor(&self) -> usize {
-        if let Kind::Bilinear { factor } = self.kind { factor } else { 1 }
+        if let Kind::Bilinear { factor } = self.kind {
+            factor
+        } else {
+            1
+        }
     }
 
     /// Room needed.
     pub fn scratch(&self) -> usize {
-        if let Kind::Bilinear { factor } = self.kind { (self.to.width / factor).next_multiple_of(CHUNK) + 2 } else { 0 }
+        if let Kind::Bilinear { factor } = self.kind {
+            (self.to.width / factor).next_multiple_of(CHUNK) + 2
+        } else {
+            0
+        }
     }
 
     /// Computes what row `y` of the inputs gives.
-    pub fn run(&self, level: Level, inputs: [&Ring; 2], y: usize, output: &mut Ring, scratch: &mut Scratch) {
-        vectorize(level, Row { plain: self, inputs, y, output, scratch });
+    pub fn run(
+        &self,
+        level: Level,
+        inputs: [&Ring; 2],
+        y: usize,
+        output: &mut Ring,
+        scratch: &mut Scratch,
+    ) {
+        vectorize(
+            level,
+            Row {
+                plain: self,
+                inputs,
+                y,
+                output,
+                scratch,
+            },
+        );
     }
 }
 
@@ -94,14 +157,22 @@ impl Task for Row<'_> {
     #[inline(always)]
     fn run<L: Lanes>(self, _: L) {
         match &self.plain.kind {
-            &Kind::Add { up: [0, 0], down } => self.each(|_, a, b| short(i32::from(a) + i32::from(b), down)),
-            &Kind::Add { up, down } => self.each(|_, a, b| short((i32::from(a) << up[0]) + (i32::from(b) << up[1]), down)),
+            &Kind::Add { up: [0, 0], down } => {
+                self.each(|_, a, b| short(i32::from(a) + i32::from(b), down))
+            }
+            &Kind::Add { up, down } => {
+                self.each(|_, a, b| short((i32::from(a) << up[0]) + (i32::from(b) << up[1]), down))
+            }
             &Kind::AnyAdd { from, to } => self.each(|_, a, b| math::sum([a, b], from, to)),
             Kind::Code { up, down, codes } => {
                 let (up, down) = (*up, *down);
                 self.coded(codes, |v, code| short((i32::from(v) << up) + code, down));
             }
-            &Kind::AnyCode { from, to, ref codes } => self.coded(codes, |v, code| plus(v, from, code.into(), to)),
+            &Kind::AnyCode {
+                from,
+                to,
+                ref codes,
+            } => self.coded(codes, |v, code| plus(v, from, code.into(), to)),
             Kind::Bilinear { factor } => match factor {
                 1 => self.upsample::<1>(1),
                 2 => self.upsample::<2>(2),
@@ -118,7 +189,11 @@ impl Task for Row<'_> {
 /// Rounded by `down` bits, halves up, saturated.
 #[inline(always)]
 fn short(v: i32, down: u32) -> i16 {
-    let v = if down == 0 { v } else { (v + (1 << (down - 1))) >> down };
+    let v = if down == 0 {
+        v
+    } else {
+        (v + (1 << (down - 1))) >> down
+    };
     v.clamp(-32767, 32767) as i16
 }
 
@@ -134,9 +209,14 @@ impl Row<'_> {
     fn each(self, f: impl Fn(usize, i16, i16) -> i16) {
         let [a, b] = self.inputs;
         for pair in 0..self.plain.to.pairs() {
-            let from = lanes(a, self.y, pair).as_flattened().iter().zip(lanes(b, self.y, pair).as_flattened());
+            let from = lanes(a, self.y, pair)
+                .as_flattened()
+                .iter()
+                .zip(lanes(b, self.y, pair).as_flattened());
             let to = self.output.pair_mut(self.y, pair).as_flattened_mut();
-            to.iter_mut().zip(from).for_each(|(o, (&a, &b))| *o = f(pair, a, b));
+            to.iter_mut()
+                .zip(from)
+                .for_each(|(o, (&a, &b))| *o = f(pair, a, b));
         }
     }
 
@@ -144,7 +224,9 @@ impl Row<'_> {
     fn coded(self, codes: &[[i32; 2]], f: impl Fn(i16, i32) -> i16) {
         for (pair, &[even, odd]) in codes.iter().enumerate() {
             let to = self.output.pair_mut(self.y, pair);
-            to.iter_mut().zip(lanes(self.inputs[0], self.y, pair)).for_each(|(o, v)| *o = [f(v[0], even), f(v[1], odd)]);
+            to.iter_mut()
+                .zip(lanes(self.inputs[0], self.y, pair))
+                .for_each(|(o, v)| *o = [f(v[0], even), f(v[1], odd)]);
         }
     }
 
@@ -157,16 +239,32 @@ impl Row<'_> {
         for y in self.y * factor..(self.y + 1) * factor {
             let ([above, below], share) = bilinear_at(y, factor, from.height);
             for pair in 0..from.pairs() {
-                let rows = [lanes(self.inputs[0], above, pair), lanes(self.inputs[0], below, pair)];
+                let rows = [
+                    lanes(self.inputs[0], above, pair),
+                    lanes(self.inputs[0], below, pair),
+                ];
                 blend(rows, [whole - share as i32, share as i32], self.scratch);
                 let out = self.output.pair_mut(y, pair);
-                for (out, near) in out.chunks_mut(CHUNK * factor).zip(self.scratch.windows(CHUNK + 2).step_by(CHUNK)) {
-                    let Some(near) = near.first_chunk() else { return };
+                for (out, near) in out
+                    .chunks_mut(CHUNK * factor)
+                    .zip(self.scratch.windows(CHUNK + 2).step_by(CHUNK))
+                {
+                    let Some(near) = near.first_chunk() else {
+                        return;
+                    };
                     for j in 0..factor {
                         // before the middle of the input's sample lies the one to the left
                         let at = 2 * j as i32 + 1 - factor as i32;
-                        let v = if at < 0 { between::<0>(near, at + whole, whole) } else { between::<1>(near, at, whole) };
-                        out[j..].iter_mut().step_by(factor).zip(&v).for_each(|(o, v)| *o = *v);
+                        let v = if at < 0 {
+                            between::<0>(near, at + whole, whole)
+                        } else {
+                            between::<1>(near, at, whole)
+                        };
+                        out[j..]
+                            .iter_mut()
+                            .step_by(factor)
+                            .zip(&v)
+                            .for_each(|(o, v)| *o = *v);
                     }
                 }
             }
@@ -191,9 +289,16 @@ fn blend([above, below]: [&[Lane]; 2], shares: [i32; 2], to: &mut [[i32; 2]]) {
 
 /// What lies `share` of `whole` from `near[i + LEFT]` to its neighbour.
 #[inline(always)]
-fn between<const LEFT: usize>(near: &[[i32; 2]; CHUNK + 2], share: i32, whole: i32) -> [Lane; CHUNK] {
+fn between<const LEFT: usize>(
+    near: &[[i32; 2]; CHUNK + 2],
+    share: i32,
+    whole: i32,
+) -> [Lane; CHUNK] {
     let mut out = [[0; 2]; CHUNK];
-    let (a, b) = (near[LEFT..][..CHUNK].as_flattened(), near[LEFT + 1..][..CHUNK].as_flattened());
+    let (a, b) = (
+        near[LEFT..][..CHUNK].as_flattened(),
+        near[LEFT + 1..][..CHUNK].as_flattened(),
+    );
     for (o, (a, b)) in out.as_flattened_mut().iter_mut().zip(a.iter().zip(b)) {
         *o = mean(a * (whole - share) + b * share, whole * whole);
     }
@@ -219,7 +324,11 @@ mod tests {
             for v in [-32767, -32766, -3, -1, 0, 1, 2, 32766, 32767] {
                 for d in -shares / 2..=shares / 2 {
                     let sum = (v * shares + d).clamp(-32767 * shares, 32767 * shares);
-                    assert_eq!(i32::from(mean(sum, shares)), (sum + shares / 2).div_euclid(shares), "{sum} of {shares}");
+                    assert_eq!(
+                        i32::from(mean(sum, shares)),
+                        (sum + shares / 2).div_euclid(shares),
+                        "{sum} of {shares}"
+                    );
                 }
             }
         }

@@ -1,7 +1,9 @@
-//! What has a single position, NeRV's stem: computed once for each pass, before the rows of anything.
+//! What has a single position, NeRV's stem: computed once for each pass, before the rows of
+//! anything.
 //!
-//! There a convolution is the product of a matrix with a vector, as only the kernel's centre meets the picture; what follows it may
-//! spread over rows and columns: pixel shuffle and unflatten keep the order of the values.
+//! There a convolution is the product of a matrix with a vector, as only the kernel's centre meets
+//! the picture; what follows it may spread over rows and columns: pixel shuffle and unflatten keep
+//! the order of the values.
 
 use super::Source;
 use super::math::{self, MAX_ACTIVATION, Requant};
@@ -13,9 +15,21 @@ use crate::network::{Curve, Graph, Op};
 /// What one step computes; inputs are values of the prologue.
 enum Kind {
     Product(Product),
-    Add { inputs: [usize; 2], from: [u32; 2], to: u32 },
-    Code { input: usize, frame: usize, from: u32, to: u32 },
-    Bilinear { input: usize, factor: usize },
+    Add {
+        inputs: [usize; 2],
+        from: [u32; 2],
+        to: u32,
+    },
+    Code {
+        input: usize,
+        frame: usize,
+        from: u32,
+        to: u32,
+    },
+    Bilinear {
+        input: usize,
+        factor: usize,
+    },
 }
 
 struct Product {
@@ -46,25 +60,54 @@ impl Prologue {
 
     /// The value of `node`, if a step or the source gives it.
     pub fn value(&self, node: NodeId) -> Option<usize> {
-        if node == 0 { Some(0) } else { self.ends.iter().position(|&e| e == node).map(|i| i + 1) }
+        if node == 0 {
+            Some(0)
+        } else {
+            self.ends.iter().position(|&e| e == node).map(|i| i + 1)
+        }
     }
 
     fn input(&self, node: NodeId) -> usize {
-        self.value(node).expect("a single position comes from others")
+        self.value(node)
+            .expect("a single position comes from others")
     }
 
     /// Adds a convolution.
     pub fn push(&mut self, c: &Chain, graph: &Graph, net: &Network, scales: &[u32]) -> Result<()> {
-        let (values, [_, columns, kh, kw]) = (&net.tensors[c.weight].values, graph.tensors[c.weight].shape);
-        let requant = Requant::new(&net.tensors[c.weight], &net.tensors[c.bias], scales[c.input], scales[c.conv], c.conv)?;
-        let weights: Vec<i16> = values.chunks_exact(kh * kw).map(|k| k[kh * kw / 2]).collect();
+        let (values, [_, columns, kh, kw]) =
+            (&net.tensors[c.weight].values, graph.tensors[c.weight].shape);
+        let requant = Requant::new(
+            &net.tensors[c.weight],
+            &net.tensors[c.bias],
+            scales[c.input],
+            scales[c.conv],
+            c.conv,
+        )?;
+        let weights: Vec<i16> = values
+            .chunks_exact(kh * kw)
+            .map(|k| k[kh * kw / 2])
+            .collect();
         let most = i64::from(i32::MAX) / MAX_ACTIVATION;
         let sizes = || weights.iter().map(|w| i64::from(w.unsigned_abs()));
-        let sums = weights.chunks_exact(columns).map(|w| w.iter().map(|w| i64::from(w.unsigned_abs())).sum::<i64>());
-        let part = if sums.max().unwrap_or(0) <= most { columns } else { (most / sizes().max().unwrap_or(1)) as usize };
+        let sums = weights
+            .chunks_exact(columns)
+            .map(|w| w.iter().map(|w| i64::from(w.unsigned_abs())).sum::<i64>());
+        let part = if sums.max().unwrap_or(0) <= most {
+            columns
+        } else {
+            (most / sizes().max().unwrap_or(1)) as usize
+        };
         let curve = c.curve.map(|k| (k, scales[c.conv], scales[c.end]));
         let (input, depthwise) = (self.input(c.input), c.depthwise);
-        self.steps.push(Kind::Product(Product { input, weights, columns, part, depthwise, requant, curve }));
+        self.steps.push(Kind::Product(Product {
+            input,
+            weights,
+            columns,
+            part,
+            depthwise,
+            requant,
+            curve,
+        }));
         self.ends.push(c.end);
         Ok(())
     }
@@ -73,9 +116,21 @@ impl Prologue {
     pub fn push_node(&mut self, node: NodeId, graph: &Graph, scales: &[u32]) -> bool {
         let to = scales[node];
         let kind = match graph.nodes[node].op {
-            Op::Add { inputs } => Kind::Add { inputs: inputs.map(|i| self.input(i)), from: inputs.map(|i| scales[i]), to },
-            Op::FrameCode { input, frame } => Kind::Code { input: self.input(input), frame, from: scales[input], to },
-            Op::Bilinear { input, factor } => Kind::Bilinear { input: self.input(input), factor },
+            Op::Add { inputs } => Kind::Add {
+                inputs: inputs.map(|i| self.input(i)),
+                from: inputs.map(|i| scales[i]),
+                to,
+            },
+            Op::FrameCode { input, frame } => Kind::Code {
+                input: self.input(input),
+                frame,
+                from: scales[input],
+                to,
+            },
+            Op::Bilinear { input, factor } => Kind::Bilinear {
+                input: self.input(input),
+                factor,
+            },
             _ => return false,
         };
         self.steps.push(kind);
@@ -87,17 +142,39 @@ impl Prologue {
     pub fn run(&self, source: &Source) -> Vec<Vec<i16>> {
         let mut values: Vec<Vec<i16>> = Vec::with_capacity(self.steps.len());
         for kind in &self.steps {
-            let value = |i: usize| if i == 0 { &source.0[..] } else { &values[i - 1][..] };
+            let value = |i: usize| {
+                if i == 0 {
+                    &source.0[..]
+                } else {
+                    &values[i - 1][..]
+                }
+            };
             let out = match kind {
                 Kind::Product(p) => p.run(value(p.input)),
-                Kind::Add { inputs: [a, b], from, to } => {
-                    value(*a).iter().zip(value(*b)).map(|(&a, &b)| math::sum([a, b], *from, *to)).collect()
-                }
-                Kind::Code { input, frame, from, to } => {
-                    value(*input).iter().enumerate().map(|(c, &v)| math::plus(v, *from, math::frame_code(*frame, c), *to)).collect()
-                }
+                Kind::Add {
+                    inputs: [a, b],
+                    from,
+                    to,
+                } => value(*a)
+                    .iter()
+                    .zip(value(*b))
+                    .map(|(&a, &b)| math::sum([a, b], *from, *to))
+                    .collect(),
+                Kind::Code {
+                    input,
+                    frame,
+                    from,
+                    to,
+                } => value(*input)
+                    .iter()
+                    .enumerate()
+                    .map(|(c, &v)| math::plus(v, *from, math::frame_code(*frame, c), *to))
+                    .collect(),
                 // a mean of equals
-                Kind::Bilinear { input, factor } => value(*input).iter().flat_map(|&v| std::iter::repeat_n(v, factor * factor)).collect(),
+                Kind::Bilinear { input, factor } => value(*input)
+                    .iter()
+                    .flat_map(|&v| std::iter::repeat_n(v, factor * factor))
+                    .collect(),
             };
             values.push(out);
         }
@@ -112,7 +189,8 @@ impl Product {
             .map(|(o, w)| {
                 let input = if self.depthwise { &input[o..=o] } else { input };
                 let v = self.requant.apply(dot(w, input, self.part), o);
-                self.curve.map_or(v, |(curve, from, to)| math::curve(curve, v, from, to))
+                self.curve
+                    .map_or(v, |(curve, from, to)| math::curve(curve, v, from, to))
             })
             .collect()
     }
@@ -121,5 +199,14 @@ impl Product {
 /// Sum of products, of which those of `part` fit 32 bits.
 fn dot(a: &[i16], b: &[i16], part: usize) -> i64 {
     let parts = a.chunks(part).zip(b.chunks(part));
-    parts.map(|(a, b)| i64::from(a.iter().zip(b).map(|(&a, &b)| i32::from(a) * i32::from(b)).sum::<i32>())).sum()
+    parts
+        .map(|(a, b)| {
+            i64::from(
+                a.iter()
+                    .zip(b)
+                    .map(|(&a, &b)| i32::from(a) * i32::from(b))
+                    .sum::<i32>(),
+            )
+        })
+        .sum()
 }

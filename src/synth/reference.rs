@@ -1,4 +1,5 @@
-//! The specification's arithmetic, op by op, without haste. Every other executor is tested against this one.
+//! The specification's arithmetic, op by op, without haste. Every other executor is tested against
+//! this one.
 
 use super::math::{Requant, bilinear, bilinear_at, curve, frame_code, plus, sample, sum};
 use super::{Source, node_scales};
@@ -24,13 +25,32 @@ impl Reference {
             .iter()
             .enumerate()
             .map(|(i, n)| match n.op {
-                Op::Conv2d { input, weight, bias } | Op::Depthwise { input, weight, bias } => {
-                    Requant::new(&net.tensors[weight], &net.tensors[bias], scales[input], scales[i], i).map(Some)
+                Op::Conv2d {
+                    input,
+                    weight,
+                    bias,
                 }
+                | Op::Depthwise {
+                    input,
+                    weight,
+                    bias,
+                } => Requant::new(
+                    &net.tensors[weight],
+                    &net.tensors[bias],
+                    scales[input],
+                    scales[i],
+                    i,
+                )
+                .map(Some),
                 _ => Ok(None),
             })
             .collect::<Result<_>>()?;
-        Ok(Reference { graph: graph.clone(), net: net.clone(), scales, requant })
+        Ok(Reference {
+            graph: graph.clone(),
+            net: net.clone(),
+            scales,
+            requant,
+        })
     }
 
     /// Activations of every node, from those of the source.
@@ -42,21 +62,41 @@ impl Reference {
                 Op::Latent | Op::Time { .. } | Op::Grid => source.0.clone(),
                 Op::Conv2d { input, weight, .. } | Op::Depthwise { input, weight, .. } => {
                     let requant = self.requant[i].as_ref().expect("every convolution has one");
-                    let (weights, shape) = (&self.net.tensors[weight].values, self.graph.tensors[weight].shape);
+                    let (weights, shape) = (
+                        &self.net.tensors[weight].values,
+                        self.graph.tensors[weight].shape,
+                    );
                     let depthwise = matches!(n.op, Op::Depthwise { .. });
                     conv2d(&values[input], weights, shape, n.shape, depthwise, requant)
                 }
-                Op::PixelShuffle { input, factor } => pixel_shuffle(&values[input], n.shape, factor),
+                Op::PixelShuffle { input, factor } => {
+                    pixel_shuffle(&values[input], n.shape, factor)
+                }
                 Op::Unflatten { input } => values[input].clone(),
-                Op::Curve { input, curve: which } => values[input].iter().map(|&v| curve(which, v, self.scales[input], f)).collect(),
+                Op::Curve {
+                    input,
+                    curve: which,
+                } => values[input]
+                    .iter()
+                    .map(|&v| curve(which, v, self.scales[input], f))
+                    .collect(),
                 Op::Add { inputs: [a, b] } => {
                     let pairs = values[a].iter().zip(&values[b]);
-                    pairs.map(|(&x, &y)| sum([x, y], [self.scales[a], self.scales[b]], f)).collect()
+                    pairs
+                        .map(|(&x, &y)| sum([x, y], [self.scales[a], self.scales[b]], f))
+                        .collect()
                 }
                 Op::Bilinear { input, factor } => upsample(&values[input], n.shape, factor),
                 Op::FrameCode { input, frame } => {
-                    let channels = values[input].chunks_exact(n.shape[1] * n.shape[2]).enumerate();
-                    channels.flat_map(|(c, v)| v.iter().map(move |&v| plus(v, self.scales[input], frame_code(frame, c), f))).collect()
+                    let channels = values[input]
+                        .chunks_exact(n.shape[1] * n.shape[2])
+                        .enumerate();
+                    channels
+                        .flat_map(|(c, v)| {
+                            v.iter()
+                                .map(move |&v| plus(v, self.scales[input], frame_code(frame, c), f))
+                        })
+                        .collect()
                 }
             };
             values.push(out);
@@ -75,13 +115,18 @@ impl Reference {
                 let (f, depth) = (self.scales[out.node], info.format.bit_depth.into());
                 for y in 0..plane.height {
                     for x in 0..plane.width {
-                        plane.data[y * plane.width + x] = sample(src[y * w + x], f, depth, self.graph.closed);
+                        plane.data[y * plane.width + x] =
+                            sample(src[y * w + x], f, depth, self.graph.closed);
                     }
                 }
             }
             frame
         };
-        self.graph.outputs.chunks_exact(info.format.chroma.planes()).map(picture).collect()
+        self.graph
+            .outputs
+            .chunks_exact(info.format.chroma.planes())
+            .map(picture)
+            .collect()
     }
 }
 
@@ -102,10 +147,12 @@ fn conv2d(
                 for ci in 0..cin {
                     for i in 0..kh {
                         for j in 0..kw {
-                            let (sy, sx) = ((y + i).wrapping_sub(kh / 2), (x + j).wrapping_sub(kw / 2));
+                            let (sy, sx) =
+                                ((y + i).wrapping_sub(kh / 2), (x + j).wrapping_sub(kw / 2));
                             if sy < h && sx < w {
                                 let weight = weights[((co * cin + ci) * kh + i) * kw + j];
-                                acc += i64::from(weight) * i64::from(input[((first + ci) * h + sy) * w + sx]);
+                                acc += i64::from(weight)
+                                    * i64::from(input[((first + ci) * h + sy) * w + sx]);
                             }
                         }
                     }
@@ -126,7 +173,11 @@ fn upsample(input: &[i16], [c, h, w]: [usize; 3], factor: usize) -> Vec<i16> {
             for x in 0..w {
                 let (columns, sx) = bilinear_at(x, factor, iw);
                 let at = |i: usize, j: usize| ch[rows[i] * iw + columns[j]];
-                out.push(bilinear([at(0, 0), at(0, 1), at(1, 0), at(1, 1)], [sy, sx], factor));
+                out.push(bilinear(
+                    [at(0, 0), at(0, 1), at(1, 0), at(1, 1)],
+                    [sy, sx],
+                    factor,
+                ));
             }
         }
     }

@@ -1,4 +1,5 @@
-//! Activations: rows of channel pairs with zero borders, in a ring that holds only the rows still needed.
+//! Activations: rows of channel pairs with zero borders, in a ring that holds only the rows still
+//! needed.
 
 use super::lanes::Lane;
 
@@ -51,7 +52,12 @@ impl Ring {
     /// `rows` rows of zeros, whose borders stay so, and room for `differences` rows.
     pub fn new(geometry: Geometry, rows: usize, differences: usize) -> Self {
         let lanes = vec![[0; 2]; (rows + differences) * geometry.row()];
-        Ring { geometry, rows, lanes, clipped: vec![0; geometry.stride().div_ceil(COLUMNS)] }
+        Ring {
+            geometry,
+            rows,
+            lanes,
+            clipped: vec![0; geometry.stride().div_ceil(COLUMNS)],
+        }
     }
 
     /// Index of the first lane of row `y`, its left border.
@@ -77,7 +83,10 @@ impl Ring {
         let g = self.geometry;
         for (c, plane) in values.chunks_exact(g.height * g.width).enumerate() {
             for (y, row) in plane.chunks_exact(g.width).enumerate() {
-                self.pair_mut(y, c / 2).iter_mut().zip(row).for_each(|(o, &v)| o[c % 2] = v);
+                self.pair_mut(y, c / 2)
+                    .iter_mut()
+                    .zip(row)
+                    .for_each(|(o, &v)| o[c % 2] = v);
             }
         }
     }

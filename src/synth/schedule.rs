@@ -1,11 +1,13 @@
-//! In which order the rows of all layers are computed, so that a picture passes through with few rows of each in memory.
+//! In which order the rows of all layers are computed, so that a picture passes through with few
+//! rows of each in memory.
 //!
 //! Knows nothing of what a layer computes: only which rows of which buffer it reads and writes.
 
 use std::ops::Range;
 
-/// How one layer moves rows: row `y` reads rows `y - reach ..= y + reach` of its inputs, and gives rows
-/// `y * factor .. (y + 1) * factor` of the buffer that is written by this layer alone. It computes up to `step` rows at once.
+/// How one layer moves rows: row `y` reads rows `y - reach ..= y + reach` of its inputs, and gives
+/// rows `y * factor .. (y + 1) * factor` of the buffer that is written by this layer alone. It
+/// computes up to `step` rows at once.
 #[derive(Clone, Copy, Debug)]
 pub struct Flow {
     /// Buffers read, of one height; twice the same where there is one.
@@ -50,8 +52,8 @@ pub struct Schedule {
     pub planes: Vec<Range<usize>>,
 }
 
-/// The sources, which are the first buffers; the layers in evaluation order, each writing the next buffer; the buffers' heights;
-/// buffer and rows wanted of each plane.
+/// The sources, which are the first buffers; the layers in evaluation order, each writing the next
+/// buffer; the buffers' heights; buffer and rows wanted of each plane.
 pub struct Flows<'a> {
     /// Number of sources.
     pub sources: usize,
@@ -76,9 +78,14 @@ impl Builder<'_> {
         while self.done[buffer] < end {
             let layer = buffer - self.flows.sources;
             let f = self.flows.layers[layer];
-            let (y, height) = (self.done[buffer] / f.factor, self.flows.heights[f.inputs[0]]);
+            let (y, height) = (
+                self.done[buffer] / f.factor,
+                self.flows.heights[f.inputs[0]],
+            );
             let count = f.step.min(height - y);
-            f.inputs.iter().for_each(|&i| self.need(i, (y + count + f.reach).min(height)));
+            f.inputs
+                .iter()
+                .for_each(|&i| self.need(i, (y + count + f.reach).min(height)));
             self.steps.push(Step::Rows { layer, y, count });
             self.done[buffer] = (y + count) * f.factor;
         }
@@ -88,7 +95,11 @@ impl Builder<'_> {
 impl Flows<'_> {
     /// The schedule for strip `strip` of `strips` that the picture is cut into.
     pub fn schedule(&self, strip: usize, strips: usize) -> Schedule {
-        let planes: Vec<Range<usize>> = self.planes.iter().map(|&(_, h)| h * strip / strips..h * (strip + 1) / strips).collect();
+        let planes: Vec<Range<usize>> = self
+            .planes
+            .iter()
+            .map(|&(_, h)| h * strip / strips..h * (strip + 1) / strips)
+            .collect();
         // first rows needed, from the last layer back
         let mut first = self.heights.to_vec();
         for (r, &(buffer, _)) in planes.iter().zip(self.planes) {
@@ -100,11 +111,17 @@ impl Flows<'_> {
             let b = i + self.sources;
             first[b] -= first[b] % f.factor;
             if first[b] < self.heights[b] {
-                f.inputs.iter().for_each(|&i| first[i] = first[i].min((first[b] / f.factor).saturating_sub(f.reach)));
+                f.inputs.iter().for_each(|&i| {
+                    first[i] = first[i].min((first[b] / f.factor).saturating_sub(f.reach))
+                });
             }
         }
         first[..self.sources].copy_from_slice(&self.heights[..self.sources]);
-        let mut b = Builder { flows: self, steps: Vec::new(), done: first };
+        let mut b = Builder {
+            flows: self,
+            steps: Vec::new(),
+            done: first,
+        };
         let tallest = planes.iter().map(|r| r.len()).max().unwrap_or(0);
         let mut given: Vec<usize> = planes.iter().map(|r| r.start).collect();
         for t in 1..=tallest {
@@ -113,31 +130,43 @@ impl Flows<'_> {
                 let end = planes[plane].start + planes[plane].len() * t / tallest;
                 while given[plane] < end {
                     b.need(buffer, given[plane] + 1);
-                    b.steps.push(Step::Emit { plane, y: given[plane] });
+                    b.steps.push(Step::Emit {
+                        plane,
+                        y: given[plane],
+                    });
                     given[plane] += 1;
                 }
             }
         }
         let rows = self.rows(&b.steps);
-        Schedule { steps: b.steps, rows, planes }
+        Schedule {
+            steps: b.steps,
+            rows,
+            planes,
+        }
     }
 
     /// Rows of each buffer that must be held at once.
     fn rows(&self, steps: &[Step]) -> Vec<usize> {
-        // one more than the step that reads each row last; grows with the row, as all readers go downwards
+        // one more than the step that reads each row last; grows with the row, as all readers go
+        // downwards
         let mut last: Vec<Vec<usize>> = self.heights.iter().map(|&h| vec![0; h]).collect();
         for (t, s) in steps.iter().enumerate() {
             match *s {
                 Step::Rows { layer, y, count } => {
                     let f = self.layers[layer];
                     let end = (y + count + f.reach).min(self.heights[f.inputs[0]]);
-                    f.inputs.iter().for_each(|&i| last[i][y.saturating_sub(f.reach)..end].fill(t + 1));
+                    f.inputs
+                        .iter()
+                        .for_each(|&i| last[i][y.saturating_sub(f.reach)..end].fill(t + 1));
                 }
                 Step::Emit { plane, y } => last[self.planes[plane].0][y] = t + 1,
             }
         }
         let sources = self.heights[..self.sources].iter().copied();
-        let mut rows: Vec<usize> = sources.chain(self.layers.iter().map(|f| f.factor)).collect();
+        let mut rows: Vec<usize> = sources
+            .chain(self.layers.iter().map(|f| f.factor))
+            .collect();
         let mut oldest = vec![0; rows.len()];
         for (t, s) in steps.iter().enumerate() {
             if let Step::Rows { layer, y, count } = *s {
@@ -162,17 +191,27 @@ mod tests {
         let mut seen: Vec<Vec<usize>> = flows.planes.iter().map(|_| Vec::new()).collect();
         for strip in 0..strips {
             let s = flows.schedule(strip, strips);
-            let mut rings: Vec<Vec<Option<usize>>> = s.rows.iter().map(|&n| vec![None; n]).collect();
+            let mut rings: Vec<Vec<Option<usize>>> =
+                s.rows.iter().map(|&n| vec![None; n]).collect();
             (0..flows.sources).for_each(|b| rings[b] = (0..flows.heights[b]).map(Some).collect());
             for step in &s.steps {
                 match *step {
                     Step::Rows { layer, y, count } => {
                         let f = flows.layers[layer];
-                        for r in y.saturating_sub(f.reach)..(y + count + f.reach).min(flows.heights[f.inputs[0]]) {
-                            f.inputs.iter().for_each(|&i| assert_eq!(rings[i][r % s.rows[i]], Some(r), "layer {layer} row {y}"));
+                        for r in y.saturating_sub(f.reach)
+                            ..(y + count + f.reach).min(flows.heights[f.inputs[0]])
+                        {
+                            f.inputs.iter().for_each(|&i| {
+                                assert_eq!(
+                                    rings[i][r % s.rows[i]],
+                                    Some(r),
+                                    "layer {layer} row {y}"
+                                )
+                            });
                         }
                         let b = layer + flows.sources;
-                        (y * f.factor..(y + count) * f.factor).for_each(|r| rings[b][r % s.rows[b]] = Some(r));
+                        (y * f.factor..(y + count) * f.factor)
+                            .for_each(|r| rings[b][r % s.rows[b]] = Some(r));
                     }
                     Step::Emit { plane, y } => {
                         let b = flows.planes[plane].0;
@@ -195,33 +234,84 @@ mod tests {
     }
 
     fn rows_of(step: usize) {
-        let f = |input, reach, factor| Flow { inputs: [input; 2], reach, factor, step };
-        let layers = [f(0, 0, 1), f(1, 0, 5), f(2, 1, 4), f(3, 2, 2), f(4, 1, 1), f(3, 1, 1)];
+        let f = |input, reach, factor| Flow {
+            inputs: [input; 2],
+            reach,
+            factor,
+            step,
+        };
+        let layers = [
+            f(0, 0, 1),
+            f(1, 0, 5),
+            f(2, 1, 4),
+            f(3, 2, 2),
+            f(4, 1, 1),
+            f(3, 1, 1),
+        ];
         let heights = [2, 2, 10, 40, 80, 80, 40];
         for strips in [1, 2, 3, 7, 90] {
             for (luma, chroma) in [(80, 40), (61, 31), (1, 1)] {
                 let planes = [(5, luma), (6, chroma), (6, chroma)];
-                check(&Flows { sources: 1, layers: &layers, heights: &heights, planes: &planes }, strips);
+                check(
+                    &Flows {
+                        sources: 1,
+                        layers: &layers,
+                        heights: &heights,
+                        planes: &planes,
+                    },
+                    strips,
+                );
             }
         }
         let planes = [(5, 80), (6, 40)];
-        let whole = Flows { sources: 1, layers: &layers, heights: &heights, planes: &planes }.schedule(0, 1);
-        assert!(whole.rows[4] <= 4 + 4 * step && whole.rows[5] <= step, "rings are as long as planes: {:?}", whole.rows);
+        let whole = Flows {
+            sources: 1,
+            layers: &layers,
+            heights: &heights,
+            planes: &planes,
+        }
+        .schedule(0, 1);
+        assert!(
+            whole.rows[4] <= 4 + 4 * step && whole.rows[5] <= step,
+            "rings are as long as planes: {:?}",
+            whole.rows
+        );
     }
 
     #[test]
     fn sums_and_branches_keep_rings_short() {
         for step in [1, 2, 3] {
-            let f = |a, b, reach, factor| Flow { inputs: [a, b], reach, factor, step };
-            // buffers 0 and 1 are sources; 2 is added to what a skip over 3 makes of it; 5 and 6 branch
-            let layers = [f(0, 0, 1, 4), f(2, 2, 3, 1), f(2, 3, 0, 1), f(4, 4, 1, 2), f(4, 1, 0, 1), f(6, 6, 2, 2)];
+            let f = |a, b, reach, factor| Flow {
+                inputs: [a, b],
+                reach,
+                factor,
+                step,
+            };
+            // buffers 0 and 1 are sources; 2 is added to what a skip over 3 makes of it; 5 and 6
+            // branch
+            let layers = [
+                f(0, 0, 1, 4),
+                f(2, 2, 3, 1),
+                f(2, 3, 0, 1),
+                f(4, 4, 1, 2),
+                f(4, 1, 0, 1),
+                f(6, 6, 2, 2),
+            ];
             let heights = [10, 40, 40, 40, 40, 80, 40, 80];
-            let flows = Flows { sources: 2, layers: &layers, heights: &heights, planes: &[(5, 79), (7, 80), (1, 11)] };
+            let flows = Flows {
+                sources: 2,
+                layers: &layers,
+                heights: &heights,
+                planes: &[(5, 79), (7, 80), (1, 11)],
+            };
             for strips in [1, 2, 3, 7, 90] {
                 check(&flows, strips);
             }
             let rows = flows.schedule(0, 1).rows;
-            assert!(rows[..2] == [10, 40] && rows[2..].iter().all(|&n| n <= 8 + 4 * step), "rings are as long as planes: {rows:?}");
+            assert!(
+                rows[..2] == [10, 40] && rows[2..].iter().all(|&n| n <= 8 + 4 * step),
+                "rings are as long as planes: {rows:?}"
+            );
         }
     }
 }

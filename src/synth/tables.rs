@@ -1,7 +1,7 @@
 //! Published integer tables (spec annex A).
 
-/// `round(2^17 * u * (1 - Phi(u)))` for `u = i / 64`, `i = 0..=512`, Phi the normal distribution function.
-/// GELU is `max(x, 0)` less this bump of `|x|`.
+/// `round(2^17 * u * (1 - Phi(u)))` for `u = i / 64`, `i = 0..=512`, Phi the normal distribution
+/// function. GELU is `max(x, 0)` less this bump of `|x|`.
 #[rustfmt::skip]
 pub const GELU_BUMP: [u16; 513] = [
     0, 1011, 1997, 2957, 3892, 4801, 5685, 6544, 7377, 8185, 8969, 9727, 10460, 11169, 11854, 12514,
@@ -39,7 +39,8 @@ pub const GELU_BUMP: [u16; 513] = [
     0,
 ];
 
-/// `round(2^17 * u / (1 + e^u))` for `u = i / 64`, `i = 0..=1024`. Swish is `max(x, 0)` less this bump of `|x|`.
+/// `round(2^17 * u / (1 + e^u))` for `u = i / 64`, `i = 0..=1024`. Swish is `max(x, 0)` less this
+/// bump of `|x|`.
 #[rustfmt::skip]
 pub const SWISH_BUMP: [u16; 1025] = [
     0, 1016, 2016, 3000, 3968, 4920, 5856, 6776, 7681, 8569, 9442, 10298, 11139, 11965, 12774, 13568,
@@ -169,6 +170,6 @@ pub const TANH: [u16; 513] = [
     32768,
 ];
 
-/// `round(2^32 / (2 pi * 100^k))`: turns, in units of 2^-32, by which the code of channels `2 k` and `2 k + 1` moves from one frame
-/// of a pass to the next (spec section 5.9). 0 for larger `k`.
+/// `round(2^32 / (2 pi * 100^k))`: turns, in units of 2^-32, by which the code of channels `2 k`
+/// and `2 k + 1` moves from one frame of a pass to the next (spec section 5.9). 0 for larger `k`.
 pub const FRAME_TURNS: [u32; 5] = [683565276, 6835653, 68357, 684, 7];

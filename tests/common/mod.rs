@@ -52,10 +52,21 @@ pub fn random_group(info: &VideoInfo, frames: usize, params: f64, seed: u64) -> 
         t.step = Step::nearest(0.2 / fan_in.sqrt());
         t.values.iter_mut().for_each(|v| *v = rng.laplace(8, 200));
     }
-    network.scales.iter_mut().zip(&graph.nodes).for_each(|(s, n)| *s = if n.op.has_scale() { 11 } else { 0 });
+    network
+        .scales
+        .iter_mut()
+        .zip(&graph.nodes)
+        .for_each(|(s, n)| *s = if n.op.has_scale() { 11 } else { 0 });
     network.scales[0] = 9;
-    let latents = (0..graph.latent_len() * frames).map(|_| rng.laplace(12, 120)).collect();
-    Group { arch: Arch::Hnerv(net), network, latents, frames }
+    let latents = (0..graph.latent_len() * frames)
+        .map(|_| rng.laplace(12, 120))
+        .collect();
+    Group {
+        arch: Arch::Hnerv(net),
+        network,
+        latents,
+        frames,
+    }
 }
 
 /// A file of sections, each a list of groups.
@@ -65,9 +76,15 @@ pub fn file(info: &VideoInfo, sections: &[Vec<Group>]) -> Vec<u8> {
     for groups in sections {
         let frames: u32 = groups.iter().map(|g| g.frames as u32).sum();
         let mut payload = Vec::new();
-        SectionHeader { first_frame, frames, groups: groups.len() as u32 }.write(&mut payload);
+        SectionHeader {
+            first_frame,
+            frames,
+            groups: groups.len() as u32,
+        }
+        .write(&mut payload);
         for g in groups {
-            g.write(&g.arch.lower(info, g.frames).unwrap(), None, &mut payload).unwrap();
+            g.write(&g.arch.lower(info, g.frames).unwrap(), None, &mut payload)
+                .unwrap();
         }
         w.section(frames, &payload).unwrap();
         first_frame += frames;

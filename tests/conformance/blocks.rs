@@ -1,5 +1,5 @@
-//! What files are put together from: packets, sections, groups, random networks. Nothing here checks a value, since faulty files need
-//! wrong ones.
+//! What files are put together from: packets, sections, groups, random networks. Nothing here
+//! checks a value, since faulty files need wrong ones.
 
 use nvc::bitstream::MAGIC;
 use nvc::bitstream::fields::Reader;
@@ -39,10 +39,13 @@ pub fn header(info: &VideoInfo) -> Vec<u8> {
     p
 }
 
-/// Light payload: primaries of DCI-P3 and white D65 in the order G, B, R, white; 1000 and 0.005 cd/m2; 1000 and 400 cd/m2.
+/// Light payload: primaries of DCI-P3 and white D65 in the order G, B, R, white; 1000 and 0.005
+/// cd/m2; 1000 and 400 cd/m2.
 pub fn light() -> Vec<u8> {
     let mut p = vec![1, 1];
-    for v in [13250, 34500, 7500, 3000, 34000, 16000, 15635, 16450, 10_000_000, 50, 1000, 400] {
+    for v in [
+        13250, 34500, 7500, 3000, 34000, 16000, 15635, 16450, 10_000_000, 50, 1000, 400,
+    ] {
         varint(&mut p, v);
     }
     p
@@ -51,25 +54,37 @@ pub fn light() -> Vec<u8> {
 /// A group after one with the network `previous`.
 pub fn group_after(info: &VideoInfo, g: &Group, previous: Option<&Network>) -> Vec<u8> {
     let mut out = Vec::new();
-    g.write(&g.arch.lower(info, g.frames).unwrap(), previous, &mut out).unwrap();
+    g.write(&g.arch.lower(info, g.frames).unwrap(), previous, &mut out)
+        .unwrap();
     out
 }
 
 /// The network of the group of `bytes` as a decoder has it, with what its models have learnt.
-pub fn read_back(info: &VideoInfo, bytes: &[u8], previous: Option<&Network>) -> nvc::error::Result<Network> {
+pub fn read_back(
+    info: &VideoInfo,
+    bytes: &[u8],
+    previous: Option<&Network>,
+) -> nvc::error::Result<Network> {
     let mut r = Reader::new(bytes, 0);
     GroupLayout::read(&mut r, info, &Limits::default())?.decode_network(&mut r, previous)
 }
 
-/// A section of groups, with its number of frames. What no decoder reads is followed as if it were read.
+/// A section of groups, with its number of frames. What no decoder reads is followed as if it were
+/// read.
 pub fn section(info: &VideoInfo, first_frame: u32, groups: &[Group]) -> (u32, Vec<u8>) {
     let frames: u32 = groups.iter().map(|g| g.frames as u32).sum();
     let mut p = Vec::new();
-    SectionHeader { first_frame, frames, groups: groups.len() as u32 }.write(&mut p);
+    SectionHeader {
+        first_frame,
+        frames,
+        groups: groups.len() as u32,
+    }
+    .write(&mut p);
     let mut previous: Option<Network> = None;
     for g in groups {
         let bytes = group_after(info, g, previous.as_ref());
-        previous = Some(read_back(info, &bytes, previous.as_ref()).unwrap_or_else(|_| g.network.clone()));
+        previous =
+            Some(read_back(info, &bytes, previous.as_ref()).unwrap_or_else(|_| g.network.clone()));
         p.extend(bytes);
     }
     (frames, p)
@@ -122,10 +137,24 @@ pub fn one(info: &VideoInfo, g: Group) -> Vec<u8> {
 pub fn hnerv(latent: [u32; 3], stem_channels: u32, head_kernel: u32, stages: &[[u32; 3]]) -> Hnerv {
     let [latent_channels, latent_height, latent_width] = latent;
     let n = stages.len() as u32;
-    let header = HnervHeader { latent_channels, latent_height, latent_width, stem_channels, head_kernel, stages: n };
+    let header = HnervHeader {
+        latent_channels,
+        latent_height,
+        latent_width,
+        stem_channels,
+        head_kernel,
+        stages: n,
+    };
     Hnerv {
         header,
-        stages: stages.iter().map(|&[stride, kernel, channels]| HnervStage { stride, kernel, channels }).collect(),
+        stages: stages
+            .iter()
+            .map(|&[stride, kernel, channels]| HnervStage {
+                stride,
+                kernel,
+                channels,
+            })
+            .collect(),
         tanh: false,
     }
 }
@@ -135,17 +164,39 @@ pub fn group(info: &VideoInfo, net: Hnerv, frames: usize, seed: u64) -> Group {
     let mut rng = Rng(seed);
     let graph = net.lower(info).unwrap();
     let mut network = blank_network(&graph);
-    network.latent_step = Step { mantissa: 160, exponent: 11 };
+    network.latent_step = Step {
+        mantissa: 160,
+        exponent: 11,
+    };
     for (t, spec) in network.tensors.iter_mut().zip(&graph.tensors) {
         let fan_in = (spec.shape[1] * spec.shape[2] * spec.shape[3]) as f64;
-        let gain = if spec.name.starts_with("head") { 0.05 } else { 0.11 };
-        t.step = Step::nearest(if spec.role == Role::Weight { gain / fan_in.sqrt() } else { 0.01 });
+        let gain = if spec.name.starts_with("head") {
+            0.05
+        } else {
+            0.11
+        };
+        t.step = Step::nearest(if spec.role == Role::Weight {
+            gain / fan_in.sqrt()
+        } else {
+            0.01
+        });
         t.values.iter_mut().for_each(|v| *v = rng.laplace(8, 200));
     }
-    network.scales.iter_mut().zip(&graph.nodes).for_each(|(s, n)| *s = if n.op.has_scale() { 12 } else { 0 });
+    network
+        .scales
+        .iter_mut()
+        .zip(&graph.nodes)
+        .for_each(|(s, n)| *s = if n.op.has_scale() { 12 } else { 0 });
     network.scales[0] = 9;
-    let latents = (0..graph.latent_len() * frames).map(|_| rng.laplace(12, 120)).collect();
-    Group { arch: Arch::Hnerv(net), network, latents, frames }
+    let latents = (0..graph.latent_len() * frames)
+        .map(|_| rng.laplace(12, 120))
+        .collect();
+    Group {
+        arch: Arch::Hnerv(net),
+        network,
+        latents,
+        frames,
+    }
 }
 
 /// Latents that change little: prediction from the frame before pays.
@@ -166,7 +217,11 @@ pub fn change(mut g: Group, f: impl FnOnce(&mut Group)) -> Group {
 /// Sets the fraction bits of all nodes that have them.
 pub fn all_scales(g: &mut Group, info: &VideoInfo, f: u8) {
     let graph = g.arch.lower(info, g.frames).unwrap();
-    g.network.scales.iter_mut().zip(&graph.nodes).for_each(|(s, n)| *s = if n.op.has_scale() { f } else { 0 });
+    g.network
+        .scales
+        .iter_mut()
+        .zip(&graph.nodes)
+        .for_each(|(s, n)| *s = if n.op.has_scale() { f } else { 0 });
 }
 
 pub fn gray8() -> VideoInfo {
@@ -186,15 +241,26 @@ pub fn coded(g: &Group) -> (Vec<u8>, Vec<u8>, Vec<u8>) {
     let payload = &s.packet.payload;
     let at = payload.len() - l.header.latents_bytes as usize;
     let weights_at = at - l.header.weights_bytes as usize;
-    let Arch::Hnerv(h) = &g.arch else { panic!("an HNeRV") };
-    (net_bytes(h), payload[weights_at..at].to_vec(), payload[at..].to_vec())
+    let Arch::Hnerv(h) = &g.arch else {
+        panic!("an HNeRV")
+    };
+    (
+        net_bytes(h),
+        payload[weights_at..at].to_vec(),
+        payload[at..].to_vec(),
+    )
 }
 
 /// HNeRV fields, whatever their values.
 pub fn net_bytes(net: &Hnerv) -> Vec<u8> {
     let mut out = Vec::new();
     let h = &net.header;
-    for v in [h.latent_channels, h.latent_height, h.latent_width, h.stem_channels] {
+    for v in [
+        h.latent_channels,
+        h.latent_height,
+        h.latent_width,
+        h.stem_channels,
+    ] {
         varint(&mut out, v.into());
     }
     out.extend([h.head_kernel as u8, h.stages as u8]);
@@ -224,7 +290,10 @@ pub fn with_groups(first: u64, frames: u64, groups: u64, content: &[u8]) -> Vec<
     varint(&mut p, frames);
     varint(&mut p, groups);
     p.extend(content);
-    assemble(&[Part::Header(header(&gray8())), Part::Section(frames as u32, p)])
+    assemble(&[
+        Part::Header(header(&gray8())),
+        Part::Section(frames as u32, p),
+    ])
 }
 
 /// Integers of the side model in the given classes.
@@ -235,7 +304,8 @@ pub fn side(values: &[(usize, i32)]) -> Vec<u8> {
 /// The same after a group, and values of the weights that are differences, all in class 0.
 pub fn side_after(previous: Option<&Network>, values: &[(usize, i32)], weights: &[i32]) -> Vec<u8> {
     let learnt = previous.and_then(|n| n.learnt.models());
-    let [mut m, _, mut own, ..] = learnt.unwrap_or_else(|| [6, 24, 24, 24, 24, 8].map(ValueModel::new));
+    let [mut m, _, mut own, ..] =
+        learnt.unwrap_or_else(|| [6, 24, 24, 24, 24, 8].map(ValueModel::new));
     let mut e = Encoder::default();
     for &(class, v) in values {
         m.code(&mut e, class, v).unwrap();

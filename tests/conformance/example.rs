@@ -33,7 +33,13 @@ pub fn example(bytes: &[u8]) -> String {
     let mut line = |n: usize, what: &str| {
         for (k, row) in bytes[at..at + n].chunks(12).enumerate() {
             let hex: Vec<String> = row.iter().map(|b| format!("{b:02x}")).collect();
-            out += format!("{:>6}  {:<36} {}", at + 12 * k, hex.join(" "), if k == 0 { what } else { "" }).trim_end();
+            out += format!(
+                "{:>6}  {:<36} {}",
+                at + 12 * k,
+                hex.join(" "),
+                if k == 0 { what } else { "" }
+            )
+            .trim_end();
             out += "\n";
         }
         at += n;
@@ -67,19 +73,43 @@ pub fn example(bytes: &[u8]) -> String {
     assert_eq!(at, bytes.len());
     let text = |v: &[i16]| v.iter().map(i16::to_string).collect::<Vec<_>>().join(" ");
     let step = |s: Step| format!("{} * 2^-{}", s.mantissa, s.exponent);
-    out += &format!("```\n\nThe coded network holds\n\n```\nlatent step    {}\nfraction bits ", step(g.network.latent_step));
-    for (k, n) in layout.graph.nodes.iter().enumerate().filter(|(_, n)| n.op.has_scale()) {
+    out += &format!(
+        "```\n\nThe coded network holds\n\n```\nlatent step    {}\nfraction bits ",
+        step(g.network.latent_step)
+    );
+    for (k, n) in layout
+        .graph
+        .nodes
+        .iter()
+        .enumerate()
+        .filter(|(_, n)| n.op.has_scale())
+    {
         let _ = n;
         out += &format!(" node {k}: {}", g.network.scales[k]);
     }
     out += "\n";
     for (t, spec) in g.network.tensors.iter().zip(&layout.graph.tensors) {
-        out += &format!("{:<14} step {:<12}  {}\n", spec.name, step(t.step), text(&t.values));
+        out += &format!(
+            "{:<14} step {:<12}  {}\n",
+            spec.name,
+            step(t.step),
+            text(&t.values)
+        );
     }
-    out += &format!("```\n\nand the coded latents `temporal` = 0 and {}.\n\nActivations, a channel a line:\n\n```\n", text(&g.latents));
-    let values = Reference::new(&layout.graph, &g.network)
+    out += &format!(
+        "```\n\nand the coded latents `temporal` = 0 and {}.\n\nActivations, a channel a line:\n\n```\n",
+        text(&g.latents)
+    );
+    let values = Reference::new(&layout.graph, &g.network).unwrap().nodes(
+        &nvc::synth::Synth::new(
+            &layout.graph,
+            &g.network,
+            &info,
+            nvc::synth::Level::Reference,
+        )
         .unwrap()
-        .nodes(&nvc::synth::Synth::new(&layout.graph, &g.network, &info, nvc::synth::Level::Reference).unwrap().source(0, &g.latents));
+        .source(0, &g.latents),
+    );
     for (k, (n, v)) in layout.graph.nodes.iter().zip(&values).enumerate() {
         let name = match n.op {
             Op::Latent => "latent",
@@ -104,21 +134,43 @@ pub fn example(bytes: &[u8]) -> String {
         })
         .unwrap();
     let plane = &frame.unwrap().planes[0];
-    let rows: Vec<String> = plane.data.chunks(plane.width).map(|r| r.iter().map(u16::to_string).collect::<Vec<_>>().join(" ")).collect();
+    let rows: Vec<String> = plane
+        .data
+        .chunks(plane.width)
+        .map(|r| r.iter().map(u16::to_string).collect::<Vec<_>>().join(" "))
+        .collect();
     out += &format!("samples\n    {}\n```\n\n", rows.join(" / "));
 
     // the first bits, to check a range decoder and its contexts with
-    let mut trace = Trace { inner: nvc::entropy::Decoder::new(&coded_network(bytes, layout), 0).unwrap(), rows: Vec::new() };
+    let mut trace = Trace {
+        inner: nvc::entropy::Decoder::new(&coded_network(bytes, layout), 0).unwrap(),
+        rows: Vec::new(),
+    };
     let mut model = ValueModel::new(3);
-    let scales = layout.graph.nodes.iter().filter(|n| n.op.has_scale()).count();
-    let integers: Vec<String> =
-        [0, 1].into_iter().chain((0..scales).map(|_| 2)).map(|class| model.code(&mut trace, class, 0).unwrap().to_string()).collect();
+    let scales = layout
+        .graph
+        .nodes
+        .iter()
+        .filter(|n| n.op.has_scale())
+        .count();
+    let integers: Vec<String> = [0, 1]
+        .into_iter()
+        .chain((0..scales).map(|_| 2))
+        .map(|class| model.code(&mut trace, class, 0).unwrap().to_string())
+        .collect();
     out += "The first bits of the coded network, those of the latent step and the fraction bits, as `p1: bit`:\n\n```\n";
-    let bits: Vec<String> = trace.rows.iter().map(|(p, b)| format!("{p}: {}", u8::from(*b))).collect();
+    let bits: Vec<String> = trace
+        .rows
+        .iter()
+        .map(|(p, b)| format!("{p}: {}", u8::from(*b)))
+        .collect();
     for row in bits.chunks(8) {
         out += &format!("{}\n", row.join("   "));
     }
-    out += &format!("```\n\nThey are the integers {}: E, M - 128, and the fraction bits.\n", integers.join(", "));
+    out += &format!(
+        "```\n\nThey are the integers {}: E, M - 128, and the fraction bits.\n",
+        integers.join(", ")
+    );
     out
 }
 

@@ -1,4 +1,5 @@
-//! What a decoder must refuse: all of 8x8 gray unless the fault needs another picture, so that nothing else is unusual.
+//! What a decoder must refuse: all of 8x8 gray unless the fault needs another picture, so that
+//! nothing else is unusual.
 
 mod container;
 mod families;
@@ -16,7 +17,15 @@ type Add<'a> = &'a mut dyn FnMut(&'static str, &'static str, Vec<u8>, u8, &'stat
 /// In the order of the lists: the faults of the index come last though they are the container's.
 pub fn faulty() -> Vec<Vector> {
     let mut out = Vec::new();
-    let mut add = |name, what, bytes, code, message| out.push(Vector { folder: "faulty", name, what, bytes, error: Some((code, message)) });
+    let mut add = |name, what, bytes, code, message| {
+        out.push(Vector {
+            folder: "faulty",
+            name,
+            what,
+            bytes,
+            error: Some((code, message)),
+        })
+    };
     container::container(&mut add);
     container::sequence_header(&mut add);
     section::headers(&mut add);

@@ -1,4 +1,5 @@
-//! Makes the conformance vectors from random networks. Nothing here is fitted; the pictures are noise with structure.
+//! Makes the conformance vectors from random networks. Nothing here is fitted; the pictures are
+//! noise with structure.
 
 mod blocks;
 mod core;
@@ -40,5 +41,8 @@ pub fn introduction(folder: &str) -> &'static str {
 }
 
 pub fn vectors() -> Vec<Vector> {
-    [core::core(), uncommon::uncommon(), faulty::faulty()].into_iter().flatten().collect()
+    [core::core(), uncommon::uncommon(), faulty::faulty()]
+        .into_iter()
+        .flatten()
+        .collect()
 }

@@ -15,35 +15,74 @@ use super::blocks::{file, group_after, hnerv};
 use crate::common::Rng;
 
 fn stages_of(stages: &[[u32; 3]]) -> Vec<HnervStage> {
-    stages.iter().map(|&[stride, kernel, channels]| HnervStage { stride, kernel, channels }).collect()
+    stages
+        .iter()
+        .map(|&[stride, kernel, channels]| HnervStage {
+            stride,
+            kernel,
+            channels,
+        })
+        .collect()
 }
 
-/// `first` is rows, columns and channels of the first feature map; a stage is stride, kernel, channels.
+/// `first` is rows, columns and channels of the first feature map; a stage is stride, kernel,
+/// channels.
 pub fn nerv(levels: u32, hidden: u32, first: [u32; 3], swish: bool, stages: &[[u32; 3]]) -> Nerv {
     let [rows, columns, channels] = first;
     let stages = stages_of(stages);
-    let header = NervHeader { levels, hidden, rows, columns, channels, curve: swish.into(), head_kernel: 3, stages: stages.len() as u32 };
-    Nerv { header, plus: None, stages }
+    let header = NervHeader {
+        levels,
+        hidden,
+        rows,
+        columns,
+        channels,
+        curve: swish.into(),
+        head_kernel: 3,
+        stages: stages.len() as u32,
+    };
+    Nerv {
+        header,
+        plus: None,
+        stages,
+    }
 }
 
 /// The same with residual blocks.
 pub fn plus(mut net: Nerv, before: u32, after: u32, kernel: u32) -> Nerv {
-    net.plus = Some(NervppHeader { before, after, kernel });
+    net.plus = Some(NervppHeader {
+        before,
+        after,
+        kernel,
+    });
     net
 }
 
-/// `grid` is rows and columns, `cell` its size and channels; then stride, kernel and channels of each frame.
+/// `grid` is rows and columns, `cell` its size and channels; then stride, kernel and channels of
+/// each frame.
 pub fn nirvana(grid: [u32; 2], layers: u32, hidden: u32, cell: [u32; 2], own: [u32; 3]) -> Nirvana {
     let [stride, kernel, channels] = own;
     let [rows, columns] = grid;
-    let header =
-        NirvanaHeader { rows, columns, layers, hidden, features: cell[1], cell: cell[0], kernel, stride, channels, head_kernel: 3 };
+    let header = NirvanaHeader {
+        rows,
+        columns,
+        layers,
+        hidden,
+        features: cell[1],
+        cell: cell[0],
+        kernel,
+        stride,
+        channels,
+        head_kernel: 3,
+    };
     Nirvana { header }
 }
 
 /// An HNeRV with the closed range.
 pub fn tanh(latent: [u32; 3], stem_channels: u32, stages: &[[u32; 3]]) -> Hnerv {
-    Hnerv { tanh: true, ..hnerv(latent, stem_channels, 3, stages) }
+    Hnerv {
+        tanh: true,
+        ..hnerv(latent, stem_channels, 3, stages)
+    }
 }
 
 /// A network of 8x8 gray of each family, in the order of their ids.
@@ -61,67 +100,123 @@ pub fn random(info: &VideoInfo, arch: Arch, frames: usize, seed: u64) -> Group {
     let mut rng = Rng(seed);
     let graph = arch.lower(info, frames).unwrap();
     let mut network = blank_network(&graph);
-    network.latent_step = Step { mantissa: 160, exponent: 11 };
+    network.latent_step = Step {
+        mantissa: 160,
+        exponent: 11,
+    };
     for (t, spec) in network.tensors.iter_mut().zip(&graph.tensors) {
         let fan_in = (spec.shape[1] * spec.shape[2] * spec.shape[3]) as f64;
-        let gain = if spec.name.contains("head") { 0.05 } else { 0.11 };
-        t.step = Step::nearest(if spec.role == Role::Weight { gain / fan_in.sqrt() } else { 0.01 });
+        let gain = if spec.name.contains("head") {
+            0.05
+        } else {
+            0.11
+        };
+        t.step = Step::nearest(if spec.role == Role::Weight {
+            gain / fan_in.sqrt()
+        } else {
+            0.01
+        });
         t.values.iter_mut().for_each(|v| *v = rng.laplace(8, 200));
     }
     for (f, node) in network.scales.iter_mut().zip(&graph.nodes) {
         *f = match node.op {
             Op::Latent => 9,
-            Op::Curve { curve: Curve::Sine | Curve::Tanh, .. } => 14,
+            Op::Curve {
+                curve: Curve::Sine | Curve::Tanh,
+                ..
+            } => 14,
             op if op.has_scale() => 12,
             _ => 0,
         };
     }
-    let latents = (0..graph.latent_len() * frames).map(|_| rng.laplace(12, 120)).collect();
-    Group { arch, network, latents, frames }
+    let latents = (0..graph.latent_len() * frames)
+        .map(|_| rng.laplace(12, 120))
+        .collect();
+    Group {
+        arch,
+        network,
+        latents,
+        frames,
+    }
 }
 
-/// The group after `before`: the same network but for small changes in some tensors, for `frames` frames.
+/// The group after `before`: the same network but for small changes in some tensors, for `frames`
+/// frames.
 pub fn next(info: &VideoInfo, before: &Group, frames: usize, seed: u64) -> Group {
     let mut rng = Rng(seed);
     let mut g = random(info, before.arch.clone(), frames, seed);
-    for (i, (t, old)) in g.network.tensors.iter_mut().zip(&before.network.tensors).enumerate() {
+    for (i, (t, old)) in g
+        .network
+        .tensors
+        .iter_mut()
+        .zip(&before.network.tensors)
+        .enumerate()
+    {
         // every seventh tensor has nothing to do with the one before
         if t.values.len() != old.values.len() || i % 7 == 6 {
             continue;
         }
         *t = old.clone();
         t.scaled = None;
-        t.values.iter_mut().for_each(|v| *v += rng.laplace(1, 3) * i16::from(rng.next().is_multiple_of(4)));
+        t.values
+            .iter_mut()
+            .for_each(|v| *v += rng.laplace(1, 3) * i16::from(rng.next().is_multiple_of(4)));
     }
     for (f, &old) in g.network.scales.iter_mut().zip(&before.network.scales) {
-        *f = if *f > 0 && old > 0 { old - u8::from(rng.next().is_multiple_of(4)) } else { *f };
+        *f = if *f > 0 && old > 0 {
+            old - u8::from(rng.next().is_multiple_of(4))
+        } else {
+            *f
+        };
     }
     g
 }
 
-/// Panics unless the tensors of every group but the first are coded as differences where `min` bytes or more are at stake.
+/// Panics unless the tensors of every group but the first are coded as differences where `min`
+/// bytes or more are at stake.
 pub fn leaning(info: &VideoInfo, groups: Vec<Group>, min: usize) -> Vec<Group> {
     for pair in groups.windows(2) {
-        let [alone, after] = [None, Some(&pair[0].network)].map(|p| group_after(info, &pair[1], p).len());
-        assert!(after + min <= alone, "{after} bytes after the group before, {alone} alone");
+        let [alone, after] =
+            [None, Some(&pair[0].network)].map(|p| group_after(info, &pair[1], p).len());
+        assert!(
+            after + min <= alone,
+            "{after} bytes after the group before, {alone} alone"
+        );
     }
     groups
 }
 
-/// The group with all tensors and the latents scaled ones (spec section 4.7): slices along every choice of axes, all factors up to 3.
+/// The group with all tensors and the latents scaled ones (spec section 4.7): slices along every
+/// choice of axes, all factors up to 3.
 pub fn scaled(info: &VideoInfo, mut g: Group, seed: u64) -> Group {
     let mut rng = Rng(seed);
     let graph = g.arch.lower(info, g.frames).unwrap();
     for (i, (t, spec)) in g.network.tensors.iter_mut().zip(&graph.tensors).enumerate() {
-        t.scaled = Some(Box::new(scaled_tensor(spec.shape, i as u8 * 5 % 16, i as u8 % 4, i % 3 == 1, &mut rng)));
+        t.scaled = Some(Box::new(scaled_tensor(
+            spec.shape,
+            i as u8 * 5 % 16,
+            i as u8 % 4,
+            i % 3 == 1,
+            &mut rng,
+        )));
     }
     let [c, h, w] = graph.latent_shape();
     if graph.has_latents() {
-        g.network.scaled_latents = Some(Box::new(scaled_tensor([g.frames, c, h, w], 2, 1, false, &mut rng)));
+        g.network.scaled_latents = Some(Box::new(scaled_tensor(
+            [g.frames, c, h, w],
+            2,
+            1,
+            false,
+            &mut rng,
+        )));
     }
     // values follow from what is written
     let bytes = file(info, &[vec![g]]);
-    let section = StreamDecoder::new(&bytes[..], Options::default()).unwrap().next_section().unwrap().unwrap();
+    let section = StreamDecoder::new(&bytes[..], Options::default())
+        .unwrap()
+        .next_section()
+        .unwrap()
+        .unwrap();
     let mut read = None;
     section
         .groups_in(0..u64::MAX, &mut |_, _, g| {
@@ -133,10 +228,19 @@ pub fn scaled(info: &VideoInfo, mut g: Group, seed: u64) -> Group {
 }
 
 fn scaled_tensor(shape: [usize; 4], axes: u8, factor: u8, ends: bool, rng: &mut Rng) -> Scaled {
-    let mut tensor = Scaled { axes, scale_unit: 8192, offset_unit: 40, ..Scaled::default() };
+    let mut tensor = Scaled {
+        axes,
+        scale_unit: 8192,
+        offset_unit: 40,
+        ..Scaled::default()
+    };
     let slices = tensor.slices(shape);
     if slices == [1; 4] {
-        let single = |v: u16| Field { bits: 11, values: vec![v], ..Field::default() };
+        let single = |v: u16| Field {
+            bits: 11,
+            values: vec![v],
+            ..Field::default()
+        };
         (tensor.scales, tensor.offsets) = (single(7), single(1024 + 5));
     } else {
         tensor.scales = field(slices, 4, factor, false, rng);
@@ -158,9 +262,15 @@ fn field(shape: [usize; 4], bits: u8, factor: u8, ends: bool, rng: &mut Rng) -> 
         coefficients: (0..count).map(|_| rng.laplace(10, 60)).collect(),
         centre: rng.laplace(2, 9),
         level: 60 + (rng.next() % 20) as u8,
-        levels: std::array::from_fn(|axis| (0..if rng.next() & 1 == 0 { len(axis) } else { 0 }).map(|_| rng.laplace(3, 20)).collect()),
+        levels: std::array::from_fn(|axis| {
+            (0..if rng.next() & 1 == 0 { len(axis) } else { 0 })
+                .map(|_| rng.laplace(3, 20))
+                .collect()
+        }),
         values: (0..shape.iter().product())
-            .map(|_| (rng.laplace(i64::from(half) / 4, half.into()) + half).clamp(0, 2 * half - 1) as u16)
+            .map(|_| {
+                (rng.laplace(i64::from(half) / 4, half.into()) + half).clamp(0, 2 * half - 1) as u16
+            })
             .collect(),
     }
 }

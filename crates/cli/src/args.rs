@@ -16,7 +16,9 @@ mod harness;
 mod import;
 
 #[cfg(feature = "encode")]
-pub use encode::{ArchArg, EncodeArgs, LossArg, OptimiserArg, PrecisionArg, PresetArg, ProgressArg};
+pub use encode::{
+    ArchArg, EncodeArgs, LossArg, OptimiserArg, PrecisionArg, PresetArg, ProgressArg,
+};
 #[cfg(feature = "bench")]
 pub use harness::{BenchArgs, DatasetsArgs, DatasetsCommand, StoreArgs};
 #[cfg(feature = "encode")]
@@ -24,7 +26,11 @@ pub use import::{ImportArgs, ImportFrom, ImportHnervArgs};
 
 /// Name, version, features and processor, for `--version`.
 pub fn version() -> String {
-    let mut s = format!("{} ({})\nbitstream format 1\nfeatures: decode", env!("CARGO_PKG_VERSION"), env!("NVC_COMMIT"));
+    let mut s = format!(
+        "{} ({})\nbitstream format 1\nfeatures: decode",
+        env!("CARGO_PKG_VERSION"),
+        env!("NVC_COMMIT")
+    );
     for (name, on) in [
         ("encode", cfg!(feature = "encode")),
         ("bench", cfg!(feature = "bench")),
@@ -74,7 +80,8 @@ pub enum Command {
     /// Write the network of another program as a file of this format.
     #[cfg(feature = "encode")]
     Import(ImportArgs),
-    /// Rate-distortion runs: a plan of sequences, codecs and points becomes figures, BD-rate tables and a report.
+    /// Rate-distortion runs: a plan of sequences, codecs and points becomes figures, BD-rate tables
+    /// and a report.
     #[cfg(feature = "bench")]
     Bench(BenchArgs),
     /// Test sequences by name: list, fetch, verify, path.
@@ -128,16 +135,19 @@ pub struct SourceArgs {
     /// Width and height of raw .yuv input.
     #[arg(long, value_name = "WxH", value_parser = parse_size)]
     pub size_in: Option<(usize, usize)>,
-    /// Pixel format of raw .yuv input: gray, yuv420p, yuv444p, gbrp, or with 10le (default yuv420p).
+    /// Pixel format of raw .yuv input: gray, yuv420p, yuv444p, gbrp, or with 10le (default
+    /// yuv420p).
     #[arg(long, value_name = "FORMAT", value_parser = parse_format)]
     pub pix_fmt: Option<PixelFormat>,
-    /// Frame rate of raw input and pictures, as 25 or 30000/1001 (default 25), and the one that --vfr-to-cfr gives.
+    /// Frame rate of raw input and pictures, as 25 or 30000/1001 (default 25), and the one that
+    /// --vfr-to-cfr gives.
     #[arg(long, value_name = "RATE", value_parser = parse_ratio)]
     pub fps: Option<Ratio>,
     /// Number of the first of numbered pictures (default: the lowest there is).
     #[arg(long, value_name = "N")]
     pub start_number: Option<u64>,
-    /// Bring a variable frame rate to a constant one: pictures are repeated and dropped, the duration stays.
+    /// Bring a variable frame rate to a constant one: pictures are repeated and dropped, the
+    /// duration stays.
     #[arg(long)]
     pub vfr_to_cfr: bool,
 }
@@ -174,7 +184,8 @@ pub struct ScoreArgs {
     /// Score the decoded frames against this source.
     #[arg(long, value_name = "REF")]
     pub score: Option<PathBuf>,
-    /// Encode the reference with these at the same bpp and score them too: x264, x265, svtav1, vvenc, avif..., each with :preset[:tune].
+    /// Encode the reference with these at the same bpp and score them too: x264, x265, svtav1,
+    /// vvenc, avif..., each with :preset[:tune].
     #[arg(long, value_name = "LIST", value_delimiter = ',', requires = "score")]
     pub against: Vec<String>,
     /// Print one JSON object on stdout instead of a table.

@@ -7,19 +7,29 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::args::BenchArgs;
 use super::{print_line, say};
 use nvc::error::{Error, Result};
-use nvc_lab::bench::{Event, Finished, Options, Outcome, Plan, Row, SequencePlan, file_digest, run, write_results};
+use nvc_lab::bench::{
+    Event, Finished, Options, Outcome, Plan, Row, SequencePlan, file_digest, run, write_results,
+};
 
 /// Runs `a.plan`.
 pub fn run_bench(a: &BenchArgs) -> Result<()> {
     let mut plan = Plan::read(&a.plan)?;
-    let base = a.base.clone().unwrap_or_else(|| a.plan.parent().map(Path::to_path_buf).unwrap_or_default());
+    let base = a
+        .base
+        .clone()
+        .unwrap_or_else(|| a.plan.parent().map(Path::to_path_buf).unwrap_or_default());
     narrow(&mut plan, a)?;
     let out = a.output.clone().unwrap_or_else(|| default_out(&a.plan));
-    std::fs::create_dir_all(&out).map_err(|e| Error::io(format!("creating {}", out.display()), e))?;
+    std::fs::create_dir_all(&out)
+        .map_err(|e| Error::io(format!("creating {}", out.display()), e))?;
     let _lock = Lock::take(&out)?;
     let program = std::env::current_exe().map_err(|e| Error::io("looking for this program", e))?;
     let store = super::datasets::open(&a.store)?;
-    let named: Vec<String> = plan.sequence.iter().filter_map(|s| s.source.strip_prefix("dataset:").map(str::to_string)).collect();
+    let named: Vec<String> = plan
+        .sequence
+        .iter()
+        .filter_map(|s| s.source.strip_prefix("dataset:").map(str::to_string))
+        .collect();
     if !a.no_fetch {
         super::datasets::fetch_missing(&store, &named, a.quiet)?;
     }
@@ -42,12 +52,22 @@ pub fn run_bench(a: &BenchArgs) -> Result<()> {
     let quiet = a.quiet;
     let outcome = match run(&plan, &options, &mut |e| show(&e, quiet)) {
         Err(Error::Interrupted) => {
-            say(&format!("interrupted; the same command goes on where this one stopped ({})", out.display()));
+            say(&format!(
+                "interrupted; the same command goes on where this one stopped ({})",
+                out.display()
+            ));
             return Err(Error::Resumable);
         }
         r => r?,
     };
-    let table = write_results(&out, &Finished { plan: &plan, outcome: &outcome, command: command_line(a) })?;
+    let table = write_results(
+        &out,
+        &Finished {
+            plan: &plan,
+            outcome: &outcome,
+            command: command_line(a),
+        },
+    )?;
     if !table.is_empty() {
         print_line(table.trim_end())?;
     }
@@ -58,16 +78,27 @@ pub fn run_bench(a: &BenchArgs) -> Result<()> {
 /// Keeps of the plan what was asked for.
 fn narrow(plan: &mut Plan, a: &BenchArgs) -> Result<()> {
     if !a.dataset.is_empty() {
-        plan.sequence =
-            a.dataset.iter().map(|d| SequencePlan { frames: a.frames.clone(), ..SequencePlan::of(&format!("dataset:{d}")) }).collect();
+        plan.sequence = a
+            .dataset
+            .iter()
+            .map(|d| SequencePlan {
+                frames: a.frames.clone(),
+                ..SequencePlan::of(&format!("dataset:{d}"))
+            })
+            .collect();
         plan.codec.iter_mut().for_each(|c| c.sequences.clear());
     } else if let Some(f) = &a.frames {
-        plan.sequence.iter_mut().for_each(|s| s.frames = Some(f.clone()));
+        plan.sequence
+            .iter_mut()
+            .for_each(|s| s.frames = Some(f.clone()));
     }
     if !a.codec.is_empty() {
         let known: Vec<String> = plan.codec.iter().map(|c| c.codec.clone()).collect();
         if let Some(c) = a.codec.iter().find(|c| !known.contains(c)) {
-            return Err(Error::Parameter(format!("--codec {c}: the plan has {}", known.join(", "))));
+            return Err(Error::Parameter(format!(
+                "--codec {c}: the plan has {}",
+                known.join(", ")
+            )));
         }
         plan.codec.retain(|c| a.codec.contains(&c.codec));
     }
@@ -80,14 +111,21 @@ fn default_out(plan: &Path) -> PathBuf {
 
 /// The command for others to repeat: folders of this machine are left to them.
 fn command_line(a: &BenchArgs) -> String {
-    let plan = if a.plan.is_absolute() { a.plan.file_name().map_or(a.plan.clone(), PathBuf::from) } else { a.plan.clone() };
+    let plan = if a.plan.is_absolute() {
+        a.plan.file_name().map_or(a.plan.clone(), PathBuf::from)
+    } else {
+        a.plan.clone()
+    };
     let mut text = format!("nvc bench {}", plan.display());
     let mut add = |name: &str, value: &dyn std::fmt::Display| text += &format!(" --{name} {value}");
     a.base.iter().for_each(|_| add("base", &"DIR"));
     a.dataset.iter().for_each(|d| add("dataset", d));
     a.frames.iter().for_each(|f| add("frames", f));
     a.codec.iter().for_each(|c| add("codec", c));
-    a.store.manifest.iter().for_each(|_| add("manifest", &"FILE"));
+    a.store
+        .manifest
+        .iter()
+        .for_each(|_| add("manifest", &"FILE"));
     if a.jobs > 0 {
         add("jobs", &a.jobs);
     }
@@ -100,7 +138,11 @@ fn show(event: &Event, quiet: bool) {
     }
     say(&match event {
         Event::Missing(codec, e) => format!("left out: {}: {e}", codec.codec),
-        Event::Plan { points, finished, jobs } => format!("{points} points, {finished} of them finished before; {jobs} at once"),
+        Event::Plan {
+            points,
+            finished,
+            jobs,
+        } => format!("{points} points, {finished} of them finished before; {jobs} at once"),
         Event::Start(label) => format!("start {label}"),
         Event::Done(row, done, all) => format!("[{done}/{all}] {}", line(row)),
         Event::Failed(label, e) => format!("FAILED {label}: {e}"),
@@ -119,21 +161,35 @@ fn line(r: &Row) -> String {
         db(r.psnr_611),
         db(r.psnr_rgb)
     );
-    format!("{text}, encoded in {:.1} s, decoded in {:.2} s", r.enc_s, r.dec_s)
+    format!(
+        "{text}, encoded in {:.1} s, decoded in {:.2} s",
+        r.enc_s, r.dec_s
+    )
 }
 
 fn verdict(o: &Outcome, gathered: bool) -> Result<()> {
     if let Some((label, e)) = o.failed.first() {
-        let more = if o.failed.len() > 1 { format!(" and {} more", o.failed.len() - 1) } else { String::new() };
-        return Err(Error::Target(format!("{} of the plan's points failed: {label}: {e}{more}", o.failed.len())));
+        let more = if o.failed.len() > 1 {
+            format!(" and {} more", o.failed.len() - 1)
+        } else {
+            String::new()
+        };
+        return Err(Error::Target(format!(
+            "{} of the plan's points failed: {label}: {e}{more}",
+            o.failed.len()
+        )));
     }
     if o.open > 0 && gathered {
-        say(&format!("{} points of the plan are not finished yet", o.open));
+        say(&format!(
+            "{} points of the plan are not finished yet",
+            o.open
+        ));
     }
     Ok(())
 }
 
-/// First Ctrl-C or SIGTERM: start nothing more, end running encodes of nvc, keep what is finished. Second: leave now.
+/// First Ctrl-C or SIGTERM: start nothing more, end running encodes of nvc, keep what is finished.
+/// Second: leave now.
 fn interrupt() -> Result<Arc<AtomicBool>> {
     let flag = Arc::new(AtomicBool::new(false));
     let seen = flag.clone();
@@ -152,9 +208,14 @@ struct Lock(std::fs::File);
 impl Lock {
     fn take(out: &Path) -> Result<Self> {
         let path = out.join("lock");
-        let file = std::fs::File::create(&path).map_err(|e| Error::io(format!("creating {}", path.display()), e))?;
-        file.try_lock()
-            .map_err(|_| Error::Parameter(format!("another nvc bench is writing to {}; choose another folder with -o", out.display())))?;
+        let file = std::fs::File::create(&path)
+            .map_err(|e| Error::io(format!("creating {}", path.display()), e))?;
+        file.try_lock().map_err(|_| {
+            Error::Parameter(format!(
+                "another nvc bench is writing to {}; choose another folder with -o",
+                out.display()
+            ))
+        })?;
         Ok(Lock(file))
     }
 }

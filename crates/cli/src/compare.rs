@@ -9,13 +9,23 @@ use nvc::metrics::{Psnr, Scorer};
 
 /// Scores `a.distorted` against `a.reference`.
 pub fn run(a: &CompareArgs) -> Result<()> {
-    if [&a.reference, &a.distorted].iter().all(|p| p.as_path() == Path::new("-")) {
-        return Err(Error::Parameter("stdin can be read once: give one of the two as a file".into()));
+    if [&a.reference, &a.distorted]
+        .iter()
+        .all(|p| p.as_path() == Path::new("-"))
+    {
+        return Err(Error::Parameter(
+            "stdin can be read once: give one of the two as a file".into(),
+        ));
     }
-    let (reference, distorted) = (open_any(&a.source, &a.reference)?, open_any(&a.source, &a.distorted)?);
+    let (reference, distorted) = (
+        open_any(&a.source, &a.reference)?,
+        open_any(&a.source, &a.distorted)?,
+    );
     let taken = takes(&a.reference, &reference).or(takes(&a.distorted, &distorted));
     let (one, other) = (a.reference.display(), a.distorted.display());
-    a.source.options().check_used(taken, &format!("{one} and {other}"))?;
+    a.source
+        .options()
+        .check_used(taken, &format!("{one} and {other}"))?;
     let mut reference = in_range(reference, a.frames.as_ref())?;
     let mut distorted = in_range(distorted, a.frames.as_ref())?;
     let (i, j) = (*reference.info(), *distorted.info());
@@ -33,7 +43,9 @@ pub fn run(a: &CompareArgs) -> Result<()> {
         )));
     }
     if let Some(differ) = i.differences(&j) {
-        say(&format!("warning: {one} and {other} differ in {differ}; their samples are compared as they are"));
+        say(&format!(
+            "warning: {one} and {other} differ in {differ}; their samples are compared as they are"
+        ));
     }
     let mut scorer = Scorer::new(&i);
     let mut frames = 0;
@@ -42,21 +54,37 @@ pub fn run(a: &CompareArgs) -> Result<()> {
             (Some(x), Some(y)) => scorer.add(&x, &y)?,
             (None, None) => break,
             (x, _) => {
-                let (short, long) = if x.is_none() { (&one, &other) } else { (&other, &one) };
-                return Err(Error::Mismatch(format!("{short} ends after {frames} frames, {long} goes on")));
+                let (short, long) = if x.is_none() {
+                    (&one, &other)
+                } else {
+                    (&other, &one)
+                };
+                return Err(Error::Mismatch(format!(
+                    "{short} ends after {frames} frames, {long} goes on"
+                )));
             }
         }
         frames += 1;
     }
-    say_missing(&format_args!("{one} and {other}"), a.frames.as_ref(), frames);
+    say_missing(
+        &format_args!("{one} and {other}"),
+        a.frames.as_ref(),
+        frames,
+    );
     warn(&a.reference, &mut reference);
     warn(&a.distorted, &mut distorted);
     let s = scorer.finish()?;
     if a.json {
         return print_line(&s.to_json().to_string());
     }
-    let row = |name: &str, p: Option<Psnr>| p.map(|p| format!("{name:<12} {:>8.4} {:>8.4}\n", p.mean, p.pooled)).unwrap_or_default();
-    let mut text = format!("{} frames of {}x{}\n{:<12} {:>8} {:>8}\n", s.frames, s.width, s.height, "PSNR, dB", "mean", "pooled");
+    let row = |name: &str, p: Option<Psnr>| {
+        p.map(|p| format!("{name:<12} {:>8.4} {:>8.4}\n", p.mean, p.pooled))
+            .unwrap_or_default()
+    };
+    let mut text = format!(
+        "{} frames of {}x{}\n{:<12} {:>8} {:>8}\n",
+        s.frames, s.width, s.height, "PSNR, dB", "mean", "pooled"
+    );
     text += &row("Y", s.psnr_y);
     text += &row("U", s.psnr_u);
     text += &row("V", s.psnr_v);

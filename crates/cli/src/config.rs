@@ -1,4 +1,5 @@
-//! `--config`: options of fitting and choices for the networks, from a TOML file or a published configuration.
+//! `--config`: options of fitting and choices for the networks, from a TOML file or a published
+//! configuration.
 
 use serde::Deserialize;
 use serde::de::Error as _;
@@ -24,7 +25,11 @@ const PUBLISHED: &[(&str, &str)] = &[
 ];
 
 fn names() -> String {
-    PUBLISHED.iter().map(|(n, _)| *n).collect::<Vec<_>>().join(", ")
+    PUBLISHED
+        .iter()
+        .map(|(n, _)| *n)
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 /// What the option does, for `--help`.
@@ -101,17 +106,25 @@ impl From<Count> for String {
     }
 }
 
-/// The arguments with what the configuration says where they are silent, and its choices for the networks.
+/// The arguments with what the configuration says where they are silent, and its choices for the
+/// networks.
 pub fn settle(a: &EncodeArgs) -> Result<(EncodeArgs, Knobs)> {
-    let Some(name) = &a.config else { return Ok((a.clone(), Knobs::default())) };
+    let Some(name) = &a.config else {
+        return Ok((a.clone(), Knobs::default()));
+    };
     let c = read(name)?;
     let mut a = a.clone();
     let size = |v: Option<Scaled>| v.map(|v| v.0);
-    if [a.bpp, a.size, a.bitrate, a.psnr, a.crf].iter().all(Option::is_none) {
+    if [a.bpp, a.size, a.bitrate, a.psnr, a.crf]
+        .iter()
+        .all(Option::is_none)
+    {
         let all = [c.bpp, size(c.size), size(c.bitrate), c.psnr, c.crf];
         let given = all.iter().flatten().count();
         if given > 1 {
-            return Err(Error::Parameter(format!("configuration {name}: {given} of bpp, size, bitrate, psnr and crf (allowed: one)")));
+            return Err(Error::Parameter(format!(
+                "configuration {name}: {given} of bpp, size, bitrate, psnr and crf (allowed: one)"
+            )));
         }
         [a.bpp, a.size, a.bitrate, a.psnr, a.crf] = all;
     }
@@ -132,22 +145,40 @@ pub fn settle(a: &EncodeArgs) -> Result<(EncodeArgs, Knobs)> {
     a.min_gain = a.min_gain.or(c.min_gain);
     a.seed = a.seed.or(c.seed);
     a.precision = a.precision.or(c.precision);
-    Ok((a, Knobs { hnerv: c.hnerv, nerv: c.nerv, nirvana: c.nirvana }))
+    Ok((
+        a,
+        Knobs {
+            hnerv: c.hnerv,
+            nerv: c.nerv,
+            nirvana: c.nirvana,
+        },
+    ))
 }
 
 fn read(name: &str) -> Result<Config> {
-    let published = PUBLISHED.iter().find(|(n, _)| *n == name).map(|(_, text)| (*text).to_string());
+    let published = PUBLISHED
+        .iter()
+        .find(|(n, _)| *n == name)
+        .map(|(_, text)| (*text).to_string());
     let text = match published {
         Some(t) => t,
         None => std::fs::read_to_string(name).map_err(|e| match e.kind() {
-            std::io::ErrorKind::NotFound => {
-                Error::Parameter(format!("--config '{name}' is neither a file nor a published configuration ({})", names()))
-            }
-            std::io::ErrorKind::InvalidData => Error::Parameter(format!("configuration {name}: not TOML: it is no text in UTF-8")),
+            std::io::ErrorKind::NotFound => Error::Parameter(format!(
+                "--config '{name}' is neither a file nor a published configuration ({})",
+                names()
+            )),
+            std::io::ErrorKind::InvalidData => Error::Parameter(format!(
+                "configuration {name}: not TOML: it is no text in UTF-8"
+            )),
             _ => Error::io(format!("reading {name}"), e),
         })?,
     };
-    toml::from_str(&text).map_err(|e| Error::Parameter(format!("configuration {name}: {}", e.to_string().trim_end())))
+    toml::from_str(&text).map_err(|e| {
+        Error::Parameter(format!(
+            "configuration {name}: {}",
+            e.to_string().trim_end()
+        ))
+    })
 }
 
 #[cfg(test)]
@@ -158,28 +189,58 @@ mod tests {
 
     fn rgb(width: usize, height: usize) -> VideoInfo {
         let ratio = Ratio { num: 0, den: 0 };
-        VideoInfo { width, height, format: PixelFormat::new8(Chroma::Rgb), fps: ratio, sar: ratio, color: ColorInfo::UNSPECIFIED }
+        VideoInfo {
+            width,
+            height,
+            format: PixelFormat::new8(Chroma::Rgb),
+            fps: ratio,
+            sar: ratio,
+            color: ColorInfo::UNSPECIFIED,
+        }
     }
 
     #[test]
     fn every_published_configuration_gives_its_size() {
-        for (name, params) in [("hnerv-0.35m", 312_830), ("hnerv-0.75m", 719_256), ("hnerv-1.5m", 1_488_276), ("hnerv-3m", 3_012_686)] {
+        for (name, params) in [
+            ("hnerv-0.35m", 312_830),
+            ("hnerv-0.75m", 719_256),
+            ("hnerv-1.5m", 1_488_276),
+            ("hnerv-3m", 3_012_686),
+        ] {
             let c = read(name).unwrap();
-            let net = size::for_params(&rgb(1280, 640), 132, c.model_size.unwrap().0, &c.hnerv).unwrap();
-            assert_eq!(net.lower(&rgb(1280, 640)).unwrap().params(), params, "{name}");
+            let net =
+                size::for_params(&rgb(1280, 640), 132, c.model_size.unwrap().0, &c.hnerv).unwrap();
+            assert_eq!(
+                net.lower(&rgb(1280, 640)).unwrap().params(),
+                params,
+                "{name}"
+            );
         }
         let c = read("nirvana-g3").unwrap();
         let net = size::nirvana::for_params(&rgb(1920, 1080), 3, 1.0, &c.nirvana).unwrap();
         assert_eq!(net.lower(&rgb(1920, 1080), 3).unwrap().params(), 2_380_017);
-        for (name, first) in [("nervpp-xs", 8), ("nervpp-s", 26), ("nervpp-m", 58), ("nervpp-l", 112), ("nerv-s", 26)] {
+        for (name, first) in [
+            ("nervpp-xs", 8),
+            ("nervpp-s", 26),
+            ("nervpp-m", 58),
+            ("nervpp-l", 112),
+            ("nerv-s", 26),
+        ] {
             let c = read(name).unwrap();
             let plus = name != "nerv-s";
             let net = size::nerv::for_params(&rgb(1280, 720), 1.0, plus, &c.nerv).unwrap();
-            assert_eq!((net.header.rows, net.header.columns, net.header.channels), (9, 16, first), "{name}");
+            assert_eq!(
+                (net.header.rows, net.header.columns, net.header.channels),
+                (9, 16, first),
+                "{name}"
+            );
             assert!(net.lower(&rgb(1280, 720), 132).is_ok());
         }
         for (name, _) in PUBLISHED {
-            assert!(read(name).unwrap().arch.is_some(), "{name} names no architecture");
+            assert!(
+                read(name).unwrap().arch.is_some(),
+                "{name} names no architecture"
+            );
         }
     }
 
@@ -196,8 +257,16 @@ mod tests {
         ] {
             std::fs::write(&path, text).unwrap();
             let e = read(path.to_str().unwrap()).unwrap_err();
-            assert!(e.exit_code() == 2 && e.to_string().contains(part), "{text}: {e}");
+            assert!(
+                e.exit_code() == 2 && e.to_string().contains(part),
+                "{text}: {e}"
+            );
         }
-        assert!(read("nosuch").unwrap_err().to_string().contains("nirvana-g3"));
+        assert!(
+            read("nosuch")
+                .unwrap_err()
+                .to_string()
+                .contains("nirvana-g3")
+        );
     }
 }

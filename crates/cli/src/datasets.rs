@@ -18,7 +18,11 @@ const LINE_EVERY: Duration = Duration::from_secs(10);
 pub fn run(a: &DatasetsArgs) -> Result<()> {
     match &a.command {
         DatasetsCommand::List { set, json, store } => list(&open(store)?, set.as_deref(), *json),
-        DatasetsCommand::Fetch { names, quiet, store } => fetch(&open(store)?, names, *quiet),
+        DatasetsCommand::Fetch {
+            names,
+            quiet,
+            store,
+        } => fetch(&open(store)?, names, *quiet),
         DatasetsCommand::Verify { names, store } => verify(&open(store)?, names),
         DatasetsCommand::Path { name, store } => path(&open(store)?, name),
     }
@@ -26,7 +30,10 @@ pub fn run(a: &DatasetsArgs) -> Result<()> {
 
 /// Fetches what of some names is not there yet.
 pub fn fetch_missing(store: &Store, names: &[String], quiet: bool) -> Result<()> {
-    let missing: Vec<&Entry> = expand(store, names)?.into_iter().filter(|e| store.path(e).is_err()).collect();
+    let missing: Vec<&Entry> = expand(store, names)?
+        .into_iter()
+        .filter(|e| store.path(e).is_err())
+        .collect();
     each(&missing, |entry| fetch_entry(store, entry, quiet).map(drop))
 }
 
@@ -35,7 +42,8 @@ pub fn open(a: &StoreArgs) -> Result<Store> {
     Store::open(a.root.as_deref(), &a.manifest)
 }
 
-/// Does something for each entry of some names, and goes on after a failure; the first failure is returned at the end.
+/// Does something for each entry of some names, and goes on after a failure; the first failure is
+/// returned at the end.
 fn each(entries: &[&Entry], mut f: impl FnMut(&Entry) -> Result<()>) -> Result<()> {
     let mut failed: Option<Error> = None;
     for (i, entry) in entries.iter().enumerate() {
@@ -76,7 +84,10 @@ fn list(store: &Store, set: Option<&str>, as_json: bool) -> Result<()> {
             Some(s) => vec![s],
             None => {
                 let e = store.find(name)?;
-                return Err(Error::Parameter(format!("'{name}' is a sequence of the set '{}'", e.set)));
+                return Err(Error::Parameter(format!(
+                    "'{name}' is a sequence of the set '{}'",
+                    e.set
+                )));
             }
         },
         None => store.sets().iter().collect(),
@@ -92,24 +103,53 @@ fn list(store: &Store, set: Option<&str>, as_json: bool) -> Result<()> {
                 })
             })
             .collect();
-        return print_line(&json!({ "root": store.root().display().to_string(), "sets": sets }).to_string());
+        return print_line(
+            &json!({ "root": store.root().display().to_string(), "sets": sets }).to_string(),
+        );
     }
     if set.is_none() {
         let present = store.present();
         for s in sets {
             let there = present.get(s.name.as_str()).copied().unwrap_or(0);
-            print_line(&format!("{:<10} {:>3} of {:<3} {}", s.name, there, s.entries.len(), s.title))?;
+            print_line(&format!(
+                "{:<10} {:>3} of {:<3} {}",
+                s.name,
+                there,
+                s.entries.len(),
+                s.title
+            ))?;
         }
-        say(&format!("files are in {}; nvc datasets list SET shows the sequences", store.root().display()));
+        say(&format!(
+            "files are in {}; nvc datasets list SET shows the sequences",
+            store.root().display()
+        ));
         return Ok(());
     }
     for s in sets {
         let wide = s.entries.iter().map(|e| e.id().len()).max().unwrap_or(0);
         for e in &s.entries {
-            let there = if store.path(e).is_ok() { "there" } else { source_word(e) };
-            print_line(format!("{:<wide$}  {:<5}  {}{}", e.id(), there, e.geometry(), rate(e)).trim_end())?;
+            let there = if store.path(e).is_ok() {
+                "there"
+            } else {
+                source_word(e)
+            };
+            print_line(
+                format!(
+                    "{:<wide$}  {:<5}  {}{}",
+                    e.id(),
+                    there,
+                    e.geometry(),
+                    rate(e)
+                )
+                .trim_end(),
+            )?;
         }
-        say(&format!("{}\npage: {}\nlicence: {}", s.title, s.page, s.entries.first().map_or("", |e| e.licence.as_str())));
+        say(&format!(
+            "{}\npage: {}\nlicence: {}",
+            s.title,
+            s.page,
+            s.entries.first().map_or("", |e| e.licence.as_str())
+        ));
         for text in [&s.obtain, &s.note] {
             if !text.is_empty() {
                 say(text);
@@ -141,7 +181,9 @@ fn entry_json(store: &Store, e: &Entry) -> Value {
     let source = match &e.origin {
         Origin::File(path) => json!({ "file": path.display().to_string(), "member": e.member }),
         Origin::Url(url) => json!({ "url": url, "member": e.member }),
-        Origin::Pypi { package, version } => json!({ "pypi": { "package": package, "version": version }, "member": e.member }),
+        Origin::Pypi { package, version } => {
+            json!({ "pypi": { "package": package, "version": version }, "member": e.member })
+        }
         Origin::ByHand => Value::Null,
     };
     json!({
@@ -167,7 +209,10 @@ impl Progress {
             return;
         }
         let line = format!("{}: {event}", self.id);
-        let passing = matches!(event, FetchEvent::Downloading { .. } | FetchEvent::Unpacking { .. });
+        let passing = matches!(
+            event,
+            FetchEvent::Downloading { .. } | FetchEvent::Unpacking { .. }
+        );
         if passing && self.terminal {
             let _ = write!(std::io::stderr().lock(), "\r\x1b[K{line}");
             self.open_line = true;
@@ -192,12 +237,20 @@ impl Progress {
 }
 
 fn fetch(store: &Store, names: &[String], quiet: bool) -> Result<()> {
-    each(&expand(store, names)?, |entry| print_line(&fetch_entry(store, entry, quiet)?.display().to_string()))
+    each(&expand(store, names)?, |entry| {
+        print_line(&fetch_entry(store, entry, quiet)?.display().to_string())
+    })
 }
 
 fn fetch_entry(store: &Store, entry: &Entry, quiet: bool) -> Result<PathBuf> {
     let terminal = std::io::stderr().is_terminal();
-    let mut progress = Progress { id: entry.id(), quiet, terminal, last: None, open_line: false };
+    let mut progress = Progress {
+        id: entry.id(),
+        quiet,
+        terminal,
+        last: None,
+        open_line: false,
+    };
     let fetched = store.fetch(entry, &mut |event| progress.show(&event));
     progress.end();
     fetched
@@ -211,7 +264,10 @@ fn verify(store: &Store, names: &[String]) -> Result<()> {
         expand(store, names)?
     };
     if entries.is_empty() {
-        say(&format!("nothing to verify: no file is in {}", store.root().display()));
+        say(&format!(
+            "nothing to verify: no file is in {}",
+            store.root().display()
+        ));
     }
     each(&entries, |entry| {
         let checked = store.verify(entry)?;
@@ -225,5 +281,7 @@ fn verify(store: &Store, names: &[String]) -> Result<()> {
 }
 
 fn path(store: &Store, name: &str) -> Result<()> {
-    each(&store.expand(name)?, |entry| print_line(&store.path(entry)?.display().to_string()))
+    each(&store.expand(name)?, |entry| {
+        print_line(&store.path(entry)?.display().to_string())
+    })
 }

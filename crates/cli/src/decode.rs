@@ -6,7 +6,10 @@ use serde_json::{Value, json};
 
 use super::args::{DecodeArgs, ScoreArgs};
 use super::signals::leave_on_signal;
-use super::{files, in_range, of_file, open, open_any, open_stream, options, print_line, say, say_missing, warn};
+use super::{
+    files, in_range, of_file, open, open_any, open_stream, options, print_line, say, say_missing,
+    warn,
+};
 use nvc::decoder::StreamDecoder;
 use nvc::error::{Error, Result};
 use nvc::frame::VideoInfo;
@@ -23,23 +26,45 @@ struct Scoring<'a> {
 
 /// Decodes `a.input` to `a.output`, and scores if asked.
 pub fn run(a: &DecodeArgs, score: Option<&ScoreArgs>) -> Result<()> {
-    let format = a.format.as_deref().map(str::parse::<SinkFormat>).transpose()?;
+    let format = a
+        .format
+        .as_deref()
+        .map(str::parse::<SinkFormat>)
+        .transpose()?;
     let reads = files([Some(&a.input), score.and_then(|s| s.score.as_ref())]);
     let guard = reads.fold(FileGuard::new(a.overwrite), FileGuard::reads);
     let pictures = SinkFormat::of(&a.output, format)?.is_pictures();
-    if pictures { guard.writes_pictures(&a.output) } else { guard.writes(&a.output) }.check()?;
-    let anchors = score.map_or(Ok(Vec::new()), |s| s.against.iter().map(|x| x.parse()).collect::<Result<Vec<AnchorSpec>>>())?;
+    if pictures {
+        guard.writes_pictures(&a.output)
+    } else {
+        guard.writes(&a.output)
+    }
+    .check()?;
+    let anchors = score.map_or(Ok(Vec::new()), |s| {
+        s.against
+            .iter()
+            .map(|x| x.parse())
+            .collect::<Result<Vec<AnchorSpec>>>()
+    })?;
     if let Some(s) = score
         && s.json
         && s.score.is_none()
     {
-        return Err(Error::Parameter("--json prints scores; it needs --score REF".into()));
+        return Err(Error::Parameter(
+            "--json prints scores; it needs --score REF".into(),
+        ));
     }
     if score.is_some_and(|s| s.json) && a.output == Path::new("-") {
-        return Err(Error::Parameter("--json and frames cannot both go to stdout; use -o null: or a file".into()));
+        return Err(Error::Parameter(
+            "--json and frames cannot both go to stdout; use -o null: or a file".into(),
+        ));
     }
-    if a.input == Path::new("-") && score.is_some_and(|s| s.score.as_deref() == Some(Path::new("-"))) {
-        return Err(Error::Parameter("stdin can be read once: give the file or the reference of --score by name".into()));
+    if a.input == Path::new("-")
+        && score.is_some_and(|s| s.score.as_deref() == Some(Path::new("-")))
+    {
+        return Err(Error::Parameter(
+            "stdin can be read once: give the file or the reference of --score by name".into(),
+        ));
     }
     leave_on_signal()?;
     let decoder = StreamDecoder::new(open_stream(&a.input)?, options(a.threads, a.simd)?);
@@ -47,7 +72,12 @@ pub fn run(a: &DecodeArgs, score: Option<&ScoreArgs>) -> Result<()> {
     let info = *decoder.info();
     let range = a.frames.clone().unwrap_or(0..u64::MAX);
     let mut scoring = match score.and_then(|s| s.score.as_deref().map(|p| (s, p))) {
-        Some((args, path)) => Some(Scoring { args, path, source: reference(args, path, &info, &range)?, scorer: Scorer::new(&info) }),
+        Some((args, path)) => Some(Scoring {
+            args,
+            path,
+            source: reference(args, path, &info, &range)?,
+            scorer: Scorer::new(&info),
+        }),
         None => None,
     };
     if let Some(lost) = not_held(SinkFormat::of(&a.output, format)?, &info) {
@@ -58,8 +88,13 @@ pub fn run(a: &DecodeArgs, score: Option<&ScoreArgs>) -> Result<()> {
     let decoded = decoder.decode(range.clone(), &mut |_, frame| {
         frames += 1;
         if let Some(s) = &mut scoring {
-            let original =
-                s.source.read()?.ok_or_else(|| Error::Mismatch(format!("{} has only {} frames", s.path.display(), frames - 1)))?;
+            let original = s.source.read()?.ok_or_else(|| {
+                Error::Mismatch(format!(
+                    "{} has only {} frames",
+                    s.path.display(),
+                    frames - 1
+                ))
+            })?;
             s.scorer.add(&original, &frame)?;
         }
         sink.write(&frame)
@@ -67,7 +102,10 @@ pub fn run(a: &DecodeArgs, score: Option<&ScoreArgs>) -> Result<()> {
     decoded.map_err(|e| of_file(&a.input, e))?;
     if range.start >= decoder.frames_read() {
         let (name, n) = (a.input.display(), decoder.frames_read());
-        return Err(Error::Parameter(format!("{name}: frames start at {}, the file has {n}", range.start)));
+        return Err(Error::Parameter(format!(
+            "{name}: frames start at {}, the file has {n}",
+            range.start
+        )));
     }
     say_missing(&a.input.display(), Some(&range), frames);
     if let Some(line) = sink.finish()? {
@@ -77,18 +115,33 @@ pub fn run(a: &DecodeArgs, score: Option<&ScoreArgs>) -> Result<()> {
         && range.end == u64::MAX
         && s.source.read()?.is_some()
     {
-        say(&format!("warning: {} goes on after {frames} frames, where the file ends", s.path.display()));
+        say(&format!(
+            "warning: {} goes on after {frames} frames, where the file ends",
+            s.path.display()
+        ));
     }
     if let Some(s) = &mut scoring {
         warn(s.path, &mut s.source);
     }
     match scoring {
-        Some(s) => finish_scoring(s, &anchors, &info, &range, decoder.bytes_read(), decoder.frames_read()),
+        Some(s) => finish_scoring(
+            s,
+            &anchors,
+            &info,
+            &range,
+            decoder.bytes_read(),
+            decoder.frames_read(),
+        ),
         None => Ok(()),
     }
 }
 
-fn reference(args: &ScoreArgs, path: &Path, info: &VideoInfo, range: &std::ops::Range<u64>) -> Result<BoxedSource> {
+fn reference(
+    args: &ScoreArgs,
+    path: &Path,
+    info: &VideoInfo,
+    range: &std::ops::Range<u64>,
+) -> Result<BoxedSource> {
     let source = open(&args.reference, path)?;
     let (i, path) = (source.info(), path.display());
     if (i.width, i.height, i.format) != (info.width, info.height, info.format) {
@@ -103,7 +156,9 @@ fn reference(args: &ScoreArgs, path: &Path, info: &VideoInfo, range: &std::ops::
         )));
     }
     if let Some(differ) = i.differences(info) {
-        say(&format!("warning: {path} and the file differ in {differ}; their samples are compared as they are"));
+        say(&format!(
+            "warning: {path} and the file differ in {differ}; their samples are compared as they are"
+        ));
     }
     in_range(source, Some(range).filter(|r| **r != (0..u64::MAX)))
 }
@@ -120,7 +175,8 @@ fn finish_scoring(
     // a part of the frames cannot be charged a part of the bytes: bpp is always the whole file's
     let bpp = bytes as f64 * 8.0 / (info.width as f64 * info.height as f64 * all_frames as f64);
     let range = range.start..range.start + scores.frames;
-    let wanted = (bpp * info.width as f64 * info.height as f64 * scores.frames as f64 / 8.0).round() as u64;
+    let wanted =
+        (bpp * info.width as f64 * info.height as f64 * scores.frames as f64 / 8.0).round() as u64;
     // what there is to say of the reference has been said
     let reopen = || {
         let mut source = open_any(&s.args.reference, s.path)?;
@@ -140,13 +196,21 @@ fn finish_scoring(
         out["bytes"] = json!(bytes);
         out["bpp"] = json!(bpp);
         let mut list: Vec<Value> = anchors.iter().map(Anchor::to_json).collect();
-        list.extend(failed.iter().map(|(spec, e)| json!({ "codec": spec.codec_name(), "preset": spec.config(), "error": e })));
+        list.extend(failed.iter().map(
+            |(spec, e)| json!({ "codec": spec.codec_name(), "preset": spec.config(), "error": e }),
+        ));
         if !list.is_empty() {
             out["anchors"] = list.into();
         }
         return print_line(&out.to_string());
     }
-    let own = TableRow { codec: "nvc", preset: "-".into(), bytes, bpp, scores: &scores };
+    let own = TableRow {
+        codec: "nvc",
+        preset: "-".into(),
+        bytes,
+        bpp,
+        scores: &scores,
+    };
     let note = format!(
         "{} frames of {}x{}; bpp from all bytes of the file; mean of per-frame PSNR in dB; RGB by {}",
         scores.frames,
@@ -154,6 +218,9 @@ fn finish_scoring(
         info.height,
         scores.rgb_matrix.unwrap_or("-")
     );
-    say(&format!("{}\n{note}", score_table(&own, &anchors, &failed).trim_end()));
+    say(&format!(
+        "{}\n{note}",
+        score_table(&own, &anchors, &failed).trim_end()
+    ));
     Ok(())
 }

@@ -17,7 +17,9 @@ use nvc::frame::VideoInfo;
 use nvc_encoder::encoder::{self, CRF, Family, Knobs, MODEL_SIZE, Options, PSNR, Report, Target};
 use nvc_encoder::fit::{Device, Loss, Optimiser, Precision};
 use nvc_encoder::plan::Preset;
-use nvc_media::{BoxedSource, FileGuard, KeepGoing, Output, Pattern, SinkFormat, Survey, open_sink};
+use nvc_media::{
+    BoxedSource, FileGuard, KeepGoing, Output, Pattern, SinkFormat, Survey, open_sink,
+};
 
 /// Bits a pixel that size the network where parameters have a fixed number of bits.
 const WEIGHT_BITS_BPP: f64 = 0.1;
@@ -31,8 +33,12 @@ const PATIENCE: Duration = Duration::from_secs(8);
 /// Encodes `a.input` to `a.output`.
 pub fn run(a: &EncodeArgs) -> Result<()> {
     let config = a.config.as_ref().map(PathBuf::from).filter(|c| c.is_file());
-    let guard = files([Some(&a.input), config.as_ref()]).fold(FileGuard::new(a.overwrite), FileGuard::reads);
-    let guard = [Some(&a.output), a.stats.as_ref()].into_iter().flatten().fold(guard, FileGuard::writes);
+    let guard = files([Some(&a.input), config.as_ref()])
+        .fold(FileGuard::new(a.overwrite), FileGuard::reads);
+    let guard = [Some(&a.output), a.stats.as_ref()]
+        .into_iter()
+        .flatten()
+        .fold(guard, FileGuard::writes);
     let pictures = |p: &Path| SinkFormat::of(p, None).map(SinkFormat::is_pictures);
     match &a.recon {
         Some(p) if pictures(p)? => guard.writes_pictures(p),
@@ -58,9 +64,19 @@ fn encode(a: &EncodeArgs, interrupted: Arc<AtomicBool>, stats: &mut Stats) -> Re
     one_picture_for_one_frame(a, source.frames_hint())?;
     let options = encode_options(a, knobs, &info, source.frames_hint())?;
     let mut output = Output::create(&a.output)?;
-    let recon = a.recon.as_deref().map(|p| open_sink(p, None, &info)).transpose()?;
+    let recon = a
+        .recon
+        .as_deref()
+        .map(|p| open_sink(p, None, &info))
+        .transpose()?;
     stats.start(a, &info, source.frames_hint(), &options)?;
-    let mut reporter = Reporter::new(a, options.device.resolve().to_string(), stats, recon, interrupted);
+    let mut reporter = Reporter::new(
+        a,
+        options.device.resolve().to_string(),
+        stats,
+        recon,
+        interrupted,
+    );
     let report = encoder::encode(&mut *source, &mut output, &options, &mut reporter);
     let recon = reporter.finish();
     let report = report.map_err(|e| keep_going_hint(e, None, a))?;
@@ -95,10 +111,17 @@ fn source(a: &EncodeArgs) -> Result<BoxedSource> {
         return Err(keep_going_hint(e, frames, a));
     }
     // none at all is an error, which reading gives
-    frames.filter(|&n| n > 0).iter().for_each(|&n| say_missing(&a.input.display(), a.frames.as_ref(), n));
+    frames
+        .filter(|&n| n > 0)
+        .iter()
+        .for_each(|&n| say_missing(&a.input.display(), a.frames.as_ref(), n));
     // with a range, reading says where it begins
     if frames == Some(0) && a.frames.is_none() {
-        return Err(Error::source(a.input.display().to_string(), None, "no frames (at least one is needed)"));
+        return Err(Error::source(
+            a.input.display().to_string(),
+            None,
+            "no frames (at least one is needed)",
+        ));
     }
     Ok(source)
 }
@@ -112,7 +135,11 @@ fn keep_going_hint(e: Error, frames: Option<u64>, a: &EncodeArgs) -> Error {
         None => "; --keep-going encodes the frames before".into(),
     };
     match e {
-        Error::Source { name, offset, what } => Error::Source { name, offset, what: what + &hint },
+        Error::Source { name, offset, what } => Error::Source {
+            name,
+            offset,
+            what: what + &hint,
+        },
         Error::Unsupported(what) if frames.is_some() => Error::Unsupported(what + &hint),
         e => e,
     }
@@ -126,24 +153,44 @@ fn one_picture_for_one_frame(a: &EncodeArgs, frames: Option<u64>) -> Result<()> 
     if one || !SinkFormat::of(recon, None)?.is_pictures() || Pattern::parse(recon).is_some() {
         return Ok(());
     }
-    let frames = frames.map_or("a source of unknown length".into(), |n| format!("{n} frames"));
-    Err(Error::Parameter(format!("--recon {} is one picture for {frames}; number them, as in f_%05d.png", recon.display())))
+    let frames = frames.map_or("a source of unknown length".into(), |n| {
+        format!("{n} frames")
+    });
+    Err(Error::Parameter(format!(
+        "--recon {} is one picture for {frames}; number them, as in f_%05d.png",
+        recon.display()
+    )))
 }
 
-fn encode_options(a: &EncodeArgs, knobs: &Knobs, info: &VideoInfo, frames: Option<u64>) -> Result<Options> {
+fn encode_options(
+    a: &EncodeArgs,
+    knobs: &Knobs,
+    info: &VideoInfo,
+    frames: Option<u64>,
+) -> Result<Options> {
     let defaults = Options::default();
     let positive = |v: Option<f64>, name: &str, max: f64| match v {
-        Some(v) if !(v > 0.0 && v <= max) => Err(Error::Parameter(format!("{name} is {v} (allowed above 0, at most {max})"))),
+        Some(v) if !(v > 0.0 && v <= max) => Err(Error::Parameter(format!(
+            "{name} is {v} (allowed above 0, at most {max})"
+        ))),
         v => Ok(v),
     };
     let within = |v: Option<f64>, name: &str, range: std::ops::RangeInclusive<f64>| match v {
-        Some(v) if !range.contains(&v) => Err(Error::Parameter(format!("{name} is {v} (allowed {}..={})", range.start(), range.end()))),
+        Some(v) if !range.contains(&v) => Err(Error::Parameter(format!(
+            "{name} is {v} (allowed {}..={})",
+            range.start(),
+            range.end()
+        ))),
         v => Ok(v),
     };
     let psnr = within(a.psnr, "--psnr", PSNR)?;
     let crf = within(a.crf, "--crf", CRF)?;
     let bitrate = within(a.bitrate, "--bitrate", 1.0..=MOST_BITRATE)?;
-    let target = match (positive(a.bpp, "--bpp", 48.0)?, a.size.map(whole_bytes).transpose()?, bitrate) {
+    let target = match (
+        positive(a.bpp, "--bpp", 48.0)?,
+        a.size.map(whole_bytes).transpose()?,
+        bitrate,
+    ) {
         (Some(b), _, _) => Target::Bpp(b),
         (_, Some(s), _) => {
             if frames.is_none() {
@@ -153,7 +200,10 @@ fn encode_options(a: &EncodeArgs, knobs: &Knobs, info: &VideoInfo, frames: Optio
         }
         (_, _, Some(rate)) => {
             if info.fps.num == 0 || info.fps.den == 0 {
-                return Err(Error::Parameter("--bitrate needs a frame rate; the source has none (give --fps or use --bpp)".into()));
+                return Err(Error::Parameter(
+                    "--bitrate needs a frame rate; the source has none (give --fps or use --bpp)"
+                        .into(),
+                ));
             }
             let fps = f64::from(info.fps.num) / f64::from(info.fps.den);
             Target::Bpp(rate / fps / (info.width * info.height) as f64)
@@ -167,25 +217,33 @@ fn encode_options(a: &EncodeArgs, knobs: &Knobs, info: &VideoInfo, frames: Optio
     let learning_rate = positive(a.lr, "--lr", 1.0)?;
     let least_gain = a.min_gain.unwrap_or(defaults.least_gain);
     if !(0.0..=10.0).contains(&least_gain) {
-        return Err(Error::Parameter(format!("--min-gain is {least_gain} (allowed 0..=10)")));
+        return Err(Error::Parameter(format!(
+            "--min-gain is {least_gain} (allowed 0..=10)"
+        )));
     }
     let float_share = a.float_share.unwrap_or(defaults.float_share);
     if !(0.0..=1.0).contains(&float_share) {
-        return Err(Error::Parameter(format!("--float-share is {float_share} (allowed 0..=1)")));
+        return Err(Error::Parameter(format!(
+            "--float-share is {float_share} (allowed 0..=1)"
+        )));
     }
     let said = |(n, text): (usize, Option<String>)| {
         text.iter().for_each(|t| say(t));
         n
     };
     let range = |name: &str, v: Option<usize>, least: usize, most: usize| match v {
-        Some(v) if !(least..=most).contains(&v) => Err(Error::Parameter(format!("--{name} is {v} (allowed {least}..={most})"))),
+        Some(v) if !(least..=most).contains(&v) => Err(Error::Parameter(format!(
+            "--{name} is {v} (allowed {least}..={most})"
+        ))),
         v => Ok(v),
     };
     let or_auto = |name: &str, v: &Option<String>| match v.as_deref() {
         None | Some("auto") => Ok(None),
         Some(n) => match n.parse() {
             Ok(n @ 1..=65535) => Ok(Some(n)),
-            _ => Err(Error::Parameter(format!("--{name} is '{n}' (allowed: auto or 1..=65535)"))),
+            _ => Err(Error::Parameter(format!(
+                "--{name} is '{n}' (allowed: auto or 1..=65535)"
+            ))),
         },
     };
     Ok(Options {
@@ -240,7 +298,9 @@ fn whole_bytes(size: f64) -> Result<u64> {
     // 1.1k is no whole number in binary
     let whole = size.round();
     if !(1.0..=MOST_BYTES).contains(&whole) || (size - whole).abs() > 1e-6 {
-        return Err(Error::Parameter(format!("--size is {size} (allowed: whole bytes, 1..={MOST_BYTES})")));
+        return Err(Error::Parameter(format!(
+            "--size is {size} (allowed: whole bytes, 1..={MOST_BYTES})"
+        )));
     }
     Ok(whole as u64)
 }
@@ -254,12 +314,16 @@ fn device(text: &str) -> Result<Device> {
             .strip_prefix("cuda:")
             .and_then(|n| n.parse().ok())
             .map(Device::Cuda)
-            .ok_or_else(|| Error::Parameter(format!("--device is '{text}' (allowed: auto, cpu, cuda, cuda:N)"))),
+            .ok_or_else(|| {
+                Error::Parameter(format!(
+                    "--device is '{text}' (allowed: auto, cpu, cuda, cuda:N)"
+                ))
+            }),
     }
 }
 
-/// First Ctrl-C, SIGTERM or SIGHUP: stop after this step or frame and leave nothing behind, at the latest after [`PATIENCE`].
-/// Second: stop now.
+/// First Ctrl-C, SIGTERM or SIGHUP: stop after this step or frame and leave nothing behind, at the
+/// latest after [`PATIENCE`]. Second: stop now.
 fn interrupt(a: &EncodeArgs) -> Result<Arc<AtomicBool>> {
     let flag = Arc::new(AtomicBool::new(false));
     let seen = flag.clone();
@@ -276,7 +340,9 @@ fn interrupt(a: &EncodeArgs) -> Result<Arc<AtomicBool>> {
     })?;
     if a.end_with_stdin {
         if a.input == Path::new("-") {
-            return Err(Error::Parameter("--end-with-stdin: stdin is the source already".into()));
+            return Err(Error::Parameter(
+                "--end-with-stdin: stdin is the source already".into(),
+            ));
         }
         let ended = flag.clone();
         std::thread::spawn(move || {
@@ -318,17 +384,24 @@ fn summary(a: &EncodeArgs, info: &VideoInfo, r: &Report) -> String {
         db(r.scores.psnr_v),
         db(r.scores.psnr_yuv611),
         db(r.scores.psnr_rgb),
-        r.scores.rgb_matrix.map_or(String::new(), |m| format!(" ({m})"))
+        r.scores
+            .rgb_matrix
+            .map_or(String::new(), |m| format!(" ({m})"))
     );
     let frames = r.frames as f64;
-    let mean = |f: &dyn Fn(&encoder::GroupReport) -> f64| r.groups.iter().map(|g| f(g) * g.frames as f64).sum::<f64>() / frames;
+    let mean = |f: &dyn Fn(&encoder::GroupReport) -> f64| {
+        r.groups.iter().map(|g| f(g) * g.frames as f64).sum::<f64>() / frames
+    };
     s += &format!(
         "exact decoder against float network, all planes: {:.3} against {:.3} dB\n",
         mean(&|g| g.exact_psnr),
         mean(&|g| g.float_psnr)
     );
     if a.output != Path::new("-") && a.output != Path::new("null:") {
-        s += &format!("decode with: nvc-decode {} -o out.y4m\n", a.output.display());
+        s += &format!(
+            "decode with: nvc-decode {} -o out.y4m\n",
+            a.output.display()
+        );
     }
     s
 }

@@ -17,9 +17,13 @@ pub fn run(a: &ImportArgs) -> Result<()> {
 }
 
 fn from_hnerv(a: &ImportHnervArgs) -> Result<()> {
-    FileGuard::new(a.overwrite).reads(&a.input).writes(&a.output).check()?;
+    FileGuard::new(a.overwrite)
+        .reads(&a.input)
+        .writes(&a.output)
+        .check()?;
     leave_on_signal()?;
-    let file = std::fs::read(&a.input).map_err(|e| Error::io(format!("reading {}", a.input.display()), e))?;
+    let file = std::fs::read(&a.input)
+        .map_err(|e| Error::io(format!("reading {}", a.input.display()), e))?;
     let mut output = Output::create(&a.output)?;
     let name = a.input.display();
     let report = hnerv::import(&file, a.fps, &mut output).map_err(|e| match e {

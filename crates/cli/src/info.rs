@@ -19,8 +19,15 @@ pub fn run(a: &InfoArgs) -> Result<()> {
 }
 
 fn info(a: &InfoArgs) -> Result<()> {
-    let out = describe(StreamDecoder::new(open_stream(&a.input)?, Options::default())?)?;
-    if a.json { print_line(&out.to_string()) } else { print_line(text(&out).trim_end()) }
+    let out = describe(StreamDecoder::new(
+        open_stream(&a.input)?,
+        Options::default(),
+    )?)?;
+    if a.json {
+        print_line(&out.to_string())
+    } else {
+        print_line(text(&out).trim_end())
+    }
 }
 
 fn describe(mut d: StreamDecoder<impl Read>) -> Result<Value> {
@@ -30,7 +37,10 @@ fn describe(mut d: StreamDecoder<impl Read>) -> Result<Value> {
     while let Some(s) = d.next_section_unchecked()? {
         sections.push(section_json(&s, &info));
     }
-    let section_bytes: u64 = sections.iter().map(|s| s["bytes"].as_u64().unwrap_or(0)).sum();
+    let section_bytes: u64 = sections
+        .iter()
+        .map(|s| s["bytes"].as_u64().unwrap_or(0))
+        .sum();
     let (bytes, frames, ancillary) = (d.bytes_read(), d.frames_read(), d.ancillary_bytes());
     let pixels = info.width as f64 * info.height as f64 * frames as f64;
     Ok(json!({
@@ -71,12 +81,24 @@ fn mastering_json(m: Mastering) -> Value {
 }
 
 fn ratio(num: u32, den: u32) -> Value {
-    if den == 0 { Value::Null } else { json!(format!("{num}/{den}")) }
+    if den == 0 {
+        Value::Null
+    } else {
+        json!(format!("{num}/{den}"))
+    }
 }
 
 fn section_json(s: &Section, info: &VideoInfo) -> Value {
-    let groups: Vec<Value> = s.groups.iter().map(|(first, g)| group_json(*first, g, info)).collect();
-    let in_groups: u64 = s.groups.iter().map(|(_, g)| g.header_bytes + g.coded_bytes() as u64).sum();
+    let groups: Vec<Value> = s
+        .groups
+        .iter()
+        .map(|(first, g)| group_json(*first, g, info))
+        .collect();
+    let in_groups: u64 = s
+        .groups
+        .iter()
+        .map(|(_, g)| g.header_bytes + g.coded_bytes() as u64)
+        .sum();
     json!({
         "offset": s.packet.offset, "bytes": s.packet.bytes(),
         "first_frame": s.header.first_frame, "frames": s.header.frames,
@@ -88,7 +110,11 @@ fn section_json(s: &Section, info: &VideoInfo) -> Value {
 
 fn group_json(first: u64, g: &GroupLayout, info: &VideoInfo) -> Value {
     let pixels = (info.width * info.height) as f64;
-    let fields = |f: Vec<(&'static str, u32)>| f.into_iter().map(|(k, v)| (k.to_string(), json!(v))).collect::<serde_json::Map<_, _>>();
+    let fields = |f: Vec<(&'static str, u32)>| {
+        f.into_iter()
+            .map(|(k, v)| (k.to_string(), json!(v)))
+            .collect::<serde_json::Map<_, _>>()
+    };
     json!({
         "first_frame": first, "frames": g.header.frames, "arch": g.arch.name(), "offset": g.offset,
         "params": g.graph.params(), "latents": g.graph.latent_len() * g.graph.passes(g.header.frames as usize),
@@ -125,20 +151,40 @@ fn text(v: &Value) -> String {
     if !m.is_null() {
         let xy = |name: &str| format!("{name} {} {}", m[name][0], m[name][1]);
         let primaries = ["red", "green", "blue", "white"].map(xy).join(", ");
-        t += &format!("mastering display: {primaries}, luminance {} to {} cd/m2\n", m["min_luminance"], m["max_luminance"]);
+        t += &format!(
+            "mastering display: {primaries}, luminance {} to {} cd/m2\n",
+            m["min_luminance"], m["max_luminance"]
+        );
     }
     let l = &c["content_light"];
     if !l.is_null() {
-        t += &format!("content light: MaxCLL {}, MaxFALL {} cd/m2\n", l["max_cll"], l["max_fall"]);
+        t += &format!(
+            "content light: MaxCLL {}, MaxFALL {} cd/m2\n",
+            l["max_cll"], l["max_fall"]
+        );
     }
     let p = &v["bytes_by_part"];
-    t += &format!("bytes: sequence header {}, sections {}, index {}", p["sequence_header"], p["sections"], p["index"]);
-    t += &if p["ancillary"] == json!(0) { "\n".into() } else { format!(", ancillary packets {}\n", p["ancillary"]) };
+    t += &format!(
+        "bytes: sequence header {}, sections {}, index {}",
+        p["sequence_header"], p["sections"], p["index"]
+    );
+    t += &if p["ancillary"] == json!(0) {
+        "\n".into()
+    } else {
+        format!(", ancillary packets {}\n", p["ancillary"])
+    };
     for sec in v["sections"].as_array().into_iter().flatten() {
         let first = sec["first_frame"].as_u64().unwrap_or(0);
         let end = first + sec["frames"].as_u64().unwrap_or(0);
-        let crc = if sec["crc_ok"] == json!(true) { "CRC ok" } else { "CRC WRONG" };
-        t += &format!("section at {}: frames {first}..{end}, {} bytes, {crc}\n", sec["offset"], sec["bytes"]);
+        let crc = if sec["crc_ok"] == json!(true) {
+            "CRC ok"
+        } else {
+            "CRC WRONG"
+        };
+        t += &format!(
+            "section at {}: frames {first}..{end}, {} bytes, {crc}\n",
+            sec["offset"], sec["bytes"]
+        );
         for g in sec["groups"].as_array().into_iter().flatten() {
             let b = &g["bytes"];
             t += &format!(
@@ -163,21 +209,36 @@ mod tests {
     use super::*;
 
     fn vector(name: &str) -> Value {
-        let path = format!("{}/../../bitstream-spec/vectors/{name}", env!("CARGO_MANIFEST_DIR"));
+        let path = format!(
+            "{}/../../bitstream-spec/vectors/{name}",
+            env!("CARGO_MANIFEST_DIR")
+        );
         let bytes = std::fs::read(&path).unwrap_or_else(|e| panic!("{path}: {e}"));
         let v = describe(StreamDecoder::new(&bytes[..], Options::default()).unwrap()).unwrap();
         assert_eq!(v["bytes"], json!(bytes.len()), "{name}");
-        let sum: u64 = v["bytes_by_part"].as_object().unwrap().values().map(|v| v.as_u64().unwrap()).sum();
+        let sum: u64 = v["bytes_by_part"]
+            .as_object()
+            .unwrap()
+            .values()
+            .map(|v| v.as_u64().unwrap())
+            .sum();
         assert_eq!(sum, bytes.len() as u64, "{name}");
         v
     }
 
     #[test]
     fn chroma_locations() {
-        for (name, word) in [("core/yuv420.nvc", "unspecified"), ("uncommon/siting-centre.nvc", "centre")] {
+        for (name, word) in [
+            ("core/yuv420.nvc", "unspecified"),
+            ("uncommon/siting-centre.nvc", "centre"),
+        ] {
             let v = vector(name);
             assert_eq!(v["color"]["chroma_location"], word);
-            assert!(text(&v).contains(&format!("chroma location {word}\n")), "{}", text(&v));
+            assert!(
+                text(&v).contains(&format!("chroma location {word}\n")),
+                "{}",
+                text(&v)
+            );
         }
     }
 
@@ -189,16 +250,32 @@ mod tests {
             "max_luminance": 1000.0, "min_luminance": 0.005,
         });
         assert_eq!(v["color"]["mastering_display"], display);
-        assert_eq!(v["color"]["content_light"], json!({ "max_cll": 1000, "max_fall": 400 }));
+        assert_eq!(
+            v["color"]["content_light"],
+            json!({ "max_cll": 1000, "max_fall": 400 })
+        );
         assert_eq!(v["bytes_by_part"]["sequence_header"], json!(8 + 9 + 13));
         let t = text(&v);
-        assert!(t.contains("red 0.68 0.32, green 0.265 0.69") && t.contains("luminance 0.005 to 1000.0 cd/m2"), "{t}");
+        assert!(
+            t.contains("red 0.68 0.32, green 0.265 0.69")
+                && t.contains("luminance 0.005 to 1000.0 cd/m2"),
+            "{t}"
+        );
         assert!(t.contains("MaxCLL 1000, MaxFALL 400"), "{t}");
         for name in ["uncommon/light-none.nvc", "core/tiny.nvc"] {
             let c = &vector(name)["color"];
-            assert!(c["mastering_display"].is_null() && c["content_light"].is_null(), "{name}: {c}");
+            assert!(
+                c["mastering_display"].is_null() && c["content_light"].is_null(),
+                "{name}: {c}"
+            );
         }
-        assert_eq!(vector("uncommon/light-content.nvc")["color"]["content_light"], json!({ "max_cll": 1000, "max_fall": 400 }));
-        assert_eq!(vector("uncommon/ancillary.nvc")["bytes_by_part"]["ancillary"], json!(9 * 3 + 14 + 40));
+        assert_eq!(
+            vector("uncommon/light-content.nvc")["color"]["content_light"],
+            json!({ "max_cll": 1000, "max_fall": 400 })
+        );
+        assert_eq!(
+            vector("uncommon/ancillary.nvc")["bytes_by_part"]["ancillary"],
+            json!(9 * 3 + 14 + 40)
+        );
     }
 }

@@ -90,11 +90,24 @@ fn report(result: Result<()>) -> ExitCode {
 
 /// `A..B`, `..B` or `A..`, half open.
 pub fn parse_frames(text: &str) -> std::result::Result<Range<u64>, String> {
-    let bad = || format!("'{text}' is not a half-open range A..B of frames (as 0..48, 10.. or ..5)");
+    let bad =
+        || format!("'{text}' is not a half-open range A..B of frames (as 0..48, 10.. or ..5)");
     let (a, b) = text.split_once("..").ok_or_else(bad)?;
-    let number = |s: &str, default: u64| if s.is_empty() { Ok(default) } else { s.parse::<u64>().map_err(|_| bad()) };
+    let number = |s: &str, default: u64| {
+        if s.is_empty() {
+            Ok(default)
+        } else {
+            s.parse::<u64>().map_err(|_| bad())
+        }
+    };
     let (a, b) = (number(a, 0)?, number(b, u64::MAX)?);
-    if a >= b { Err(format!("range {a}..{b} is empty (the start must be below the end)")) } else { Ok(a..b) }
+    if a >= b {
+        Err(format!(
+            "range {a}..{b} is empty (the start must be below the end)"
+        ))
+    } else {
+        Ok(a..b)
+    }
 }
 
 /// `WxH`.
@@ -111,7 +124,9 @@ pub fn parse_ratio(text: &str) -> std::result::Result<Ratio, String> {
 
 /// A number with an optional suffix k, M or G (powers of 1000).
 pub fn parse_scaled(text: &str) -> std::result::Result<f64, String> {
-    let bad = || format!("'{text}' is not a positive number with an optional k, M or G (as 300k or 1.5M)");
+    let bad = || {
+        format!("'{text}' is not a positive number with an optional k, M or G (as 300k or 1.5M)")
+    };
     let (digits, factor) = match text.char_indices().last() {
         Some((i, 'k' | 'K')) => (&text[..i], 1e3),
         Some((i, 'm' | 'M')) => (&text[..i], 1e6),
@@ -141,17 +156,28 @@ fn options(threads: usize, simd: args::Simd) -> Result<Options> {
     };
     if !level.is_available() {
         let has: Vec<&str> = Level::available().map(Level::name).collect();
-        return Err(Error::Parameter(format!("--simd {}: this processor has none (it has {})", level.name(), has.join(", "))));
+        return Err(Error::Parameter(format!(
+            "--simd {}: this processor has none (it has {})",
+            level.name(),
+            has.join(", ")
+        )));
     }
     let (threads, warning) = machine::clamp_threads(threads);
     warning.iter().for_each(|w| say(w));
-    Ok(Options { limits: Limits::default(), level, threads })
+    Ok(Options {
+        limits: Limits::default(),
+        level,
+        threads,
+    })
 }
 
-/// Opens a source; says what of it cannot be kept. An option for sources that has no meaning for this one is an error.
+/// Opens a source; says what of it cannot be kept. An option for sources that has no meaning for
+/// this one is an error.
 fn open(input: &args::SourceArgs, path: &Path) -> Result<BoxedSource> {
     let source = open_any(input, path)?;
-    input.options().check_used(takes(path, &source), &path.display().to_string())?;
+    input
+        .options()
+        .check_used(takes(path, &source), &path.display().to_string())?;
     Ok(source)
 }
 
@@ -167,7 +193,11 @@ fn open_any(input: &args::SourceArgs, path: &Path) -> Result<BoxedSource> {
 
 /// The options that a source takes; of a data set, all is known.
 fn takes(path: &Path, source: &BoxedSource) -> Takes {
-    if dataset(path).is_some() { Takes::default() } else { source.takes() }
+    if dataset(path).is_some() {
+        Takes::default()
+    } else {
+        source.takes()
+    }
 }
 
 fn dataset(path: &Path) -> Option<&str> {
@@ -183,8 +213,20 @@ fn warn(path: &Path, source: &mut BoxedSource) {
 
 impl args::SourceArgs {
     fn options(&self) -> SourceOptions {
-        let args::SourceArgs { size_in, pix_fmt, fps, start_number, vfr_to_cfr } = *self;
-        SourceOptions { size_in, pix_fmt, fps, start_number, vfr_to_cfr }
+        let args::SourceArgs {
+            size_in,
+            pix_fmt,
+            fps,
+            start_number,
+            vfr_to_cfr,
+        } = *self;
+        SourceOptions {
+            size_in,
+            pix_fmt,
+            fps,
+            start_number,
+            vfr_to_cfr,
+        }
     }
 }
 
@@ -196,7 +238,9 @@ fn open_dataset(name: &str) -> Result<BoxedSource> {
 
 #[cfg(not(feature = "bench"))]
 fn open_dataset(name: &str) -> Result<BoxedSource> {
-    Err(Error::Unsupported(format!("dataset:{name}: this build knows no datasets (feature 'bench')")))
+    Err(Error::Unsupported(format!(
+        "dataset:{name}: this build knows no datasets (feature 'bench')"
+    )))
 }
 
 fn in_range(source: BoxedSource, frames: Option<&Range<u64>>) -> Result<BoxedSource> {
@@ -209,7 +253,10 @@ fn in_range(source: BoxedSource, frames: Option<&Range<u64>>) -> Result<BoxedSou
 /// Says where a range was asked for and holds only `there` frames.
 fn say_missing(name: &dyn std::fmt::Display, range: Option<&Range<u64>>, there: u64) {
     if let Some(r) = range.filter(|r| r.end != u64::MAX && there < r.end - r.start) {
-        say(&format!("warning: {name}: {there} of the frames {}..{} are there", r.start, r.end));
+        say(&format!(
+            "warning: {name}: {there} of the frames {}..{} are there",
+            r.start, r.end
+        ));
     }
 }
 
@@ -221,7 +268,9 @@ fn open_stream(path: &Path) -> Result<Box<dyn std::io::Read + Send>> {
     let error = |e| Error::io(format!("opening {}", path.display()), e);
     let f = std::fs::File::open(path).map_err(error)?;
     if f.metadata().is_ok_and(|m| m.is_dir()) {
-        return Err(error(std::io::Error::from(std::io::ErrorKind::IsADirectory)));
+        return Err(error(std::io::Error::from(
+            std::io::ErrorKind::IsADirectory,
+        )));
     }
     Ok(Box::new(std::io::BufReader::with_capacity(1 << 16, f)))
 }
@@ -233,23 +282,36 @@ fn of_file(path: &Path, e: Error) -> Error {
         Error::Format { offset: 0, what } if what.starts_with("not an NVC file") => {
             let magic = std::fs::File::open(path).ok().and_then(|mut f| {
                 let mut head = [0; 9];
-                std::io::Read::read_exact(&mut f, &mut head).ok().map(|()| head)
+                std::io::Read::read_exact(&mut f, &mut head)
+                    .ok()
+                    .map(|()| head)
             });
-            let hint = if magic.is_some_and(|m| m == *b"YUV4MPEG2") { "; it is y4m, which nvc encode takes" } else { "" };
+            let hint = if magic.is_some_and(|m| m == *b"YUV4MPEG2") {
+                "; it is y4m, which nvc encode takes"
+            } else {
+                ""
+            };
             Error::source(name, None, what + hint)
         }
-        Error::Format { offset, what } => Error::source(name, None, format!("corrupt stream at byte {offset}: {what}")),
+        Error::Format { offset, what } => Error::source(
+            name,
+            None,
+            format!("corrupt stream at byte {offset}: {what}"),
+        ),
         Error::Limits { .. } => Error::Unsupported(format!("{name}: {e}")),
         e => e,
     }
 }
 
 /// Names of inputs that stand for files or stdin, not for a data set.
-fn files<'a>(paths: impl IntoIterator<Item = Option<&'a PathBuf>>) -> impl Iterator<Item = &'a PathBuf> {
+fn files<'a>(
+    paths: impl IntoIterator<Item = Option<&'a PathBuf>>,
+) -> impl Iterator<Item = &'a PathBuf> {
     paths.into_iter().flatten().filter(|p| dataset(p).is_none())
 }
 
-/// Prints a line for people. A closed stderr is no reason to stop, still less to panic as `eprintln!` does.
+/// Prints a line for people. A closed stderr is no reason to stop, still less to panic as
+/// `eprintln!` does.
 fn say(line: &str) {
     use std::io::Write;
     let _ = writeln!(std::io::stderr().lock(), "{line}");

@@ -4,22 +4,34 @@
 #[cfg(feature = "encode")]
 pub const MOST_JOBS: usize = 256;
 
-/// The threads to use where `asked` are asked for (0 = one a processor), and what to say if they are fewer.
+/// The threads to use where `asked` are asked for (0 = one a processor), and what to say if they
+/// are fewer.
 pub fn clamp_threads(asked: usize) -> (usize, Option<String>) {
     let has = std::thread::available_parallelism().map_or(1, usize::from);
     if asked <= has {
         return (asked, None);
     }
-    (has, Some(format!("warning: --threads {asked}: this machine has {has}; {has} are used")))
+    (
+        has,
+        Some(format!(
+            "warning: --threads {asked}: this machine has {has}; {has} are used"
+        )),
+    )
 }
 
-/// The sections to fit at once where `asked` are asked for (0 = chosen), and what to say if they are fewer.
+/// The sections to fit at once where `asked` are asked for (0 = chosen), and what to say if they
+/// are fewer.
 #[cfg(feature = "encode")]
 pub fn clamp_jobs(asked: usize) -> (usize, Option<String>) {
     if asked <= MOST_JOBS {
         return (asked, None);
     }
-    (MOST_JOBS, Some(format!("warning: --jobs {asked}: at most {MOST_JOBS} sections are fitted at once; {MOST_JOBS} are used")))
+    (
+        MOST_JOBS,
+        Some(format!(
+            "warning: --jobs {asked}: at most {MOST_JOBS} sections are fitted at once; {MOST_JOBS} are used"
+        )),
+    )
 }
 
 #[cfg(test)]

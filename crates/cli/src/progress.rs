@@ -34,13 +34,21 @@ impl Stats {
 
     fn line(&mut self, v: &Value) -> Result<()> {
         match &mut self.0 {
-            Some(o) => writeln!(o, "{v}").and_then(|()| o.flush()).map_err(|e| o.error(e)),
+            Some(o) => writeln!(o, "{v}")
+                .and_then(|()| o.flush())
+                .map_err(|e| o.error(e)),
             None => Ok(()),
         }
     }
 
     /// What is about to be encoded.
-    pub fn start(&mut self, a: &EncodeArgs, info: &VideoInfo, frames: Option<u64>, o: &Options) -> Result<()> {
+    pub fn start(
+        &mut self,
+        a: &EncodeArgs,
+        info: &VideoInfo,
+        frames: Option<u64>,
+        o: &Options,
+    ) -> Result<()> {
         let target = match o.target {
             Target::Bpp(bpp) => json!({ "bpp": bpp }),
             Target::Bytes(bytes) => json!({ "bytes": bytes }),
@@ -87,7 +95,11 @@ impl Stats {
 
 /// Where the first step is made, and why it may take long there.
 fn compiling(device: &str) -> String {
-    let why = if device.starts_with("cuda") { ", whose kernels are compiled when they are first used" } else { "" };
+    let why = if device.starts_with("cuda") {
+        ", whose kernels are compiled when they are first used"
+    } else {
+        ""
+    };
     format!(" on {device}{why}")
 }
 
@@ -122,7 +134,13 @@ pub struct Reporter<'a> {
 
 impl<'a> Reporter<'a> {
     /// A reporter that shows as `how` says.
-    pub fn new(a: &EncodeArgs, device: String, stats: &'a mut Stats, recon: Option<BoxedSink>, interrupted: Arc<AtomicBool>) -> Self {
+    pub fn new(
+        a: &EncodeArgs,
+        device: String,
+        stats: &'a mut Stats,
+        recon: Option<BoxedSink>,
+        interrupted: Arc<AtomicBool>,
+    ) -> Self {
         let (how, quiet) = (a.progress, a.quiet);
         let terminal = std::io::stderr().is_terminal();
         let show = match how {
@@ -131,15 +149,33 @@ impl<'a> Reporter<'a> {
             ProgressArg::Json => Show::Json,
             ProgressArg::Auto if !terminal => Show::Lines,
             ProgressArg::Auto | ProgressArg::Bar => {
-                let bar = ProgressBar::with_draw_target(Some(1), ProgressDrawTarget::stderr_with_hz(4));
-                let style = ProgressStyle::with_template("{prefix} [{bar:30}] {pos}/{len} {per_sec} {msg} ETA {eta}");
-                bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> "));
+                let bar =
+                    ProgressBar::with_draw_target(Some(1), ProgressDrawTarget::stderr_with_hz(4));
+                let style = ProgressStyle::with_template(
+                    "{prefix} [{bar:30}] {pos}/{len} {per_sec} {msg} ETA {eta}",
+                );
+                bar.set_style(
+                    style
+                        .unwrap_or_else(|_| ProgressStyle::default_bar())
+                        .progress_chars("=> "),
+                );
                 Show::Bar(bar)
             }
         };
         let now = Instant::now();
         let (waiting, running) = (Waiting::new(), BTreeMap::new());
-        Reporter { show, stats, recon, interrupted, groups: None, running, last_line: now, waiting, device, failed: None }
+        Reporter {
+            show,
+            stats,
+            recon,
+            interrupted,
+            groups: None,
+            running,
+            last_line: now,
+            waiting,
+            device,
+            failed: None,
+        }
     }
 
     /// The reconstruction sink, or what went wrong with it or the statistics.
@@ -190,9 +226,17 @@ impl Observer for Reporter<'_> {
 
     fn start(&mut self, group: usize, groups: Option<usize>, frames: usize, params: u64) {
         self.groups = groups;
-        self.running.insert(group, Running { start: Instant::now(), step: 0, steps: 0 });
+        self.running.insert(
+            group,
+            Running {
+                start: Instant::now(),
+                step: 0,
+                steps: 0,
+            },
+        );
         let name = self.group_name(group);
-        self.waiting.next(|| format!("the first step of {name}{}", compiling(&self.device)));
+        self.waiting
+            .next(|| format!("the first step of {name}{}", compiling(&self.device)));
         match &self.show {
             Show::Bar(b) => {
                 if self.running.len() == 1 {
@@ -210,9 +254,14 @@ impl Observer for Reporter<'_> {
             let bytes = p.bytes.map_or(String::new(), |b| format!(" {b:.0} B"));
             format!("{:.2} dB{bytes}", p.psnr)
         };
-        self.waiting.next(|| format!("a step of group {} on {}", group + 1, self.device));
+        self.waiting
+            .next(|| format!("a step of group {} on {}", group + 1, self.device));
         let now = Instant::now();
-        let running = self.running.entry(group).or_insert(Running { start: now, step: 0, steps: 0 });
+        let running = self.running.entry(group).or_insert(Running {
+            start: now,
+            step: 0,
+            steps: 0,
+        });
         (running.step, running.steps) = (p.step, p.steps);
         let seconds = (now - running.start).as_secs_f64();
         self.update_bar(Some(message()));
@@ -229,7 +278,12 @@ impl Observer for Reporter<'_> {
             Show::Lines => {
                 let rate = p.step as f64 / seconds;
                 let name = self.group_name(group);
-                say(&format!("{name}: step {}/{}, {}, {rate:.1} steps/s, ETA {eta:.0} s", p.step, p.steps, message()));
+                say(&format!(
+                    "{name}: step {}/{}, {}, {rate:.1} steps/s, ETA {eta:.0} s",
+                    p.step,
+                    p.steps,
+                    message()
+                ));
             }
             Show::Json => say(&v.to_string()),
             Show::Bar(_) | Show::Off => {}
@@ -242,7 +296,13 @@ impl Observer for Reporter<'_> {
     }
 
     fn trial(&mut self, family: Family, frames: usize, steps: usize) {
-        self.waiting.next(|| format!("the first step of a trial of {}{}", family.name(), compiling(&self.device)));
+        self.waiting.next(|| {
+            format!(
+                "the first step of a trial of {}{}",
+                family.name(),
+                compiling(&self.device)
+            )
+        });
         let text = format!("trial of {}: {frames} frames, {steps} steps", family.name());
         match &self.show {
             Show::Bar(b) => b.suspend(|| say(&text)),
@@ -279,10 +339,22 @@ impl Observer for Reporter<'_> {
             "fit_seconds": r.fit_seconds, "decode_fps": r.decode_fps,
         });
         match &self.show {
-            Show::Bar(b) => b.suspend(|| say(&format!("{}: {} bytes, {:.3} dB", self.group_name(r.index), r.bytes.total(), r.exact_psnr))),
+            Show::Bar(b) => b.suspend(|| {
+                say(&format!(
+                    "{}: {} bytes, {:.3} dB",
+                    self.group_name(r.index),
+                    r.bytes.total(),
+                    r.exact_psnr
+                ))
+            }),
             Show::Lines => {
                 let name = self.group_name(r.index);
-                say(&format!("{name}: {} bytes, {:.3} dB, {:.0} s", r.bytes.total(), r.exact_psnr, r.fit_seconds));
+                say(&format!(
+                    "{name}: {} bytes, {:.3} dB, {:.0} s",
+                    r.bytes.total(),
+                    r.exact_psnr,
+                    r.fit_seconds
+                ));
             }
             Show::Json => say(&v.to_string()),
             Show::Off => {}

@@ -6,8 +6,8 @@ use nvc_media::remove_temporaries;
 /// Exit code of a program that was told to end.
 pub const INTERRUPTED: i32 = 130;
 
-/// Calls `f` with the number of the signal, counted from 1, on a thread of its own. A SIGHUP that whoever started the program
-/// wants ignored, as nohup does, stays ignored.
+/// Calls `f` with the number of the signal, counted from 1, on a thread of its own. A SIGHUP that
+/// whoever started the program wants ignored, as nohup does, stays ignored.
 #[cfg(unix)]
 pub fn on_signal(f: impl Fn(usize) + Send + 'static) -> Result<()> {
     use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -16,7 +16,8 @@ pub fn on_signal(f: impl Fn(usize) + Send + 'static) -> Result<()> {
     if !is_ignored(SIGHUP) {
         wanted.push(SIGHUP);
     }
-    let mut signals = Signals::new(wanted).map_err(|e| Error::io("installing the interrupt handler", e))?;
+    let mut signals =
+        Signals::new(wanted).map_err(|e| Error::io("installing the interrupt handler", e))?;
     std::thread::spawn(move || signals.forever().zip(1..).for_each(|(_, n)| f(n)));
     Ok(())
 }
@@ -30,7 +31,9 @@ pub fn on_signal(_: impl Fn(usize) + Send + 'static) -> Result<()> {
 #[cfg(unix)]
 fn is_ignored(signal: i32) -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let mask = status.lines().find_map(|l| u64::from_str_radix(l.strip_prefix("SigIgn:")?.trim(), 16).ok());
+    let mask = status
+        .lines()
+        .find_map(|l| u64::from_str_radix(l.strip_prefix("SigIgn:")?.trim(), 16).ok());
     mask.is_some_and(|m| m >> (signal - 1) & 1 == 1)
 }
 

@@ -16,5 +16,10 @@ fn verify(a: &VerifyArgs) -> Result<()> {
     let mut md5 = Md5Sink::new(None, d.info());
     d.decode(0..u64::MAX, &mut |_, f| md5.write(&f))?;
     let line = md5.finish()?.unwrap_or_default();
-    print_line(&format!("{}: ok, {} bytes, {} frames, {line}", a.input.display(), d.bytes_read(), d.frames_read()))
+    print_line(&format!(
+        "{}: ok, {} bytes, {} frames, {line}",
+        a.input.display(),
+        d.bytes_read(),
+        d.frames_read()
+    ))
 }

@@ -28,7 +28,12 @@ impl Waiting {
     }
 
     fn with(most: Duration, tell: impl Fn(&str) + Send + 'static) -> Self {
-        let state = State { since: Instant::now(), what: "the source".into(), said: false, ended: false };
+        let state = State {
+            since: Instant::now(),
+            what: "the source".into(),
+            said: false,
+            ended: false,
+        };
         let shared = Arc::new((Mutex::new(state), Condvar::new()));
         let watched = shared.clone();
         std::thread::spawn(move || {
@@ -38,10 +43,21 @@ impl Waiting {
                 let quiet = s.since.elapsed();
                 if quiet >= most && !s.said {
                     s.said = true;
-                    tell(&format!("no step in {:.0} s: waiting for {}", quiet.as_secs_f64(), s.what));
+                    tell(&format!(
+                        "no step in {:.0} s: waiting for {}",
+                        quiet.as_secs_f64(),
+                        s.what
+                    ));
                 }
-                let rest = if s.said { most } else { most.saturating_sub(quiet).max(Duration::from_millis(10)) };
-                s = changed.wait_timeout(s, rest).unwrap_or_else(PoisonError::into_inner).0;
+                let rest = if s.said {
+                    most
+                } else {
+                    most.saturating_sub(quiet).max(Duration::from_millis(10))
+                };
+                s = changed
+                    .wait_timeout(s, rest)
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .0;
             }
         });
         Waiting { shared }
@@ -61,7 +77,11 @@ impl Waiting {
 
 impl Drop for Waiting {
     fn drop(&mut self) {
-        self.shared.0.lock().unwrap_or_else(PoisonError::into_inner).ended = true;
+        self.shared
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .ended = true;
         self.shared.1.notify_one();
     }
 }
@@ -75,8 +95,16 @@ mod tests {
     #[test]
     fn each_stall_is_said_once_with_what_is_waited_for() {
         let (send, said) = channel();
-        let w = Waiting::with(Duration::from_millis(20), move |line| drop(send.send(line.to_string())));
-        let wait = |what: &str| assert!(said.recv_timeout(Duration::from_secs(60)).unwrap().ends_with(what));
+        let w = Waiting::with(Duration::from_millis(20), move |line| {
+            drop(send.send(line.to_string()))
+        });
+        let wait = |what: &str| {
+            assert!(
+                said.recv_timeout(Duration::from_secs(60))
+                    .unwrap()
+                    .ends_with(what)
+            )
+        };
         wait("waiting for the source");
         w.next(|| "the first step".into());
         wait("waiting for the first step");

@@ -14,11 +14,18 @@ use nvc::frame::Chroma;
 /// Larger than what a pipe holds and what the program may have in its write buffer.
 const UNREAD: usize = 400_000;
 
-/// Peak memory of a decode to a pipe, in bytes, and how much it wrote. The peak is read while the program still waits for
-/// us to take its last frames: afterwards it would be gone.
+/// Peak memory of a decode to a pipe, in bytes, and how much it wrote. The peak is read while the
+/// program still waits for us to take its last frames: afterwards it would be gone.
 fn peak(path: &Path, size: usize, threads: usize) -> u64 {
     let mut command = Command::new(env!("CARGO_BIN_EXE_nvc-decode"));
-    command.arg(path).args(["-o", "-", "--format", "yuv", "--threads", &threads.to_string()]);
+    command.arg(path).args([
+        "-o",
+        "-",
+        "--format",
+        "yuv",
+        "--threads",
+        &threads.to_string(),
+    ]);
     let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
     let mut stdout = child.stdout.take().unwrap();
     let mut taken = vec![0; 1 << 16];
@@ -29,7 +36,10 @@ fn peak(path: &Path, size: usize, threads: usize) -> u64 {
         left -= n;
     }
     let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
-    let line = status.lines().find(|l| l.starts_with("VmHWM:")).unwrap_or_else(|| panic!("no VmHWM in: {status}"));
+    let line = status
+        .lines()
+        .find(|l| l.starts_with("VmHWM:"))
+        .unwrap_or_else(|| panic!("no VmHWM in: {status}"));
     let kib: u64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
     let rest = std::io::copy(&mut stdout, &mut std::io::sink()).unwrap();
     assert_eq!(rest, UNREAD as u64, "wrote another size");
@@ -54,7 +64,9 @@ fn memory_does_not_grow_with_the_clip() {
                     g.frames = frames;
                     vec![vec![g]]
                 }
-                _ => (0..frames / 4).map(|i| vec![random_group(&info, 4, 4000.0, i as u64)]).collect(),
+                _ => (0..frames / 4)
+                    .map(|i| vec![random_group(&info, 4, 4000.0, i as u64)])
+                    .collect(),
             };
             let path = dir.path().join(format!("{frames}.nvc"));
             std::fs::write(&path, file(&info, &sections)).unwrap();
@@ -63,7 +75,10 @@ fn memory_does_not_grow_with_the_clip() {
         let (short, long) = (make(4), make(many));
         let grown = long.saturating_sub(short);
         let allowed = (4 << 20) + many as u64 * 10_000;
-        assert!(allowed < long_clip / 3, "the test could not see a clip held in memory");
+        assert!(
+            allowed < long_clip / 3,
+            "the test could not see a clip held in memory"
+        );
         assert!(
             grown < allowed,
             "{name}, {threads} threads: {} MB for 4 frames, {} MB for {many}; {} MB more, at most {} allowed",

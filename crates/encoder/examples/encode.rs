@@ -1,4 +1,5 @@
-//! A source to a file, as `nvc encode IN -o OUT --bpp 0.1 --preset fast` does: `cargo run --release -p nvc-encoder --example encode -- in.y4m out.nvc`
+//! A source to a file, as `nvc encode IN -o OUT --bpp 0.1 --preset fast` does:
+//! `cargo run --release -p nvc-encoder --example encode -- in.y4m out.nvc`
 
 use nvc::Error;
 use nvc_encoder::encoder::{Observer, Options, Target, encode};
@@ -11,7 +12,10 @@ struct Printer;
 impl Observer for Printer {
     fn progress(&mut self, group: usize, p: &Progress) {
         if p.step.is_multiple_of(100) {
-            println!("group {group}: step {} of {}, {:.2} dB", p.step, p.steps, p.psnr);
+            println!(
+                "group {group}: step {} of {}, {:.2} dB",
+                p.step, p.steps, p.psnr
+            );
         }
     }
 }
@@ -21,10 +25,17 @@ fn main() -> nvc::Result<()> {
     let (Some(input), Some(output)) = (args.next(), args.next()) else {
         return Err(Error::Parameter("usage: encode IN OUT.nvc".into()));
     };
-    FileGuard::new(false).reads(&input).writes(&output).check()?;
+    FileGuard::new(false)
+        .reads(&input)
+        .writes(&output)
+        .check()?;
     let mut source = open_source(&input, &SourceOptions::default())?;
     let mut out = Output::create(&output)?;
-    let options = Options { target: Target::Bpp(0.1), preset: Preset::Fast, ..Options::default() };
+    let options = Options {
+        target: Target::Bpp(0.1),
+        preset: Preset::Fast,
+        ..Options::default()
+    };
     let report = encode(&mut *source, &mut out, &options, &mut Printer)?;
     out.commit()?;
     println!("{} frames, {} bytes", report.frames, report.bytes);

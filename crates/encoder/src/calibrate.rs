@@ -16,28 +16,48 @@ pub fn weighted_error(source: &[&Frame], decoded: &[Frame], info: &VideoInfo) ->
     let mut sum = 0.0;
     for (a, b) in source.iter().zip(decoded) {
         for (p, (a, b)) in a.planes.iter().zip(&b.planes).enumerate() {
-            let e: u64 = a.data.iter().zip(&b.data).map(|(&a, &b)| u64::from(a.abs_diff(b)).pow(2)).sum();
+            let e: u64 = a
+                .data
+                .iter()
+                .zip(&b.data)
+                .map(|(&a, &b)| u64::from(a.abs_diff(b)).pow(2))
+                .sum();
             sum += fit::plane_weight(info.format.chroma, p) * e as f64 / a.data.len() as f64;
         }
     }
     sum
 }
 
-/// Moves each node's fraction bits as long as that brings the decoded frames nearer to `frames`. The scales that come in leave
-/// room for the largest activation; often a finer scale that cuts off a few of them loses less.
-pub fn refine_scales(group: &mut Group, graph: &Graph, info: &VideoInfo, frames: &[Frame], pool: &rayon::ThreadPool) -> Result<()> {
+/// Moves each node's fraction bits as long as that brings the decoded frames nearer to `frames`.
+/// The scales that come in leave room for the largest activation; often a finer scale that cuts off
+/// a few of them loses less.
+pub fn refine_scales(
+    group: &mut Group,
+    graph: &Graph,
+    info: &VideoInfo,
+    frames: &[Frame],
+    pool: &rayon::ThreadPool,
+) -> Result<()> {
     let passes = graph.passes(frames.len());
     let count = passes.min(TRIAL_FRAMES.div_ceil(graph.frames));
     let trial: Vec<usize> = (0..count).map(|i| i * passes / count).collect();
     let error = |group: &Group| -> Result<f64> {
         // scales that contradict the steps are no candidates
-        let Ok(synth) = Synth::new(graph, &group.network, info, Level::detect()) else { return Ok(f64::INFINITY) };
+        let Ok(synth) = Synth::new(graph, &group.network, info, Level::detect()) else {
+            return Ok(f64::INFINITY);
+        };
         let (mut source, mut decoded) = (Vec::new(), Vec::new());
-        decoder::passes_of(pool, &synth, &group.latents, &mut trial.iter().copied(), &mut |i, f| {
-            source.push(&frames[i]);
-            decoded.push(f);
-            Ok(())
-        })?;
+        decoder::passes_of(
+            pool,
+            &synth,
+            &group.latents,
+            &mut trial.iter().copied(),
+            &mut |i, f| {
+                source.push(&frames[i]);
+                decoded.push(f);
+                Ok(())
+            },
+        )?;
         Ok(weighted_error(&source, &decoded, info))
     };
     let mut best = error(group)?;
@@ -48,7 +68,12 @@ pub fn refine_scales(group: &mut Group, graph: &Graph, info: &VideoInfo, frames:
         for step in [1i8, -1] {
             loop {
                 let now = group.network.scales[node];
-                let Some(next) = now.checked_add_signed(step).filter(|&f| f <= Graph::MAX_FRACTION) else { break };
+                let Some(next) = now
+                    .checked_add_signed(step)
+                    .filter(|&f| f <= Graph::MAX_FRACTION)
+                else {
+                    break;
+                };
                 group.network.scales[node] = next;
                 let e = error(group)?;
                 if e >= best {

@@ -1,4 +1,5 @@
-//! Frames to a file: plan the groups, fit each, code it, decode it again with the real decoder, and report what a user gets.
+//! Frames to a file: plan the groups, fit each, code it, decode it again with the real decoder, and
+//! report what a user gets.
 
 mod chain;
 mod choose;
@@ -68,7 +69,8 @@ pub trait Observer {
     }
 }
 
-/// What groups that are fitted at once share: the caller's observer, and whether one of them has failed.
+/// What groups that are fitted at once share: the caller's observer, and whether one of them has
+/// failed.
 struct Shared<'a, 'b> {
     observer: Mutex<&'a mut (dyn Observer + Send + 'b)>,
     failed: AtomicBool,
@@ -94,7 +96,8 @@ struct Work {
     first_frame: usize,
     /// Frames of each group.
     parts: Vec<Vec<Frame>>,
-    /// Bytes wanted for all networks and latents, `None` if they follow from the model size or the quality.
+    /// Bytes wanted for all networks and latents, `None` if they follow from the model size or the
+    /// quality.
     coded: Option<f64>,
     /// Bytes to start from where they follow from the quality.
     start: Option<f64>,
@@ -119,23 +122,36 @@ impl Drop for Ended {
     }
 }
 
-/// Encodes everything `source` gives. Holds the frames of the sections that are fitted at once. Returns the report; whether the
-/// target was reached is for [`Report::check_target`] to say.
-pub fn encode(source: &mut dyn FrameSource, output: impl Write, options: &Options, observer: &mut (dyn Observer + Send)) -> Result<Report> {
+/// Encodes everything `source` gives. Holds the frames of the sections that are fitted at once.
+/// Returns the report; whether the target was reached is for [`Report::check_target`] to say.
+pub fn encode(
+    source: &mut dyn FrameSource,
+    output: impl Write,
+    options: &Options,
+    observer: &mut (dyn Observer + Send),
+) -> Result<Report> {
     options.check()?;
     let info = *source.info();
     // what no header holds is said first
     SequenceHeader::new(&info)?;
-    Limits::check("luma samples of a frame", info.width as u64 * info.height as u64, Limits::default().frame_samples)?;
+    Limits::check(
+        "luma samples of a frame",
+        info.width as u64 * info.height as u64,
+        Limits::default().frame_samples,
+    )?;
     let samples = (info.width * info.height) as f64;
     let start = Instant::now();
-    let known = source.frames_hint().map(|n| usize::try_from(n).unwrap_or(usize::MAX));
+    let known = source
+        .frames_hint()
+        .map(|n| usize::try_from(n).unwrap_or(usize::MAX));
     Limits::check("frames of a file", known.unwrap_or(0) as u64, MOST_FRAMES)?;
     let wanted_bpp = match (options.target, known) {
         (Target::Bpp(b), _) => Some(b),
         (Target::Bytes(b), Some(n)) => Some(b as f64 * 8.0 / (n.max(1) as f64 * samples)),
         (Target::Bytes(_), None) => {
-            return Err(Error::Parameter("a size in bytes needs a source of known length; a pipe takes --bpp".into()));
+            return Err(Error::Parameter(
+                "a size in bytes needs a source of known length; a pipe takes --bpp".into(),
+            ));
         }
         (Target::Natural | Target::Psnr(_) | Target::Crf(_), _) => None,
     };
@@ -144,13 +160,33 @@ pub fn encode(source: &mut dyn FrameSource, output: impl Write, options: &Option
         0 => std::thread::available_parallelism().map_or(1, usize::from),
         n => n,
     };
-    let shared = Shared { observer: Mutex::new(observer), failed: AtomicBool::new(false) };
+    let shared = Shared {
+        observer: Mutex::new(observer),
+        failed: AtomicBool::new(false),
+    };
     // what no family can take is said before anything is read
-    let able = choose::able(options, &shared, |family| Layout::new(&info, known, &Options { family, ..options.clone() }).map(drop))?;
-    let mut source = Queued { source, frames: VecDeque::new() };
+    let able = choose::able(options, &shared, |family| {
+        Layout::new(
+            &info,
+            known,
+            &Options {
+                family,
+                ..options.clone()
+            },
+        )
+        .map(drop)
+    })?;
+    let mut source = Queued {
+        source,
+        frames: VecDeque::new(),
+    };
     let trial_bpp = wanted_bpp.or(by_quality.then(|| sizing::guess(TRIAL_GUESS)));
-    let (family, choice) = choose::family(&mut source, &able, trial_bpp, options, threads, &shared)?;
-    let options = &Options { family, ..options.clone() };
+    let (family, choice) =
+        choose::family(&mut source, &able, trial_bpp, options, threads, &shared)?;
+    let options = &Options {
+        family,
+        ..options.clone()
+    };
     let chained = family.chained();
     let layout = Layout::new(&info, known, options)?;
     let (groups, per_section) = (&layout.groups, layout.per_section);
@@ -161,7 +197,8 @@ pub fn encode(source: &mut dyn FrameSource, output: impl Write, options: &Option
         wanted_bpp.map(|b| layout.coded_bytes(b, groups, frames, if first { fixed } else { 0 }))
     };
     let reach = networks::reach(&info, groups.size(0), options);
-    if let Some(bpp) = wanted_bpp.filter(|_| options.weight_bits.is_none() && options.model_size.is_none())
+    if let Some(bpp) =
+        wanted_bpp.filter(|_| options.weight_bits.is_none() && options.model_size.is_none())
         && let Some(text) = layout.too_few(bpp, known.filter(|&n| n > 0), reach.0, fixed)
     {
         shared.observer().warn(&text);
@@ -171,7 +208,9 @@ pub fn encode(source: &mut dyn FrameSource, output: impl Write, options: &Option
     }
     let sections = layout.sections();
     let factors = match (wanted_bpp, known) {
-        (Some(bpp), Some(n)) if sections.is_some_and(|s| s > 1) && plan::fits_in_memory(&info, n) => {
+        (Some(bpp), Some(n))
+            if sections.is_some_and(|s| s > 1) && plan::fits_in_memory(&info, n) =>
+        {
             source.look_ahead(n, &|| shared.stop())?;
             let mut frames = source.frames.iter();
             let count = groups.count().unwrap_or(0);
@@ -188,10 +227,21 @@ pub fn encode(source: &mut dyn FrameSource, output: impl Write, options: &Option
     let jobs = match (options.jobs, sections) {
         (0, Some(count)) if count > 1 => {
             let frames = groups.size(0);
-            let start = by_quality.then(|| sizing::guess(frames) * (frames * per_section) as f64 * samples / 8.0);
-            let budget = section::Budget::new(coded_bytes(true, per_section, frames * per_section).or(start), per_section, chained);
+            let start = by_quality
+                .then(|| sizing::guess(frames) * (frames * per_section) as f64 * samples / 8.0);
+            let budget = section::Budget::new(
+                coded_bytes(true, per_section, frames * per_section).or(start),
+                per_section,
+                chained,
+            );
             let (arch, _) = networks::network(&info, frames, budget.first, options)?;
-            fit::groups_at_once(&arch.lower(&info, frames)?, options.batch, options.device, threads).min(count)
+            fit::groups_at_once(
+                &arch.lower(&info, frames)?,
+                options.batch,
+                options.device,
+                threads,
+            )
+            .min(count)
         }
         (0, _) => 1,
         (n, Some(count)) => n.min(count).max(1),
@@ -199,8 +249,10 @@ pub fn encode(source: &mut dyn FrameSource, output: impl Write, options: &Option
     };
     let mut scorer = Scorer::new(&info);
     let mut reports = Vec::<GroupReport>::new();
-    let (mut read, mut read_groups, mut written, mut first_frame) = (0usize, 0usize, 0usize, 0usize);
-    // where sizes follow from the quality, the first section finds out which, and the others start from there
+    let (mut read, mut read_groups, mut written, mut first_frame) =
+        (0usize, 0usize, 0usize, 0usize);
+    // where sizes follow from the quality, the first section finds out which, and the others start
+    // from there
     let mut start_bpp = None;
     std::thread::scope(|scope| {
         let (ended, next_end) = mpsc::channel();
@@ -225,18 +277,32 @@ pub fn encode(source: &mut dyn FrameSource, output: impl Write, options: &Option
                 }
                 if !parts.is_empty() {
                     let frames: usize = parts.iter().map(Vec::len).sum();
-                    if let Err(e) = Limits::check("frames of a file", (first_frame + frames) as u64, MOST_FRAMES) {
+                    if let Err(e) = Limits::check(
+                        "frames of a file",
+                        (first_frame + frames) as u64,
+                        MOST_FRAMES,
+                    ) {
                         return stop(&shared, e);
                     }
                     let left = sections.map_or(jobs, |n| n.saturating_sub(read).max(1));
                     let threads = threads.div_ceil(jobs.min(left));
-                    let coded = coded_bytes(read == 0, parts.len(), frames).map(|b| b * factors.get(read).unwrap_or(&1.0));
+                    let coded = coded_bytes(read == 0, parts.len(), frames)
+                        .map(|b| b * factors.get(read).unwrap_or(&1.0));
                     let start = by_quality.then(|| {
                         let bpp = start_bpp.unwrap_or_else(|| sizing::guess(parts[0].len()));
                         bpp * frames as f64 * samples / 8.0
                     });
                     let index = read_groups - parts.len();
-                    let work = Work { section: read, index, groups: groups.count(), first_frame, coded, start, parts, threads };
+                    let work = Work {
+                        section: read,
+                        index,
+                        groups: groups.count(),
+                        first_frame,
+                        coded,
+                        start,
+                        parts,
+                        threads,
+                    };
                     first_frame += frames;
                     let (ended, shared, info) = (Ended(ended.clone(), read), &shared, &info);
                     running.insert(
@@ -252,7 +318,9 @@ pub fn encode(source: &mut dyn FrameSource, output: impl Write, options: &Option
             if running.is_empty() {
                 break Ok(());
             }
-            let Some(thread) = next_end.recv().ok().and_then(|i| running.remove(&i)) else { break Ok(()) };
+            let Some(thread) = next_end.recv().ok().and_then(|i| running.remove(&i)) else {
+                break Ok(());
+            };
             match thread.join() {
                 Ok(Ok(coded)) => waiting.insert(coded.section, coded),
                 Ok(Err(e)) => return stop(&shared, e),
@@ -263,7 +331,11 @@ pub fn encode(source: &mut dyn FrameSource, output: impl Write, options: &Option
                     return stop(&shared, e);
                 }
                 written += 1;
-                let coded = c.reports.iter().map(|r| r.bytes.weights + r.bytes.latents).sum::<u64>() as f64;
+                let coded = c
+                    .reports
+                    .iter()
+                    .map(|r| r.bytes.weights + r.bytes.latents)
+                    .sum::<u64>() as f64;
                 start_bpp.get_or_insert(coded * 8.0 / (c.frames.len() as f64 * samples));
                 reports.extend(c.reports);
             }
@@ -273,13 +345,18 @@ pub fn encode(source: &mut dyn FrameSource, output: impl Write, options: &Option
         return Err(Error::Parameter("the source has no frames".into()));
     }
     let (_, bytes) = writer.finish()?;
-    let reach = (reach.0 * reports.len() as f64, reach.1 * reports.len() as f64);
+    let reach = (
+        reach.0 * reports.len() as f64,
+        reach.1 * reports.len() as f64,
+    );
     let pixels = first_frame as f64 * samples;
     Ok(Report {
         frames: first_frame as u64,
         bytes,
         bpp: bytes as f64 * 8.0 / pixels,
-        wanted: wanted_bpp.filter(|_| options.weight_bits.is_none()).map(|b| b * pixels / 8.0),
+        wanted: wanted_bpp
+            .filter(|_| options.weight_bits.is_none())
+            .map(|b| b * pixels / 8.0),
         wanted_psnr: match options.target {
             Target::Psnr(p) => Some(p),
             _ => None,
@@ -301,7 +378,12 @@ fn stop(shared: &Shared<'_, '_>, e: Error) -> Result<()> {
 }
 
 /// Writes a coded section and gives its frames to whoever wants them.
-fn write_section(c: &Coded, writer: &mut ContainerWriter<impl Write>, scorer: &mut Scorer, shared: &Shared<'_, '_>) -> Result<()> {
+fn write_section(
+    c: &Coded,
+    writer: &mut ContainerWriter<impl Write>,
+    scorer: &mut Scorer,
+    shared: &Shared<'_, '_>,
+) -> Result<()> {
     writer.section(c.frames.len() as u32, &c.payload)?;
     c.reports.iter().for_each(|r| shared.observer().done(r));
     for (a, b) in c.frames.iter().zip(&c.decoded) {
@@ -333,7 +415,13 @@ impl Queued<'_> {
     fn group(&mut self, size: usize, stop: &dyn Fn() -> bool) -> Result<Vec<Frame>> {
         let mut frames = Vec::new();
         while frames.len() < size {
-            let Some(f) = self.frames.pop_front().map_or_else(|| self.source.read(), |f| Ok(Some(f)))? else { break };
+            let Some(f) = self
+                .frames
+                .pop_front()
+                .map_or_else(|| self.source.read(), |f| Ok(Some(f)))?
+            else {
+                break;
+            };
             if stop() {
                 return Err(Error::Interrupted);
             }

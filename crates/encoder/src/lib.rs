@@ -1,4 +1,5 @@
-//! The encoder of nvc: fits networks to groups of frames, quantises and codes them. Start with [`encoder::encode`].
+//! The encoder of nvc: fits networks to groups of frames, quantises and codes them. Start with
+//! [`encoder::encode`].
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 

@@ -51,8 +51,8 @@ impl Preset {
         }
     }
 
-    /// Optimiser steps for a group at `batch` frames a step, of `passes` passes in place of the preset's if given; short groups get
-    /// as many as one of 16 frames.
+    /// Optimiser steps for a group at `batch` frames a step, of `passes` passes in place of the
+    /// preset's if given; short groups get as many as one of 16 frames.
     pub fn steps(self, passes: Option<usize>, frames: usize, batch: usize) -> usize {
         (passes.unwrap_or(self.passes()) * frames.max(16)).div_ceil(batch)
     }
@@ -64,7 +64,8 @@ pub struct Groups {
     size: usize,
     /// Frames and groups in all, where known.
     known: Option<(usize, usize)>,
-    /// Whether all groups are as long as they can be alike; else all but the last have the full size.
+    /// Whether all groups are as long as they can be alike; else all but the last have the full
+    /// size.
     equal: bool,
 }
 
@@ -74,7 +75,8 @@ impl Groups {
         match self.known {
             // a source may hold more than it said; what is left over goes into further groups
             Some((frames, count)) if self.equal && i < count => {
-                // a long raw file of tiny pictures has more frames than a product of two numbers holds
+                // a long raw file of tiny pictures has more frames than a product of two numbers
+                // holds
                 let before = |i: usize| (i as u128 * frames as u128 / count as u128) as usize;
                 before(i + 1) - before(i)
             }
@@ -103,11 +105,21 @@ pub fn chain_length(info: &VideoInfo, size: usize) -> usize {
     ((AUTO_GROUP_BYTES / frame_bytes(info)).clamp(1, AUTO_GROUP) / size.max(1)).max(1)
 }
 
-/// Groups for a sequence of `frames` frames, of at most `wanted` frames each, `equal` in length or all but the last full.
-pub fn groups(info: &VideoInfo, frames: Option<usize>, wanted: Option<usize>, equal: bool) -> Result<Groups> {
+/// Groups for a sequence of `frames` frames, of at most `wanted` frames each, `equal` in length or
+/// all but the last full.
+pub fn groups(
+    info: &VideoInfo,
+    frames: Option<usize>,
+    wanted: Option<usize>,
+    equal: bool,
+) -> Result<Groups> {
     let size = match wanted {
         Some(n @ 1..=65535) => n,
-        Some(n) => return Err(Error::Parameter(format!("group of {n} frames (allowed 1..=65535)"))),
+        Some(n) => {
+            return Err(Error::Parameter(format!(
+                "group of {n} frames (allowed 1..=65535)"
+            )));
+        }
         None => (AUTO_GROUP_BYTES / frame_bytes(info)).clamp(1, AUTO_GROUP),
     };
     let known = frames.filter(|&n| n > 0).map(|n| (n, n.div_ceil(size)));
@@ -121,17 +133,32 @@ mod tests {
 
     fn info(width: usize, height: usize) -> VideoInfo {
         let ratio = Ratio { num: 0, den: 0 };
-        VideoInfo { width, height, format: PixelFormat::new8(Chroma::Yuv420), fps: ratio, sar: ratio, color: ColorInfo::UNSPECIFIED }
+        VideoInfo {
+            width,
+            height,
+            format: PixelFormat::new8(Chroma::Yuv420),
+            fps: ratio,
+            sar: ratio,
+            color: ColorInfo::UNSPECIFIED,
+        }
     }
 
     #[test]
     fn groups_are_equal_and_complete() {
-        for (frames, wanted) in [(1, None), (48, None), (300, None), (300, Some(7)), (5, Some(5)), (6, Some(5))] {
+        for (frames, wanted) in [
+            (1, None),
+            (48, None),
+            (300, None),
+            (300, Some(7)),
+            (5, Some(5)),
+            (6, Some(5)),
+        ] {
             let g = groups(&info(416, 240), Some(frames), wanted, true).unwrap();
             let sizes: Vec<usize> = (0..g.count().unwrap()).map(|i| g.size(i)).collect();
             assert_eq!(sizes.iter().sum::<usize>(), frames);
             assert!(
-                sizes.iter().max().unwrap() - sizes.iter().min().unwrap() <= 1 && *sizes.iter().max().unwrap() <= wanted.unwrap_or(132)
+                sizes.iter().max().unwrap() - sizes.iter().min().unwrap() <= 1
+                    && *sizes.iter().max().unwrap() <= wanted.unwrap_or(132)
             );
         }
     }
@@ -139,7 +166,11 @@ mod tests {
     #[test]
     fn large_pictures_make_short_groups() {
         let g = groups(&info(7680, 4320), None, None, true).unwrap();
-        assert!(g.size(0) >= 1 && g.size(0) * 7680 * 4320 * 3 <= 1 << 30, "{}", g.size(0));
+        assert!(
+            g.size(0) >= 1 && g.size(0) * 7680 * 4320 * 3 <= 1 << 30,
+            "{}",
+            g.size(0)
+        );
         assert!(groups(&info(64, 64), None, Some(0), true).is_err());
     }
 }

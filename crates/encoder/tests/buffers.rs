@@ -1,4 +1,5 @@
-//! Training steps use the memory of earlier ones: counted at the allocator. A test binary of its own, with one test.
+//! Training steps use the memory of earlier ones: counted at the allocator. A test binary of its
+//! own, with one test.
 
 use burn::backend::{Autodiff, Flex};
 use burn::tensor::{Tensor, TensorData};
@@ -47,7 +48,9 @@ type B = Autodiff<Flex>;
 
 fn noise<const D: usize>(shape: [usize; D]) -> Tensor<B, D> {
     let n = shape.iter().product();
-    let v = (0..n).map(|i| ((i * 2654435761) % 1000) as f32 / 500.0 - 1.0).collect::<Vec<f32>>();
+    let v = (0..n)
+        .map(|i| ((i * 2654435761) % 1000) as f32 / 500.0 - 1.0)
+        .collect::<Vec<f32>>();
     Tensor::from_data(TensorData::new(v, shape), &Default::default())
 }
 
@@ -60,23 +63,37 @@ fn large(f: impl FnOnce()) -> (usize, usize) {
     (COUNT.load(Relaxed), BYTES.load(Relaxed))
 }
 
-/// On one thread: with several, how many buffers are in use at once depends on their timing, and a later step may need one more
-/// than any before.
+/// On one thread: with several, how many buffers are in use at once depends on their timing, and a
+/// later step may need one more than any before.
 #[test]
 fn steps_after_the_first_allocate_nothing_large() {
-    rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap().install(steps);
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(1)
+        .build()
+        .unwrap()
+        .install(steps);
 }
 
 fn steps() {
-    // two convolutions with shuffles, direct and Winograd, a depthwise one, upsampling, and their optimiser
-    let mut w: Vec<Tensor<B, 4>> = [[96, 16, 3, 3], [48, 24, 5, 5], [12, 1, 3, 3], [3, 12, 1, 1]].map(noise).to_vec();
+    // two convolutions with shuffles, direct and Winograd, a depthwise one, upsampling, and their
+    // optimiser
+    let mut w: Vec<Tensor<B, 4>> = [[96, 16, 3, 3], [48, 24, 5, 5], [12, 1, 3, 3], [3, 12, 1, 1]]
+        .map(noise)
+        .to_vec();
     let mut b: Vec<Tensor<B, 1>> = [96, 48, 12].map(|n| noise([n])).to_vec();
-    let mut moments: Vec<[Tensor<Flex, 4>; 2]> = w.iter().map(|t| [0; 2].map(|_| t.clone().inner().zeros_like())).collect();
+    let mut moments: Vec<[Tensor<Flex, 4>; 2]> = w
+        .iter()
+        .map(|t| [0; 2].map(|_| t.clone().inner().zeros_like()))
+        .collect();
     let (latent, target) = (noise([2, 16, 24, 40]), noise([2, 3, 192, 320]));
     let mut step = |t: usize| {
         w = w.drain(..).map(|t| t.require_grad()).collect();
         b = b.drain(..).map(|t| t.require_grad()).collect();
-        let x = ops::shuffle_gelu(ops::conv_same(latent.clone(), w[0].clone()), b[0].clone(), 2);
+        let x = ops::shuffle_gelu(
+            ops::conv_same(latent.clone(), w[0].clone()),
+            b[0].clone(),
+            2,
+        );
         let x = ops::shuffle_swish(ops::conv_same(x, w[1].clone()), b[1].clone(), 2);
         let x = ops::shuffle_linear(ops::conv_same_depthwise(x, w[2].clone()), b[2].clone(), 1);
         let x = ops::bilinear(ops::conv_same(x, w[3].clone()), 2);
@@ -89,12 +106,18 @@ fn steps() {
         }
     };
     let (first, bytes) = large(|| step(1));
-    assert!(first > 10 && bytes > 1 << 20, "the count counts nothing: {first} allocations, {bytes} bytes");
+    assert!(
+        first > 10 && bytes > 1 << 20,
+        "the count counts nothing: {first} allocations, {bytes} bytes"
+    );
     // the second still holds what the first left in parameters and moments
     step(2);
     for t in 3..8 {
         let (count, bytes) = large(|| step(t));
-        assert_eq!(count, 0, "step {t} made {count} allocations above {LARGE} bytes, {bytes} bytes together");
+        assert_eq!(
+            count, 0,
+            "step {t} made {count} allocations above {LARGE} bytes, {bytes} bytes together"
+        );
     }
     // what is released is allocated again
     ops::release();

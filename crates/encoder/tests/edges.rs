@@ -1,7 +1,8 @@
-//! Encodes at the edges: tiny pictures, few frames, every representation and target, budgets from a byte to more than the source.
+//! Encodes at the edges: tiny pictures, few frames, every representation and target, budgets from a
+//! byte to more than the source.
 //!
-//! Every encode gives a file that decodes to as many frames, or misses its target and says so; nothing else, and no panic.
-//! `NVC_EDGE_CASES` is the number of cases in all.
+//! Every encode gives a file that decodes to as many frames, or misses its target and says so;
+//! nothing else, and no panic. `NVC_EDGE_CASES` is the number of cases in all.
 
 #[path = "../../../tests/common/mod.rs"]
 mod common;
@@ -80,7 +81,11 @@ impl Case {
             f
         };
         let frames: Vec<Frame> = (0..self.frames).map(frame).collect();
-        Memory { info: self.info, frames: frames.into_iter(), hint: self.known.then_some(self.frames as u64) }
+        Memory {
+            info: self.info,
+            frames: frames.into_iter(),
+            hint: self.known.then_some(self.frames as u64),
+        }
     }
 
     /// What is wrong, if anything.
@@ -88,14 +93,22 @@ impl Case {
         struct Quiet;
         impl Observer for Quiet {}
         let mut file = Vec::new();
-        let report = encode(&mut self.source(), &mut file, &self.options, &mut Quiet).map_err(|e| format!("encode: {e}"))?;
+        let report = encode(&mut self.source(), &mut file, &self.options, &mut Quiet)
+            .map_err(|e| format!("encode: {e}"))?;
         if !matches!(report.check_target(), Ok(()) | Err(Error::Target(_))) {
             return Err("another error than a missed target".into());
         }
         if report.bytes != file.len() as u64 {
-            return Err(format!("{} bytes reported, {} written", report.bytes, file.len()));
+            return Err(format!(
+                "{} bytes reported, {} written",
+                report.bytes,
+                file.len()
+            ));
         }
-        let options = decoder::Options { threads: 1, ..Default::default() };
+        let options = decoder::Options {
+            threads: 1,
+            ..Default::default()
+        };
         let mut frames = 0;
         StreamDecoder::new(std::io::Cursor::new(file), options)
             .and_then(|mut d| {
@@ -105,7 +118,11 @@ impl Case {
                 })
             })
             .map_err(|e| format!("decode: {e}"))?;
-        if frames == self.frames { Ok(()) } else { Err(format!("{frames} frames decoded")) }
+        if frames == self.frames {
+            Ok(())
+        } else {
+            Err(format!("{frames} frames decoded"))
+        }
     }
 }
 
@@ -114,7 +131,8 @@ fn octaves(low: f64, high: f64) -> impl Strategy<Value = f64> {
     (0.0..=1.0f64).prop_map(move |t| low * (high / low).powf(t))
 }
 
-/// What is asked for; bytes and bits as a share, by octaves, of the way from one byte to 48 bits a sample.
+/// What is asked for; bytes and bits as a share, by octaves, of the way from one byte to 48 bits a
+/// sample.
 #[derive(Clone, Copy, Debug)]
 enum Wanted {
     Bytes(f64),
@@ -125,7 +143,11 @@ enum Wanted {
 }
 
 fn sizes() -> BoxedStrategy<Wanted> {
-    prop_oneof![(0.0..=1.0f64).prop_map(Wanted::Bytes), (0.0..=1.0f64).prop_map(Wanted::Bpp)].boxed()
+    prop_oneof![
+        (0.0..=1.0f64).prop_map(Wanted::Bytes),
+        (0.0..=1.0f64).prop_map(Wanted::Bpp)
+    ]
+    .boxed()
 }
 
 fn qualities() -> BoxedStrategy<Wanted> {
@@ -139,12 +161,40 @@ fn qualities() -> BoxedStrategy<Wanted> {
 
 fn cases(wanted: BoxedStrategy<Wanted>) -> impl Strategy<Value = Case> {
     let side = || prop_oneof![1usize..=8, 1usize..=64];
-    let chroma = prop::sample::select(vec![Chroma::Gray, Chroma::Yuv420, Chroma::Yuv444, Chroma::Rgb]);
-    let families = vec![Family::Auto, Family::Hnerv, Family::Nerv, Family::Nervpp, Family::Nirvana];
+    let chroma = prop::sample::select(vec![
+        Chroma::Gray,
+        Chroma::Yuv420,
+        Chroma::Yuv444,
+        Chroma::Rgb,
+    ]);
+    let families = vec![
+        Family::Auto,
+        Family::Hnerv,
+        Family::Nerv,
+        Family::Nervpp,
+        Family::Nirvana,
+    ];
     let content = prop::sample::select(vec![Content::Flat, Content::Slope, Content::Noise]);
-    let pictures = (side(), side(), 1usize..=12, chroma, prop::sample::select(vec![8u8, 10]), content);
-    let fit = (prop::sample::select(families), 10usize..=20, 1usize..=3, any::<u64>());
-    let split = (prop::option::weighted(0.3, 1usize..=6), prop::option::weighted(0.3, 1usize..=3), 0usize..=2, any::<bool>());
+    let pictures = (
+        side(),
+        side(),
+        1usize..=12,
+        chroma,
+        prop::sample::select(vec![8u8, 10]),
+        content,
+    );
+    let fit = (
+        prop::sample::select(families),
+        10usize..=20,
+        1usize..=3,
+        any::<u64>(),
+    );
+    let split = (
+        prop::option::weighted(0.3, 1usize..=6),
+        prop::option::weighted(0.3, 1usize..=3),
+        0usize..=2,
+        any::<bool>(),
+    );
     (pictures, fit, split, wanted).prop_map(|(pictures, fit, split, wanted)| {
         let (width, height, frames, chroma, bit_depth, content) = pictures;
         let (family, steps, batch, seed) = fit;
@@ -184,17 +234,32 @@ fn cases(wanted: BoxedStrategy<Wanted>) -> impl Strategy<Value = Case> {
             jobs,
         };
         // bytes of the file want a known length
-        Case { info, frames, content, known: known || matches!(wanted, Wanted::Bytes(_)), options }
+        Case {
+            info,
+            frames,
+            content,
+            known: known || matches!(wanted, Wanted::Bytes(_)),
+            options,
+        }
     })
 }
 
 /// Half of the cases with targets from `wanted`, the same ones every time.
 fn check(wanted: BoxedStrategy<Wanted>) {
-    let all = std::env::var("NVC_EDGE_CASES").map_or(CASES, |n| n.parse().expect("NVC_EDGE_CASES is a number of cases"));
-    let config = Config { cases: all.div_ceil(2), failure_persistence: None, max_shrink_iters: 40, ..Config::default() };
-    let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
+    let all = std::env::var("NVC_EDGE_CASES").map_or(CASES, |n| {
+        n.parse().expect("NVC_EDGE_CASES is a number of cases")
+    });
+    let config = Config {
+        cases: all.div_ceil(2),
+        failure_persistence: None,
+        max_shrink_iters: 40,
+        ..Config::default()
+    };
+    let mut runner =
+        TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
     let result = runner.run(&cases(wanted), |case| {
-        let fault = catch_unwind(AssertUnwindSafe(|| case.fault())).unwrap_or_else(|_| Err("a panic".into()));
+        let fault = catch_unwind(AssertUnwindSafe(|| case.fault()))
+            .unwrap_or_else(|_| Err("a panic".into()));
         fault.map_err(TestCaseError::fail)
     });
     if let Err(e) = result {

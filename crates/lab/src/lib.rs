@@ -1,4 +1,5 @@
-//! Rate-distortion measurements: other codecs at the same size, test sequences by name, plans, runs and reports.
+//! Rate-distortion measurements: other codecs at the same size, test sequences by name, plans, runs
+//! and reports.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 

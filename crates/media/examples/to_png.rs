@@ -1,4 +1,5 @@
-//! All frames of a file as pictures: `cargo run --release -p nvc-media --example to_png -- clip.nvc f_%05d.png`
+//! All frames of a file as pictures:
+//! `cargo run --release -p nvc-media --example to_png -- clip.nvc f_%05d.png`
 
 use std::fs::File;
 use std::io::BufReader;
@@ -12,7 +13,10 @@ fn main() -> nvc::Result<()> {
         return Err(Error::Parameter("usage: to_png FILE.nvc f_%05d.png".into()));
     };
     // nothing is overwritten, least of all what is read
-    FileGuard::new(false).reads(&input).writes_pictures(&output).check()?;
+    FileGuard::new(false)
+        .reads(&input)
+        .writes_pictures(&output)
+        .check()?;
     let file = File::open(&input).map_err(|e| Error::io(format!("opening {input}"), e))?;
     let decoder = nvc::Decoder::new(BufReader::new(file))?;
     let mut sink = open_sink(&output, Some(SinkFormat::Png), decoder.info())?;

@@ -38,9 +38,15 @@ pub struct AnimationSource {
 /// Whether a file of pictures holds more than one.
 pub fn is_animated(bytes: &[u8]) -> bool {
     match sniff(bytes) {
-        Some(ImageFormat::Png) => PngDecoder::new(Cursor::new(bytes)).is_ok_and(|d| d.is_apng().unwrap_or(false)),
-        Some(ImageFormat::WebP) => WebPDecoder::new(Cursor::new(bytes)).is_ok_and(|d| d.has_animation()),
-        Some(ImageFormat::Gif) => GifDecoder::new(Cursor::new(bytes)).is_ok_and(|d| d.into_frames().take(2).count() == 2),
+        Some(ImageFormat::Png) => {
+            PngDecoder::new(Cursor::new(bytes)).is_ok_and(|d| d.is_apng().unwrap_or(false))
+        }
+        Some(ImageFormat::WebP) => {
+            WebPDecoder::new(Cursor::new(bytes)).is_ok_and(|d| d.has_animation())
+        }
+        Some(ImageFormat::Gif) => {
+            GifDecoder::new(Cursor::new(bytes)).is_ok_and(|d| d.into_frames().take(2).count() == 2)
+        }
         _ => false,
     }
 }
@@ -58,7 +64,11 @@ fn frames(bytes: Bytes) -> ImageResult<Frames<'static>> {
 /// Milliseconds that a frame is shown.
 fn delay(f: &image::Frame) -> f64 {
     let (n, d) = f.delay().numer_denom_ms();
-    if n == 0 || d == 0 { NO_DELAY } else { f64::from(n) / f64::from(d) }
+    if n == 0 || d == 0 {
+        NO_DELAY
+    } else {
+        f64::from(n) / f64::from(d)
+    }
 }
 
 fn convert(f: image::Frame, name: &str) -> Result<(Frame, PixelFormat)> {
@@ -91,30 +101,82 @@ impl AnimationSource {
             }
         }
         let (Some((width, height)), Some(format)) = (size, format) else {
-            return Err(damage.unwrap_or_else(|| Error::source(name, None, "an animation without frames")));
+            return Err(
+                damage.unwrap_or_else(|| Error::source(name, None, "an animation without frames"))
+            );
         };
         let mut warnings = Vec::new();
         let icc = icc(&bytes);
-        let color = picture_color::of(png_info(&bytes).as_ref(), icc.as_deref(), format, &mut warnings);
+        let color = picture_color::of(
+            png_info(&bytes).as_ref(),
+            icc.as_deref(),
+            format,
+            &mut warnings,
+        );
         let same = delays.iter().all(|d| (d - delays[0]).abs() < 1e-6);
         let resample = opts.vfr_to_cfr && !same;
-        let natural = if same { rate(delays[0]) } else { rate(common(&delays)) };
-        let fps = opts.fps.unwrap_or(if f64::from(natural.num) / f64::from(natural.den) > f64::from(MOST_RATE) && !same {
-            Ratio { num: MOST_RATE, den: 1 }
+        let natural = if same {
+            rate(delays[0])
         } else {
-            natural
-        });
-        let info = VideoInfo { width, height, format, fps, sar: super::aspect::UNKNOWN, color };
+            rate(common(&delays))
+        };
+        let fps = opts.fps.unwrap_or(
+            if f64::from(natural.num) / f64::from(natural.den) > f64::from(MOST_RATE) && !same {
+                Ratio {
+                    num: MOST_RATE,
+                    den: 1,
+                }
+            } else {
+                natural
+            },
+        );
+        let info = VideoInfo {
+            width,
+            height,
+            format,
+            fps,
+            sar: super::aspect::UNKNOWN,
+            color,
+        };
         let uneven = (!same && !resample && opts.fps.is_none()).then(|| {
-            let (least, most) = delays.iter().fold((f64::INFINITY, 0f64), |(a, b), &d| (a.min(d), b.max(d)));
-            format!("{} pictures are shown for {least:.0} to {most:.0} ms", delays.len())
+            let (least, most) = delays
+                .iter()
+                .fold((f64::INFINITY, 0f64), |(a, b), &d| (a.min(d), b.max(d)));
+            format!(
+                "{} pictures are shown for {least:.0} to {most:.0} ms",
+                delays.len()
+            )
         });
         let total: f64 = delays.iter().sum::<f64>() / 1e3;
-        let count = if resample { (total * f64::from(fps.num) / f64::from(fps.den)).round().max(1.0) as u64 } else { delays.len() as u64 };
+        let count = if resample {
+            (total * f64::from(fps.num) / f64::from(fps.den))
+                .round()
+                .max(1.0) as u64
+        } else {
+            delays.len() as u64
+        };
         let (send, receive) = sync_channel(AHEAD);
         let (at, whole) = (name.to_string(), damage.is_none());
-        std::thread::spawn(move || run(bytes, &at, delays.len(), whole, resample.then(|| Constant::new(fps)), &send));
-        Ok(AnimationSource { name: name.into(), info, frames: receive, done: false, count, damage, uneven, warnings })
+        std::thread::spawn(move || {
+            run(
+                bytes,
+                &at,
+                delays.len(),
+                whole,
+                resample.then(|| Constant::new(fps)),
+                &send,
+            )
+        });
+        Ok(AnimationSource {
+            name: name.into(),
+            info,
+            frames: receive,
+            done: false,
+            count,
+            damage,
+            uneven,
+            warnings,
+        })
     }
 }
 
@@ -122,25 +184,43 @@ impl AnimationSource {
 fn rate(ms: f64) -> Ratio {
     // delays are hundredths or thousandths of a second, or ratios of small numbers
     let (num, den) = super::aspect::lowest(1_000_000, (ms * 1000.0).round().max(1.0) as u64);
-    Ratio { num: num as u32, den: den as u32 }
+    Ratio {
+        num: num as u32,
+        den: den as u32,
+    }
 }
 
 /// The largest time of whole milliseconds of which all delays are multiples.
 fn common(delays: &[f64]) -> f64 {
-    delays.iter().fold(0, |a, d| gcd(d.round().max(1.0) as u64, a)) as f64
+    delays
+        .iter()
+        .fold(0, |a, d| gcd(d.round().max(1.0) as u64, a)) as f64
 }
 
 fn icc(bytes: &[u8]) -> Option<Vec<u8>> {
     use image::ImageDecoder;
     match sniff(bytes)? {
-        ImageFormat::Png => PngDecoder::new(Cursor::new(bytes)).ok()?.icc_profile().ok()?,
-        ImageFormat::WebP => WebPDecoder::new(Cursor::new(bytes)).ok()?.icc_profile().ok()?,
+        ImageFormat::Png => PngDecoder::new(Cursor::new(bytes))
+            .ok()?
+            .icc_profile()
+            .ok()?,
+        ImageFormat::WebP => WebPDecoder::new(Cursor::new(bytes))
+            .ok()?
+            .icc_profile()
+            .ok()?,
         _ => None,
     }
 }
 
 /// Sends `count` frames, then the end if the animation is `whole`, else what is wrong.
-fn run(bytes: Bytes, name: &str, count: usize, whole: bool, constant: Option<Constant<Frame>>, out: &SyncSender<Result<Option<Frame>>>) {
+fn run(
+    bytes: Bytes,
+    name: &str,
+    count: usize,
+    whole: bool,
+    constant: Option<Constant<Frame>>,
+    out: &SyncSender<Result<Option<Frame>>>,
+) {
     let mut constant = constant;
     let mut give = |frame: Frame| out.send(Ok(Some(frame)));
     let mut time = 0.0;
@@ -182,7 +262,12 @@ impl FrameSource for AnimationSource {
         if self.done {
             return Ok(None);
         }
-        let gone = |_| Err(Error::Unsupported(format!("{}: the animation's decoder stopped unexpectedly", self.name)));
+        let gone = |_| {
+            Err(Error::Unsupported(format!(
+                "{}: the animation's decoder stopped unexpectedly",
+                self.name
+            )))
+        };
         let frame = self.frames.recv().unwrap_or_else(gone);
         self.done = !matches!(frame, Ok(Some(_)));
         frame
@@ -195,7 +280,10 @@ impl FrameSource for AnimationSource {
     fn survey(&mut self) -> Result<Survey> {
         match &self.uneven {
             Some(what) => Err(uneven(&self.name, what)),
-            None => Ok(Survey { frames: Some(self.count), damage: self.damage.take() }),
+            None => Ok(Survey {
+                frames: Some(self.count),
+                damage: self.damage.take(),
+            }),
         }
     }
 
@@ -204,6 +292,10 @@ impl FrameSource for AnimationSource {
     }
 
     fn takes(&self) -> Takes {
-        Takes { fps: true, vfr_to_cfr: true, ..Takes::default() }
+        Takes {
+            fps: true,
+            vfr_to_cfr: true,
+            ..Takes::default()
+        }
     }
 }

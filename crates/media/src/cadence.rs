@@ -17,7 +17,9 @@ pub fn uneven(name: &str, what: &str) -> Error {
 /// Checks that ascending `times`, in units of `tick` seconds, are even but for rounding to a tick.
 #[cfg(any(feature = "ffmpeg", test))]
 pub fn check_even(name: &str, times: &[i64], tick: f64) -> nvc::Result<()> {
-    let [first, .., last] = times else { return Ok(()) };
+    let [first, .., last] = times else {
+        return Ok(());
+    };
     let mean = (last - first) as f64 / (times.len() - 1) as f64;
     let allowed = (EVEN * mean).max(1.01);
     let off = |(i, t): (usize, &i64)| ((t - first) as f64 - i as f64 * mean).abs() > allowed;
@@ -27,10 +29,18 @@ pub fn check_even(name: &str, times: &[i64], tick: f64) -> nvc::Result<()> {
     let gaps = times.windows(2).map(|w| (w[1] - w[0]) as f64 * tick);
     let (least, most) = gaps.fold((f64::INFINITY, 0f64), |(a, b), g| (a.min(g), b.max(g)));
     let frames = times.len();
-    Err(uneven(name, &format!("{frames} pictures are {:.1} to {:.1} ms apart", 1e3 * least, 1e3 * most)))
+    Err(uneven(
+        name,
+        &format!(
+            "{frames} pictures are {:.1} to {:.1} ms apart",
+            1e3 * least,
+            1e3 * most
+        ),
+    ))
 }
 
-/// Repeats and drops items so that they come at a constant rate: each stands from its own time until the next one's.
+/// Repeats and drops items so that they come at a constant rate: each stands from its own time
+/// until the next one's.
 pub struct Constant<T> {
     rate: f64,
     held: Option<T>,
@@ -40,26 +50,45 @@ pub struct Constant<T> {
 impl<T: Clone> Constant<T> {
     /// At `rate` frames a second.
     pub fn new(rate: Ratio) -> Self {
-        Constant { rate: f64::from(rate.num) / f64::from(rate.den), held: None, given: 0 }
+        Constant {
+            rate: f64::from(rate.num) / f64::from(rate.den),
+            held: None,
+            given: 0,
+        }
     }
 
     /// The next item, shown from `time` seconds on; calls `give` for each frame before it.
-    pub fn push<E>(&mut self, item: T, time: f64, give: &mut impl FnMut(T) -> std::result::Result<(), E>) -> std::result::Result<(), E> {
+    pub fn push<E>(
+        &mut self,
+        item: T,
+        time: f64,
+        give: &mut impl FnMut(T) -> std::result::Result<(), E>,
+    ) -> std::result::Result<(), E> {
         self.until(time, give)?;
         self.held = Some(item);
         Ok(())
     }
 
     /// The end of the last item, at `time` seconds; it is given at least once.
-    pub fn end<E>(&mut self, time: f64, give: &mut impl FnMut(T) -> std::result::Result<(), E>) -> std::result::Result<(), E> {
+    pub fn end<E>(
+        &mut self,
+        time: f64,
+        give: &mut impl FnMut(T) -> std::result::Result<(), E>,
+    ) -> std::result::Result<(), E> {
         let least = (self.given as f64 + 1.0) / self.rate;
         self.until(time.max(least), give)?;
         self.held = None;
         Ok(())
     }
 
-    fn until<E>(&mut self, time: f64, give: &mut impl FnMut(T) -> std::result::Result<(), E>) -> std::result::Result<(), E> {
-        let Some(held) = &self.held else { return Ok(()) };
+    fn until<E>(
+        &mut self,
+        time: f64,
+        give: &mut impl FnMut(T) -> std::result::Result<(), E>,
+    ) -> std::result::Result<(), E> {
+        let Some(held) = &self.held else {
+            return Ok(());
+        };
         let to = (time * self.rate).round().max(0.0) as u64;
         while self.given < to {
             self.given += 1;
@@ -77,14 +106,23 @@ mod tests {
     fn rounded_times_are_even_and_others_are_not() {
         let check = |t: &[i64]| check_even("x", t, 1e-3);
         // 29.97 a second in milliseconds
-        let ms: Vec<i64> = (0..1000).map(|i| (f64::from(i) * 1001.0 / 30.0).round() as i64).collect();
+        let ms: Vec<i64> = (0..1000)
+            .map(|i| (f64::from(i) * 1001.0 / 30.0).round() as i64)
+            .collect();
         check(&ms).unwrap();
         for even in [&[][..], &[7], &[0, 40], &[0, 40, 80, 120]] {
             check(even).unwrap();
         }
-        for uneven in [&[0, 40, 80, 120, 160, 360][..], &[0, 40, 80, 160, 200], &[0, 30, 80]] {
+        for uneven in [
+            &[0, 40, 80, 120, 160, 360][..],
+            &[0, 40, 80, 160, 200],
+            &[0, 30, 80],
+        ] {
             let e = check(uneven).unwrap_err();
-            assert!(e.to_string().contains("--vfr-to-cfr") && e.exit_code() == 5, "{e}");
+            assert!(
+                e.to_string().contains("--vfr-to-cfr") && e.exit_code() == 5,
+                "{e}"
+            );
         }
     }
 

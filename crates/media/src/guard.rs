@@ -1,5 +1,5 @@
-//! One look at all files of a command, before any is opened: nothing that is read is written, nothing is written twice, nothing is
-//! overwritten unasked.
+//! One look at all files of a command, before any is opened: nothing that is read is written,
+//! nothing is written twice, nothing is overwritten unasked.
 
 use std::collections::HashSet;
 use std::ffi::OsString;
@@ -25,7 +25,8 @@ struct Files {
     name: PathBuf,
     /// Files that are there; of an output only those that it would replace.
     there: Vec<(PathBuf, Id)>,
-    /// What stdin, stdout or a named pipe is: nothing that is replaced, but no two of them may be one.
+    /// What stdin, stdout or a named pipe is: nothing that is replaced, but no two of them may be
+    /// one.
     open: Option<Id>,
     /// What the name may come to mean.
     place: Place,
@@ -69,13 +70,22 @@ fn id(path: &Path) -> Option<Id> {
 impl FileGuard {
     /// `overwrite` allows to replace files, but never those that are read.
     pub fn new(overwrite: bool) -> Self {
-        FileGuard { overwrite, reads: Vec::new(), writes: Vec::new() }
+        FileGuard {
+            overwrite,
+            reads: Vec::new(),
+            writes: Vec::new(),
+        }
     }
 
-    /// A file that is read. A name with a frame number that is no file itself stands for all pictures of that name.
+    /// A file that is read. A name with a frame number that is no file itself stands for all
+    /// pictures of that name.
     pub fn reads(mut self, path: impl AsRef<Path>) -> Self {
         let path = path.as_ref();
-        let numbered = if path.exists() { None } else { Pattern::parse(path) };
+        let numbered = if path.exists() {
+            None
+        } else {
+            Pattern::parse(path)
+        };
         self.reads.push(Files::new(path, numbered, 0, false));
         self
     }
@@ -88,7 +98,12 @@ impl FileGuard {
 
     /// Pictures that are written, numbered from 1 if the name holds a frame number.
     pub fn writes_pictures(mut self, path: impl AsRef<Path>) -> Self {
-        self.writes.push(Files::new(path.as_ref(), Pattern::parse(path.as_ref()), 1, true));
+        self.writes.push(Files::new(
+            path.as_ref(),
+            Pattern::parse(path.as_ref()),
+            1,
+            true,
+        ));
         self
     }
 
@@ -96,18 +111,37 @@ impl FileGuard {
     pub fn check(self) -> Result<()> {
         let fail = |what: String| Err(Error::Parameter(what));
         if let Some((w, twice)) = self.writes.iter().find_map(|w| Some((w, w.twice()?))) {
-            let what = format!("two pictures of {} would both go to {}, by links; remove the links", w.name.display(), twice.display());
+            let what = format!(
+                "two pictures of {} would both go to {}, by links; remove the links",
+                w.name.display(),
+                twice.display()
+            );
             return fail(what);
         }
         for (i, w) in self.writes.iter().enumerate() {
             if let Some((r, file)) = self.reads.iter().find_map(|r| Some((r, w.meets(r)?))) {
-                let names = if w.name == r.name { "" } else { &format!(" ({} and {})", r.name.display(), w.name.display()) };
-                return fail(format!("input and output are the same file {}{names}", file.display()));
+                let names = if w.name == r.name {
+                    ""
+                } else {
+                    &format!(" ({} and {})", r.name.display(), w.name.display())
+                };
+                return fail(format!(
+                    "input and output are the same file {}{names}",
+                    file.display()
+                ));
             }
-            let twice = |v: &&Files| w.meets(v).is_some() || (is_stdout(&w.name) && is_stdout(&v.name));
+            let twice =
+                |v: &&Files| w.meets(v).is_some() || (is_stdout(&w.name) && is_stdout(&v.name));
             if let Some(v) = self.writes[..i].iter().find(twice) {
-                let names = if w.name == v.name { "" } else { &format!(" (as {})", v.name.display()) };
-                return fail(format!("two outputs would both go to {}{names}; give each a name of its own", w.name.display()));
+                let names = if w.name == v.name {
+                    ""
+                } else {
+                    &format!(" (as {})", v.name.display())
+                };
+                return fail(format!(
+                    "two outputs would both go to {}{names}; give each a name of its own",
+                    w.name.display()
+                ));
             }
         }
         if self.overwrite {
@@ -128,30 +162,70 @@ fn place(path: &Path) -> Option<(Id, OsString)> {
 
 impl Files {
     fn new(path: &Path, numbered: Option<Pattern>, first: u64, write: bool) -> Self {
-        let none = Files { name: path.into(), there: Vec::new(), open: None, place: Place::None };
+        let none = Files {
+            name: path.into(),
+            there: Vec::new(),
+            open: None,
+            place: Place::None,
+        };
         if path == Path::new("null:") {
             return none;
         }
-        let standard = |path: &Path| if write { is_stdout(path) } else { path == Path::new("-") };
+        let standard = |path: &Path| {
+            if write {
+                is_stdout(path)
+            } else {
+                path == Path::new("-")
+            }
+        };
         if standard(path) {
             let device = Path::new(if write { "/dev/stdout" } else { "/dev/stdin" });
-            return Files { open: shared(device), ..none };
+            return Files {
+                open: shared(device),
+                ..none
+            };
         }
         if let Some(pattern) = numbered {
-            let numbers = pattern.numbers().unwrap_or_default().into_iter().filter(|&n| n >= first);
+            let numbers = pattern
+                .numbers()
+                .unwrap_or_default()
+                .into_iter()
+                .filter(|&n| n >= first);
             let paths: Vec<PathBuf> = numbers.map(|n| pattern.path(n)).collect();
-            let links = paths.iter().filter(|p| p.is_symlink()).filter_map(|p| place(p)).collect();
-            let there = paths.into_iter().filter_map(|p| id(&p).map(|i| (p, i))).collect();
-            let place = id(pattern.folder()).map_or(Place::None, |folder| Place::Numbered { folder, pattern, links });
-            return Files { there, place, ..none };
+            let links = paths
+                .iter()
+                .filter(|p| p.is_symlink())
+                .filter_map(|p| place(p))
+                .collect();
+            let there = paths
+                .into_iter()
+                .filter_map(|p| id(&p).map(|i| (p, i)))
+                .collect();
+            let place = id(pattern.folder()).map_or(Place::None, |folder| Place::Numbered {
+                folder,
+                pattern,
+                links,
+            });
+            return Files {
+                there,
+                place,
+                ..none
+            };
         }
         // devices and named pipes take and give what they like
         if fs::metadata(path).is_ok_and(|m| !m.is_file()) {
-            return Files { open: shared(path), ..none };
+            return Files {
+                open: shared(path),
+                ..none
+            };
         }
         // of a link that leads nowhere, the target will be written
         let place = place(path).map_or(Place::None, |(folder, name)| Place::File { folder, name });
-        Files { there: id(path).map(|i| (path.into(), i)).into_iter().collect(), place, ..none }
+        Files {
+            there: id(path).map(|i| (path.into(), i)).into_iter().collect(),
+            place,
+            ..none
+        }
     }
 
     fn ids(&self) -> impl Iterator<Item = &Id> {
@@ -160,11 +234,22 @@ impl Files {
 
     /// A file that two of the pictures would be.
     fn twice(&self) -> Option<&Path> {
-        let Place::Numbered { links, .. } = &self.place else { return None };
+        let Place::Numbered { links, .. } = &self.place else {
+            return None;
+        };
         // there may be hundreds of thousands of pictures
         let (mut ids, mut targets) = (HashSet::new(), HashSet::new());
-        let same = self.there.iter().find(|(_, id)| !ids.insert(id)).map(|(path, _)| path.as_path());
-        same.or_else(|| links.iter().find(|l| !targets.insert(*l)).map(|(_, name)| Path::new(name)))
+        let same = self
+            .there
+            .iter()
+            .find(|(_, id)| !ids.insert(id))
+            .map(|(path, _)| path.as_path());
+        same.or_else(|| {
+            links
+                .iter()
+                .find(|l| !targets.insert(*l))
+                .map(|(_, name)| Path::new(name))
+        })
     }
 
     /// A file that both stand for.
@@ -178,12 +263,37 @@ impl Files {
             (f == g && p.number(name).is_some()) || links.iter().any(|(h, n)| f == h && name == n)
         };
         let met = match (&self.place, &other.place) {
-            (Place::File { folder: f, name: a }, Place::File { folder: g, name: b }) => f == g && a == b,
-            (Place::File { folder: f, name }, Place::Numbered { folder: g, pattern, links })
-            | (Place::Numbered { folder: g, pattern, links }, Place::File { folder: f, name }) => among(f, name, g, pattern, links),
-            (Place::Numbered { folder: f, pattern: a, links: l }, Place::Numbered { folder: g, pattern: b, links: m }) => {
-                (f == g && a.overlaps(b)) || l.iter().any(|x| m.contains(x))
+            (Place::File { folder: f, name: a }, Place::File { folder: g, name: b }) => {
+                f == g && a == b
             }
+            (
+                Place::File { folder: f, name },
+                Place::Numbered {
+                    folder: g,
+                    pattern,
+                    links,
+                },
+            )
+            | (
+                Place::Numbered {
+                    folder: g,
+                    pattern,
+                    links,
+                },
+                Place::File { folder: f, name },
+            ) => among(f, name, g, pattern, links),
+            (
+                Place::Numbered {
+                    folder: f,
+                    pattern: a,
+                    links: l,
+                },
+                Place::Numbered {
+                    folder: g,
+                    pattern: b,
+                    links: m,
+                },
+            ) => (f == g && a.overlaps(b)) || l.iter().any(|x| m.contains(x)),
             (Place::None, _) | (_, Place::None) => false,
         };
         met.then_some(&self.name)
@@ -195,7 +305,11 @@ impl Files {
 fn shared(path: &Path) -> Option<Id> {
     use std::os::unix::fs::FileTypeExt;
     let kind = fs::metadata(path).ok()?.file_type();
-    if kind.is_char_device() { None } else { id(path) }
+    if kind.is_char_device() {
+        None
+    } else {
+        id(path)
+    }
 }
 
 #[cfg(not(unix))]
@@ -240,36 +354,97 @@ mod tests {
         }
         for s in spellings {
             for overwrite in [false, true] {
-                says(FileGuard::new(overwrite).reads(at("a")).writes(at(s)), Some("same file"));
+                says(
+                    FileGuard::new(overwrite).reads(at("a")).writes(at(s)),
+                    Some("same file"),
+                );
             }
         }
-        says(FileGuard::new(true).reads(at("100% of it")).writes(at("100% of it")), Some("same file"));
-        says(FileGuard::new(true).reads(at("f_%03d.png")).writes_pictures(at("sub/../f_%03d.png")), Some("same file"));
-        says(FileGuard::new(true).reads(at("f_%03d.png")).writes(at("f_002.png")), Some("same file"));
-        says(FileGuard::new(true).reads(at("f_002.png")).writes_pictures(at("f_%03d.png")), Some("same file"));
-        says(FileGuard::new(true).reads(at("f_002.png")).writes_pictures(at("g_%03d.png")), None);
+        says(
+            FileGuard::new(true)
+                .reads(at("100% of it"))
+                .writes(at("100% of it")),
+            Some("same file"),
+        );
+        says(
+            FileGuard::new(true)
+                .reads(at("f_%03d.png"))
+                .writes_pictures(at("sub/../f_%03d.png")),
+            Some("same file"),
+        );
+        says(
+            FileGuard::new(true)
+                .reads(at("f_%03d.png"))
+                .writes(at("f_002.png")),
+            Some("same file"),
+        );
+        says(
+            FileGuard::new(true)
+                .reads(at("f_002.png"))
+                .writes_pictures(at("f_%03d.png")),
+            Some("same file"),
+        );
+        says(
+            FileGuard::new(true)
+                .reads(at("f_002.png"))
+                .writes_pictures(at("g_%03d.png")),
+            None,
+        );
     }
 
     #[test]
     fn nothing_is_overwritten_unasked() {
         let dir = dir();
         let at = |name: &str| dir.path().join(name);
-        for (name, overwrite, what) in [("b", false, Some("b exists; -y")), ("b", true, None), ("new", false, None)] {
-            says(FileGuard::new(overwrite).reads(at("a")).writes(at(name)), what);
+        for (name, overwrite, what) in [
+            ("b", false, Some("b exists; -y")),
+            ("b", true, None),
+            ("new", false, None),
+        ] {
+            says(
+                FileGuard::new(overwrite).reads(at("a")).writes(at(name)),
+                what,
+            );
         }
-        says(FileGuard::new(false).reads(at("a")).writes_pictures(at("f_%03d.png")), Some("f_001.png exists"));
-        says(FileGuard::new(true).reads(at("a")).writes_pictures(at("f_%03d.png")), None);
+        says(
+            FileGuard::new(false)
+                .reads(at("a"))
+                .writes_pictures(at("f_%03d.png")),
+            Some("f_001.png exists"),
+        );
+        says(
+            FileGuard::new(true)
+                .reads(at("a"))
+                .writes_pictures(at("f_%03d.png")),
+            None,
+        );
         // a name without a frame number is a plain one
-        says(FileGuard::new(false).writes_pictures(at("100% of it")), Some("exists"));
+        says(
+            FileGuard::new(false).writes_pictures(at("100% of it")),
+            Some("exists"),
+        );
     }
 
     #[test]
     fn no_file_is_written_twice() {
         let dir = dir();
         let at = |name: &str| dir.path().join(name);
-        says(FileGuard::new(true).writes(at("new")).writes(at("sub/../new")), Some("two outputs"));
-        says(FileGuard::new(true).writes(at("g_007.png")).writes_pictures(at("g_%03d.png")), Some("two outputs"));
-        says(FileGuard::new(true).writes("-").writes("-"), Some("two outputs"));
+        says(
+            FileGuard::new(true)
+                .writes(at("new"))
+                .writes(at("sub/../new")),
+            Some("two outputs"),
+        );
+        says(
+            FileGuard::new(true)
+                .writes(at("g_007.png"))
+                .writes_pictures(at("g_%03d.png")),
+            Some("two outputs"),
+        );
+        says(
+            FileGuard::new(true).writes("-").writes("-"),
+            Some("two outputs"),
+        );
         says(FileGuard::new(true).writes("null:").writes("null:"), None);
         #[cfg(unix)]
         {
@@ -277,12 +452,31 @@ mod tests {
             for (n, to) in [(1, "new"), (2, "other"), (5, "other")] {
                 std::os::unix::fs::symlink(to, at(&format!("v_{n}.png"))).unwrap();
             }
-            says(FileGuard::new(true).writes_pictures(at("v_%d.png")), Some("two pictures"));
+            says(
+                FileGuard::new(true).writes_pictures(at("v_%d.png")),
+                Some("two pictures"),
+            );
             fs::remove_file(at("v_5.png")).unwrap();
             says(FileGuard::new(true).writes_pictures(at("v_%d.png")), None);
-            says(FileGuard::new(true).writes(at("new")).writes_pictures(at("v_%d.png")), Some("two outputs"));
-            says(FileGuard::new(true).writes(at("new")).writes(at("dangling")), Some("two outputs"));
-            says(FileGuard::new(true).reads("/dev/null").writes("/dev/null").writes("/dev/null"), None);
+            says(
+                FileGuard::new(true)
+                    .writes(at("new"))
+                    .writes_pictures(at("v_%d.png")),
+                Some("two outputs"),
+            );
+            says(
+                FileGuard::new(true)
+                    .writes(at("new"))
+                    .writes(at("dangling")),
+                Some("two outputs"),
+            );
+            says(
+                FileGuard::new(true)
+                    .reads("/dev/null")
+                    .writes("/dev/null")
+                    .writes("/dev/null"),
+                None,
+            );
         }
     }
 }

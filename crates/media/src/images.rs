@@ -24,7 +24,8 @@ pub enum Packing {
     Jpeg,
 }
 
-/// Writes a picture, or a sequence numbered from 1. YUV is converted to RGB; ten bits become sixteen in PNG, eight in JPEG.
+/// Writes a picture, or a sequence numbered from 1. YUV is converted to RGB; ten bits become
+/// sixteen in PNG, eight in JPEG.
 pub struct ImageSink {
     info: VideoInfo,
     convert: ToRgb,
@@ -41,16 +42,35 @@ impl ImageSink {
     pub fn new(path: impl AsRef<Path>, packing: Packing, info: &VideoInfo) -> Result<Self> {
         let path = path.as_ref();
         let pattern = Pattern::parse(path);
-        let single = if pattern.is_none() { Some(Output::create(path)?) } else { None };
+        let single = if pattern.is_none() {
+            Some(Output::create(path)?)
+        } else {
+            None
+        };
         if let Some(p) = &pattern {
             // what will fail at the first picture shall not wait for it
             drop(Output::create(p.path(1))?);
-            let folder = p.numbers()?.into_iter().map(|n| p.path(n)).find(|f| f.is_dir());
+            let folder = p
+                .numbers()?
+                .into_iter()
+                .map(|n| p.path(n))
+                .find(|f| f.is_dir());
             if let Some(f) = folder {
-                return Err(Error::io(format!("creating {}", f.display()), std::io::ErrorKind::IsADirectory.into()));
+                return Err(Error::io(
+                    format!("creating {}", f.display()),
+                    std::io::ErrorKind::IsADirectory.into(),
+                ));
             }
         }
-        Ok(ImageSink { info: *info, convert: ToRgb::new(info), packing, path: path.display().to_string(), pattern, written: 0, single })
+        Ok(ImageSink {
+            info: *info,
+            convert: ToRgb::new(info),
+            packing,
+            path: path.display().to_string(),
+            pattern,
+            written: 0,
+            single,
+        })
     }
 
     fn pack(&self, frame: &Frame) -> Result<Vec<u8>> {
@@ -59,13 +79,19 @@ impl ImageSink {
         }
         let (w, h) = (self.info.width as u32, self.info.height as u32);
         let (data, color) = if self.info.format == PixelFormat::new8(Chroma::Gray) {
-            (frame.planes[0].data.iter().map(|&v| v as u8).collect(), ExtendedColorType::L8)
+            (
+                frame.planes[0].data.iter().map(|&v| v as u8).collect(),
+                ExtendedColorType::L8,
+            )
         } else {
             (self.convert.convert(frame)?.data, ExtendedColorType::Rgb8)
         };
         let mut bytes = Vec::new();
-        let written = JpegEncoder::new_with_quality(&mut bytes, JPEG_QUALITY).write_image(&data, w, h, color);
-        written.map_err(|e| Error::Unsupported(format!("{}: packing a {w}x{h} picture: {e}", self.path)))?;
+        let written =
+            JpegEncoder::new_with_quality(&mut bytes, JPEG_QUALITY).write_image(&data, w, h, color);
+        written.map_err(|e| {
+            Error::Unsupported(format!("{}: packing a {w}x{h} picture: {e}", self.path))
+        })?;
         Ok(bytes)
     }
 }
@@ -74,8 +100,10 @@ impl FrameSink for ImageSink {
     fn write(&mut self, frame: &Frame) -> Result<()> {
         check_frame(&self.info, frame)?;
         if self.pattern.is_none() && self.written > 0 {
-            let what =
-                format!("{}: more than one frame for one picture file; number them, as in f_%05d.png, or choose --frames", self.path);
+            let what = format!(
+                "{}: more than one frame for one picture file; number them, as in f_%05d.png, or choose --frames",
+                self.path
+            );
             return Err(Error::Parameter(what));
         }
         let bytes = self.pack(frame)?;
@@ -94,7 +122,10 @@ impl FrameSink for ImageSink {
 
     fn finish(&mut self) -> Result<Option<String>> {
         if self.written == 0 {
-            return Err(Error::Parameter(format!("{}: no frame to write", self.path)));
+            return Err(Error::Parameter(format!(
+                "{}: no frame to write",
+                self.path
+            )));
         }
         if let Some(mut out) = self.single.take() {
             out.commit()?;

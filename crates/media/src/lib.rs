@@ -1,4 +1,5 @@
-//! Frames in and out: YUV4MPEG2, raw planar files, pictures and animations, any container through ffmpeg, MD5, nothing.
+//! Frames in and out: YUV4MPEG2, raw planar files, pictures and animations, any container through
+//! ffmpeg, MD5, nothing.
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
@@ -82,14 +83,18 @@ pub trait FrameSource {
         None
     }
 
-    /// Looks through the whole source, as far as that needs no decoding and it is a file, for what reading it would come to. To be
-    /// called before the first picture is read. An error where no picture can be taken as it is.
+    /// Looks through the whole source, as far as that needs no decoding and it is a file, for what
+    /// reading it would come to. To be called before the first picture is read. An error where no
+    /// picture can be taken as it is.
     fn survey(&mut self) -> Result<Survey> {
-        Ok(Survey { frames: self.frames_hint(), damage: None })
+        Ok(Survey {
+            frames: self.frames_hint(),
+            damage: None,
+        })
     }
 
-    /// What was found that cannot be kept, and what to do about it: one line each, without the source's name. Each is given once;
-    /// some are known only after the last picture.
+    /// What was found that cannot be kept, and what to do about it: one line each, without the
+    /// source's name. Each is given once; some are known only after the last picture.
     fn take_warnings(&mut self) -> Vec<String> {
         Vec::new()
     }
@@ -112,7 +117,10 @@ pub struct Survey {
 impl Survey {
     /// Of a source that cannot be looked through.
     pub fn unknown() -> Self {
-        Survey { frames: None, damage: None }
+        Survey {
+            frames: None,
+            damage: None,
+        }
     }
 }
 
@@ -146,7 +154,8 @@ pub trait FrameSink {
     /// Takes the next picture.
     fn write(&mut self, frame: &Frame) -> Result<()>;
 
-    /// Ends the sequence and gives files their names. A returned line (the MD5) is meant for stdout.
+    /// Ends the sequence and gives files their names. A returned line (the MD5) is meant for
+    /// stdout.
     fn finish(&mut self) -> Result<Option<String>>;
 }
 
@@ -166,17 +175,40 @@ pub struct SourceOptions {
 }
 
 impl SourceOptions {
-    /// An [`Error::Parameter`] that names an option that was given for nothing: of the source `name`, which takes `takes`.
+    /// An [`Error::Parameter`] that names an option that was given for nothing: of the source
+    /// `name`, which takes `takes`.
     pub fn check_used(&self, takes: Takes, name: &str) -> Result<()> {
         let unused = [
-            ("--size-in", self.size_in.is_some() && !takes.geometry, "raw video"),
-            ("--pix-fmt", self.pix_fmt.is_some() && !takes.geometry, "raw video"),
-            ("--start-number", self.start_number.is_some() && !takes.start_number, "numbered pictures"),
-            ("--vfr-to-cfr", self.vfr_to_cfr && !takes.vfr_to_cfr, "containers and animations"),
-            ("--fps", self.fps.is_some() && !takes.fps, "raw video, pictures and, with --vfr-to-cfr, containers"),
+            (
+                "--size-in",
+                self.size_in.is_some() && !takes.geometry,
+                "raw video",
+            ),
+            (
+                "--pix-fmt",
+                self.pix_fmt.is_some() && !takes.geometry,
+                "raw video",
+            ),
+            (
+                "--start-number",
+                self.start_number.is_some() && !takes.start_number,
+                "numbered pictures",
+            ),
+            (
+                "--vfr-to-cfr",
+                self.vfr_to_cfr && !takes.vfr_to_cfr,
+                "containers and animations",
+            ),
+            (
+                "--fps",
+                self.fps.is_some() && !takes.fps,
+                "raw video, pictures and, with --vfr-to-cfr, containers",
+            ),
         ];
         match unused.iter().find(|(_, idle, _)| *idle) {
-            Some((option, _, what)) => Err(Error::Parameter(format!("{option} has no effect on {name}: it is for {what}"))),
+            Some((option, _, what)) => Err(Error::Parameter(format!(
+                "{option} has no effect on {name}: it is for {what}"
+            ))),
             None => Ok(()),
         }
     }
@@ -187,8 +219,8 @@ pub type BoxedSource = Box<dyn FrameSource + Send>;
 /// A boxed sink.
 pub type BoxedSink = Box<dyn FrameSink + Send>;
 
-/// Opens `path` for reading: `-` is y4m on stdin (raw with `size_in`), otherwise the content decides and then the
-/// extension.
+/// Opens `path` for reading: `-` is y4m on stdin (raw with `size_in`), otherwise the content
+/// decides and then the extension.
 pub fn open_source(path: impl AsRef<Path>, opts: &SourceOptions) -> Result<BoxedSource> {
     let path = path.as_ref();
     if path == Path::new("-") {
@@ -202,13 +234,20 @@ pub fn open_source(path: impl AsRef<Path>, opts: &SourceOptions) -> Result<Boxed
     let file = File::open(path).map_err(io_error)?;
     let meta = file.metadata().map_err(io_error)?;
     if meta.is_dir() {
-        let e = std::io::Error::new(std::io::ErrorKind::IsADirectory, "is a directory; name its pictures, as in DIR/f_%05d.png");
+        let e = std::io::Error::new(
+            std::io::ErrorKind::IsADirectory,
+            "is a directory; name its pictures, as in DIR/f_%05d.png",
+        );
         return Err(io_error(e));
     }
     if meta.is_file() && is_raw_name(path) && !starts_as_another(&file, &name)? {
         return Ok(Box::new(RawSource::from_file(file, &name, opts)?));
     }
-    sniff(file, Some((path, meta.is_file().then_some(meta.len()))), opts)
+    sniff(
+        file,
+        Some((path, meta.is_file().then_some(meta.len()))),
+        opts,
+    )
 }
 
 /// Bytes that tell what a file is.
@@ -220,11 +259,17 @@ fn starts_as_another(mut file: &File, name: &str) -> Result<bool> {
     let mut head = Vec::new();
     file.take(HEAD).read_to_end(&mut head).map_err(io_error)?;
     file.rewind().map_err(io_error)?;
-    Ok(head.starts_with(y4m_header::MAGIC) || head.starts_with(&NVC_MAGIC) || picture::sniff(&head).is_some())
+    Ok(head.starts_with(y4m_header::MAGIC)
+        || head.starts_with(&NVC_MAGIC)
+        || picture::sniff(&head).is_some())
 }
 
 /// `path` and length of what is read; stdin if there is none.
-fn sniff<R: Read + Send + 'static>(mut reader: R, path: Option<(&Path, Option<u64>)>, opts: &SourceOptions) -> Result<BoxedSource> {
+fn sniff<R: Read + Send + 'static>(
+    mut reader: R,
+    path: Option<(&Path, Option<u64>)>,
+    opts: &SourceOptions,
+) -> Result<BoxedSource> {
     let name = path.map_or("stdin".into(), |(p, _)| p.display().to_string());
     let total = path.and_then(|(_, total)| total);
     let mut head = Vec::new();
@@ -237,8 +282,9 @@ fn sniff<R: Read + Send + 'static>(mut reader: R, path: Option<(&Path, Option<u6
         return Ok(Box::new(Y4mSource::new(whole, &name, file)?));
     }
     if kind.starts_with(&NVC_MAGIC) {
-        let what =
-            format!("{name} is an nvc file already; nvc decode {name} -o out.y4m turns it into frames, nvc info {name} describes it");
+        let what = format!(
+            "{name} is an nvc file already; nvc decode {name} -o out.y4m turns it into frames, nvc info {name} describes it"
+        );
         return Err(Error::Unsupported(what));
     }
     if picture::sniff(&kind).is_some() {
@@ -254,14 +300,22 @@ fn sniff<R: Read + Send + 'static>(mut reader: R, path: Option<(&Path, Option<u6
         return Ok(Box::new(RawSource::new(whole, &name, total, opts)?));
     }
     if kind.is_empty() {
-        return Err(Error::source(name, 0, "an empty file (allowed: video or pictures)"));
+        return Err(Error::source(
+            name,
+            0,
+            "an empty file (allowed: video or pictures)",
+        ));
     }
     match path {
         Some((p, _)) if !stdin && extension(p) != "y4m" => {
             drop(whole);
             open_media(p, opts)
         }
-        _ => Err(Error::source(name, 0, "not y4m: it does not start with 'YUV4MPEG2 '")),
+        _ => Err(Error::source(
+            name,
+            0,
+            "not y4m: it does not start with 'YUV4MPEG2 '",
+        )),
     }
 }
 
@@ -269,7 +323,11 @@ fn sniff<R: Read + Send + 'static>(mut reader: R, path: Option<(&Path, Option<u6
 fn open_media(path: &Path, opts: &SourceOptions) -> Result<BoxedSource> {
     let source = MediaSource::open(path, opts)?;
     let turn = source.turn();
-    Ok(if turn == turn::Turn::NONE { Box::new(source) } else { Box::new(turn::Turned::new(Box::new(source), turn)) })
+    Ok(if turn == turn::Turn::NONE {
+        Box::new(source)
+    } else {
+        Box::new(turn::Turned::new(Box::new(source), turn))
+    })
 }
 
 #[cfg(not(feature = "ffmpeg"))]
@@ -282,21 +340,33 @@ fn open_media(path: &Path, _: &SourceOptions) -> Result<BoxedSource> {
 }
 
 fn extension(path: impl AsRef<Path>) -> String {
-    path.as_ref().extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default()
+    path.as_ref()
+        .extension()
+        .map(|e| e.to_string_lossy().to_lowercase())
+        .unwrap_or_default()
 }
 
 fn is_picture(path: &Path) -> bool {
-    matches!(extension(path).as_str(), "png" | "jpg" | "jpeg" | "webp" | "gif")
+    matches!(
+        extension(path).as_str(),
+        "png" | "jpg" | "jpeg" | "webp" | "gif"
+    )
 }
 
 /// Checks the size of a source's pictures.
 fn check_size(name: &str, width: usize, height: usize) -> Result<()> {
     for (what, side) in [("width", width), ("height", height)] {
         if side == 0 {
-            return Err(Error::source(name, None, format!("picture {what} is 0 (allowed 1..={MAX_SIDE})")));
+            return Err(Error::source(
+                name,
+                None,
+                format!("picture {what} is 0 (allowed 1..={MAX_SIDE})"),
+            ));
         }
         if side > MAX_SIDE {
-            return Err(Error::Unsupported(format!("{name}: picture {what} is {side} (allowed 1..={MAX_SIDE})")));
+            return Err(Error::Unsupported(format!(
+                "{name}: picture {what} is {side} (allowed 1..={MAX_SIDE})"
+            )));
         }
     }
     Ok(())

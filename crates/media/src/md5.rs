@@ -21,7 +21,12 @@ pub struct Md5Sink {
 impl Md5Sink {
     /// Without `out`, [`FrameSink::finish`] returns the line; with it, the line is written there.
     pub fn new(out: Option<Output>, info: &VideoInfo) -> Self {
-        Md5Sink { info: *info, md5: Md5::new(), out, raw: Vec::new() }
+        Md5Sink {
+            info: *info,
+            md5: Md5::new(),
+            out,
+            raw: Vec::new(),
+        }
     }
 }
 
@@ -34,9 +39,16 @@ impl FrameSink for Md5Sink {
     }
 
     fn finish(&mut self) -> Result<Option<String>> {
-        let hex: String = self.md5.finalize_reset().iter().map(|b| format!("{b:02x}")).collect();
+        let hex: String = self
+            .md5
+            .finalize_reset()
+            .iter()
+            .map(|b| format!("{b:02x}"))
+            .collect();
         let line = format!("MD5={hex}");
-        let Some(out) = &mut self.out else { return Ok(Some(line)) };
+        let Some(out) = &mut self.out else {
+            return Ok(Some(line));
+        };
         writeln!(out, "{line}").map_err(|e| out.error(e))?;
         out.commit()?;
         Ok(None)
@@ -52,10 +64,21 @@ mod tests {
     fn known_digest() {
         let one = Ratio { num: 1, den: 1 };
         let format = PixelFormat::new8(Chroma::Gray);
-        let info = VideoInfo { width: 3, height: 1, format, fps: one, sar: one, color: ColorInfo::UNSPECIFIED };
+        let info = VideoInfo {
+            width: 3,
+            height: 1,
+            format,
+            fps: one,
+            sar: one,
+            color: ColorInfo::UNSPECIFIED,
+        };
         let mut sink = Md5Sink::new(None, &info);
-        sink.write(&Frame::read_raw(format, 3, 1, b"abc").unwrap()).unwrap();
+        sink.write(&Frame::read_raw(format, 3, 1, b"abc").unwrap())
+            .unwrap();
         // RFC 1321's test suite.
-        assert_eq!(sink.finish().unwrap().unwrap(), "MD5=900150983cd24fb0d6963f7d28e17f72");
+        assert_eq!(
+            sink.finish().unwrap().unwrap(),
+            "MD5=900150983cd24fb0d6963f7d28e17f72"
+        );
     }
 }

@@ -10,8 +10,8 @@ use nvc::error::{Error, Result};
 
 const BUFFER: usize = 1 << 18;
 
-/// A byte output. A file is written under a temporary name beside its place and renamed by [`Output::commit`]; dropped
-/// without that, it is removed. Of a link, the target is written.
+/// A byte output. A file is written under a temporary name beside its place and renamed by
+/// [`Output::commit`]; dropped without that, it is removed. Of a link, the target is written.
 pub struct Output {
     name: String,
     writer: Option<BufWriter<Inner>>,
@@ -49,11 +49,19 @@ impl Output {
         let open = |inner| Some(BufWriter::with_capacity(BUFFER, inner));
         if is_stdout(path) {
             super::check_stdout()?;
-            return Ok(Output { name: "stdout".into(), writer: open(Inner::Stdout(io::stdout())), temporary: None });
+            return Ok(Output {
+                name: "stdout".into(),
+                writer: open(Inner::Stdout(io::stdout())),
+                temporary: None,
+            });
         }
         let name = path.display().to_string();
         if path == Path::new("null:") {
-            return Ok(Output { name, writer: open(Inner::Nowhere), temporary: None });
+            return Ok(Output {
+                name,
+                writer: open(Inner::Nowhere),
+                temporary: None,
+            });
         }
         let error = |e| Error::io(format!("creating {name}"), e);
         let there = match fs::metadata(path) {
@@ -63,18 +71,31 @@ impl Output {
             Err(e) => return Err(error(e)),
         };
         // devices and named pipes are written in place, and so is what someone else has opened
-        let opened = ["/dev/fd", "/proc/self/fd"].iter().any(|d| path.parent() == Some(Path::new(d)));
+        let opened = ["/dev/fd", "/proc/self/fd"]
+            .iter()
+            .any(|d| path.parent() == Some(Path::new(d)));
         if opened || there.is_some_and(|m| !m.is_file()) {
             let file = File::options().append(true).open(path).map_err(error)?;
-            return Ok(Output { name, writer: open(Inner::File(file)), temporary: None });
+            return Ok(Output {
+                name,
+                writer: open(Inner::File(file)),
+                temporary: None,
+            });
         }
         let (temporary, file) = Temporary::create(&follow_links(path)).map_err(error)?;
-        Ok(Output { name, writer: open(Inner::File(file)), temporary: Some(temporary) })
+        Ok(Output {
+            name,
+            writer: open(Inner::File(file)),
+            temporary: Some(temporary),
+        })
     }
 
-    /// Flushes everything and gives the file its name. Later writes fail; a second commit does nothing.
+    /// Flushes everything and gives the file its name. Later writes fail; a second commit does
+    /// nothing.
     pub fn commit(&mut self) -> Result<()> {
-        let Some(mut writer) = self.writer.take() else { return Ok(()) };
+        let Some(mut writer) = self.writer.take() else {
+            return Ok(());
+        };
         if let Err(e) = writer.flush() {
             // What is still buffered must not be tried again when the writer is dropped.
             let _ = writer.into_parts();
@@ -82,7 +103,12 @@ impl Output {
         }
         drop(writer);
         match self.temporary.take() {
-            Some(t) => t.persist().map_err(|e| Error::io(format!("giving the finished file its name {}", self.name), e)),
+            Some(t) => t.persist().map_err(|e| {
+                Error::io(
+                    format!("giving the finished file its name {}", self.name),
+                    e,
+                )
+            }),
             None => Ok(()),
         }
     }
@@ -121,7 +147,10 @@ mod tests {
     use super::*;
 
     fn names(dir: &Path) -> Vec<String> {
-        let mut names: Vec<String> = fs::read_dir(dir).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        let mut names: Vec<String> = fs::read_dir(dir)
+            .unwrap()
+            .map(|e| e.unwrap().file_name().into_string().unwrap())
+            .collect();
         names.sort();
         names
     }
@@ -133,7 +162,10 @@ mod tests {
         let mut out = Output::create(&path).unwrap();
         out.write_all(b"half").unwrap();
         let there = names(dir.path());
-        assert!(there.len() == 1 && there[0].starts_with("a.bin.") && there[0].ends_with(".part"), "{there:?}");
+        assert!(
+            there.len() == 1 && there[0].starts_with("a.bin.") && there[0].ends_with(".part"),
+            "{there:?}"
+        );
         drop(out);
         assert_eq!(names(dir.path()), [""; 0]);
 
@@ -143,9 +175,15 @@ mod tests {
         out.commit().unwrap();
         assert!(out.write_all(b"more").is_err());
         drop(out);
-        assert_eq!((fs::read(&path).unwrap(), names(dir.path())), (b"whole".to_vec(), vec!["a.bin".to_string()]));
+        assert_eq!(
+            (fs::read(&path).unwrap(), names(dir.path())),
+            (b"whole".to_vec(), vec!["a.bin".to_string()])
+        );
 
-        assert!(matches!(Output::create("/nonexistent/dir/a"), Err(Error::Io { .. })));
+        assert!(matches!(
+            Output::create("/nonexistent/dir/a"),
+            Err(Error::Io { .. })
+        ));
         let mut nowhere = Output::create("null:").unwrap();
         nowhere.write_all(b"gone").unwrap();
         nowhere.commit().unwrap();

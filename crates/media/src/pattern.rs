@@ -24,13 +24,29 @@ impl Pattern {
         let name = bytes(path.file_name()?)?;
         let percent = name.iter().position(|&b| b == b'%')?;
         let d = percent + name[percent..].iter().position(|&b| b == b'd')?;
-        let (number, suffix) = (std::str::from_utf8(&name[percent + 1..d]).ok()?, &name[d + 1..]);
-        let digits = if number.is_empty() { 0 } else { number.strip_prefix('0')?.parse().ok().filter(|&n| n <= 18)? };
+        let (number, suffix) = (
+            std::str::from_utf8(&name[percent + 1..d]).ok()?,
+            &name[d + 1..],
+        );
+        let digits = if number.is_empty() {
+            0
+        } else {
+            number
+                .strip_prefix('0')?
+                .parse()
+                .ok()
+                .filter(|&n| n <= 18)?
+        };
         if !number.bytes().all(|b| b.is_ascii_digit()) || suffix.contains(&b'%') {
             return None;
         }
         let folder = path.parent().map(Path::to_path_buf).unwrap_or_default();
-        Some(Pattern { folder, prefix: os(&name[..percent])?, digits, suffix: os(suffix)? })
+        Some(Pattern {
+            folder,
+            prefix: os(&name[..percent])?,
+            digits,
+            suffix: os(suffix)?,
+        })
     }
 
     /// The name of picture `n`.
@@ -43,17 +59,28 @@ impl Pattern {
 
     /// The folder of the pictures.
     pub fn folder(&self) -> &Path {
-        if self.folder.as_os_str().is_empty() { Path::new(".") } else { &self.folder }
+        if self.folder.as_os_str().is_empty() {
+            Path::new(".")
+        } else {
+            &self.folder
+        }
     }
 
     /// The number in a file's name, if the name is one of these.
     pub fn number(&self, name: &OsStr) -> Option<u64> {
-        let number = bytes(name)?.strip_prefix(bytes(&self.prefix)?)?.strip_suffix(bytes(&self.suffix)?)?;
-        let canonical = number.len() == self.digits.max(1) || (number.len() > self.digits && number[0] != b'0');
+        let number = bytes(name)?
+            .strip_prefix(bytes(&self.prefix)?)?
+            .strip_suffix(bytes(&self.suffix)?)?;
+        let canonical =
+            number.len() == self.digits.max(1) || (number.len() > self.digits && number[0] != b'0');
         if !canonical || !number.iter().all(u8::is_ascii_digit) {
             return None;
         }
-        std::str::from_utf8(number).ok()?.parse().ok().filter(|&n| n <= MOST_NUMBER)
+        std::str::from_utf8(number)
+            .ok()?
+            .parse()
+            .ok()
+            .filter(|&n| n <= MOST_NUMBER)
     }
 
     /// Whether both may give the same name in one folder.
@@ -103,16 +130,33 @@ mod tests {
     fn patterns() {
         let p = Pattern::parse("d/f_%05d.png").unwrap();
         assert_eq!(p.path(7), Path::new("d/f_00007.png"));
-        assert_eq!(Pattern::parse("%d.jpg").unwrap().path(12), Path::new("12.jpg"));
-        for no in ["a.png", "100%.png", "a%5d.png", "a%0xd.png", "a%03d%03d.png", "a%099d.png", "100% of it.y4m"] {
+        assert_eq!(
+            Pattern::parse("%d.jpg").unwrap().path(12),
+            Path::new("12.jpg")
+        );
+        for no in [
+            "a.png",
+            "100%.png",
+            "a%5d.png",
+            "a%0xd.png",
+            "a%03d%03d.png",
+            "a%099d.png",
+            "100% of it.y4m",
+        ] {
             assert_eq!(Pattern::parse(no), None, "{no}");
         }
     }
 
     #[test]
     fn names_give_their_numbers() {
-        let number = |pattern: &str, name: &str| Pattern::parse(pattern).unwrap().number(OsStr::new(name));
-        for (name, n) in [("f_007.png", Some(7)), ("f_1234.png", Some(1234)), ("f_000.png", Some(0)), ("f_7.png", None)] {
+        let number =
+            |pattern: &str, name: &str| Pattern::parse(pattern).unwrap().number(OsStr::new(name));
+        for (name, n) in [
+            ("f_007.png", Some(7)),
+            ("f_1234.png", Some(1234)),
+            ("f_000.png", Some(0)),
+            ("f_7.png", None),
+        ] {
             assert_eq!(number("f_%03d.png", name), n, "{name}");
         }
         for no in [
@@ -127,7 +171,10 @@ mod tests {
         ] {
             assert_eq!(number("f_%03d.png", no), None, "{no}");
         }
-        assert_eq!((number("%d", "0"), number("%d", "10"), number("%d", "010")), (Some(0), Some(10), None));
+        assert_eq!(
+            (number("%d", "0"), number("%d", "10"), number("%d", "010")),
+            (Some(0), Some(10), None)
+        );
     }
 
     #[test]

@@ -32,7 +32,21 @@ pub fn sniff(head: &[u8]) -> Option<ImageFormat> {
         [0x89, b'P', b'N', b'G', b'\r', b'\n', ..] => Some(ImageFormat::Png),
         [0xff, 0xd8, 0xff, ..] => Some(ImageFormat::Jpeg),
         [b'G', b'I', b'F', b'8', ..] => Some(ImageFormat::Gif),
-        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Some(ImageFormat::WebP),
+        [
+            b'R',
+            b'I',
+            b'F',
+            b'F',
+            _,
+            _,
+            _,
+            _,
+            b'W',
+            b'E',
+            b'B',
+            b'P',
+            ..,
+        ] => Some(ImageFormat::WebP),
         _ => None,
     }
 }
@@ -40,7 +54,10 @@ pub fn sniff(head: &[u8]) -> Option<ImageFormat> {
 /// All bytes of a picture file.
 pub fn read_all(reader: impl Read, name: &str) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    reader.take(MAX_BYTES).read_to_end(&mut bytes).map_err(|e| Error::io(format!("reading {name}"), e))?;
+    reader
+        .take(MAX_BYTES)
+        .read_to_end(&mut bytes)
+        .map_err(|e| Error::io(format!("reading {name}"), e))?;
     Ok(bytes)
 }
 
@@ -55,22 +72,44 @@ pub fn open(path: &Path) -> Result<Picture> {
 pub fn peek(path: &Path) -> Result<(PixelFormat, (usize, usize))> {
     let name = path.display().to_string();
     let file = File::open(path).map_err(|e| Error::io(format!("opening {name}"), e))?;
-    let reader = ImageReader::new(BufReader::new(file)).with_guessed_format().map_err(|e| Error::io(format!("reading {name}"), e))?;
+    let reader = ImageReader::new(BufReader::new(file))
+        .with_guessed_format()
+        .map_err(|e| Error::io(format!("reading {name}"), e))?;
     let mut decoder = reader.into_decoder().map_err(|e| picture_error(&name, e))?;
     let (w, h) = decoder.dimensions();
-    let turned = decoder.orientation().map_err(|e| picture_error(&name, e))?.to_exif() >= 5;
+    let turned = decoder
+        .orientation()
+        .map_err(|e| picture_error(&name, e))?
+        .to_exif()
+        >= 5;
     let color = decoder.color_type();
-    let chroma = if color.has_color() { Chroma::Rgb } else { Chroma::Gray };
+    let chroma = if color.has_color() {
+        Chroma::Rgb
+    } else {
+        Chroma::Gray
+    };
     let wide = usize::from(color.bytes_per_pixel()) > usize::from(color.channel_count());
-    let format = PixelFormat { chroma, bit_depth: if wide { 10 } else { 8 } };
-    Ok((format, if turned { (h as usize, w as usize) } else { (w as usize, h as usize) }))
+    let format = PixelFormat {
+        chroma,
+        bit_depth: if wide { 10 } else { 8 },
+    };
+    Ok((
+        format,
+        if turned {
+            (h as usize, w as usize)
+        } else {
+            (w as usize, h as usize)
+        },
+    ))
 }
 
 /// Decodes a still picture.
 pub fn decode(bytes: &[u8], name: &str) -> Result<Picture> {
     let fail = |e| picture_error(name, e);
     let kind = sniff(bytes).ok_or_else(|| Error::source(name, 0, "no PNG, JPEG, WebP or GIF"))?;
-    let mut decoder = ImageReader::with_format(Cursor::new(bytes), kind).into_decoder().map_err(fail)?;
+    let mut decoder = ImageReader::with_format(Cursor::new(bytes), kind)
+        .into_decoder()
+        .map_err(fail)?;
     let (width, height) = decoder.dimensions();
     check_size(name, width as usize, height as usize)?;
     let mut limits = image::Limits::default();
@@ -78,7 +117,9 @@ pub fn decode(bytes: &[u8], name: &str) -> Result<Picture> {
     decoder.set_limits(limits).map_err(fail)?;
     let mut orientation = decoder.orientation().map_err(fail)?;
     if kind == ImageFormat::Png && orientation == Orientation::NoTransforms {
-        orientation = late_exif(bytes).and_then(Orientation::from_exif_chunk).unwrap_or(orientation);
+        orientation = late_exif(bytes)
+            .and_then(Orientation::from_exif_chunk)
+            .unwrap_or(orientation);
     }
     let icc = decoder.icc_profile().map_err(fail)?;
     let mut picture = DynamicImage::from_decoder(decoder).map_err(fail)?;
@@ -110,16 +151,34 @@ pub fn decode(bytes: &[u8], name: &str) -> Result<Picture> {
         _ => UNKNOWN,
     };
     if orientation.to_exif() >= 5 {
-        sar = Ratio { num: sar.den, den: sar.num };
+        sar = Ratio {
+            num: sar.den,
+            den: sar.num,
+        };
     }
     let size = (picture.width() as usize, picture.height() as usize);
-    Ok(Picture { frame, format, size, color, sar, warnings })
+    Ok(Picture {
+        frame,
+        format,
+        size,
+        color,
+        sar,
+        warnings,
+    })
 }
 
 /// Planes of a decoded picture, of 8 or 10 bits.
-pub fn planes(picture: &DynamicImage, name: &str, warnings: &mut Vec<String>) -> Result<(Frame, PixelFormat)> {
+pub fn planes(
+    picture: &DynamicImage,
+    name: &str,
+    warnings: &mut Vec<String>,
+) -> Result<(Frame, PixelFormat)> {
     let channels = usize::from(picture.color().channel_count());
-    let chroma = if channels < 3 { Chroma::Gray } else { Chroma::Rgb };
+    let chroma = if channels < 3 {
+        Chroma::Gray
+    } else {
+        Chroma::Rgb
+    };
     let (samples, bit_depth): (Vec<u16>, u8) = match picture {
         DynamicImage::ImageLuma8(i) => (widen(i), 8),
         DynamicImage::ImageRgb8(i) => (widen(i), 8),
@@ -130,15 +189,27 @@ pub fn planes(picture: &DynamicImage, name: &str, warnings: &mut Vec<String>) ->
         DynamicImage::ImageLumaA16(i) => (to_ten(i, warnings), 10),
         DynamicImage::ImageRgba16(i) => (to_ten(i, warnings), 10),
         other => {
-            let what = format!("{name}: picture of type {:?} (known: gray and RGB of 8 or 16 bits); convert it first", other.color());
+            let what = format!(
+                "{name}: picture of type {:?} (known: gray and RGB of 8 or 16 bits); convert it first",
+                other.color()
+            );
             return Err(Error::Unsupported(what));
         }
     };
     let format = PixelFormat { chroma, bit_depth };
     let mut frame = Frame::new(format, picture.width() as usize, picture.height() as usize);
     // plane order is G, B, R
-    for (plane, channel) in frame.planes.iter_mut().zip(if channels < 3 { [0, 0, 0] } else { [1, 2, 0] }) {
-        plane.data.iter_mut().zip(samples.chunks_exact(channels)).for_each(|(d, s)| *d = s[channel]);
+    for (plane, channel) in
+        frame
+            .planes
+            .iter_mut()
+            .zip(if channels < 3 { [0, 0, 0] } else { [1, 2, 0] })
+    {
+        plane
+            .data
+            .iter_mut()
+            .zip(samples.chunks_exact(channels))
+            .for_each(|(d, s)| *d = s[channel]);
     }
     Ok((frame, format))
 }
@@ -160,7 +231,9 @@ fn to_ten(samples: &[u16], warnings: &mut Vec<String>) -> Vec<u16> {
 /// An error that names the first pixel that is not opaque.
 pub fn opaque(picture: &DynamicImage, name: &str) -> Result<()> {
     fn first<T: Copy + PartialEq>(samples: &[T], channels: usize, opaque: T) -> Option<usize> {
-        samples.chunks_exact(channels).position(|p| p[channels - 1] != opaque)
+        samples
+            .chunks_exact(channels)
+            .position(|p| p[channels - 1] != opaque)
     }
     let clear = match picture {
         DynamicImage::ImageLumaA8(i) => first(i, 2, 255),
@@ -171,18 +244,25 @@ pub fn opaque(picture: &DynamicImage, name: &str) -> Result<()> {
     };
     let Some(i) = clear else { return Ok(()) };
     let (x, y) = (i % picture.width() as usize, i / picture.width() as usize);
-    Err(Error::Unsupported(format!("{name}: picture with transparency (first at x={x} y={y}); flatten its alpha channel first")))
+    Err(Error::Unsupported(format!(
+        "{name}: picture with transparency (first at x={x} y={y}); flatten its alpha channel first"
+    )))
 }
 
 /// What stands before the picture of a PNG; nothing of other files.
 pub fn png_info(bytes: &[u8]) -> Option<png::Info<'static>> {
     sniff(bytes).filter(|k| *k == ImageFormat::Png)?;
-    png::Decoder::new(Cursor::new(bytes)).read_info().ok().map(|r| r.info().clone())
+    png::Decoder::new(Cursor::new(bytes))
+        .read_info()
+        .ok()
+        .map(|r| r.info().clone())
 }
 
 /// The shape of a PNG's pixels.
 fn pixel_aspect(info: &png::Info, warnings: &mut Vec<String>) -> Ratio {
-    let Some(d) = info.pixel_dims else { return UNKNOWN };
+    let Some(d) = info.pixel_dims else {
+        return UNKNOWN;
+    };
     if d.xppu == d.yppu {
         return UNKNOWN;
     }
@@ -197,11 +277,16 @@ fn components(bytes: &[u8]) -> Option<u8> {
     let mut at = 2;
     loop {
         let marker = [*bytes.get(at)?, *bytes.get(at + 1)?];
-        let length = usize::from(u16::from_be_bytes([*bytes.get(at + 2)?, *bytes.get(at + 3)?]));
+        let length = usize::from(u16::from_be_bytes([
+            *bytes.get(at + 2)?,
+            *bytes.get(at + 3)?,
+        ]));
         match marker {
             [0xff, 0xff] => at += 1,
             // frame headers, but not the tables among them
-            [0xff, m @ 0xc0..=0xcf] if ![0xc4, 0xc8, 0xcc].contains(&m) => return bytes.get(at + 9).copied(),
+            [0xff, m @ 0xc0..=0xcf] if ![0xc4, 0xc8, 0xcc].contains(&m) => {
+                return bytes.get(at + 9).copied();
+            }
             [0xff, 0xda] => return None,
             [0xff, _] => at += 2 + length,
             _ => return None,
@@ -218,7 +303,12 @@ fn jpeg_end(bytes: &[u8]) -> Option<usize> {
             // stuffing and restart markers of coded data
             [0xff, 0x00 | 0x01 | 0xd0..=0xd7] => at += 2,
             [0xff, 0xff] => at += 1,
-            [0xff, _] => at += 2 + usize::from(u16::from_be_bytes([*bytes.get(at + 2)?, *bytes.get(at + 3)?])),
+            [0xff, _] => {
+                at += 2 + usize::from(u16::from_be_bytes([
+                    *bytes.get(at + 2)?,
+                    *bytes.get(at + 3)?,
+                ]))
+            }
             _ => at += 1,
         }
     }
@@ -227,9 +317,36 @@ fn jpeg_end(bytes: &[u8]) -> Option<usize> {
 /// Shape of a JPEG's pixels, which JFIF says where its densities are of no unit.
 fn jfif_aspect(bytes: &[u8]) -> Ratio {
     match bytes {
-        [_, _, 0xff, 0xe0, _, _, b'J', b'F', b'I', b'F', 0, _, _, 0, x1, x0, y1, y0, ..] => {
-            let (x, y) = (u16::from_be_bytes([*x1, *x0]), u16::from_be_bytes([*y1, *y0]));
-            if x == y { UNKNOWN } else { sample_aspect(x.into(), y.into()).0 }
+        [
+            _,
+            _,
+            0xff,
+            0xe0,
+            _,
+            _,
+            b'J',
+            b'F',
+            b'I',
+            b'F',
+            0,
+            _,
+            _,
+            0,
+            x1,
+            x0,
+            y1,
+            y0,
+            ..,
+        ] => {
+            let (x, y) = (
+                u16::from_be_bytes([*x1, *x0]),
+                u16::from_be_bytes([*y1, *y0]),
+            );
+            if x == y {
+                UNKNOWN
+            } else {
+                sample_aspect(x.into(), y.into()).0
+            }
         }
         _ => UNKNOWN,
     }
@@ -251,10 +368,20 @@ fn late_exif(bytes: &[u8]) -> Option<&[u8]> {
 /// What a decoder of pictures says, in our words.
 pub fn picture_error(name: &str, e: image::ImageError) -> Error {
     match e {
-        image::ImageError::IoError(e) if e.kind() == std::io::ErrorKind::InvalidData => Error::source(name, None, e.to_string()),
-        image::ImageError::IoError(e) if e.kind() != std::io::ErrorKind::UnexpectedEof => Error::io(format!("reading {name}"), e),
-        image::ImageError::IoError(_) => Error::source(name, None, "the picture ends too early: its file is cut short"),
-        image::ImageError::Limits(e) => Error::Unsupported(format!("{name}: picture too large: {e} (at most {MAX_SIDE} a side)")),
+        image::ImageError::IoError(e) if e.kind() == std::io::ErrorKind::InvalidData => {
+            Error::source(name, None, e.to_string())
+        }
+        image::ImageError::IoError(e) if e.kind() != std::io::ErrorKind::UnexpectedEof => {
+            Error::io(format!("reading {name}"), e)
+        }
+        image::ImageError::IoError(_) => Error::source(
+            name,
+            None,
+            "the picture ends too early: its file is cut short",
+        ),
+        image::ImageError::Limits(e) => Error::Unsupported(format!(
+            "{name}: picture too large: {e} (at most {MAX_SIDE} a side)"
+        )),
         image::ImageError::Unsupported(e) => Error::Unsupported(format!("{name}: {e}")),
         e => Error::source(name, None, e.to_string()),
     }
@@ -269,37 +396,90 @@ mod tests {
 
     fn png(data: &[u8], w: u32, h: u32, color: ExtendedColorType) -> Vec<u8> {
         let mut bytes = Vec::new();
-        PngEncoder::new(&mut bytes).write_image(data, w, h, color).unwrap();
+        PngEncoder::new(&mut bytes)
+            .write_image(data, w, h, color)
+            .unwrap();
         bytes
     }
 
     #[test]
     fn opaque_alpha_is_dropped_other_alpha_refused() {
-        let p = decode(&png(&[1, 2, 3, 255, 4, 5, 6, 255], 2, 1, ExtendedColorType::Rgba8), "x").unwrap();
-        let [g, b, r] = &p.frame.planes[..] else { panic!() };
-        assert_eq!((p.format.name(), &g.data, &b.data, &r.data), ("gbrp", &vec![2, 5], &vec![3, 6], &vec![1, 4]));
-        let e = decode(&png(&[1, 2, 3, 255, 4, 5, 6, 254], 2, 1, ExtendedColorType::Rgba8), "x").err().unwrap();
-        assert!(matches!(&e, Error::Unsupported(m) if m.contains("x=1 y=0")), "{e}");
+        let p = decode(
+            &png(
+                &[1, 2, 3, 255, 4, 5, 6, 255],
+                2,
+                1,
+                ExtendedColorType::Rgba8,
+            ),
+            "x",
+        )
+        .unwrap();
+        let [g, b, r] = &p.frame.planes[..] else {
+            panic!()
+        };
+        assert_eq!(
+            (p.format.name(), &g.data, &b.data, &r.data),
+            ("gbrp", &vec![2, 5], &vec![3, 6], &vec![1, 4])
+        );
+        let e = decode(
+            &png(
+                &[1, 2, 3, 255, 4, 5, 6, 254],
+                2,
+                1,
+                ExtendedColorType::Rgba8,
+            ),
+            "x",
+        )
+        .err()
+        .unwrap();
+        assert!(
+            matches!(&e, Error::Unsupported(m) if m.contains("x=1 y=0")),
+            "{e}"
+        );
     }
 
     #[test]
     fn sixteen_bits_become_ten() {
-        let samples: Vec<u8> = [0u16, 64, 65535, 32768].iter().flat_map(|v| v.to_ne_bytes()).collect();
+        let samples: Vec<u8> = [0u16, 64, 65535, 32768]
+            .iter()
+            .flat_map(|v| v.to_ne_bytes())
+            .collect();
         let p = decode(&png(&samples, 4, 1, ExtendedColorType::L16), "x").unwrap();
-        assert_eq!((p.format.name(), &p.frame.planes[0].data), ("gray10le", &vec![0, 1, 1023, 512]));
+        assert_eq!(
+            (p.format.name(), &p.frame.planes[0].data),
+            ("gray10le", &vec![0, 1, 1023, 512])
+        );
         // 512 stands for 32800
-        assert!(p.warnings.len() == 1 && p.warnings[0].contains("rounded"), "{:?}", p.warnings);
-        let samples: Vec<u8> = [0u16, 64, 65535, 32800].iter().flat_map(|v| v.to_ne_bytes()).collect();
-        assert!(decode(&png(&samples, 4, 1, ExtendedColorType::L16), "x").unwrap().warnings.is_empty());
+        assert!(
+            p.warnings.len() == 1 && p.warnings[0].contains("rounded"),
+            "{:?}",
+            p.warnings
+        );
+        let samples: Vec<u8> = [0u16, 64, 65535, 32800]
+            .iter()
+            .flat_map(|v| v.to_ne_bytes())
+            .collect();
+        assert!(
+            decode(&png(&samples, 4, 1, ExtendedColorType::L16), "x")
+                .unwrap()
+                .warnings
+                .is_empty()
+        );
     }
 
     #[test]
     fn torn_and_foreign_files() {
         let whole = png(&[9; 300], 10, 10, ExtendedColorType::Rgb8);
-        assert!(matches!(decode(&whole[..whole.len() / 2], "x"), Err(Error::Source { .. })));
+        assert!(matches!(
+            decode(&whole[..whole.len() / 2], "x"),
+            Err(Error::Source { .. })
+        ));
         assert!(matches!(decode(b"BM....", "x"), Err(Error::Source { .. })));
         for n in 0..whole.len() {
-            assert!(decode(&whole[..n], "x").is_err() || n > whole.len() - 12, "{n} bytes are a picture");
+            assert!(
+                decode(&whole[..n], "x").is_err() || n > whole.len() - 12,
+                "{n} bytes are a picture"
+            );
         }
     }
 }

@@ -9,7 +9,8 @@ const UNSPECIFIED: u8 = 2;
 /// Gamma of encoding, times 100000, that is taken for sRGB's curve, as programs do.
 const GAMMA_SRGB: std::ops::RangeInclusive<u32> = 45_000..=46_000;
 
-/// Known primaries: x and y of red, green, blue and white, times 100000, and their code point (H.273, table 2).
+/// Known primaries: x and y of red, green, blue and white, times 100000, and their code point
+/// (H.273, table 2).
 const PRIMARIES: [([u32; 8], u8); 5] = [
     ([64000, 33000, 30000, 60000, 15000, 6000, 31270, 32900], 1),
     ([64000, 33000, 29000, 60000, 15000, 6000, 31270, 32900], 5),
@@ -20,16 +21,42 @@ const PRIMARIES: [([u32; 8], u8); 5] = [
 /// Differences that are rounding.
 const NEAR: u32 = 300;
 
-/// Colour of a picture file, by `png` if it is one; warnings for what a file of ours cannot say. In a PNG, cICP comes before an ICC profile, that before
-/// sRGB, that before gamma and primaries (PNG third edition, 4.3).
-pub fn of(png: Option<&png::Info>, icc: Option<&[u8]>, format: PixelFormat, warnings: &mut Vec<String>) -> ColorInfo {
-    let matrix = if format.chroma == Chroma::Rgb { 0 } else { UNSPECIFIED };
-    let color = |(primaries, transfer): (u8, u8)| ColorInfo { primaries, transfer, matrix, range: Range::Full, ..ColorInfo::UNSPECIFIED };
+/// Colour of a picture file, by `png` if it is one; warnings for what a file of ours cannot say. In
+/// a PNG, cICP comes before an ICC profile, that before sRGB, that before gamma and primaries (PNG
+/// third edition, 4.3).
+pub fn of(
+    png: Option<&png::Info>,
+    icc: Option<&[u8]>,
+    format: PixelFormat,
+    warnings: &mut Vec<String>,
+) -> ColorInfo {
+    let matrix = if format.chroma == Chroma::Rgb {
+        0
+    } else {
+        UNSPECIFIED
+    };
+    let color = |(primaries, transfer): (u8, u8)| ColorInfo {
+        primaries,
+        transfer,
+        matrix,
+        range: Range::Full,
+        ..ColorInfo::UNSPECIFIED
+    };
     let light = png.and_then(light);
-    let color = |codes| ColorInfo { light, ..color(codes) };
+    let color = |codes| ColorInfo {
+        light,
+        ..color(codes)
+    };
     if let Some(c) = png.and_then(|i| i.coding_independent_code_points) {
-        let range = if c.is_video_full_range_image { Range::Full } else { Range::Limited };
-        return ColorInfo { range, ..color((c.color_primaries, c.transfer_function)) };
+        let range = if c.is_video_full_range_image {
+            Range::Full
+        } else {
+            Range::Limited
+        };
+        return ColorInfo {
+            range,
+            ..color((c.color_primaries, c.transfer_function))
+        };
     }
     if let Some(profile) = icc {
         if is_srgb(profile) {
@@ -68,9 +95,12 @@ pub fn of(png: Option<&png::Info>, icc: Option<&[u8]>, format: PixelFormat, warn
     color((primaries, transfer))
 }
 
-/// Mastering display and light levels of a PNG: mDCV, whose chromaticities are in units of 0.00002, and cLLI, in 0.0001 cd/m2.
+/// Mastering display and light levels of a PNG: mDCV, whose chromaticities are in units of 0.00002,
+/// and cLLI, in 0.0001 cd/m2.
 fn light(info: &png::Info) -> Option<LightInfo> {
-    let point = |(x, y): (png::ScaledFloat, png::ScaledFloat)| [x, y].map(|v| (v.into_scaled() / 2).min(u16::MAX.into()) as u16);
+    let point = |(x, y): (png::ScaledFloat, png::ScaledFloat)| {
+        [x, y].map(|v| (v.into_scaled() / 2).min(u16::MAX.into()) as u16)
+    };
     let mastering = info.mastering_display_color_volume.map(|m| Mastering {
         green: point(m.chromaticities.green),
         blue: point(m.chromaticities.blue),
@@ -80,9 +110,10 @@ fn light(info: &png::Info) -> Option<LightInfo> {
         min_luminance: m.min_luminance,
     });
     let level = |v: u32| (v / 10_000).min(u16::MAX.into()) as u16;
-    let content = info
-        .content_light_level
-        .map(|c| ContentLight { max_cll: level(c.max_content_light_level), max_fall: level(c.max_frame_average_light_level) });
+    let content = info.content_light_level.map(|c| ContentLight {
+        max_cll: level(c.max_content_light_level),
+        max_fall: level(c.max_frame_average_light_level),
+    });
     (mastering.is_some() || content.is_some()).then_some(LightInfo { mastering, content })
 }
 
@@ -91,11 +122,15 @@ fn is_srgb(profile: &[u8]) -> bool {
     description(profile).is_some_and(|d| d.contains("sRGB"))
 }
 
-/// The description of an ICC profile: tag `desc` as text or as Unicode (ICC.1:2022, 10.13; ICC.1:2001, 6.5.17).
+/// The description of an ICC profile: tag `desc` as text or as Unicode (ICC.1:2022, 10.13;
+/// ICC.1:2001, 6.5.17).
 fn description(profile: &[u8]) -> Option<String> {
-    let word = |at: usize| Some(u32::from_be_bytes(profile.get(at..at + 4)?.try_into().ok()?) as usize);
+    let word =
+        |at: usize| Some(u32::from_be_bytes(profile.get(at..at + 4)?.try_into().ok()?) as usize);
     let tags = word(128)?.min(100);
-    let entry = (0..tags).map(|i| 132 + 12 * i).find(|&e| profile.get(e..e + 4) == Some(b"desc"))?;
+    let entry = (0..tags)
+        .map(|i| 132 + 12 * i)
+        .find(|&e| profile.get(e..e + 4) == Some(b"desc"))?;
     let (at, size) = (word(entry + 4)?, word(entry + 8)?);
     let tag = profile.get(at..at.checked_add(size)?)?;
     let text = match tag.get(..4)? {
@@ -104,9 +139,13 @@ fn description(profile: &[u8]) -> Option<String> {
             String::from_utf8_lossy(tag.get(12..12usize.checked_add(n)?)?).into_owned()
         }
         b"mluc" => {
-            let field = |i: usize| Some(u32::from_be_bytes(tag.get(i..i + 4)?.try_into().ok()?) as usize);
+            let field =
+                |i: usize| Some(u32::from_be_bytes(tag.get(i..i + 4)?.try_into().ok()?) as usize);
             let (length, start) = (field(20)?, field(24)?);
-            let units = tag.get(start..start.checked_add(length)?)?.chunks_exact(2).map(|c| u16::from_be_bytes([c[0], c[1]]));
+            let units = tag
+                .get(start..start.checked_add(length)?)?
+                .chunks_exact(2)
+                .map(|c| u16::from_be_bytes([c[0], c[1]]));
             String::from_utf16_lossy(&units.collect::<Vec<_>>())
         }
         _ => return None,

@@ -46,7 +46,11 @@ impl PictureSource {
             (None, None) => return missing(&pattern.path(1)),
         };
         let from = numbers.iter().filter(|&&n| n >= start);
-        let frames = from.clone().zip(start..).take_while(|(a, b)| **a == *b).count() as u64;
+        let frames = from
+            .clone()
+            .zip(start..)
+            .take_while(|(a, b)| **a == *b)
+            .count() as u64;
         let end = start + frames;
         let first = picture::open(&pattern.path(start))?;
         let left_out = from.count() as u64 - frames;
@@ -58,16 +62,47 @@ impl PictureSource {
                 last.display()
             )
         });
-        let mut source = Self::new(first, Some(Sequence { pattern, start, next: start + 1, end }), frames, opts);
+        let mut source = Self::new(
+            first,
+            Some(Sequence {
+                pattern,
+                start,
+                next: start + 1,
+                end,
+            }),
+            frames,
+            opts,
+        );
         source.warnings.extend(warning);
         Ok(source)
     }
 
     fn new(first: Picture, rest: Option<Sequence>, frames: u64, opts: &SourceOptions) -> Self {
-        let Picture { frame, format, size: (width, height), color, sar, warnings } = first;
+        let Picture {
+            frame,
+            format,
+            size: (width, height),
+            color,
+            sar,
+            warnings,
+        } = first;
         let fps = opts.fps.unwrap_or(Ratio { num: 25, den: 1 });
-        let info = VideoInfo { width, height, format, fps, sar, color };
-        PictureSource { info, first: Some(frame), rest, frames, warnings, given: Vec::new() }
+        let info = VideoInfo {
+            width,
+            height,
+            format,
+            fps,
+            sar,
+            color,
+        };
+        PictureSource {
+            info,
+            first: Some(frame),
+            rest,
+            frames,
+            warnings,
+            given: Vec::new(),
+        }
     }
 
     fn check(&self, path: &Path, format: PixelFormat, size: (usize, usize)) -> Result<()> {
@@ -95,7 +130,9 @@ impl FrameSource for PictureSource {
         if let Some(frame) = self.first.take() {
             return Ok(Some(frame));
         }
-        let Some(s) = self.rest.as_mut().filter(|s| s.next < s.end) else { return Ok(None) };
+        let Some(s) = self.rest.as_mut().filter(|s| s.next < s.end) else {
+            return Ok(None);
+        };
         let path = s.pattern.path(s.next);
         s.next += 1;
         let p = picture::open(&path)?;
@@ -113,14 +150,27 @@ impl FrameSource for PictureSource {
     }
 
     fn survey(&mut self) -> Result<Survey> {
-        let Some(s) = &self.rest else { return Ok(Survey { frames: Some(1), damage: None }) };
+        let Some(s) = &self.rest else {
+            return Ok(Survey {
+                frames: Some(1),
+                damage: None,
+            });
+        };
         for n in s.start..s.end {
             let path = s.pattern.path(n);
-            if let Err(e) = picture::peek(&path).and_then(|(format, size)| self.check(&path, format, size)) {
-                return Ok(Survey { frames: Some(n - s.start), damage: Some(e) });
+            if let Err(e) =
+                picture::peek(&path).and_then(|(format, size)| self.check(&path, format, size))
+            {
+                return Ok(Survey {
+                    frames: Some(n - s.start),
+                    damage: Some(e),
+                });
             }
         }
-        Ok(Survey { frames: Some(self.frames), damage: None })
+        Ok(Survey {
+            frames: Some(self.frames),
+            damage: None,
+        })
     }
 
     fn take_warnings(&mut self) -> Vec<String> {
@@ -136,6 +186,10 @@ impl FrameSource for PictureSource {
     }
 
     fn takes(&self) -> Takes {
-        Takes { fps: true, start_number: self.rest.is_some(), ..Takes::default() }
+        Takes {
+            fps: true,
+            start_number: self.rest.is_some(),
+            ..Takes::default()
+        }
     }
 }

@@ -1,4 +1,5 @@
-//! PNG files: 8 bits a sample, 16 for deeper pictures, with the colour description that the third edition of PNG has chunks for.
+//! PNG files: 8 bits a sample, 16 for deeper pictures, with the colour description that the third
+//! edition of PNG has chunks for.
 
 use png::chunk::ChunkType;
 use png::{BitDepth, ColorType, EncodingError};
@@ -7,7 +8,8 @@ use nvc::color::ToRgb;
 use nvc::error::{Error, Result};
 use nvc::frame::{Chroma, ColorInfo, Frame, Range, VideoInfo};
 
-/// One picture as a file named `name` in errors. Pictures of 10 bits have samples `v * 65535 / 1023`, rounded.
+/// One picture as a file named `name` in errors. Pictures of 10 bits have samples
+/// `v * 65535 / 1023`, rounded.
 pub fn pack(name: &str, frame: &Frame, info: &VideoInfo, convert: &ToRgb) -> Result<Vec<u8>> {
     let gray = info.format.chroma == Chroma::Gray;
     let deep = info.format.bit_depth > 8;
@@ -16,9 +18,18 @@ pub fn pack(name: &str, frame: &Frame, info: &VideoInfo, convert: &ToRgb) -> Res
     let scaled = |v: u16| (((u32::from(v) * 65535 + max / 2) / max) as u16).to_be_bytes();
     let data = match (gray, deep) {
         (true, false) => frame.planes[0].data.iter().map(|&v| v as u8).collect(),
-        (true, true) => frame.planes[0].data.iter().flat_map(|&v| scaled(v)).collect(),
+        (true, true) => frame.planes[0]
+            .data
+            .iter()
+            .flat_map(|&v| scaled(v))
+            .collect(),
         (false, false) => convert.convert(frame)?.data,
-        (false, true) => convert.convert16(frame)?.data.into_iter().flat_map(u16::to_be_bytes).collect(),
+        (false, true) => convert
+            .convert16(frame)?
+            .data
+            .into_iter()
+            .flat_map(u16::to_be_bytes)
+            .collect(),
     };
     // samples that are not converted keep their range
     let full = !(convert.name() == "identity" && info.color.range == Range::Limited);
@@ -26,8 +37,16 @@ pub fn pack(name: &str, frame: &Frame, info: &VideoInfo, convert: &ToRgb) -> Res
     let write = || {
         let mut bytes = Vec::new();
         let mut encoder = png::Encoder::new(&mut bytes, w, h);
-        encoder.set_color(if gray { ColorType::Grayscale } else { ColorType::Rgb });
-        encoder.set_depth(if deep { BitDepth::Sixteen } else { BitDepth::Eight });
+        encoder.set_color(if gray {
+            ColorType::Grayscale
+        } else {
+            ColorType::Rgb
+        });
+        encoder.set_depth(if deep {
+            BitDepth::Sixteen
+        } else {
+            BitDepth::Eight
+        });
         encoder.set_compression(png::Compression::Fast);
         encoder.set_filter(png::Filter::Adaptive);
         let mut writer = encoder.write_header()?;
@@ -38,7 +57,9 @@ pub fn pack(name: &str, frame: &Frame, info: &VideoInfo, convert: &ToRgb) -> Res
         writer.finish()?;
         Ok(bytes)
     };
-    write().map_err(|e: EncodingError| Error::Unsupported(format!("{name}: packing a {w}x{h} picture: {e}")))
+    write().map_err(|e: EncodingError| {
+        Error::Unsupported(format!("{name}: packing a {w}x{h} picture: {e}"))
+    })
 }
 
 /// Names and payloads of the chunks that describe the colours.
@@ -52,13 +73,27 @@ fn chunks(color: &ColorInfo, full: bool) -> Vec<([u8; 4], Vec<u8>)> {
         (primaries, transfer) => out.push((*b"cICP", vec![primaries, transfer, 0, full.into()])),
     }
     if let Some(m) = color.light.and_then(|l| l.mastering) {
-        let mut p: Vec<u8> = [m.red, m.green, m.blue, m.white].into_iter().flatten().flat_map(u16::to_be_bytes).collect();
-        p.extend([m.max_luminance, m.min_luminance].into_iter().flat_map(u32::to_be_bytes));
+        let mut p: Vec<u8> = [m.red, m.green, m.blue, m.white]
+            .into_iter()
+            .flatten()
+            .flat_map(u16::to_be_bytes)
+            .collect();
+        p.extend(
+            [m.max_luminance, m.min_luminance]
+                .into_iter()
+                .flat_map(u32::to_be_bytes),
+        );
         out.push((*b"mDCV", p));
     }
     if let Some(c) = color.light.and_then(|l| l.content) {
         // units of 0.0001 cd/m2
-        out.push((*b"cLLI", [c.max_cll, c.max_fall].into_iter().flat_map(|v| (u32::from(v) * 10_000).to_be_bytes()).collect()));
+        out.push((
+            *b"cLLI",
+            [c.max_cll, c.max_fall]
+                .into_iter()
+                .flat_map(|v| (u32::from(v) * 10_000).to_be_bytes())
+                .collect(),
+        ));
     }
     out
 }
@@ -68,11 +103,25 @@ mod tests {
     use super::*;
     use nvc::frame::{ContentLight, LightInfo, Mastering, PixelFormat, Ratio, Siting};
 
-    const PQ: ColorInfo = ColorInfo { primaries: 9, transfer: 16, matrix: 9, range: Range::Limited, siting: Siting::TopLeft, light: None };
+    const PQ: ColorInfo = ColorInfo {
+        primaries: 9,
+        transfer: 16,
+        matrix: 9,
+        range: Range::Limited,
+        siting: Siting::TopLeft,
+        light: None,
+    };
 
     fn info(chroma: Chroma, bit_depth: u8, color: ColorInfo) -> VideoInfo {
         let none = Ratio { num: 0, den: 0 };
-        VideoInfo { width: 5, height: 3, format: PixelFormat { chroma, bit_depth }, fps: none, sar: none, color }
+        VideoInfo {
+            width: 5,
+            height: 3,
+            format: PixelFormat { chroma, bit_depth },
+            fps: none,
+            sar: none,
+            color,
+        }
     }
 
     /// Samples from end to end of the range.
@@ -80,7 +129,11 @@ mod tests {
         let mut f = Frame::new(info.format, info.width, info.height);
         let max = u32::from(info.format.max_value());
         for (p, plane) in f.planes.iter_mut().enumerate() {
-            plane.data.iter_mut().enumerate().for_each(|(k, v)| *v = ((k + 4 * p) as u32 * max / 14 % (max + 1)) as u16);
+            plane
+                .data
+                .iter_mut()
+                .enumerate()
+                .for_each(|(k, v)| *v = ((k + 4 * p) as u32 * max / 14 % (max + 1)) as u16);
         }
         f
     }
@@ -104,12 +157,17 @@ mod tests {
 
     /// Depth, layout and samples.
     fn unpacked(file: &[u8]) -> (BitDepth, ColorType, Vec<u16>, png::Info<'static>) {
-        let mut r = png::Decoder::new(std::io::Cursor::new(file)).read_info().unwrap();
+        let mut r = png::Decoder::new(std::io::Cursor::new(file))
+            .read_info()
+            .unwrap();
         let mut data = vec![0; r.output_buffer_size().unwrap()];
         let o = r.next_frame(&mut data).unwrap();
         assert_eq!((o.width, o.height, o.buffer_size()), (5, 3, data.len()));
         let samples = match o.bit_depth {
-            BitDepth::Sixteen => data.chunks(2).map(|b| u16::from_be_bytes([b[0], b[1]])).collect(),
+            BitDepth::Sixteen => data
+                .chunks(2)
+                .map(|b| u16::from_be_bytes([b[0], b[1]]))
+                .collect(),
             _ => data.iter().map(|&v| v.into()).collect(),
         };
         (o.bit_depth, o.color_type, samples, r.info().clone())
@@ -125,11 +183,17 @@ mod tests {
             let (x, y) = (k % 5, k / 5);
             let at = |p: usize, x: usize, y: usize| f64::from(f.planes[p].row(y)[x]);
             let luma = (at(0, x, y) - 64.0) / 876.0;
-            let (cb, cr) = ((at(1, x / 2, y / 2) - 512.0) / 896.0, (at(2, x / 2, y / 2) - 512.0) / 896.0);
+            let (cb, cr) = (
+                (at(1, x / 2, y / 2) - 512.0) / 896.0,
+                (at(2, x / 2, y / 2) - 512.0) / 896.0,
+            );
             let (r, b) = (luma + 1.4746 * cr, luma + 1.8814 * cb);
             let g = (luma - 0.2627 * r - 0.0593 * b) / 0.678;
             for (&got, want) in got.iter().zip([r, g, b]) {
-                assert!((f64::from(got) - (want * 65535.0).clamp(0.0, 65535.0)).abs() < 0.51, "pixel {k}: {got:?}, {want}");
+                assert!(
+                    (f64::from(got) - (want * 65535.0).clamp(0.0, 65535.0)).abs() < 0.51,
+                    "pixel {k}: {got:?}, {want}"
+                );
             }
         }
     }
@@ -146,38 +210,96 @@ mod tests {
             let f = frame(&i);
             let (depth, color, samples, _) = unpacked(&packed(&i));
             assert_eq!((depth, color), wanted);
-            let scale = if bit_depth == 8 { 1.0 } else { 65535.0 / 1023.0 };
-            let order: &[usize] = if chroma == Chroma::Gray { &[0] } else { &[2, 0, 1] };
+            let scale = if bit_depth == 8 {
+                1.0
+            } else {
+                65535.0 / 1023.0
+            };
+            let order: &[usize] = if chroma == Chroma::Gray {
+                &[0]
+            } else {
+                &[2, 0, 1]
+            };
             let planes = (0..15).flat_map(|k| order.iter().map(move |&p| (p, k)));
-            let wanted: Vec<u16> = planes.map(|(p, k)| (f64::from(f.planes[p].data[k]) * scale).round() as u16).collect();
+            let wanted: Vec<u16> = planes
+                .map(|(p, k)| (f64::from(f.planes[p].data[k]) * scale).round() as u16)
+                .collect();
             assert_eq!(samples, wanted, "{}", i.format.name());
         }
         let i = info(Chroma::Yuv420, 8, PQ);
         let wanted = ToRgb::new(&i).convert(&frame(&i)).unwrap().data;
-        assert_eq!(unpacked(&packed(&i)).2, wanted.into_iter().map(u16::from).collect::<Vec<_>>());
+        assert_eq!(
+            unpacked(&packed(&i)).2,
+            wanted.into_iter().map(u16::from).collect::<Vec<_>>()
+        );
     }
 
     #[test]
     fn colours_are_named() {
-        let srgb = ColorInfo { primaries: 1, transfer: 13, range: Range::Full, ..ColorInfo::UNSPECIFIED };
-        let half = ColorInfo { primaries: 2, transfer: 1, ..ColorInfo::UNSPECIFIED };
+        let srgb = ColorInfo {
+            primaries: 1,
+            transfer: 13,
+            range: Range::Full,
+            ..ColorInfo::UNSPECIFIED
+        };
+        let half = ColorInfo {
+            primaries: 2,
+            transfer: 1,
+            ..ColorInfo::UNSPECIFIED
+        };
         for (chroma, color, cicp, is_srgb) in [
             (Chroma::Yuv420, PQ, Some(&[9, 16, 0, 1]), false),
             (Chroma::Yuv420, half, Some(&[2, 1, 0, 1]), false),
             (Chroma::Rgb, srgb, None, true),
-            (Chroma::Yuv444, ColorInfo { range: Range::Limited, ..srgb }, None, true),
+            (
+                Chroma::Yuv444,
+                ColorInfo {
+                    range: Range::Limited,
+                    ..srgb
+                },
+                None,
+                true,
+            ),
             // not converted, so still limited
-            (Chroma::Gray, ColorInfo { range: Range::Limited, ..srgb }, Some(&[1, 13, 0, 0]), false),
+            (
+                Chroma::Gray,
+                ColorInfo {
+                    range: Range::Limited,
+                    ..srgb
+                },
+                Some(&[1, 13, 0, 0]),
+                false,
+            ),
             (Chroma::Gray, PQ, Some(&[9, 16, 0, 0]), false),
-            (Chroma::Gray, ColorInfo { range: Range::Full, ..PQ }, Some(&[9, 16, 0, 1]), false),
+            (
+                Chroma::Gray,
+                ColorInfo {
+                    range: Range::Full,
+                    ..PQ
+                },
+                Some(&[9, 16, 0, 1]),
+                false,
+            ),
             (Chroma::Yuv444, ColorInfo::UNSPECIFIED, None, false),
         ] {
             let file = packed(&info(chroma, 10, color));
             assert_eq!(chunk(&file, b"cICP"), cicp.map(|c| &c[..]), "{color:?}");
-            assert_eq!(chunk(&file, b"sRGB"), is_srgb.then_some(&[0][..]), "{color:?}");
+            assert_eq!(
+                chunk(&file, b"sRGB"),
+                is_srgb.then_some(&[0][..]),
+                "{color:?}"
+            );
             let read = unpacked(&file).3;
-            assert_eq!((read.coding_independent_code_points.is_some(), read.srgb.is_some()), (cicp.is_some(), is_srgb));
-            assert!(read.mastering_display_color_volume.is_none() && read.content_light_level.is_none());
+            assert_eq!(
+                (
+                    read.coding_independent_code_points.is_some(),
+                    read.srgb.is_some()
+                ),
+                (cicp.is_some(), is_srgb)
+            );
+            assert!(
+                read.mastering_display_color_volume.is_none() && read.content_light_level.is_none()
+            );
         }
     }
 
@@ -191,8 +313,21 @@ mod tests {
             max_luminance: 10_000_000,
             min_luminance: 50,
         };
-        let light = LightInfo { mastering: Some(mastering), content: Some(ContentLight { max_cll: 65535, max_fall: 400 }) };
-        let file = packed(&info(Chroma::Yuv420, 10, ColorInfo { light: Some(light), ..PQ }));
+        let light = LightInfo {
+            mastering: Some(mastering),
+            content: Some(ContentLight {
+                max_cll: 65535,
+                max_fall: 400,
+            }),
+        };
+        let file = packed(&info(
+            Chroma::Yuv420,
+            10,
+            ColorInfo {
+                light: Some(light),
+                ..PQ
+            },
+        ));
         let read = unpacked(&file).3;
         let m = read.mastering_display_color_volume.unwrap();
         let xy = |p: (png::ScaledFloat, png::ScaledFloat)| [p.0.into_scaled(), p.1.into_scaled()];
@@ -203,6 +338,9 @@ mod tests {
         assert_eq!(xy(m.chromaticities.white), [31270, 32900]);
         assert_eq!((m.max_luminance, m.min_luminance), (10_000_000, 50));
         let c = read.content_light_level.unwrap();
-        assert_eq!((c.max_content_light_level, c.max_frame_average_light_level), (655_350_000, 4_000_000));
+        assert_eq!(
+            (c.max_content_light_level, c.max_frame_average_light_level),
+            (655_350_000, 4_000_000)
+        );
     }
 }

@@ -6,8 +6,8 @@ use super::{BoxedSource, FrameSource, Survey, Takes};
 use nvc::error::{Error, Result};
 use nvc::frame::{Frame, VideoInfo};
 
-/// Part of a source: pictures `range.start..range.end`. An end beyond the source's is its end; a start beyond it
-/// is an [`Error::Parameter`].
+/// Part of a source: pictures `range.start..range.end`. An end beyond the source's is its end; a
+/// start beyond it is an [`Error::Parameter`].
 pub struct SourceRange {
     inner: BoxedSource,
     range: Range<u64>,
@@ -18,9 +18,16 @@ impl SourceRange {
     /// Limits `inner` to a half-open, non-empty range.
     pub fn new(inner: BoxedSource, range: Range<u64>) -> Result<Self> {
         if range.is_empty() {
-            return Err(Error::Parameter(format!("frames {}..{}: the range is half open and must not be empty", range.start, range.end)));
+            return Err(Error::Parameter(format!(
+                "frames {}..{}: the range is half open and must not be empty",
+                range.start, range.end
+            )));
         }
-        Ok(SourceRange { inner, range, next: 0 })
+        Ok(SourceRange {
+            inner,
+            range,
+            next: 0,
+        })
     }
 }
 
@@ -36,12 +43,19 @@ impl FrameSource for SourceRange {
         if self.next >= self.range.end {
             return Ok(None);
         }
-        let frame = if self.next < self.range.start { None } else { self.inner.read()? };
+        let frame = if self.next < self.range.start {
+            None
+        } else {
+            self.inner.read()?
+        };
         if frame.is_some() {
             self.next += 1;
         } else if self.next <= self.range.start {
             let Range { start, end } = self.range;
-            return Err(Error::Parameter(format!("frames {start}..{end}: the source has only {}", self.next)));
+            return Err(Error::Parameter(format!(
+                "frames {start}..{end}: the source has only {}",
+                self.next
+            )));
         } else {
             self.range.end = self.next;
         }
@@ -49,7 +63,8 @@ impl FrameSource for SourceRange {
     }
 
     fn skip(&mut self, n: u64) -> Result<u64> {
-        // the first picture of the range is read: whether it is there decides whether the range is sound
+        // the first picture of the range is read: whether it is there decides whether the range is
+        // sound
         if n == 0 || self.read()?.is_none() {
             return Ok(0);
         }
@@ -60,7 +75,9 @@ impl FrameSource for SourceRange {
     }
 
     fn frames_hint(&self) -> Option<u64> {
-        self.inner.frames_hint().map(|n| self.range.end.min(n).saturating_sub(self.range.start))
+        self.inner
+            .frames_hint()
+            .map(|n| self.range.end.min(n).saturating_sub(self.range.start))
     }
 
     fn survey(&mut self) -> Result<Survey> {
@@ -68,7 +85,10 @@ impl FrameSource for SourceRange {
         let within = |n: u64| self.range.end.min(n).saturating_sub(self.range.start);
         // damage behind the range is none of its
         let damage = damage.filter(|_| frames.is_none_or(|n| n < self.range.end));
-        Ok(Survey { frames: frames.map(within), damage })
+        Ok(Survey {
+            frames: frames.map(within),
+            damage,
+        })
     }
 
     fn take_warnings(&mut self) -> Vec<String> {
@@ -91,7 +111,12 @@ pub struct KeepGoing {
 impl KeepGoing {
     /// Keeps what `inner` gives before it fails.
     pub fn new(inner: BoxedSource) -> Self {
-        KeepGoing { inner, frames: 0, ended: false, warnings: Vec::new() }
+        KeepGoing {
+            inner,
+            frames: 0,
+            ended: false,
+            warnings: Vec::new(),
+        }
     }
 
     fn end(&mut self, e: Error) -> Result<()> {
@@ -101,7 +126,9 @@ impl KeepGoing {
         }
         self.ended = true;
         let frames = self.frames;
-        self.warnings.push(format!("damaged after {frames} frames, which are kept (--keep-going): {e}"));
+        self.warnings.push(format!(
+            "damaged after {frames} frames, which are kept (--keep-going): {e}"
+        ));
         Ok(())
     }
 }
@@ -132,8 +159,14 @@ impl FrameSource for KeepGoing {
         let survey = self.inner.survey()?;
         match (survey.damage, survey.frames) {
             // the damage is told when it is reached
-            (Some(e), Some(0)) => Ok(Survey { frames: Some(0), damage: Some(e) }),
-            (_, frames) => Ok(Survey { frames, damage: None }),
+            (Some(e), Some(0)) => Ok(Survey {
+                frames: Some(0),
+                damage: Some(e),
+            }),
+            (_, frames) => Ok(Survey {
+                frames,
+                damage: None,
+            }),
         }
     }
 

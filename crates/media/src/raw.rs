@@ -26,7 +26,10 @@ pub struct RawSource<R> {
 impl RawSource<BufReader<File>> {
     /// A raw file, with the geometry of `opts` or of its name.
     pub fn from_file(file: File, name: &str, opts: &SourceOptions) -> Result<Self> {
-        let total = file.metadata().map_err(|e| Error::io(format!("opening {name}"), e))?.len();
+        let total = file
+            .metadata()
+            .map_err(|e| Error::io(format!("opening {name}"), e))?
+            .len();
         Ok(RawSource::new(BufReader::new(file), name, Some(total), opts)?.seekable())
     }
 
@@ -40,7 +43,8 @@ impl RawSource<BufReader<File>> {
 }
 
 impl<R: Read + Seek> RawSource<R> {
-    /// Pictures are passed over by seeking, if the length is known. The reader stands at the first picture, at byte 0.
+    /// Pictures are passed over by seeking, if the length is known. The reader stands at the first
+    /// picture, at byte 0.
     pub fn seekable(mut self) -> Self {
         self.seek = Some(|r, byte| r.seek(SeekFrom::Start(byte)));
         self
@@ -48,9 +52,9 @@ impl<R: Read + Seek> RawSource<R> {
 }
 
 impl<R: Read> RawSource<R> {
-    /// Takes the geometry from `opts`, and what that leaves open from the name (`Beauty_1920x1080_120fps_420_8bit_YUV.yuv`).
-    /// A size is required; the format defaults to yuv420p and the rate to 25. `total` is the length of the whole file where
-    /// known.
+    /// Takes the geometry from `opts`, and what that leaves open from the name
+    /// (`Beauty_1920x1080_120fps_420_8bit_YUV.yuv`). A size is required; the format defaults to
+    /// yuv420p and the rate to 25. `total` is the length of the whole file where known.
     pub fn new(reader: R, name: &str, total: Option<u64>, opts: &SourceOptions) -> Result<Self> {
         let (opts, note) = Named::parse(name).fill(opts, name)?;
         let (width, height) = opts.size_in.ok_or_else(|| {
@@ -58,7 +62,9 @@ impl<R: Read> RawSource<R> {
             Error::Parameter(format!("{name}: {what}"))
         })?;
         if width == 0 || height == 0 {
-            return Err(Error::Parameter(format!("{name}: --size-in {width}x{height} (both sides 1..={MAX_SIDE})")));
+            return Err(Error::Parameter(format!(
+                "{name}: --size-in {width}x{height} (both sides 1..={MAX_SIDE})"
+            )));
         }
         let info = VideoInfo {
             width,
@@ -76,12 +82,29 @@ impl<R: Read> RawSource<R> {
     /// A source of known geometry.
     pub fn with_info(reader: R, name: &str, total: Option<u64>, info: &VideoInfo) -> Result<Self> {
         check_size(name, info.width, info.height)?;
-        Ok(RawSource { name: name.into(), info: *info, reader, total, at: 0, raw: Vec::new(), seek: None, notes: Vec::new() })
+        Ok(RawSource {
+            name: name.into(),
+            info: *info,
+            reader,
+            total,
+            at: 0,
+            raw: Vec::new(),
+            seek: None,
+            notes: Vec::new(),
+        })
     }
 
     /// The last frame, at byte `start`, has only `got` bytes.
     fn torn(&self, start: u64, got: u64) -> Error {
-        let (want, VideoInfo { width, height, format, .. }) = (self.frame_bytes(), self.info);
+        let (
+            want,
+            VideoInfo {
+                width,
+                height,
+                format,
+                ..
+            },
+        ) = (self.frame_bytes(), self.info);
         let whole = start / want;
         let what = format!(
             "the last frame has {got} of {want} bytes, after {whole} whole frames; are they really {} of {width}x{height}?",
@@ -91,7 +114,9 @@ impl<R: Read> RawSource<R> {
     }
 
     fn frame_bytes(&self) -> u64 {
-        self.info.format.frame_bytes(self.info.width, self.info.height) as u64
+        self.info
+            .format
+            .frame_bytes(self.info.width, self.info.height) as u64
     }
 }
 
@@ -105,9 +130,14 @@ impl<R: Read> FrameSource for RawSource<R> {
         self.raw.clear();
         if let Some(total) = self.total {
             // exactly one frame, instead of what doubling makes of it
-            self.raw.reserve_exact(want.min(total.saturating_sub(self.at) as usize));
+            self.raw
+                .reserve_exact(want.min(total.saturating_sub(self.at) as usize));
         }
-        let got = self.reader.by_ref().take(want as u64).read_to_end(&mut self.raw);
+        let got = self
+            .reader
+            .by_ref()
+            .take(want as u64)
+            .read_to_end(&mut self.raw);
         let got = got.map_err(|e| Error::io(format!("reading {}", self.name), e))?;
         if got == 0 {
             return Ok(None);
@@ -117,7 +147,14 @@ impl<R: Read> FrameSource for RawSource<R> {
         if got < want {
             return Err(self.torn(start, got as u64));
         }
-        Frame::read_raw(self.info.format, self.info.width, self.info.height, &self.raw).map(Some).map_err(|e| match e {
+        Frame::read_raw(
+            self.info.format,
+            self.info.width,
+            self.info.height,
+            &self.raw,
+        )
+        .map(Some)
+        .map_err(|e| match e {
             Error::Format { offset, what } => Error::source(&self.name, start + offset, what),
             e => e,
         })
@@ -133,7 +170,8 @@ impl<R: Read> FrameSource for RawSource<R> {
             passed = n.min(total.saturating_sub(self.at) / self.frame_bytes());
             let to = self.at + passed * self.frame_bytes();
             if passed > 0 {
-                self.at = seek(&mut self.reader, to).map_err(|e| Error::io(format!("seeking in {}", self.name), e))?;
+                self.at = seek(&mut self.reader, to)
+                    .map_err(|e| Error::io(format!("seeking in {}", self.name), e))?;
             }
         }
         while passed < n && self.read()?.is_some() {
@@ -143,9 +181,14 @@ impl<R: Read> FrameSource for RawSource<R> {
     }
 
     fn survey(&mut self) -> Result<Survey> {
-        let Some(total) = self.total else { return Ok(Survey::unknown()) };
+        let Some(total) = self.total else {
+            return Ok(Survey::unknown());
+        };
         let (frames, rest) = (total / self.frame_bytes(), total % self.frame_bytes());
-        Ok(Survey { frames: Some(frames), damage: (rest > 0).then(|| self.torn(total - rest, rest)) })
+        Ok(Survey {
+            frames: Some(frames),
+            damage: (rest > 0).then(|| self.torn(total - rest, rest)),
+        })
     }
 
     fn take_warnings(&mut self) -> Vec<String> {
@@ -153,7 +196,11 @@ impl<R: Read> FrameSource for RawSource<R> {
     }
 
     fn takes(&self) -> Takes {
-        Takes { geometry: true, fps: true, ..Takes::default() }
+        Takes {
+            geometry: true,
+            fps: true,
+            ..Takes::default()
+        }
     }
 }
 
@@ -167,7 +214,11 @@ pub struct RawSink {
 impl RawSink {
     /// A sink for frames of `info`'s geometry.
     pub fn new(out: Output, info: &VideoInfo) -> Self {
-        RawSink { info: *info, out, raw: Vec::new() }
+        RawSink {
+            info: *info,
+            out,
+            raw: Vec::new(),
+        }
     }
 }
 
@@ -190,19 +241,36 @@ mod tests {
 
     #[test]
     fn size_is_required_and_tail_is_an_error() {
-        let e = RawSource::new(&b""[..], "a.yuv", None, &SourceOptions::default()).err().unwrap();
-        assert!(matches!(&e, Error::Parameter(m) if m.contains("--size-in")), "{e}");
-        let opts = SourceOptions { size_in: Some((2, 2)), ..Default::default() };
+        let e = RawSource::new(&b""[..], "a.yuv", None, &SourceOptions::default())
+            .err()
+            .unwrap();
+        assert!(
+            matches!(&e, Error::Parameter(m) if m.contains("--size-in")),
+            "{e}"
+        );
+        let opts = SourceOptions {
+            size_in: Some((2, 2)),
+            ..Default::default()
+        };
         let mut s = RawSource::new(&[7u8; 10][..], "a.yuv", Some(10), &opts).unwrap();
         assert_eq!(s.frames_hint(), Some(1));
         assert_eq!(s.read().unwrap().unwrap().planes[2].data, [7]);
-        assert!(matches!(s.read(), Err(Error::Source { offset: Some(6), .. })));
+        assert!(matches!(
+            s.read(),
+            Err(Error::Source {
+                offset: Some(6),
+                ..
+            })
+        ));
         assert_eq!(s.survey().unwrap().frames, Some(1));
         assert!(s.survey().unwrap().damage.is_some());
     }
 
     /// Counts the bytes that are read.
-    struct Watched(std::io::Cursor<Vec<u8>>, std::sync::Arc<std::sync::atomic::AtomicUsize>);
+    struct Watched(
+        std::io::Cursor<Vec<u8>>,
+        std::sync::Arc<std::sync::atomic::AtomicUsize>,
+    );
 
     impl Read for Watched {
         fn read(&mut self, buf: &mut [u8]) -> std::io::Result<usize> {
@@ -221,12 +289,21 @@ mod tests {
     #[test]
     fn passing_over_frames_seeks() {
         let read = std::sync::Arc::<std::sync::atomic::AtomicUsize>::default();
-        let opts = SourceOptions { size_in: Some((4, 4)), ..Default::default() };
+        let opts = SourceOptions {
+            size_in: Some((4, 4)),
+            ..Default::default()
+        };
         let source = |tail: usize| {
             let bytes: Vec<u8> = (0..10 * 24 + tail).map(|i| (i / 24) as u8).collect();
             let total = Some(bytes.len() as u64);
             read.store(0, std::sync::atomic::Ordering::Relaxed);
-            RawSource::new(Watched(std::io::Cursor::new(bytes), read.clone()), "a.yuv", total, &opts).unwrap()
+            RawSource::new(
+                Watched(std::io::Cursor::new(bytes), read.clone()),
+                "a.yuv",
+                total,
+                &opts,
+            )
+            .unwrap()
         };
         let mut s = source(0).seekable();
         assert_eq!(s.skip(7).unwrap(), 7);
@@ -239,7 +316,19 @@ mod tests {
         assert_eq!(s.skip(7).unwrap(), 7);
         assert_eq!(read.load(std::sync::atomic::Ordering::Relaxed), 7 * 24);
         // and a torn frame is noticed either way
-        assert!(matches!(source(5).seekable().skip(11), Err(Error::Source { offset: Some(240), .. })));
-        assert!(matches!(source(5).skip(11), Err(Error::Source { offset: Some(240), .. })));
+        assert!(matches!(
+            source(5).seekable().skip(11),
+            Err(Error::Source {
+                offset: Some(240),
+                ..
+            })
+        ));
+        assert!(matches!(
+            source(5).skip(11),
+            Err(Error::Source {
+                offset: Some(240),
+                ..
+            })
+        ));
     }
 }

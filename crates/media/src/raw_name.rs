@@ -1,4 +1,5 @@
-//! What the names of raw files say: `Beauty_1920x1080_120fps_420_8bit_YUV.yuv`, `BasketballPass_416x240_50.yuv`.
+//! What the names of raw files say: `Beauty_1920x1080_120fps_420_8bit_YUV.yuv`,
+//! `BasketballPass_416x240_50.yuv`.
 
 use super::{SourceOptions, extension};
 use nvc::error::{Error, Result};
@@ -33,16 +34,27 @@ impl Named {
     /// Reads the parts of a file's name between `_`, `-` and spaces.
     pub fn parse(name: &str) -> Named {
         let mut named = Named::default();
-        let Some(stem) = std::path::Path::new(name).file_stem().map(|s| s.to_string_lossy().to_lowercase()) else { return named };
+        let Some(stem) = std::path::Path::new(name)
+            .file_stem()
+            .map(|s| s.to_string_lossy().to_lowercase())
+        else {
+            return named;
+        };
         let mut bare_rate: Option<Ratio> = None;
         let mut after_size = false;
         for part in stem.split(['_', '-', ' ']) {
             let number = |end: &str| part.strip_suffix(end).and_then(|n| n.parse::<u32>().ok());
-            let size = part.split_once('x').and_then(|(w, h)| Some((w.parse().ok()?, h.parse().ok()?)));
+            let size = part
+                .split_once('x')
+                .and_then(|(w, h)| Some((w.parse().ok()?, h.parse().ok()?)));
             let was_after_size = std::mem::replace(&mut after_size, size.is_some());
             if let Some(size) = size {
                 add(&mut named.sizes, size);
-            } else if let Some(rate) = part.strip_suffix("fps").or(part.strip_suffix("hz")).and_then(|t| t.parse().ok()) {
+            } else if let Some(rate) = part
+                .strip_suffix("fps")
+                .or(part.strip_suffix("hz"))
+                .and_then(|t| t.parse().ok())
+            {
                 add(&mut named.rates, rate);
             } else if let Some(depth) = number("bits").or(number("bit")).or(number("b")) {
                 add(&mut named.depths, depth);
@@ -66,10 +78,17 @@ impl Named {
         named
     }
 
-    /// Completes options with what the name says; a sentence about what was taken from it, if anything was.
-    pub fn fill(&self, opts: &SourceOptions, name: &str) -> Result<(SourceOptions, Option<String>)> {
+    /// Completes options with what the name says; a sentence about what was taken from it, if
+    /// anything was.
+    pub fn fill(
+        &self,
+        opts: &SourceOptions,
+        name: &str,
+    ) -> Result<(SourceOptions, Option<String>)> {
         let ambiguous = |what: &str, values: String, option: &str| {
-            Err(Error::Parameter(format!("{name}: the name gives more than one {what} ({values}); say which with {option}")))
+            Err(Error::Parameter(format!(
+                "{name}: the name gives more than one {what} ({values}); say which with {option}"
+            )))
         };
         let mut opts = opts.clone();
         let mut taken = Vec::new();
@@ -80,7 +99,13 @@ impl Named {
                     opts.size_in = Some((w, h));
                     taken.push(format!("{w}x{h}"));
                 }
-                _ => return ambiguous("size", join(&self.sizes, |(w, h)| format!("{w}x{h}")), "--size-in"),
+                _ => {
+                    return ambiguous(
+                        "size",
+                        join(&self.sizes, |(w, h)| format!("{w}x{h}")),
+                        "--size-in",
+                    );
+                }
             }
         }
         if opts.fps.is_none() {
@@ -99,20 +124,29 @@ impl Named {
             opts.pix_fmt = Some(format);
             taken.push(format.name().into());
         }
-        let note = (!taken.is_empty()).then(|| format!("taken from the name: {}", taken.join(", ")));
+        let note =
+            (!taken.is_empty()).then(|| format!("taken from the name: {}", taken.join(", ")));
         Ok((opts, note))
     }
 
     fn format(&self, name: &str) -> Result<Option<PixelFormat>> {
         let mut formats: Vec<PixelFormat> = self.formats.clone();
         if formats.is_empty() && !(self.chromas.is_empty() && self.depths.is_empty()) {
-            for chroma in if self.chromas.is_empty() { &[Some(Chroma::Yuv420)][..] } else { &self.chromas } {
+            for chroma in if self.chromas.is_empty() {
+                &[Some(Chroma::Yuv420)][..]
+            } else {
+                &self.chromas
+            } {
                 let Some(chroma) = *chroma else {
                     return Err(Error::Unsupported(format!(
                         "{name}: the name says 4:2:2 (known: 4:2:0 and 4:4:4; --pix-fmt says otherwise)"
                     )));
                 };
-                for depth in if self.depths.is_empty() { &[8][..] } else { &self.depths } {
+                for depth in if self.depths.is_empty() {
+                    &[8][..]
+                } else {
+                    &self.depths
+                } {
                     let bit_depth = u8::try_from(*depth).ok().filter(|d| [8, 10].contains(d)).ok_or_else(|| {
                         Error::Unsupported(format!(
                             "{name}: the name says {depth} bits a sample (known: 8 and 10; --pix-fmt says otherwise)"
@@ -127,14 +161,20 @@ impl Named {
             [format] => Ok(Some(format)),
             _ => {
                 let values = join(&formats, |f| f.name().into());
-                Err(Error::Parameter(format!("{name}: the name gives more than one format ({values}); say which with --pix-fmt")))
+                Err(Error::Parameter(format!(
+                    "{name}: the name gives more than one format ({values}); say which with --pix-fmt"
+                )))
             }
         }
     }
 }
 
 fn rate_text(r: Ratio) -> String {
-    if r.den == 1 { r.num.to_string() } else { format!("{}/{}", r.num, r.den) }
+    if r.den == 1 {
+        r.num.to_string()
+    } else {
+        format!("{}/{}", r.num, r.den)
+    }
 }
 
 fn join<T>(values: &[T], text: impl Fn(&T) -> String) -> String {
@@ -148,22 +188,48 @@ mod tests {
     fn filled(name: &str) -> Result<String> {
         let (o, _) = Named::parse(name).fill(&SourceOptions::default(), name)?;
         let text = |v: Option<String>| v.unwrap_or("-".into());
-        let (size, rate) = (o.size_in.map(|(w, h)| format!("{w}x{h}")), o.fps.map(rate_text));
-        Ok(format!("{} {} {}", text(size), text(rate), text(o.pix_fmt.map(|f| f.name().into()))))
+        let (size, rate) = (
+            o.size_in.map(|(w, h)| format!("{w}x{h}")),
+            o.fps.map(rate_text),
+        );
+        Ok(format!(
+            "{} {} {}",
+            text(size),
+            text(rate),
+            text(o.pix_fmt.map(|f| f.name().into()))
+        ))
     }
 
     #[test]
     fn names_of_the_usual_sequences() {
         for (name, says) in [
-            ("Beauty_1920x1080_120fps_420_8bit_YUV.yuv", "1920x1080 120 yuv420p"),
-            ("/d_4x4/street_1920x1080_25fps_420_8bit_YUV_8f.yuv", "1920x1080 25 yuv420p"),
+            (
+                "Beauty_1920x1080_120fps_420_8bit_YUV.yuv",
+                "1920x1080 120 yuv420p",
+            ),
+            (
+                "/d_4x4/street_1920x1080_25fps_420_8bit_YUV_8f.yuv",
+                "1920x1080 25 yuv420p",
+            ),
             ("CiscoVT2people_320x192_12fps_9f.yuv", "320x192 12 -"),
             ("BasketballPass_416x240_50.yuv", "416x240 50 -"),
             ("Johnny_1280x720_60.yuv", "1280x720 60 -"),
-            ("x_1920x1080_120fps_420_10bit_YUV.yuv", "1920x1080 120 yuv420p10le"),
-            ("DucksAndLegs_1920x1080_30_10bit_444.yuv", "1920x1080 30 yuv444p10le"),
-            ("MarketPlace_1920x1080_60fps_10bit_420_1f.yuv", "1920x1080 60 yuv420p10le"),
-            ("a-640x360-29.97fps-yuv444p.yuv", "640x360 30000/1001 yuv444p"),
+            (
+                "x_1920x1080_120fps_420_10bit_YUV.yuv",
+                "1920x1080 120 yuv420p10le",
+            ),
+            (
+                "DucksAndLegs_1920x1080_30_10bit_444.yuv",
+                "1920x1080 30 yuv444p10le",
+            ),
+            (
+                "MarketPlace_1920x1080_60fps_10bit_420_1f.yuv",
+                "1920x1080 60 yuv420p10le",
+            ),
+            (
+                "a-640x360-29.97fps-yuv444p.yuv",
+                "640x360 30000/1001 yuv444p",
+            ),
             ("foreman_352x288_420.yuv", "352x288 - yuv420p"),
             ("a_64x64_60fps_30.yuv", "64x64 60 -"),
             ("videoSRC05_1920x1080_25.yuv", "1920x1080 25 -"),
@@ -195,7 +261,10 @@ mod tests {
                 ..SourceOptions::default()
             };
             let (o, note) = Named::parse(name).fill(&opts, name).unwrap();
-            assert_eq!((o.size_in, o.pix_fmt, o.fps, note), (opts.size_in, opts.pix_fmt, opts.fps, None));
+            assert_eq!(
+                (o.size_in, o.pix_fmt, o.fps, note),
+                (opts.size_in, opts.pix_fmt, opts.fps, None)
+            );
         }
     }
 }

@@ -2,7 +2,10 @@
 
 use std::path::Path;
 
-use super::{BoxedSink, FrameSink, ImageSink, Md5Sink, Output, Packing, RawSink, Y4mSink, extension, is_stdout};
+use super::{
+    BoxedSink, FrameSink, ImageSink, Md5Sink, Output, Packing, RawSink, Y4mSink, extension,
+    is_stdout,
+};
 use nvc::error::{Error, Result};
 use nvc::frame::{Frame, VideoInfo};
 
@@ -34,13 +37,18 @@ impl std::str::FromStr for SinkFormat {
             "jpg" | "jpeg" => SinkFormat::Jpeg,
             "md5" => SinkFormat::Md5,
             "null" => SinkFormat::Null,
-            _ => return Err(Error::Parameter(format!("output format '{name}' (known: y4m, yuv, png, jpg, md5, null)"))),
+            _ => {
+                return Err(Error::Parameter(format!(
+                    "output format '{name}' (known: y4m, yuv, png, jpg, md5, null)"
+                )));
+            }
         })
     }
 }
 
 impl SinkFormat {
-    /// What is written to `path` unless told otherwise: by its extension; y4m to stdout (`-`), nothing to `null:`.
+    /// What is written to `path` unless told otherwise: by its extension; y4m to stdout (`-`),
+    /// nothing to `null:`.
     pub fn of(path: &Path, asked: Option<SinkFormat>) -> Result<Self> {
         if path == Path::new("null:") && asked != Some(SinkFormat::Md5) {
             return Ok(SinkFormat::Null);
@@ -79,19 +87,27 @@ pub fn not_held(format: SinkFormat, info: &VideoInfo) -> Option<String> {
         SinkFormat::Jpeg if bright => ("JPEG", "8 bits a sample and no such colour description"),
         _ => return None,
     };
-    Some(format!("the pictures are of high dynamic range, and {name} holds {lost}; nvc info tells them"))
+    Some(format!(
+        "the pictures are of high dynamic range, and {name} holds {lost}; nvc info tells them"
+    ))
 }
 
-/// Opens `path` for writing: `-` is stdout (y4m unless told otherwise), `null:` takes frames and keeps nothing;
-/// `format` overrides the extension.
-pub fn open_sink(path: impl AsRef<Path>, format: Option<SinkFormat>, info: &VideoInfo) -> Result<BoxedSink> {
+/// Opens `path` for writing: `-` is stdout (y4m unless told otherwise), `null:` takes frames and
+/// keeps nothing; `format` overrides the extension.
+pub fn open_sink(
+    path: impl AsRef<Path>,
+    format: Option<SinkFormat>,
+    info: &VideoInfo,
+) -> Result<BoxedSink> {
     let path = path.as_ref();
     Ok(match SinkFormat::of(path, format)? {
         SinkFormat::Y4m => Box::new(Y4mSink::new(Output::create(path)?, info)?),
         SinkFormat::Yuv => Box::new(RawSink::new(Output::create(path)?, info)),
         SinkFormat::Png => Box::new(ImageSink::new(path, Packing::Png, info)?),
         SinkFormat::Jpeg => Box::new(ImageSink::new(path, Packing::Jpeg, info)?),
-        SinkFormat::Md5 if is_stdout(path) || path == Path::new("null:") => Box::new(Md5Sink::new(None, info)),
+        SinkFormat::Md5 if is_stdout(path) || path == Path::new("null:") => {
+            Box::new(Md5Sink::new(None, info))
+        }
         SinkFormat::Md5 => Box::new(Md5Sink::new(Some(Output::create(path)?), info)),
         SinkFormat::Null => Box::new(NullSink),
     })

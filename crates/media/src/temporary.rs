@@ -1,4 +1,5 @@
-//! Files under temporary names, and temporary folders: gone when dropped, and when the program is told to end.
+//! Files under temporary names, and temporary folders: gone when dropped, and when the program is
+//! told to end.
 
 use std::fs::{self, File};
 use std::io;
@@ -14,10 +15,13 @@ fn there() -> MutexGuard<'static, Vec<PathBuf>> {
     THERE.lock().unwrap_or_else(|e| e.into_inner())
 }
 
-/// Removes all temporary files and folders, for an end without destructors. Holds back those who would create more.
+/// Removes all temporary files and folders, for an end without destructors. Holds back those who
+/// would create more.
 pub fn remove_all() {
     let mut paths = there();
-    paths.drain(..).for_each(|p| drop(fs::remove_file(&p).or_else(|_| fs::remove_dir_all(&p))));
+    paths
+        .drain(..)
+        .for_each(|p| drop(fs::remove_file(&p).or_else(|_| fs::remove_dir_all(&p))));
     std::mem::forget(paths);
 }
 
@@ -28,7 +32,8 @@ pub struct Temporary {
 }
 
 impl Temporary {
-    /// Creates `NAME.XXXXXX.part` beside `target`, with the access rights that `target` has or a new file gets.
+    /// Creates `NAME.XXXXXX.part` beside `target`, with the access rights that `target` has or a
+    /// new file gets.
     pub fn create(target: &Path) -> io::Result<(Self, File)> {
         let folder = folder_of(target);
         let mut prefix = target.file_name().unwrap_or_default().to_os_string();
@@ -48,7 +53,10 @@ impl Temporary {
         let (file, path) = builder.tempfile_in(folder)?.into_parts();
         list.push(path.to_path_buf());
         drop(list);
-        let temporary = Temporary { path: Some(path), target: target.into() };
+        let temporary = Temporary {
+            path: Some(path),
+            target: target.into(),
+        };
         if let Ok(before) = fs::metadata(target) {
             file.set_permissions(before.permissions())?;
         }
@@ -57,7 +65,9 @@ impl Temporary {
 
     /// Gives the file its target's name.
     pub fn persist(mut self) -> io::Result<()> {
-        let Some(path) = self.path.take() else { return Ok(()) };
+        let Some(path) = self.path.take() else {
+            return Ok(());
+        };
         let name = path.to_path_buf();
         let done = path.persist(&self.target).map_err(|e| e.error);
         forget(&name);
@@ -108,7 +118,9 @@ fn forget(path: &Path) {
 
 /// The folder that a file is in.
 pub fn folder_of(path: &Path) -> &Path {
-    path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."))
+    path.parent()
+        .filter(|p| !p.as_os_str().is_empty())
+        .unwrap_or(Path::new("."))
 }
 
 /// What a name stands for once links are followed; the target of a link that leads nowhere.

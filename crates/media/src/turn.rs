@@ -4,8 +4,8 @@ use super::{BoxedSource, FrameSource, Survey, Takes};
 use nvc::error::Result;
 use nvc::frame::{Frame, Plane, Ratio, Siting, VideoInfo};
 
-/// One of the eight ways to show a picture: where its rows and columns go. A sample at (x, y) from the middle is shown at
-/// (a x + c y, b x + d y), y downwards.
+/// One of the eight ways to show a picture: where its rows and columns go. A sample at (x, y) from
+/// the middle is shown at (a x + c y, b x + d y), y downwards.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Turn {
     a: i8,
@@ -16,10 +16,16 @@ pub struct Turn {
 
 impl Turn {
     /// As it is.
-    pub const NONE: Turn = Turn { a: 1, b: 0, c: 0, d: 1 };
+    pub const NONE: Turn = Turn {
+        a: 1,
+        b: 0,
+        c: 0,
+        d: 1,
+    };
 
-    /// Of a matrix in fixed point as containers hold it (ISO/IEC 14496-12, 6.2.2): `a`, `b`, `c`, `d` with 16 bits of fraction.
-    /// `None` for one that does more than turn by right angles and mirror.
+    /// Of a matrix in fixed point as containers hold it (ISO/IEC 14496-12, 6.2.2): `a`, `b`, `c`,
+    /// `d` with 16 bits of fraction. `None` for one that does more than turn by right angles and
+    /// mirror.
     pub fn from_matrix(m: [i32; 4]) -> Option<Self> {
         let whole = |v: i32| match v {
             65536 => Some(1),
@@ -40,16 +46,31 @@ impl Turn {
     }
 
     fn plane(self, p: &Plane) -> Plane {
-        let (w, h) = if self.swaps() { (p.height, p.width) } else { (p.width, p.height) };
+        let (w, h) = if self.swaps() {
+            (p.height, p.width)
+        } else {
+            (p.width, p.height)
+        };
         let mut out = Plane::new(w, h);
         // the way back is the transposed matrix
         let back = |along_x: i8, along_y: i8, x: usize, y: usize, side: usize| {
-            let step = if along_x != 0 { (along_x, x) } else { (along_y, y) };
-            if step.0 > 0 { step.1 } else { side - 1 - step.1 }
+            let step = if along_x != 0 {
+                (along_x, x)
+            } else {
+                (along_y, y)
+            };
+            if step.0 > 0 {
+                step.1
+            } else {
+                side - 1 - step.1
+            }
         };
         for y in 0..h {
             for x in 0..w {
-                let from = (back(self.a, self.b, x, y, p.width), back(self.c, self.d, x, y, p.height));
+                let from = (
+                    back(self.a, self.b, x, y, p.width),
+                    back(self.c, self.d, x, y, p.height),
+                );
                 out.data[y * w + x] = p.data[from.1 * p.width + from.0];
             }
         }
@@ -65,9 +86,14 @@ impl Turn {
             (Siting::BottomLeft, [-1, 1]),
             (Siting::Bottom, [0, 1]),
         ];
-        let Some((_, [x, y])) = PLACES.iter().find(|p| p.0 == s) else { return Siting::Unspecified };
+        let Some((_, [x, y])) = PLACES.iter().find(|p| p.0 == s) else {
+            return Siting::Unspecified;
+        };
         let to = [self.a * x + self.c * y, self.b * x + self.d * y];
-        PLACES.iter().find(|p| p.1 == to).map_or(Siting::Unspecified, |p| p.0)
+        PLACES
+            .iter()
+            .find(|p| p.1 == to)
+            .map_or(Siting::Unspecified, |p| p.0)
     }
 }
 
@@ -84,7 +110,10 @@ impl Turned {
         let mut info = *inner.info();
         if turn.swaps() {
             (info.width, info.height) = (info.height, info.width);
-            info.sar = Ratio { num: info.sar.den, den: info.sar.num };
+            info.sar = Ratio {
+                num: info.sar.den,
+                den: info.sar.num,
+            };
         }
         info.color.siting = turn.siting(info.color.siting);
         Turned { inner, turn, info }
@@ -97,7 +126,9 @@ impl FrameSource for Turned {
     }
 
     fn read(&mut self) -> Result<Option<Frame>> {
-        let turned = |f: Frame| Frame { planes: f.planes.iter().map(|p| self.turn.plane(p)).collect() };
+        let turned = |f: Frame| Frame {
+            planes: f.planes.iter().map(|p| self.turn.plane(p)).collect(),
+        };
         Ok(self.inner.read()?.map(turned))
     }
 
@@ -127,7 +158,11 @@ mod tests {
     use super::*;
 
     fn turned(m: [i32; 4]) -> Option<(usize, usize, Vec<u16>)> {
-        let p = Plane { width: 3, height: 2, data: vec![1, 2, 3, 4, 5, 6] };
+        let p = Plane {
+            width: 3,
+            height: 2,
+            data: vec![1, 2, 3, 4, 5, 6],
+        };
         let t = Turn::from_matrix(m.map(|v| v << 16))?.plane(&p);
         Some((t.width, t.height, t.data))
     }
@@ -151,7 +186,10 @@ mod tests {
     #[test]
     fn chroma_goes_along() {
         let quarter = Turn::from_matrix([0, 65536, -65536, 0]).unwrap();
-        assert_eq!((quarter.siting(Siting::Left), quarter.siting(Siting::Center)), (Siting::Top, Siting::Center));
+        assert_eq!(
+            (quarter.siting(Siting::Left), quarter.siting(Siting::Center)),
+            (Siting::Top, Siting::Center)
+        );
         // to the right there is no place
         assert_eq!(quarter.siting(Siting::Top), Siting::Unspecified);
         assert_eq!(Turn::NONE.siting(Siting::BottomLeft), Siting::BottomLeft);

@@ -31,19 +31,32 @@ pub struct Y4mSource<R> {
 }
 
 impl<R: Read> Y4mSource<R> {
-    /// Reads the stream header. `reader` should be buffered; `name` is for messages; `file` is the whole stream and its length
-    /// where it is a file.
+    /// Reads the stream header. `reader` should be buffered; `name` is for messages; `file` is the
+    /// whole stream and its length where it is a file.
     pub fn new(mut reader: R, name: &str, file: Option<(PathBuf, u64)>) -> Result<Self> {
         let line = y4m_header::read(&mut reader, name)?;
         let mut warnings = Vec::new();
         let info = y4m_header::parse(&line, name, &mut warnings)?;
         let header = line.len() as u64 + 1;
         let name = name.to_string();
-        Ok(Y4mSource { name, info, reader, header, at: header, frames: 0, file, surveyed: None, raw: Vec::new(), warnings })
+        Ok(Y4mSource {
+            name,
+            info,
+            reader,
+            header,
+            at: header,
+            frames: 0,
+            file,
+            surveyed: None,
+            raw: Vec::new(),
+            warnings,
+        })
     }
 
     fn frame_bytes(&self) -> usize {
-        self.info.format.frame_bytes(self.info.width, self.info.height)
+        self.info
+            .format
+            .frame_bytes(self.info.width, self.info.height)
     }
 
     fn io_error(&self, e: std::io::Error) -> Error {
@@ -62,18 +75,40 @@ impl<R: Read> FrameSource for Y4mSource<R> {
             Ok(Some(line)) => line,
             Ok(None) => return Ok(None),
             Err(LineError::Io(e)) => return Err(self.io_error(e)),
-            Err(LineError::Other(what)) => return Err(Error::source(&self.name, start, after(what, self.frames))),
+            Err(LineError::Other(what)) => {
+                return Err(Error::source(&self.name, start, after(what, self.frames)));
+            }
         };
         let want = self.frame_bytes();
         self.raw.clear();
-        let got = self.reader.by_ref().take(want as u64).read_to_end(&mut self.raw).map_err(|e| self.io_error(e))?;
+        let got = self
+            .reader
+            .by_ref()
+            .take(want as u64)
+            .read_to_end(&mut self.raw)
+            .map_err(|e| self.io_error(e))?;
         if got < want {
-            return Err(cut_short(&self.name, start, got as u64, want as u64, self.frames));
+            return Err(cut_short(
+                &self.name,
+                start,
+                got as u64,
+                want as u64,
+                self.frames,
+            ));
         }
         self.at = start + line + want as u64;
         self.frames += 1;
-        Frame::read_raw(self.info.format, self.info.width, self.info.height, &self.raw).map(Some).map_err(|e| match e {
-            Error::Format { offset, what } => Error::source(&self.name, start + line + offset, what),
+        Frame::read_raw(
+            self.info.format,
+            self.info.width,
+            self.info.height,
+            &self.raw,
+        )
+        .map(Some)
+        .map_err(|e| match e {
+            Error::Format { offset, what } => {
+                Error::source(&self.name, start + line + offset, what)
+            }
             e => e,
         })
     }
@@ -81,16 +116,23 @@ impl<R: Read> FrameSource for Y4mSource<R> {
     fn frames_hint(&self) -> Option<u64> {
         // frame parameters are rare enough for a hint
         let frame = (self.frame_bytes() + FRAME_LINE.len()) as u64;
-        self.surveyed.or_else(|| self.file.as_ref().map(|(_, total)| total.saturating_sub(self.header) / frame))
+        self.surveyed.or_else(|| {
+            self.file
+                .as_ref()
+                .map(|(_, total)| total.saturating_sub(self.header) / frame)
+        })
     }
 
     fn survey(&mut self) -> Result<Survey> {
-        let Some((path, total)) = &self.file else { return Ok(Survey::unknown()) };
+        let Some((path, total)) = &self.file else {
+            return Ok(Survey::unknown());
+        };
         let mut file = File::open(path).map_err(|e| self.io_error(e))?;
         let (mut at, mut frames, want) = (self.header, 0, self.frame_bytes() as u64);
         let mut damage = None;
         while at < *total {
-            file.seek(SeekFrom::Start(at)).map_err(|e| self.io_error(e))?;
+            file.seek(SeekFrom::Start(at))
+                .map_err(|e| self.io_error(e))?;
             let line = match frame_line(&mut file) {
                 Ok(Some(line)) => line,
                 Ok(None) => break,
@@ -108,7 +150,10 @@ impl<R: Read> FrameSource for Y4mSource<R> {
             frames += 1;
         }
         self.surveyed = Some(frames);
-        Ok(Survey { frames: Some(frames), damage })
+        Ok(Survey {
+            frames: Some(frames),
+            damage,
+        })
     }
 
     fn take_warnings(&mut self) -> Vec<String> {
@@ -117,7 +162,11 @@ impl<R: Read> FrameSource for Y4mSource<R> {
 }
 
 fn cut_short(name: &str, at: u64, got: u64, want: u64, frames: u64) -> Error {
-    Error::source(name, at, format!("the last frame is cut short: {got} of {want} bytes, after {frames} whole frames"))
+    Error::source(
+        name,
+        at,
+        format!("the last frame is cut short: {got} of {want} bytes, after {frames} whole frames"),
+    )
 }
 
 fn after(what: String, frames: u64) -> String {
@@ -132,7 +181,11 @@ enum LineError {
 /// Passes over the line before a frame; its length, or `None` at the end of the stream.
 fn frame_line(reader: &mut impl Read) -> std::result::Result<Option<u64>, LineError> {
     let mut line = Vec::with_capacity(FRAME_LINE.len());
-    reader.by_ref().take(FRAME_LINE.len() as u64).read_to_end(&mut line).map_err(LineError::Io)?;
+    reader
+        .by_ref()
+        .take(FRAME_LINE.len() as u64)
+        .read_to_end(&mut line)
+        .map_err(LineError::Io)?;
     if line.is_empty() {
         return Ok(None);
     }
@@ -140,19 +193,27 @@ fn frame_line(reader: &mut impl Read) -> std::result::Result<Option<u64>, LineEr
     let whole = line.starts_with(b"FRAME") && matches!(line.get(5), Some(b'\n' | b' '));
     let torn = line.len() < FRAME_LINE.len() && FRAME_LINE.starts_with(&line);
     if !whole && !torn {
-        return Err(LineError::Other(format!("'{}' where a frame starts with 'FRAME'", line.escape_ascii())));
+        return Err(LineError::Other(format!(
+            "'{}' where a frame starts with 'FRAME'",
+            line.escape_ascii()
+        )));
     }
     while line.last() != Some(&b'\n') {
         let mut byte = [0];
         match reader.read_exact(&mut byte) {
             Err(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => {
-                return Err(LineError::Other(format!("the stream ends in the line '{}' of a frame", line.escape_ascii())));
+                return Err(LineError::Other(format!(
+                    "the stream ends in the line '{}' of a frame",
+                    line.escape_ascii()
+                )));
             }
             r => r.map_err(LineError::Io)?,
         }
         line.push(byte[0]);
         if line.len() > MAX_FRAME_LINE {
-            return Err(LineError::Other(format!("a frame's line of more than {MAX_FRAME_LINE} bytes")));
+            return Err(LineError::Other(format!(
+                "a frame's line of more than {MAX_FRAME_LINE} bytes"
+            )));
         }
     }
     Ok(Some(line.len() as u64))
@@ -168,9 +229,15 @@ pub struct Y4mSink {
 impl Y4mSink {
     /// Writes the stream header. RGB has no y4m form and is an [`Error::Unsupported`].
     pub fn new(out: Output, info: &VideoInfo) -> Result<Self> {
-        let mut sink = Y4mSink { info: *info, out, raw: Vec::new() };
+        let mut sink = Y4mSink {
+            info: *info,
+            out,
+            raw: Vec::new(),
+        };
         let header = y4m_header::write(info)?;
-        sink.out.write_all(header.as_bytes()).map_err(|e| sink.out.error(e))?;
+        sink.out
+            .write_all(header.as_bytes())
+            .map_err(|e| sink.out.error(e))?;
         Ok(sink)
     }
 }
@@ -179,7 +246,10 @@ impl FrameSink for Y4mSink {
     fn write(&mut self, frame: &Frame) -> Result<()> {
         check_frame(&self.info, frame)?;
         frame.write_raw(self.info.format, &mut self.raw);
-        self.out.write_all(b"FRAME\n").and_then(|()| self.out.write_all(&self.raw)).map_err(|e| self.out.error(e))
+        self.out
+            .write_all(b"FRAME\n")
+            .and_then(|()| self.out.write_all(&self.raw))
+            .map_err(|e| self.out.error(e))
     }
 
     fn finish(&mut self) -> Result<Option<String>> {
@@ -202,18 +272,41 @@ mod tests {
 
     #[test]
     fn header_tags() {
-        let s = open(b"YUV4MPEG2 W3 H5 F30000:1001 Ip A1:1 C420p10 XYSCSS=420P10 XCOLORRANGE=FULL\n").unwrap();
-        assert_eq!((s.info.width, s.info.height, s.info.format.name()), (3, 5, "yuv420p10le"));
-        assert_eq!((s.info.fps, s.info.sar), (Ratio { num: 30000, den: 1001 }, Ratio { num: 1, den: 1 }));
+        let s =
+            open(b"YUV4MPEG2 W3 H5 F30000:1001 Ip A1:1 C420p10 XYSCSS=420P10 XCOLORRANGE=FULL\n")
+                .unwrap();
+        assert_eq!(
+            (s.info.width, s.info.height, s.info.format.name()),
+            (3, 5, "yuv420p10le")
+        );
+        assert_eq!(
+            (s.info.fps, s.info.sar),
+            (
+                Ratio {
+                    num: 30000,
+                    den: 1001
+                },
+                Ratio { num: 1, den: 1 }
+            )
+        );
         assert_eq!(s.info.color.range, Range::Full);
-        assert_eq!(open(b"YUV4MPEG2 W2 H2 F25:1\n").unwrap().info.format, PixelFormat::new8(Chroma::Yuv420));
+        assert_eq!(
+            open(b"YUV4MPEG2 W2 H2 F25:1\n").unwrap().info.format,
+            PixelFormat::new8(Chroma::Yuv420)
+        );
         let s = open(b"YUV4MPEG2\tW2 H2  F25:1 A100000:75000 C420mpeg2 Ib\n").err();
         assert!(s.is_some(), "the magic ends in a space");
         let mut s = open(b"YUV4MPEG2 \tW2 H2  F25:1 A100000:75000 C420mpeg2 Ib\n").unwrap();
-        assert_eq!((s.info.sar, s.info.color.siting), (Ratio { num: 4, den: 3 }, Siting::Left));
+        assert_eq!(
+            (s.info.sar, s.info.color.siting),
+            (Ratio { num: 4, den: 3 }, Siting::Left)
+        );
         assert!(header(&s.info).unwrap().contains("C420mpeg2"));
         let warnings = s.take_warnings();
-        assert!(warnings.len() == 1 && warnings[0].contains("bottom field first"), "{warnings:?}");
+        assert!(
+            warnings.len() == 1 && warnings[0].contains("bottom field first"),
+            "{warnings:?}"
+        );
     }
 
     #[test]
@@ -231,12 +324,23 @@ mod tests {
         ] {
             let bytes = [head, &b"FRAME Ip\nab".repeat(frames), tail].concat();
             std::fs::write(&path, &bytes).unwrap();
-            let mut s = Y4mSource::new(&bytes[..], "a.y4m", Some((path.clone(), bytes.len() as u64))).unwrap();
+            let mut s = Y4mSource::new(
+                &bytes[..],
+                "a.y4m",
+                Some((path.clone(), bytes.len() as u64)),
+            )
+            .unwrap();
             let survey = s.survey().unwrap();
-            assert_eq!((survey.frames, s.frames_hint()), (Some(frames as u64), Some(frames as u64)));
+            assert_eq!(
+                (survey.frames, s.frames_hint()),
+                (Some(frames as u64), Some(frames as u64))
+            );
             let said = survey.damage.map(|e| e.to_string());
             assert_eq!(said.is_some(), damage.is_some());
-            assert!(said.zip(damage).is_none_or(|(s, d)| s.starts_with("a.y4m at byte") && s.contains(d)));
+            assert!(
+                said.zip(damage)
+                    .is_none_or(|(s, d)| s.starts_with("a.y4m at byte") && s.contains(d))
+            );
         }
     }
 
@@ -252,7 +356,12 @@ mod tests {
 
     #[test]
     fn torn_and_foreign_frames() {
-        for (tail, offset) in [(&b"FRAME\nab"[..], 30), (b"FRA", 30), (b"FRAME\nabcFRAME\nx", 39), (b"GRAIN\nabc", 30)] {
+        for (tail, offset) in [
+            (&b"FRAME\nab"[..], 30),
+            (b"FRA", 30),
+            (b"FRAME\nabcFRAME\nx", 39),
+            (b"GRAIN\nabc", 30),
+        ] {
             let mut bytes = b"YUV4MPEG2 W3 H1 F1:1 Cmono   \n".to_vec();
             bytes.extend_from_slice(tail);
             let mut s = open(&bytes).unwrap();
@@ -262,7 +371,10 @@ mod tests {
                     Err(e) => break e,
                 }
             };
-            assert!(matches!(e, Error::Source { offset: Some(o), .. } if o == offset), "{e}");
+            assert!(
+                matches!(e, Error::Source { offset: Some(o), .. } if o == offset),
+                "{e}"
+            );
         }
     }
 
@@ -278,12 +390,22 @@ mod tests {
             "W-4 H4",
             "W4 H4 F1",
         ] {
-            let e = open(format!("YUV4MPEG2 {bad}\n").as_bytes()).err().unwrap_or_else(|| panic!("'{bad}' accepted"));
-            assert!(matches!(e, Error::Source { .. } | Error::Unsupported(_)), "{e}");
+            let e = open(format!("YUV4MPEG2 {bad}\n").as_bytes())
+                .err()
+                .unwrap_or_else(|| panic!("'{bad}' accepted"));
+            assert!(
+                matches!(e, Error::Source { .. } | Error::Unsupported(_)),
+                "{e}"
+            );
         }
         for c in ["422", "444alpha", "411", "420p12", "mono16"] {
-            let e = open(format!("YUV4MPEG2 W4 H4 C{c}\n").as_bytes()).err().unwrap();
-            assert!(matches!(&e, Error::Unsupported(m) if m.contains("ffmpeg")), "{e}");
+            let e = open(format!("YUV4MPEG2 W4 H4 C{c}\n").as_bytes())
+                .err()
+                .unwrap();
+            assert!(
+                matches!(&e, Error::Unsupported(m) if m.contains("ffmpeg")),
+                "{e}"
+            );
         }
         let mut long = MAGIC.to_vec();
         long.resize(1 << 20, b'X');
@@ -293,8 +415,14 @@ mod tests {
 
     #[test]
     fn rgb_is_refused_with_the_remedy() {
-        let info = VideoInfo { format: PixelFormat::new8(Chroma::Rgb), ..open(b"YUV4MPEG2 W2 H2 F25:1\n").unwrap().info };
+        let info = VideoInfo {
+            format: PixelFormat::new8(Chroma::Rgb),
+            ..open(b"YUV4MPEG2 W2 H2 F25:1\n").unwrap().info
+        };
         let e = header(&info).unwrap_err();
-        assert!(matches!(&e, Error::Unsupported(m) if m.contains("--format yuv") && m.contains("png")), "{e}");
+        assert!(
+            matches!(&e, Error::Unsupported(m) if m.contains("--format yuv") && m.contains("png")),
+            "{e}"
+        );
     }
 }

@@ -23,11 +23,20 @@ pub fn read(reader: &mut impl Read, name: &str) -> Result<Vec<u8>> {
         }
         match byte[0] {
             b'\n' if line.starts_with(MAGIC) => return Ok(line),
-            b'\n' => return Err(Error::source(name, 0, "not y4m: the first line does not start with 'YUV4MPEG2 '")),
+            b'\n' => {
+                return Err(Error::source(
+                    name,
+                    0,
+                    "not y4m: the first line does not start with 'YUV4MPEG2 '",
+                ));
+            }
             b => line.push(b),
         }
     }
-    let what = format!("y4m header without a newline in {} bytes (at most {MAX_HEADER})", line.len());
+    let what = format!(
+        "y4m header without a newline in {} bytes (at most {MAX_HEADER})",
+        line.len()
+    );
     Err(Error::source(name, line.len() as u64, what))
 }
 
@@ -38,27 +47,63 @@ pub fn parse(line: &[u8], name: &str, warnings: &mut Vec<String>) -> Result<Vide
         let what = "the header line ends in CR LF (allowed: LF alone): something took the file for text and may have changed its samples";
         return Err(Error::source(name, line.len() as u64 - 1, what));
     }
-    let bad = |tag: &str, allowed: &str| Error::source(name, 0, format!("y4m header tag '{}' (allowed: {allowed})", tag.escape_debug()));
+    let bad = |tag: &str, allowed: &str| {
+        Error::source(
+            name,
+            0,
+            format!(
+                "y4m header tag '{}' (allowed: {allowed})",
+                tag.escape_debug()
+            ),
+        )
+    };
     let (mut width, mut height) = (None, None);
     let mut format = PixelFormat::new8(Chroma::Yuv420);
     let (mut fps, mut sar) = (None, UNKNOWN);
     let mut color = ColorInfo::UNSPECIFIED;
-    let side = |tag: &str| tag[1..].parse::<usize>().map_err(|_| bad(tag, "W and H with a number, as W176"));
+    let side = |tag: &str| {
+        tag[1..]
+            .parse::<usize>()
+            .map_err(|_| bad(tag, "W and H with a number, as W176"))
+    };
     for tag in text.split([' ', '\t']).skip(1).filter(|t| !t.is_empty()) {
         // X may be given as often as one likes
-        let same = |t: &&str| t.as_bytes()[0] == tag.as_bytes()[0] && b"WHFAIC".contains(&tag.as_bytes()[0]) && *t != tag;
-        if let Some(other) = text.split([' ', '\t']).skip(1).filter(|t| !t.is_empty()).find(same) {
-            return Err(Error::source(name, 0, format!("y4m header tags '{other}' and '{tag}' (allowed: one of a letter)")));
+        let same = |t: &&str| {
+            t.as_bytes()[0] == tag.as_bytes()[0]
+                && b"WHFAIC".contains(&tag.as_bytes()[0])
+                && *t != tag
+        };
+        if let Some(other) = text
+            .split([' ', '\t'])
+            .skip(1)
+            .filter(|t| !t.is_empty())
+            .find(same)
+        {
+            return Err(Error::source(
+                name,
+                0,
+                format!("y4m header tags '{other}' and '{tag}' (allowed: one of a letter)"),
+            ));
         }
         // tags are ASCII; a first letter of several bytes is none of them
         let Some(value) = tag.get(1..) else { continue };
         match tag.as_bytes()[0] {
             b'W' => width = Some(side(tag)?),
             b'H' => height = Some(side(tag)?),
-            b'F' => fps = Some(ratio(value).ok_or_else(|| bad(tag, "a ratio of whole numbers up to 4294967295, as F25:1 or F30000:1001"))?),
+            b'F' => {
+                fps = Some(ratio(value).ok_or_else(|| {
+                    bad(
+                        tag,
+                        "a ratio of whole numbers up to 4294967295, as F25:1 or F30000:1001",
+                    )
+                })?)
+            }
             b'A' => {
-                let parts = value.split_once(':').and_then(|(n, d)| Some((n.parse().ok()?, d.parse().ok()?)));
-                let (n, d): (u64, u64) = parts.ok_or_else(|| bad(tag, "a ratio of whole numbers, as A1:1"))?;
+                let parts = value
+                    .split_once(':')
+                    .and_then(|(n, d)| Some((n.parse().ok()?, d.parse().ok()?)));
+                let (n, d): (u64, u64) =
+                    parts.ok_or_else(|| bad(tag, "a ratio of whole numbers, as A1:1"))?;
                 let (kept, warning) = sample_aspect(n, d);
                 sar = kept;
                 warnings.extend(warning);
@@ -70,14 +115,30 @@ pub fn parse(line: &[u8], name: &str, warnings: &mut Vec<String>) -> Result<Vide
             _ => {}
         }
     }
-    let missing = |tag: &str| Error::source(name, 0, format!("y4m header without {tag}, as in W176 H144"));
-    let (width, height) = (width.ok_or_else(|| missing("W"))?, height.ok_or_else(|| missing("H"))?);
+    let missing = |tag: &str| {
+        Error::source(
+            name,
+            0,
+            format!("y4m header without {tag}, as in W176 H144"),
+        )
+    };
+    let (width, height) = (
+        width.ok_or_else(|| missing("W"))?,
+        height.ok_or_else(|| missing("H"))?,
+    );
     check_size(name, width, height)?;
     let fps = fps.filter(|r| r.num > 0 && r.den > 0).unwrap_or_else(|| {
         warnings.push("the header says no frame rate: 25 frames a second are taken; ffmpeg -r RATE before -i gives it one".into());
         Ratio { num: 25, den: 1 }
     });
-    Ok(VideoInfo { width, height, format, fps, sar, color })
+    Ok(VideoInfo {
+        width,
+        height,
+        format,
+        fps,
+        sar,
+        color,
+    })
 }
 
 /// What is lost of a stream that is not progressive.
@@ -88,12 +149,17 @@ fn interlacing(value: &str) -> Option<String> {
         "m" => "interlaced in parts",
         _ => return None,
     };
-    Some(format!("the video is {order}: its frames are coded whole and marked progressive; ffmpeg -vf bwdif deinterlaces it first"))
+    Some(format!(
+        "the video is {order}: its frames are coded whole and marked progressive; ffmpeg -vf bwdif deinterlaces it first"
+    ))
 }
 
 fn ratio(value: &str) -> Option<Ratio> {
     let (num, den) = value.split_once(':')?;
-    Some(Ratio { num: num.parse().ok()?, den: den.parse().ok()? })
+    Some(Ratio {
+        num: num.parse().ok()?,
+        den: den.parse().ok()?,
+    })
 }
 
 fn colourspace(value: &str, name: &str) -> Result<(PixelFormat, Siting)> {
@@ -144,5 +210,8 @@ pub fn write(info: &VideoInfo) -> Result<String> {
         Range::Full => " XCOLORRANGE=FULL",
     };
     let (fps, sar) = (info.fps, info.sar);
-    Ok(format!("YUV4MPEG2 W{} H{} F{}:{} Ip A{}:{} C{tag}{range}\n", info.width, info.height, fps.num, fps.den, sar.num, sar.den))
+    Ok(format!(
+        "YUV4MPEG2 W{} H{} F{}:{} Ip A{}:{} C{tag}{range}\n",
+        info.width, info.height, fps.num, fps.den, sar.num, sar.den
+    ))
 }

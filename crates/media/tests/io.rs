@@ -12,9 +12,15 @@ fn info(chroma: Chroma, bit_depth: u8, width: usize, height: usize) -> VideoInfo
         width,
         height,
         format: PixelFormat { chroma, bit_depth },
-        fps: Ratio { num: 30000, den: 1001 },
+        fps: Ratio {
+            num: 30000,
+            den: 1001,
+        },
         sar: Ratio { num: 0, den: 0 },
-        color: ColorInfo { range: Range::Limited, ..ColorInfo::UNSPECIFIED },
+        color: ColorInfo {
+            range: Range::Limited,
+            ..ColorInfo::UNSPECIFIED
+        },
     }
 }
 
@@ -28,7 +34,8 @@ fn frames(i: &VideoInfo, n: usize) -> Vec<Frame> {
             for (k, v) in plane.data.iter_mut().enumerate() {
                 noise = noise.wrapping_mul(1664525).wrapping_add(1013904223);
                 let slope = ((k % w) * 3 + (k / w) * 2 + t * 5 + p * 40) as u32 + (noise >> 29);
-                *v = (slope * if i.format.bit_depth > 8 { 4 } else { 1 } % (u32::from(i.format.max_value()) + 1)) as u16;
+                *v = (slope * if i.format.bit_depth > 8 { 4 } else { 1 }
+                    % (u32::from(i.format.max_value()) + 1)) as u16;
             }
         }
         f
@@ -36,7 +43,12 @@ fn frames(i: &VideoInfo, n: usize) -> Vec<Frame> {
     (0..n).map(&mut make).collect()
 }
 
-fn write(path: &str, format: Option<SinkFormat>, i: &VideoInfo, frames: &[Frame]) -> Option<String> {
+fn write(
+    path: &str,
+    format: Option<SinkFormat>,
+    i: &VideoInfo,
+    frames: &[Frame],
+) -> Option<String> {
     let mut sink = open_sink(path, format, i).unwrap();
     frames.iter().for_each(|f| sink.write(f).unwrap());
     sink.finish().unwrap()
@@ -50,7 +62,8 @@ fn path(dir: &tempfile::TempDir, name: &str) -> String {
     dir.path().join(name).to_str().unwrap().to_string()
 }
 
-/// Says on stderr that something is not tested. `eprintln!` would not show: the harness keeps what a passing test prints.
+/// Says on stderr that something is not tested. `eprintln!` would not show: the harness keeps what
+/// a passing test prints.
 fn skipped(what: &str) {
     use std::io::Write;
     let _ = writeln!(std::io::stderr(), "SKIPPED: {what}");
@@ -58,7 +71,12 @@ fn skipped(what: &str) {
 
 /// Whether the ffmpeg program is there; says so loudly if not.
 fn ffmpeg() -> bool {
-    let there = Command::new("ffmpeg").arg("-version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|s| s.success());
+    let there = Command::new("ffmpeg")
+        .arg("-version")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|s| s.success());
     if !there {
         skipped("the ffmpeg program is missing, so nothing is compared with it");
     }
@@ -68,13 +86,26 @@ fn ffmpeg() -> bool {
 fn ffmpeg_md5(args: &[&str], pix_fmt: &str) -> String {
     let mut command = Command::new("ffmpeg");
     command.args(["-nostdin", "-v", "error"]).args(args);
-    let out = command.args(["-c:v", "rawvideo", "-pix_fmt", pix_fmt, "-f", "md5", "-"]).output().unwrap();
-    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    let out = command
+        .args(["-c:v", "rawvideo", "-pix_fmt", pix_fmt, "-f", "md5", "-"])
+        .output()
+        .unwrap();
+    assert!(
+        out.status.success(),
+        "{}",
+        String::from_utf8_lossy(&out.stderr)
+    );
     String::from_utf8(out.stdout).unwrap().trim().to_string()
 }
 
-const FORMATS: [(Chroma, u8); 6] =
-    [(Chroma::Yuv420, 8), (Chroma::Yuv420, 10), (Chroma::Yuv444, 8), (Chroma::Yuv444, 10), (Chroma::Gray, 8), (Chroma::Gray, 10)];
+const FORMATS: [(Chroma, u8); 6] = [
+    (Chroma::Yuv420, 8),
+    (Chroma::Yuv420, 10),
+    (Chroma::Yuv444, 8),
+    (Chroma::Yuv444, 10),
+    (Chroma::Gray, 8),
+    (Chroma::Gray, 10),
+];
 
 #[test]
 fn y4m_round_trip_and_md5_as_ffmpeg() {
@@ -91,7 +122,12 @@ fn y4m_round_trip_and_md5_as_ffmpeg() {
             assert_eq!(read(source), all);
             let ours = write("-", Some(SinkFormat::Md5), &i, &all).unwrap();
             if compare {
-                assert_eq!(ours, ffmpeg_md5(&["-i", &name], i.format.name()), "{} {w}x{h}", i.format.name());
+                assert_eq!(
+                    ours,
+                    ffmpeg_md5(&["-i", &name], i.format.name()),
+                    "{} {w}x{h}",
+                    i.format.name()
+                );
             }
         }
     }
@@ -105,7 +141,14 @@ fn y4m_that_ffmpeg_writes() {
     }
     let dir = tempfile::tempdir().unwrap();
     let name = path(&dir, "f.y4m");
-    for pix_fmt in ["yuv420p", "yuv444p", "gray", "yuv420p10le", "yuv444p10le", "gray10le"] {
+    for pix_fmt in [
+        "yuv420p",
+        "yuv444p",
+        "gray",
+        "yuv420p10le",
+        "yuv444p10le",
+        "gray10le",
+    ] {
         let make = [
             "-nostdin",
             "-v",
@@ -121,24 +164,43 @@ fn y4m_that_ffmpeg_writes() {
             "-1",
             &name,
         ];
-        assert!(Command::new("ffmpeg").args(make).status().unwrap().success());
+        assert!(
+            Command::new("ffmpeg")
+                .args(make)
+                .status()
+                .unwrap()
+                .success()
+        );
         let source = open_source(&name, &SourceOptions::default()).unwrap();
         let i = *source.info();
         assert_eq!((i.format.name(), i.fps.num, i.width), (pix_fmt, 25, 50));
-        assert_eq!(write("null:", Some(SinkFormat::Md5), &i, &read(source)).unwrap(), ffmpeg_md5(&["-i", &name], pix_fmt));
+        assert_eq!(
+            write("null:", Some(SinkFormat::Md5), &i, &read(source)).unwrap(),
+            ffmpeg_md5(&["-i", &name], pix_fmt)
+        );
     }
 }
 
 #[test]
 fn raw_round_trip_of_every_format() {
     let dir = tempfile::tempdir().unwrap();
-    for (chroma, depth) in FORMATS.into_iter().chain([(Chroma::Rgb, 8), (Chroma::Rgb, 10)]) {
+    for (chroma, depth) in FORMATS
+        .into_iter()
+        .chain([(Chroma::Rgb, 8), (Chroma::Rgb, 10)])
+    {
         let i = info(chroma, depth, 9, 7);
         let all = frames(&i, 2);
         let name = path(&dir, "a.yuv");
         write(&name, None, &i, &all);
-        assert_eq!(std::fs::metadata(&name).unwrap().len() as usize, 2 * i.format.frame_bytes(9, 7));
-        let opts = SourceOptions { size_in: Some((9, 7)), pix_fmt: Some(i.format), ..Default::default() };
+        assert_eq!(
+            std::fs::metadata(&name).unwrap().len() as usize,
+            2 * i.format.frame_bytes(9, 7)
+        );
+        let opts = SourceOptions {
+            size_in: Some((9, 7)),
+            pix_fmt: Some(i.format),
+            ..Default::default()
+        };
         assert_eq!(read(open_source(&name, &opts).unwrap()), all);
     }
 }
@@ -152,7 +214,10 @@ fn pictures_round_trip() {
         let single = path(&dir, "one.png");
         write(&single, None, &i, &all[..1]);
         let source = open_source(&single, &SourceOptions::default()).unwrap();
-        assert_eq!((source.info().format, source.info().color.range), (i.format, Range::Full));
+        assert_eq!(
+            (source.info().format, source.info().color.range),
+            (i.format, Range::Full)
+        );
         assert_eq!(read(source), all[..1]);
 
         let pattern = path(&dir, "f_%03d.png");
@@ -162,7 +227,10 @@ fn pictures_round_trip() {
         assert_eq!(read(source), all);
         // A sequence may begin at 0 too.
         std::fs::copy(path(&dir, "f_003.png"), path(&dir, "f_000.png")).unwrap();
-        assert_eq!(read(open_source(&pattern, &SourceOptions::default()).unwrap()).len(), 4);
+        assert_eq!(
+            read(open_source(&pattern, &SourceOptions::default()).unwrap()).len(),
+            4
+        );
         std::fs::remove_file(path(&dir, "f_000.png")).unwrap();
     }
     let i = info(Chroma::Yuv420, 8, 11, 5);
@@ -170,7 +238,10 @@ fn pictures_round_trip() {
     let source = open_source(path(&dir, "yuv.png"), &SourceOptions::default()).unwrap();
     assert_eq!(source.info().format, PixelFormat::new8(Chroma::Rgb));
     write(&path(&dir, "yuv.jpg"), None, &i, &frames(&i, 1));
-    assert_eq!(read(open_source(path(&dir, "yuv.jpg"), &SourceOptions::default()).unwrap()).len(), 1);
+    assert_eq!(
+        read(open_source(path(&dir, "yuv.jpg"), &SourceOptions::default()).unwrap()).len(),
+        1
+    );
 }
 
 #[test]
@@ -181,9 +252,16 @@ fn a_second_frame_needs_a_number() {
     let mut sink = open_sink(path(&dir, "x.png"), None, &i).unwrap();
     sink.write(&all[0]).unwrap();
     let e = sink.write(&all[1]).unwrap_err();
-    assert!(matches!(&e, Error::Parameter(m) if m.contains("%05d")), "{e}");
+    assert!(
+        matches!(&e, Error::Parameter(m) if m.contains("%05d")),
+        "{e}"
+    );
     drop(sink);
-    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "an unfinished sink leaves nothing behind");
+    assert_eq!(
+        std::fs::read_dir(dir.path()).unwrap().count(),
+        0,
+        "an unfinished sink leaves nothing behind"
+    );
 }
 
 #[test]
@@ -213,16 +291,45 @@ fn torn_and_hostile_files() {
         std::fs::write(path(&dir, name), content).unwrap();
         open_source(path(&dir, name), &SourceOptions::default()).err()
     };
-    assert!(matches!(open(b"YUV4MPEG2 W4294967295 H4294967295 F25:1\nFRAME\n", "b.y4m"), Some(Error::Unsupported(_))));
-    assert!(matches!(open(b"YUV4MPEG2 W4 H4 C422\n", "c.y4m"), Some(Error::Unsupported(_))));
+    assert!(matches!(
+        open(b"YUV4MPEG2 W4294967295 H4294967295 F25:1\nFRAME\n", "b.y4m"),
+        Some(Error::Unsupported(_))
+    ));
+    assert!(matches!(
+        open(b"YUV4MPEG2 W4 H4 C422\n", "c.y4m"),
+        Some(Error::Unsupported(_))
+    ));
     assert!(matches!(open(b"", "d.y4m"), Some(Error::Source { .. })));
-    assert!(matches!(open(b"something", "e.y4m"), Some(Error::Source { .. })));
-    assert!(matches!(open(b"0123456789", "f.yuv"), Some(Error::Parameter(_))));
-    assert!(matches!(open(b"not a video at all", "g.mkv"), Some(Error::Unsupported(_))));
-    let missing = open_source(path(&dir, "none.y4m"), &SourceOptions::default()).err().unwrap();
+    assert!(matches!(
+        open(b"something", "e.y4m"),
+        Some(Error::Source { .. })
+    ));
+    assert!(matches!(
+        open(b"0123456789", "f.yuv"),
+        Some(Error::Parameter(_))
+    ));
+    assert!(matches!(
+        open(b"not a video at all", "g.mkv"),
+        Some(Error::Unsupported(_))
+    ));
+    let missing = open_source(path(&dir, "none.y4m"), &SourceOptions::default())
+        .err()
+        .unwrap();
     assert_eq!(missing.exit_code(), 3);
-    assert_eq!(open_source(dir.path().to_str().unwrap(), &SourceOptions::default()).err().unwrap().exit_code(), 3);
-    assert_eq!(open_source(path(&dir, "n_%02d.png"), &SourceOptions::default()).err().unwrap().exit_code(), 3);
+    assert_eq!(
+        open_source(dir.path().to_str().unwrap(), &SourceOptions::default())
+            .err()
+            .unwrap()
+            .exit_code(),
+        3
+    );
+    assert_eq!(
+        open_source(path(&dir, "n_%02d.png"), &SourceOptions::default())
+            .err()
+            .unwrap()
+            .exit_code(),
+        3
+    );
 }
 
 #[test]
@@ -232,7 +339,10 @@ fn content_goes_before_the_extension() {
     let all = frames(&i, 2);
     write(&path(&dir, "a.y4m"), None, &i, &all);
     std::fs::rename(path(&dir, "a.y4m"), path(&dir, "a.yuv")).unwrap();
-    assert_eq!(read(open_source(path(&dir, "a.yuv"), &SourceOptions::default()).unwrap()), all);
+    assert_eq!(
+        read(open_source(path(&dir, "a.yuv"), &SourceOptions::default()).unwrap()),
+        all
+    );
 }
 
 #[test]
@@ -240,15 +350,29 @@ fn outputs_that_cannot_be() {
     let dir = tempfile::tempdir().unwrap();
     let rgb = info(Chroma::Rgb, 8, 4, 4);
     let e = open_sink(path(&dir, "a.y4m"), None, &rgb).err().unwrap();
-    assert!(matches!(&e, Error::Unsupported(m) if m.contains("--format yuv")), "{e}");
-    assert_eq!(open_sink(path(&dir, "a.mkv"), None, &rgb).err().unwrap().exit_code(), 5);
+    assert!(
+        matches!(&e, Error::Unsupported(m) if m.contains("--format yuv")),
+        "{e}"
+    );
+    assert_eq!(
+        open_sink(path(&dir, "a.mkv"), None, &rgb)
+            .err()
+            .unwrap()
+            .exit_code(),
+        5
+    );
     assert_eq!("webm".parse::<SinkFormat>().err().unwrap().exit_code(), 2);
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
     let mut sink = open_sink("null:", None, &rgb).unwrap();
     sink.write(&frames(&rgb, 1)[0]).unwrap();
     assert_eq!(sink.finish().unwrap(), None);
     let mut sink = open_sink(path(&dir, "a.yuv"), None, &rgb).unwrap();
-    assert_eq!(sink.write(&frames(&info(Chroma::Rgb, 8, 4, 5), 1)[0]).unwrap_err().exit_code(), 2);
+    assert_eq!(
+        sink.write(&frames(&info(Chroma::Rgb, 8, 4, 5), 1)[0])
+            .unwrap_err()
+            .exit_code(),
+        2
+    );
 }
 
 #[cfg(target_os = "linux")]
@@ -256,7 +380,10 @@ fn outputs_that_cannot_be() {
 fn a_full_device_is_an_error() {
     let i = info(Chroma::Yuv420, 8, 64, 64);
     let mut sink = open_sink("/dev/full", Some(SinkFormat::Yuv), &i).unwrap();
-    let written = frames(&i, 1).iter().try_for_each(|f| sink.write(f)).and_then(|()| sink.finish().map(|_| ()));
+    let written = frames(&i, 1)
+        .iter()
+        .try_for_each(|f| sink.write(f))
+        .and_then(|()| sink.finish().map(|_| ()));
     assert_eq!(written.unwrap_err().exit_code(), 3);
 }
 
@@ -273,7 +400,10 @@ fn frame_ranges() {
     assert_eq!(read(Box::new(s)), all[1..3]);
     assert_eq!(read(Box::new(range(3..99).unwrap())), all[3..]);
     let e = nvc_media::FrameSource::read(&mut range(5..6).unwrap()).unwrap_err();
-    assert!(matches!(&e, Error::Parameter(m) if m.contains("only 5")), "{e}");
+    assert!(
+        matches!(&e, Error::Parameter(m) if m.contains("only 5")),
+        "{e}"
+    );
     assert!(range(2..2).is_err());
 }
 
@@ -294,24 +424,75 @@ fn containers_through_the_library() {
         ("yuv422p", "yuv444p", true),
         ("yuva420p", "yuv420p", true),
     ] {
-        let tags = ["-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709", "-color_range", "tv"];
-        let make =
-            ["-nostdin", "-v", "error", "-y", "-f", "lavfi", "-i", "testsrc2=s=70x52:r=30000/1001:d=0.3", "-pix_fmt", made, "-c:v", "ffv1"];
-        assert!(Command::new("ffmpeg").args(make).args(tags).arg(&name).status().unwrap().success());
+        let tags = [
+            "-colorspace",
+            "bt709",
+            "-color_primaries",
+            "bt709",
+            "-color_trc",
+            "bt709",
+            "-color_range",
+            "tv",
+        ];
+        let make = [
+            "-nostdin",
+            "-v",
+            "error",
+            "-y",
+            "-f",
+            "lavfi",
+            "-i",
+            "testsrc2=s=70x52:r=30000/1001:d=0.3",
+            "-pix_fmt",
+            made,
+            "-c:v",
+            "ffv1",
+        ];
+        assert!(
+            Command::new("ffmpeg")
+                .args(make)
+                .args(tags)
+                .arg(&name)
+                .status()
+                .unwrap()
+                .success()
+        );
         let mut source = open_source(&name, &SourceOptions::default()).unwrap();
         let i = *source.info();
-        assert_eq!((i.format.name(), i.width, i.height, i.fps), (read_as, 70, 52, Ratio { num: 30000, den: 1001 }));
+        assert_eq!(
+            (i.format.name(), i.width, i.height, i.fps),
+            (
+                read_as,
+                70,
+                52,
+                Ratio {
+                    num: 30000,
+                    den: 1001
+                }
+            )
+        );
         let warnings = source.take_warnings();
         assert_eq!(!warnings.is_empty(), warned, "{made}: {warnings:?}");
-        assert_eq!(source.frames_hint(), Some(9), "Matroska says no length, so packets are counted");
+        assert_eq!(
+            source.frames_hint(),
+            Some(9),
+            "Matroska says no length, so packets are counted"
+        );
         if read_as.starts_with("yuv") {
             let c = i.color;
-            assert_eq!((c.primaries, c.transfer, c.matrix, c.range), (1, 1, 1, Range::Limited), "{made}");
+            assert_eq!(
+                (c.primaries, c.transfer, c.matrix, c.range),
+                (1, 1, 1, Range::Limited),
+                "{made}"
+            );
         }
         let all = read(source);
         assert_eq!(all.len(), 9);
         if !warned || made == "gbrp" {
-            assert_eq!(write("-", Some(SinkFormat::Md5), &i, &all).unwrap(), ffmpeg_md5(&["-i", &name], read_as));
+            assert_eq!(
+                write("-", Some(SinkFormat::Md5), &i, &all).unwrap(),
+                ffmpeg_md5(&["-i", &name], read_as)
+            );
         }
     }
 }

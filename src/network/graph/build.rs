@@ -10,8 +10,16 @@ impl Graph {
 
     fn tensors_of(&mut self, name: &str, shape: [usize; 4]) -> (TensorId, TensorId) {
         let weight = self.tensors.len();
-        self.tensors.push(TensorSpec { name: format!("{name}.weight"), shape, role: Role::Weight });
-        self.tensors.push(TensorSpec { name: format!("{name}.bias"), shape: [shape[0], 1, 1, 1], role: Role::Bias });
+        self.tensors.push(TensorSpec {
+            name: format!("{name}.weight"),
+            shape,
+            role: Role::Weight,
+        });
+        self.tensors.push(TensorSpec {
+            name: format!("{name}.bias"),
+            shape: [shape[0], 1, 1, 1],
+            role: Role::Bias,
+        });
         (weight, weight + 1)
     }
 
@@ -19,28 +27,49 @@ impl Graph {
     pub fn conv2d(&mut self, name: &str, input: NodeId, out: usize, kernel: usize) -> NodeId {
         let [cin, h, w] = self.nodes[input].shape;
         let (weight, bias) = self.tensors_of(name, [out, cin, kernel, kernel]);
-        self.push(Op::Conv2d { input, weight, bias }, [out, h, w])
+        self.push(
+            Op::Conv2d {
+                input,
+                weight,
+                bias,
+            },
+            [out, h, w],
+        )
     }
 
     /// Adds a convolution of each channel by itself, and its two tensors.
     pub fn depthwise(&mut self, name: &str, input: NodeId, kernel: usize) -> NodeId {
         let shape = self.nodes[input].shape;
         let (weight, bias) = self.tensors_of(name, [shape[0], 1, kernel, kernel]);
-        self.push(Op::Depthwise { input, weight, bias }, shape)
+        self.push(
+            Op::Depthwise {
+                input,
+                weight,
+                bias,
+            },
+            shape,
+        )
     }
 
     /// Adds a pixel shuffle. The input's channels must be a multiple of `factor * factor`.
     pub fn pixel_shuffle(&mut self, input: NodeId, factor: usize) -> NodeId {
         let [c, h, w] = self.nodes[input].shape;
         debug_assert_eq!(c % (factor * factor), 0);
-        self.push(Op::PixelShuffle { input, factor }, [c / (factor * factor), h * factor, w * factor])
+        self.push(
+            Op::PixelShuffle { input, factor },
+            [c / (factor * factor), h * factor, w * factor],
+        )
     }
 
-    /// Spreads the channels of a single position over `rows` x `columns`, of which they must be a multiple.
+    /// Spreads the channels of a single position over `rows` x `columns`, of which they must be a
+    /// multiple.
     pub fn unflatten(&mut self, input: NodeId, rows: usize, columns: usize) -> NodeId {
         let [c, h, w] = self.nodes[input].shape;
         debug_assert_eq!((h, w, c % (rows * columns)), (1, 1, 0));
-        self.push(Op::Unflatten { input }, [c / (rows * columns), rows, columns])
+        self.push(
+            Op::Unflatten { input },
+            [c / (rows * columns), rows, columns],
+        )
     }
 
     /// Adds a nonlinearity.

@@ -9,13 +9,19 @@ use crate::network::nerv::Nerv;
 /// Positions of the first feature map unless asked otherwise.
 const POSITIONS: f64 = 24.0;
 
-/// What of a NeRV or NeRV++ is chosen; the rest follows from picture and size. Names in parentheses are those of the published code.
+/// What of a NeRV or NeRV++ is chosen; the rest follows from picture and size. Names in parentheses
+/// are those of the published code.
 #[derive(Clone, Debug, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Deserialize), serde(default, deny_unknown_fields, rename_all = "kebab-case"))]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Deserialize),
+    serde(default, deny_unknown_fields, rename_all = "kebab-case")
+)]
 pub struct NervKnobs {
     /// Frequencies of the positional code (`--embed 1.25_40`).
     pub levels: u32,
-    /// Channels of the stem's first layer (`--stem_dim_num 512_1`; default: 8 times the width, 16 to 512).
+    /// Channels of the stem's first layer (`--stem_dim_num 512_1`; default: 8 times the width, 16
+    /// to 512).
     pub hidden: Option<u32>,
     /// Channels of the first feature map (`--fc_hw_dim 9_16_26`; default: half the width).
     pub channels: Option<u32>,
@@ -27,7 +33,8 @@ pub struct NervKnobs {
     pub expansion: f64,
     /// Channels shrink by this factor from stage to stage (`--reduction`).
     pub reduction: f64,
-    /// The width: no stage but the first has fewer channels (`--lower_width`; default: from the size).
+    /// The width: no stage but the first has fewer channels (`--lower_width`; default: from the
+    /// size).
     pub min_channels: Option<u32>,
     /// Swish in place of GELU (`--act swish`).
     pub swish: bool,
@@ -66,11 +73,20 @@ impl NervKnobs {
         check_count("nerv", "channels", self.channels, 4096)?;
         check_count("nerv", "min-channels", self.min_channels, 4096)?;
         let odd = |k: u32| k % 2 == 1 && k <= 15;
-        if ![self.kernel, self.head_kernel, self.block_kernel].into_iter().all(odd) {
+        if ![self.kernel, self.head_kernel, self.block_kernel]
+            .into_iter()
+            .all(odd)
+        {
             let k = [self.kernel, self.head_kernel, self.block_kernel];
-            return bad(format!("nerv.kernel, head_kernel and block_kernel are {k:?} (allowed: odd, at most 15)"));
+            return bad(format!(
+                "nerv.kernel, head_kernel and block_kernel are {k:?} (allowed: odd, at most 15)"
+            ));
         }
-        if !(self.expansion > 0.0 && self.expansion <= 64.0 && self.reduction >= 1.0 && self.reduction <= 64.0) {
+        if !(self.expansion > 0.0
+            && self.expansion <= 64.0
+            && self.reduction >= 1.0
+            && self.reduction <= 64.0)
+        {
             return bad(format!(
                 "nerv.expansion is {} (allowed above 0, at most 64), nerv.reduction {} (allowed 1..=64)",
                 self.expansion, self.reduction
@@ -98,7 +114,11 @@ impl NervKnobs {
                     _ if stride == 1 => channels.max(width),
                     _ => ((f64::from(channels) / self.reduction) as u32).max(width),
                 };
-                HnervStage { stride, kernel: self.kernel, channels: channels.clamp(1, 4096) }
+                HnervStage {
+                    stride,
+                    kernel: self.kernel,
+                    channels: channels.clamp(1, 4096),
+                }
             })
             .collect();
         let header = NervHeader {
@@ -111,8 +131,16 @@ impl NervKnobs {
             head_kernel: self.head_kernel,
             stages: stages.len() as u32,
         };
-        let plus = plus.then_some(NervppHeader { before: self.blocks[0], after: self.blocks[1], kernel: self.block_kernel });
-        Nerv { header, plus, stages }
+        let plus = plus.then_some(NervppHeader {
+            before: self.blocks[0],
+            after: self.blocks[1],
+            kernel: self.block_kernel,
+        });
+        Nerv {
+            header,
+            plus,
+            stages,
+        }
     }
 }
 
@@ -123,7 +151,12 @@ pub fn for_params(info: &VideoInfo, params: f64, plus: bool, knobs: &NervKnobs) 
         Some(s) => StridePlan::of(s, info.width, info.height),
         None => stride_plan_near(info.width, info.height, POSITIONS),
     };
-    let size = |width: u32| knobs.network(&plan, width, plus).lower(info, 1).map(|g| g.params() as f64);
+    let size = |width: u32| {
+        knobs
+            .network(&plan, width, plus)
+            .lower(info, 1)
+            .map(|g| g.params() as f64)
+    };
     super::largest("nerv", params, 1..=1024, size).map(|width| knobs.network(&plan, width, plus))
 }
 
@@ -145,7 +178,10 @@ mod tests {
         };
         let net = for_params(&rgb(1280, 720), 1.0, false, &knobs).unwrap();
         assert_eq!((net.header.rows, net.header.columns), (9, 16));
-        assert_eq!(net.stages.iter().map(|s| s.channels).collect::<Vec<_>>(), [26, 96, 96, 96, 96]);
+        assert_eq!(
+            net.stages.iter().map(|s| s.channels).collect::<Vec<_>>(),
+            [26, 96, 96, 96, 96]
+        );
         let params = net.lower(&rgb(1280, 720), 1).unwrap().params();
         assert!((3_150_000..3_250_000).contains(&params), "{params}");
     }
@@ -156,7 +192,10 @@ mod tests {
             for params in [20_000.0, 100_000.0, 1_000_000.0] {
                 let net = for_params(&rgb(416, 240), params, plus, &NervKnobs::default()).unwrap();
                 let got = net.lower(&rgb(416, 240), 48).unwrap().params() as f64;
-                assert!(got <= params && got > 0.75 * params, "{got} of {params}, NeRV++: {plus}");
+                assert!(
+                    got <= params && got > 0.75 * params,
+                    "{got} of {params}, NeRV++: {plus}"
+                );
             }
         }
     }

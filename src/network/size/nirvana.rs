@@ -6,9 +6,14 @@ use crate::error::{Error, Result};
 use crate::frame::VideoInfo;
 use crate::network::nirvana::Nirvana;
 
-/// What of a NIRVANA is chosen; the rest follows from picture and size. The published values are in the preset `nirvana-g3`.
+/// What of a NIRVANA is chosen; the rest follows from picture and size. The published values are in
+/// the preset `nirvana-g3`.
 #[derive(Clone, Debug, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Deserialize), serde(default, deny_unknown_fields, rename_all = "kebab-case"))]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Deserialize),
+    serde(default, deny_unknown_fields, rename_all = "kebab-case")
+)]
 pub struct NirvanaKnobs {
     /// Sine layers.
     pub layers: u32,
@@ -30,7 +35,16 @@ pub struct NirvanaKnobs {
 
 impl Default for NirvanaKnobs {
     fn default() -> Self {
-        NirvanaKnobs { layers: 2, hidden: None, features: None, cell: None, stride: 2, channels: None, kernel: 3, head_kernel: 3 }
+        NirvanaKnobs {
+            layers: 2,
+            hidden: None,
+            features: None,
+            cell: None,
+            stride: 2,
+            channels: None,
+            kernel: 3,
+            head_kernel: 3,
+        }
     }
 }
 
@@ -43,9 +57,14 @@ impl NirvanaKnobs {
         count("cell", self.cell, 64)?;
         count("stride", Some(self.stride), 16)?;
         count("channels", self.channels, 4096)?;
-        if ![self.kernel, self.head_kernel].into_iter().all(|k| k % 2 == 1 && k <= 15) {
+        if ![self.kernel, self.head_kernel]
+            .into_iter()
+            .all(|k| k % 2 == 1 && k <= 15)
+        {
             let k = [self.kernel, self.head_kernel];
-            return Err(Error::Parameter(format!("nirvana.kernel and head_kernel are {k:?} (allowed: odd, at most 15)")));
+            return Err(Error::Parameter(format!(
+                "nirvana.kernel and head_kernel are {k:?} (allowed: odd, at most 15)"
+            )));
         }
         Ok(())
     }
@@ -87,10 +106,21 @@ impl NirvanaKnobs {
 }
 
 /// The NIRVANA with at most about `params` parameters for groups of `frames` pictures of `info`.
-pub fn for_params(info: &VideoInfo, frames: usize, params: f64, knobs: &NirvanaKnobs) -> Result<Nirvana> {
+pub fn for_params(
+    info: &VideoInfo,
+    frames: usize,
+    params: f64,
+    knobs: &NirvanaKnobs,
+) -> Result<Nirvana> {
     knobs.check()?;
-    let size = |hidden: u32| knobs.network(info, params, hidden).lower(info, frames).map(|g| g.params() as f64);
-    super::largest("nirvana", params, 1..=4096, size).map(|hidden| knobs.network(info, params, hidden))
+    let size = |hidden: u32| {
+        knobs
+            .network(info, params, hidden)
+            .lower(info, frames)
+            .map(|g| g.params() as f64)
+    };
+    super::largest("nirvana", params, 1..=4096, size)
+        .map(|hidden| knobs.network(info, params, hidden))
 }
 
 #[cfg(test)]
@@ -100,7 +130,13 @@ mod tests {
 
     #[test]
     fn published_fields_give_the_published_size() {
-        let knobs = NirvanaKnobs { hidden: Some(512), features: Some(16), cell: Some(16), channels: Some(8), ..Default::default() };
+        let knobs = NirvanaKnobs {
+            hidden: Some(512),
+            features: Some(16),
+            cell: Some(16),
+            channels: Some(8),
+            ..Default::default()
+        };
         let net = for_params(&rgb(1920, 1080), 3, 1.0, &knobs).unwrap();
         assert_eq!((net.header.rows, net.header.columns), (34, 60));
         let g = net.lower(&rgb(1920, 1080), 3).unwrap();

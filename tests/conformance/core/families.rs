@@ -10,7 +10,15 @@ use crate::common::info;
 
 pub fn families() -> Vec<Vector> {
     let mut out = Vec::new();
-    let mut add = |name, what, bytes| out.push(Vector { folder: "core", name, what, bytes, error: None });
+    let mut add = |name, what, bytes| {
+        out.push(Vector {
+            folder: "core",
+            name,
+            what,
+            bytes,
+            error: None,
+        })
+    };
     let mut seed = 200;
     let mut of = |i: &VideoInfo, arch: Arch, frames: usize| {
         seed += 1;
@@ -18,17 +26,33 @@ pub fn families() -> Vec<Vector> {
     };
 
     let small = |swish| nerv(6, 8, [3, 4, 6], swish, &[[3, 3, 6], [2, 3, 5]]);
-    let [gray, odd, rgb, deep] =
-        [(24, 18, Chroma::Gray, 8), (23, 17, Chroma::Yuv420, 8), (22, 18, Chroma::Rgb, 8), (24, 16, Chroma::Yuv420, 10)]
-            .map(|(w, h, c, depth)| info(w, h, c, depth));
+    let [gray, odd, rgb, deep] = [
+        (24, 18, Chroma::Gray, 8),
+        (23, 17, Chroma::Yuv420, 8),
+        (22, 18, Chroma::Rgb, 8),
+        (24, 16, Chroma::Yuv420, 10),
+    ]
+    .map(|(w, h, c, depth)| info(w, h, c, depth));
     add(
         "nerv-gray.nvc",
         "NeRV: the source is a code of the frame's number; nothing but the network is coded",
         of(&gray, Arch::Nerv(small(false)), 3),
     );
-    add("nerv-yuv420-odd.nvc", "NeRV with swish; 4:2:0 of odd size", of(&odd, Arch::Nerv(small(true)), 2));
-    add("nerv-gbrp.nvc", "NeRV, GBR", of(&rgb, Arch::Nerv(small(false)), 2));
-    add("nerv-yuv420-10bit.nvc", "NeRV, 10-bit 4:2:0", of(&deep, Arch::Nerv(small(true)), 2));
+    add(
+        "nerv-yuv420-odd.nvc",
+        "NeRV with swish; 4:2:0 of odd size",
+        of(&odd, Arch::Nerv(small(true)), 2),
+    );
+    add(
+        "nerv-gbrp.nvc",
+        "NeRV, GBR",
+        of(&rgb, Arch::Nerv(small(false)), 2),
+    );
+    add(
+        "nerv-yuv420-10bit.nvc",
+        "NeRV, 10-bit 4:2:0",
+        of(&deep, Arch::Nerv(small(true)), 2),
+    );
 
     let residual = |swish| plus(small(swish), 1, 1, 3);
     add(
@@ -42,8 +66,16 @@ pub fn families() -> Vec<Vector> {
         "NeRV++, 4:2:0: chroma is read from the sum that ends the stage before the last",
         of(&odd, Arch::Nerv(residual(true)), 2),
     );
-    add("nervpp-gbrp.nvc", "NeRV++ with GELU, GBR", of(&rgb, Arch::Nerv(plus(small(false), 2, 1, 5)), 2));
-    add("nervpp-yuv420-10bit.nvc", "NeRV++, 10-bit 4:2:0", of(&deep, Arch::Nerv(plus(small(true), 1, 2, 3)), 2));
+    add(
+        "nervpp-gbrp.nvc",
+        "NeRV++ with GELU, GBR",
+        of(&rgb, Arch::Nerv(plus(small(false), 2, 1, 5)), 2),
+    );
+    add(
+        "nervpp-yuv420-10bit.nvc",
+        "NeRV++, 10-bit 4:2:0",
+        of(&deep, Arch::Nerv(plus(small(true), 1, 2, 3)), 2),
+    );
 
     let patches = || nirvana([3, 4], 2, 8, [3, 5], [2, 3, 4]);
     add(
@@ -56,14 +88,42 @@ pub fn families() -> Vec<Vector> {
         "NIRVANA, 4:2:0: chroma is read from the features with the frame's code",
         of(&odd, Arch::Nirvana(patches()), 2),
     );
-    add("nirvana-gbrp.nvc", "NIRVANA, GBR", of(&rgb, Arch::Nirvana(patches()), 2));
-    add("nirvana-yuv420-10bit.nvc", "NIRVANA, 10-bit 4:2:0", of(&deep, Arch::Nirvana(nirvana([2, 3], 3, 8, [4, 6], [2, 5, 5])), 3));
+    add(
+        "nirvana-gbrp.nvc",
+        "NIRVANA, GBR",
+        of(&rgb, Arch::Nirvana(patches()), 2),
+    );
+    add(
+        "nirvana-yuv420-10bit.nvc",
+        "NIRVANA, 10-bit 4:2:0",
+        of(
+            &deep,
+            Arch::Nirvana(nirvana([2, 3], 3, 8, [4, 6], [2, 5, 5])),
+            3,
+        ),
+    );
 
     let closed = || Arch::Hnerv(tanh([3, 3, 4], 8, &[[3, 1, 6], [2, 3, 5]]));
-    add("hnerv-tanh-gray.nvc", "HNeRV with tanh: 1 is the largest sample value, not one above it", of(&gray, closed(), 3));
-    add("hnerv-tanh-yuv420-odd.nvc", "HNeRV with tanh, 4:2:0: a tanh after each output convolution", of(&odd, closed(), 2));
-    add("hnerv-tanh-gbrp.nvc", "HNeRV with tanh, GBR", of(&rgb, closed(), 2));
-    add("hnerv-tanh-yuv420-10bit.nvc", "HNeRV with tanh, 10-bit 4:2:0", of(&deep, closed(), 2));
+    add(
+        "hnerv-tanh-gray.nvc",
+        "HNeRV with tanh: 1 is the largest sample value, not one above it",
+        of(&gray, closed(), 3),
+    );
+    add(
+        "hnerv-tanh-yuv420-odd.nvc",
+        "HNeRV with tanh, 4:2:0: a tanh after each output convolution",
+        of(&odd, closed(), 2),
+    );
+    add(
+        "hnerv-tanh-gbrp.nvc",
+        "HNeRV with tanh, GBR",
+        of(&rgb, closed(), 2),
+    );
+    add(
+        "hnerv-tanh-yuv420-10bit.nvc",
+        "HNeRV with tanh, 10-bit 4:2:0",
+        of(&deep, closed(), 2),
+    );
 
     let chain = |i: &VideoInfo, arch: Arch, frames: &[usize], seed: u64| {
         let mut groups: Vec<Group> = vec![random(i, arch, frames[0], seed)];
@@ -73,7 +133,10 @@ pub fn families() -> Vec<Vector> {
         leaning(i, groups, 100)
     };
     let i = info(24, 18, Chroma::Yuv420, 8);
-    let [first, second] = [chain(&i, Arch::Nirvana(patches()), &[3, 3, 3, 2], 240), chain(&i, Arch::Nirvana(patches()), &[3, 3], 250)];
+    let [first, second] = [
+        chain(&i, Arch::Nirvana(patches()), &[3, 3, 3, 2], 240),
+        chain(&i, Arch::Nirvana(patches()), &[3, 3], 250),
+    ];
     add(
         "nirvana-chain.nvc",
         "two sections of groups whose tensors are mostly differences to the group before, the last with fewer frames; fails where the \
@@ -83,7 +146,10 @@ pub fn families() -> Vec<Vector> {
     add(
         "nervpp-chain.nvc",
         "groups of NeRV++ as differences: fraction bits too are relative",
-        file(&i, &[chain(&i, Arch::Nerv(residual(true)), &[2, 3, 2], 260)]),
+        file(
+            &i,
+            &[chain(&i, Arch::Nerv(residual(true)), &[2, 3, 2], 260)],
+        ),
     );
     add(
         "hnerv-tanh-chain.nvc",
@@ -96,14 +162,32 @@ pub fn families() -> Vec<Vector> {
     let nets = || {
         [
             Arch::Nerv(nerv(4, 6, [2, 2, 5], false, &[[4, 3, 5], [2, 3, 4]])),
-            Arch::Nerv(plus(nerv(4, 6, [2, 2, 5], true, &[[4, 3, 5], [2, 3, 4]]), 1, 0, 3)),
+            Arch::Nerv(plus(
+                nerv(4, 6, [2, 2, 5], true, &[[4, 3, 5], [2, 3, 4]]),
+                1,
+                0,
+                3,
+            )),
             Arch::Nirvana(nirvana([2, 2], 2, 6, [4, 4], [2, 3, 4])),
             Arch::Hnerv(tanh([2, 2, 2], 6, &[[4, 1, 5], [2, 3, 4]])),
         ]
     };
-    let sections = nets().into_iter().chain([plain()]).enumerate().map(|(k, a)| vec![random(&i, a, 1 + k % 3, 280 + k as u64)]);
-    add("families.nvc", "a section of each architecture in one file", file(&i, &sections.collect::<Vec<_>>()));
-    let groups = [plain()].into_iter().chain(nets()).chain([plain()]).enumerate().map(|(k, a)| random(&i, a, 1 + k % 2, 290 + k as u64));
+    let sections = nets()
+        .into_iter()
+        .chain([plain()])
+        .enumerate()
+        .map(|(k, a)| vec![random(&i, a, 1 + k % 3, 280 + k as u64)]);
+    add(
+        "families.nvc",
+        "a section of each architecture in one file",
+        file(&i, &sections.collect::<Vec<_>>()),
+    );
+    let groups = [plain()]
+        .into_iter()
+        .chain(nets())
+        .chain([plain()])
+        .enumerate()
+        .map(|(k, a)| random(&i, a, 1 + k % 2, 290 + k as u64));
     add(
         "families-section.nvc",
         "groups of all architectures in one section: fraction bits are relative to those of the node with the same number, of any \

@@ -1,4 +1,5 @@
-//! Faults of a section: its header, its groups' headers, networks of impossible or too great size, coded parts.
+//! Faults of a section: its header, its groups' headers, networks of impossible or too great size,
+//! coded parts.
 
 use nvc::entropy::{Bit, Coder, Encoder, ValueModel};
 use nvc::frame::Chroma;
@@ -12,7 +13,13 @@ use crate::common::info;
 pub fn headers(add: Add) {
     let (net, weights, latents) = coded(&group_of(70));
     let whole = raw_group(2, 1, &net, &weights, &latents);
-    add("section-first-frame.nvc", "the first section starts at frame 1", with_groups(1, 2, 1, &whole), 4, "section starts at frame 1");
+    add(
+        "section-first-frame.nvc",
+        "the first section starts at frame 1",
+        with_groups(1, 2, 1, &whole),
+        4,
+        "section starts at frame 1",
+    );
     add(
         "section-sum.nvc",
         "the section promises three frames, its group holds two",
@@ -20,12 +27,36 @@ pub fn headers(add: Add) {
         4,
         "groups hold 2 frames",
     );
-    add("section-no-groups.nvc", "a section of no groups", with_groups(0, 2, 0, &[]), 4, "groups is 0");
-    add("section-missing-group.nvc", "two groups promised, one there", with_groups(0, 2, 2, &whole), 4, "frames needs 1 bytes");
+    add(
+        "section-no-groups.nvc",
+        "a section of no groups",
+        with_groups(0, 2, 0, &[]),
+        4,
+        "groups is 0",
+    );
+    add(
+        "section-missing-group.nvc",
+        "two groups promised, one there",
+        with_groups(0, 2, 2, &whole),
+        4,
+        "frames needs 1 bytes",
+    );
     let mut long = whole.clone();
     long.push(0);
-    add("section-trailing.nvc", "a byte after the last group", with_groups(0, 2, 1, &long), 4, "1 bytes after the section's last group");
-    add("group-no-frames.nvc", "a group of no frames", with_groups(0, 1, 1, &raw_group(0, 1, &net, &weights, &latents)), 4, "frames is 0");
+    add(
+        "section-trailing.nvc",
+        "a byte after the last group",
+        with_groups(0, 2, 1, &long),
+        4,
+        "1 bytes after the section's last group",
+    );
+    add(
+        "group-no-frames.nvc",
+        "a group of no frames",
+        with_groups(0, 1, 1, &raw_group(0, 1, &net, &weights, &latents)),
+        4,
+        "frames is 0",
+    );
     add(
         "arch-6.nvc",
         "an architecture of the future",
@@ -71,7 +102,14 @@ pub fn headers(add: Add) {
 
 pub fn hnerv_fields(add: Add) {
     let (_, weights, latents) = coded(&group_of(70));
-    let with_net = |net: Hnerv| with_groups(0, 2, 1, &raw_group(2, 1, &net_bytes(&net), &weights, &latents));
+    let with_net = |net: Hnerv| {
+        with_groups(
+            0,
+            2,
+            1,
+            &raw_group(2, 1, &net_bytes(&net), &weights, &latents),
+        )
+    };
     let n = gray8_net;
     add(
         "even-kernel.nvc",
@@ -80,8 +118,20 @@ pub fn hnerv_fields(add: Add) {
         4,
         "kernel size is 2",
     );
-    add("even-head-kernel.nvc", "an output kernel of 4", with_net(hnerv([2, 2, 2], 4, 4, &[[2, 1, 4], [2, 3, 3]])), 4, "kernel size is 4");
-    add("kernel-17.nvc", "a kernel beyond the range", with_net(hnerv([2, 2, 2], 4, 3, &[[2, 17, 4], [2, 3, 3]])), 4, "kernel is 17");
+    add(
+        "even-head-kernel.nvc",
+        "an output kernel of 4",
+        with_net(hnerv([2, 2, 2], 4, 4, &[[2, 1, 4], [2, 3, 3]])),
+        4,
+        "kernel size is 4",
+    );
+    add(
+        "kernel-17.nvc",
+        "a kernel beyond the range",
+        with_net(hnerv([2, 2, 2], 4, 3, &[[2, 17, 4], [2, 3, 3]])),
+        4,
+        "kernel is 17",
+    );
     add(
         "stride-0.nvc",
         "a stride of 0; a decoder divides by it",
@@ -89,12 +139,42 @@ pub fn hnerv_fields(add: Add) {
         4,
         "stride is 0",
     );
-    add("stride-17.nvc", "a stride beyond the range", with_net(hnerv([2, 2, 2], 4, 3, &[[17, 1, 4], [2, 3, 3]])), 4, "stride is 17");
-    add("no-stages.nvc", "no stages", with_net(hnerv([2, 8, 8], 4, 3, &[])), 4, "stages is 0");
+    add(
+        "stride-17.nvc",
+        "a stride beyond the range",
+        with_net(hnerv([2, 2, 2], 4, 3, &[[17, 1, 4], [2, 3, 3]])),
+        4,
+        "stride is 17",
+    );
+    add(
+        "no-stages.nvc",
+        "no stages",
+        with_net(hnerv([2, 8, 8], 4, 3, &[])),
+        4,
+        "stages is 0",
+    );
     let thirteen: Vec<[u32; 3]> = (0..13).map(|_| [1, 1, 1]).collect();
-    add("stages-13.nvc", "one stage too many", with_net(hnerv([2, 8, 8], 4, 3, &thirteen)), 4, "stages is 13");
-    add("latent-0.nvc", "a latent of no rows", with_net(change_latent(n(), [2, 0, 2])), 4, "latent_height is 0");
-    add("channels-0.nvc", "a stage of no channels", with_net(hnerv([2, 2, 2], 4, 3, &[[2, 1, 0], [2, 3, 3]])), 4, "channels is 0");
+    add(
+        "stages-13.nvc",
+        "one stage too many",
+        with_net(hnerv([2, 8, 8], 4, 3, &thirteen)),
+        4,
+        "stages is 13",
+    );
+    add(
+        "latent-0.nvc",
+        "a latent of no rows",
+        with_net(change_latent(n(), [2, 0, 2])),
+        4,
+        "latent_height is 0",
+    );
+    add(
+        "channels-0.nvc",
+        "a stage of no channels",
+        with_net(hnerv([2, 2, 2], 4, 3, &[[2, 1, 0], [2, 3, 3]])),
+        4,
+        "channels is 0",
+    );
     add(
         "channels-4097.nvc",
         "a stage of too many channels",
@@ -109,7 +189,13 @@ pub fn hnerv_fields(add: Add) {
         4,
         "does not fit",
     );
-    add("too-much-padding.nvc", "a row of latents that no sample needs", with_net(change_latent(n(), [2, 3, 2])), 4, "does not fit");
+    add(
+        "too-much-padding.nvc",
+        "a row of latents that no sample needs",
+        with_net(change_latent(n(), [2, 3, 2])),
+        4,
+        "does not fit",
+    );
     let sixteens = [[16, 1, 4096]; 12];
     add(
         "upsampling-2-48.nvc",
@@ -129,7 +215,13 @@ pub fn hnerv_fields(add: Add) {
     );
     let yuv = info(8, 8, Chroma::Yuv420, 8);
     let mut p = vec![0, 2, 1];
-    p.extend(raw_group(2, 1, &net_bytes(&hnerv([2, 2, 2], 4, 3, &[[2, 1, 4], [2, 3, 3], [1, 1, 3]])), &weights, &latents));
+    p.extend(raw_group(
+        2,
+        1,
+        &net_bytes(&hnerv([2, 2, 2], 4, 3, &[[2, 1, 4], [2, 3, 3], [1, 1, 3]])),
+        &weights,
+        &latents,
+    ));
     add(
         "last-stride-420.nvc",
         "4:2:0 whose last stride is 1: there are no features of half the size",
@@ -151,14 +243,30 @@ pub fn over_large(add: Add) {
         assemble(&[Part::Header(head), Part::Section(1, p)])
     };
     let small = hnerv([1, 1, 1], 1, 1, &[[1, 1, 1]]);
-    add("over-large-picture.nvc", "65535x65535 samples", sized(65535, 65535, &small), 5, "luma samples of a frame");
+    add(
+        "over-large-picture.nvc",
+        "65535x65535 samples",
+        sized(65535, 65535, &small),
+        5,
+        "luma samples of a frame",
+    );
     let mut b = front();
     b.extend([b'S', 0, 0, 0, 0x80]);
-    add("over-large-packet.nvc", "a packet that claims 2 GiB", b, 5, "bytes of a packet");
+    add(
+        "over-large-packet.nvc",
+        "a packet that claims 2 GiB",
+        b,
+        5,
+        "bytes of a packet",
+    );
     add(
         "over-large-network.nvc",
         "15 thousand million parameters",
-        sized(8, 8, &hnerv([1, 1, 1], 4096, 1, &[[2, 15, 4096], [4, 1, 1]])),
+        sized(
+            8,
+            8,
+            &hnerv([1, 1, 1], 4096, 1, &[[2, 15, 4096], [4, 1, 1]]),
+        ),
         5,
         "parameters and latents of a group",
     );
@@ -188,8 +296,20 @@ pub fn coded_parts(add: Add) {
         4,
         "not a valid range-coder stream",
     );
-    add("range-coder-latents.nvc", "coded latents of FF bytes", with_parts(&weights, &[0xff; 40]), 4, "not a valid range-coder stream");
-    add("step-exponent-41.nvc", "the latents' step has exponent 41", with_parts(&side(&[(0, 41)]), &latents), 4, "step exponent is 41");
+    add(
+        "range-coder-latents.nvc",
+        "coded latents of FF bytes",
+        with_parts(&weights, &[0xff; 40]),
+        4,
+        "not a valid range-coder stream",
+    );
+    add(
+        "step-exponent-41.nvc",
+        "the latents' step has exponent 41",
+        with_parts(&side(&[(0, 41)]), &latents),
+        4,
+        "step exponent is 41",
+    );
     add(
         "step-exponent-negative.nvc",
         "the latents' step has exponent -1",
@@ -222,7 +342,17 @@ pub fn coded_parts(add: Add) {
         let (mut e, mut m) = (Encoder::default(), ValueModel::new(20));
         e.code(&mut Bit::default(), true).unwrap();
         // the largest residual, seven zeros, then the same again on top of it
-        for (class, v) in [(0, 32767), (19, 0), (19, 0), (0, 0), (19, 0), (0, 0), (0, 0), (0, 0), (19, 32767)] {
+        for (class, v) in [
+            (0, 32767),
+            (19, 0),
+            (19, 0),
+            (0, 0),
+            (19, 0),
+            (0, 0),
+            (0, 0),
+            (0, 0),
+            (19, 32767),
+        ] {
             m.code(&mut e, class, v).unwrap();
         }
         e.finish()
@@ -269,6 +399,10 @@ pub fn scales(add: Add) {
 }
 
 fn change_latent(mut net: Hnerv, [c, h, w]: [u32; 3]) -> Hnerv {
-    (net.header.latent_channels, net.header.latent_height, net.header.latent_width) = (c, h, w);
+    (
+        net.header.latent_channels,
+        net.header.latent_height,
+        net.header.latent_width,
+    ) = (c, h, w);
     net
 }

@@ -22,9 +22,19 @@ fn curves(graph: &Graph, which: Curve) -> Vec<usize> {
 
 pub fn families() -> Vec<Vector> {
     let mut out = Vec::new();
-    let mut add = |name, what, bytes| out.push(Vector { folder: "uncommon", name, what, bytes, error: None });
+    let mut add = |name, what, bytes| {
+        out.push(Vector {
+            folder: "uncommon",
+            name,
+            what,
+            bytes,
+            error: None,
+        })
+    };
     let loud = |mut g: Group, tensors: &[usize], octaves: u8, scales: &[(usize, u8)]| {
-        tensors.iter().for_each(|&k| g.network.tensors[k].step.exponent -= octaves);
+        tensors
+            .iter()
+            .for_each(|&k| g.network.tensors[k].step.exponent -= octaves);
         scales.iter().for_each(|&(k, f)| g.network.scales[k] = f);
         g
     };
@@ -38,39 +48,85 @@ pub fn families() -> Vec<Vector> {
     add(
         "nervpp-four-blocks.nvc",
         "four residual blocks before and after each upsampling, with kernels of 15 that are larger than the pictures",
-        one(&i, random(&i, Arch::Nerv(plus(net(false), 4, 4, 15)), 1, 301)),
+        one(
+            &i,
+            random(&i, Arch::Nerv(plus(net(false), 4, 4, 15)), 1, 301),
+        ),
     );
     add(
         "levels-40.nvc",
         "40 levels and 23 frames: the fastest turns 5^39 times for 4^39 of the slowest; fails where the powers are taken in 64 bits",
-        one(&i, random(&i, Arch::Nerv(nerv(40, 6, [2, 3, 4], true, &[[4, 1, 3]])), 23, 302)),
+        one(
+            &i,
+            random(
+                &i,
+                Arch::Nerv(nerv(40, 6, [2, 3, 4], true, &[[4, 1, 3]])),
+                23,
+                302,
+            ),
+        ),
     );
     let i1 = gray(1, 1);
     add(
         "many-passes.nvc",
         "2000 frames of NeRV: the time code divides by numbers that are no powers of two",
-        one(&i1, loud(random(&i1, Arch::Nerv(nerv(12, 4, [1, 1, 4], false, &[[1, 1, 3]])), 2000, 303), &[2, 4, 6], 2, &[])),
+        one(
+            &i1,
+            loud(
+                random(
+                    &i1,
+                    Arch::Nerv(nerv(12, 4, [1, 1, 4], false, &[[1, 1, 3]])),
+                    2000,
+                    303,
+                ),
+                &[2, 4, 6],
+                2,
+                &[],
+            ),
+        ),
     );
     add(
         "one-position.nvc",
         "NeRV whose first feature map is one position",
-        one(&gray(4, 4), random(&gray(4, 4), Arch::Nerv(nerv(4, 5, [1, 1, 6], true, &[[4, 3, 4]])), 2, 304)),
+        one(
+            &gray(4, 4),
+            random(
+                &gray(4, 4),
+                Arch::Nerv(nerv(4, 5, [1, 1, 6], true, &[[4, 3, 4]])),
+                2,
+                304,
+            ),
+        ),
     );
 
     add(
         "swish-tails.nvc",
         "swish of numbers far beyond 16 and -16: the table's last entry, 0, holds from there on",
-        one(&i, loud(random(&i, Arch::Nerv(net(true)), 3, 305), &[0, 2], 4, &[(1, 8), (2, 8), (3, 7), (5, 8)])),
+        one(
+            &i,
+            loud(
+                random(&i, Arch::Nerv(net(true)), 3, 305),
+                &[0, 2],
+                4,
+                &[(1, 8), (2, 8), (3, 7), (5, 8)],
+            ),
+        ),
     );
     let patches = || Arch::Nirvana(nirvana([2, 3], 2, 8, [2, 4], [2, 3, 4]));
     add(
         "sine-turns.nvc",
         "sines of hundreds of turns, of both signs, at 5 fraction bits; fails where negative turns are not reduced upwards",
-        one(&i, loud(random(&i, patches(), 2, 306), &[0, 2], 8, &[(1, 5), (3, 5)])),
+        one(
+            &i,
+            loud(random(&i, patches(), 2, 306), &[0, 2], 8, &[(1, 5), (3, 5)]),
+        ),
     );
     let g = random(&i, patches(), 2, 307);
     let graph = g.arch.lower(&i, 2).unwrap();
-    let saturated: Vec<(usize, u8)> = curves(&graph, Curve::Sine).into_iter().zip([15, 19]).collect();
+    let saturated: Vec<(usize, u8)> = curves(&graph, Curve::Sine)
+        .into_iter()
+        .zip([15, 19])
+        .collect();
     add(
         "sine-saturation.nvc",
         "sines at 15 and 19 fraction bits: 1 is 32768 or more and saturates, on both sides",
@@ -92,7 +148,14 @@ pub fn families() -> Vec<Vector> {
         one(&deep, loud(g, &[last], 6, &[(6, 9), (7, 15)])),
     );
 
-    let strides = || Arch::Nerv(plus(nerv(4, 5, [1, 2, 4], true, &[[3, 1, 4], [1, 3, 3], [16, 1, 2]]), 0, 1, 3));
+    let strides = || {
+        Arch::Nerv(plus(
+            nerv(4, 5, [1, 2, 4], true, &[[3, 1, 4], [1, 3, 3], [16, 1, 2]]),
+            0,
+            1,
+            3,
+        ))
+    };
     add(
         "bilinear-factors.nvc",
         "skips enlarged 3, 1 and 16 times, from one row too: weights that are no powers of two, halves rounded up, edges held",
@@ -102,15 +165,39 @@ pub fn families() -> Vec<Vector> {
     add(
         "frame-codes.nvc",
         "12 channels of features and nine frames: the fastest code passes a whole turn, and channels beyond the table get 0 and 1",
-        one(&i, random(&i, Arch::Nirvana(nirvana([2, 3], 1, 5, [2, 12], [2, 1, 3])), 9, 311)),
+        one(
+            &i,
+            random(
+                &i,
+                Arch::Nirvana(nirvana([2, 3], 1, 5, [2, 12], [2, 1, 3])),
+                9,
+                311,
+            ),
+        ),
     );
     let tiny = || Arch::Nirvana(nirvana([1, 1], 1, 2, [2, 2], [2, 1, 1]));
     let i4 = gray(4, 4);
-    add("nirvana-64-frames.nvc", "64 frames, the most of a group, from a grid of one patch", one(&i4, random(&i4, tiny(), 64, 312)));
-    add("nirvana-one-frame.nvc", "one frame, the fewest of a group, of patches of 64x64 with a stride of 1", {
-        let i = gray(70, 64);
-        one(&i, random(&i, Arch::Nirvana(nirvana([1, 2], 1, 4, [64, 1], [1, 3, 2])), 1, 313))
-    });
+    add(
+        "nirvana-64-frames.nvc",
+        "64 frames, the most of a group, from a grid of one patch",
+        one(&i4, random(&i4, tiny(), 64, 312)),
+    );
+    add(
+        "nirvana-one-frame.nvc",
+        "one frame, the fewest of a group, of patches of 64x64 with a stride of 1",
+        {
+            let i = gray(70, 64);
+            one(
+                &i,
+                random(
+                    &i,
+                    Arch::Nirvana(nirvana([1, 2], 1, 4, [64, 1], [1, 3, 2])),
+                    1,
+                    313,
+                ),
+            )
+        },
+    );
     let frames = |n, seed| random(&i4, tiny(), n, seed);
     let mut groups = vec![frames(2, 314)];
     groups.push(next(&i4, &groups[0], 1, 315));
@@ -134,8 +221,16 @@ pub fn families() -> Vec<Vector> {
         "HNeRV with tanh whose tensors and latents are scaled ones, and a group of differences to its values",
         file(&wide, &[leaning(&wide, vec![first, second], 50)]),
     );
-    let first = scaled(&i, random(&i, Arch::Nerv(plus(net(true), 1, 0, 3)), 2, 343), 344);
-    add("scaled-nervpp.nvc", "scaled tensors of a NeRV++, of depthwise convolutions too", one(&i, first));
+    let first = scaled(
+        &i,
+        random(&i, Arch::Nerv(plus(net(true), 1, 0, 3)), 2, 343),
+        344,
+    );
+    add(
+        "scaled-nervpp.nvc",
+        "scaled tensors of a NeRV++, of depthwise convolutions too",
+        one(&i, first),
+    );
     let same = random(&i, patches(), 1, 330);
     let scaled = |f: u8| {
         change(same.clone(), |g| {
@@ -171,14 +266,22 @@ fn steps(i: &VideoInfo) -> Vec<Group> {
         change(g.clone(), |g| {
             for (k, t) in g.network.tensors.iter_mut().enumerate() {
                 let old = t.step;
-                t.step = Step { mantissa, exponent: (i32::from(old.exponent) + octaves(k)).clamp(0, 40) as u8 };
+                t.step = Step {
+                    mantissa,
+                    exponent: (i32::from(old.exponent) + octaves(k)).clamp(0, 40) as u8,
+                };
                 for (j, v) in t.values.iter_mut().enumerate() {
                     let exact = (i128::from(*v) * i128::from(old.mantissa)) << t.step.exponent;
                     let unit = i128::from(mantissa) << old.exponent;
                     // off by a little, which is the difference that is coded
                     let off = (j as i32 * 7 + seed) % 5 - 2;
                     let near = exact.div_euclid(unit).clamp(-32767, 32767) as i32;
-                    *v = (near + if near.abs() > 32000 { -off.abs() * near.signum() } else { off }) as i16;
+                    *v = (near
+                        + if near.abs() > 32000 {
+                            -off.abs() * near.signum()
+                        } else {
+                            off
+                        }) as i16;
                 }
             }
         })
@@ -190,10 +293,19 @@ fn steps(i: &VideoInfo) -> Vec<Group> {
     // so fine that predictions leave the range, and a mantissa that divides nothing
     let finest = rescaled(&half, &|k| if k == 2 { 12 } else { 3 }, 193, 3);
     let apart = change(finest.clone(), |g| {
-        g.network.tensors[1].step = Step { mantissa: 255, exponent: 0 };
+        g.network.tensors[1].step = Step {
+            mantissa: 255,
+            exponent: 0,
+        };
         g.network.tensors[1].values.fill(0);
-        g.network.tensors[3].step = Step { mantissa: 128, exponent: 40 };
-        g.network.tensors[3].values.iter_mut().for_each(|v| *v = 32767 * v.signum());
+        g.network.tensors[3].step = Step {
+            mantissa: 128,
+            exponent: 40,
+        };
+        g.network.tensors[3]
+            .values
+            .iter_mut()
+            .for_each(|v| *v = 32767 * v.signum());
     });
     leaning(i, vec![first, finer, coarser, half, finest, apart], 50)
 }

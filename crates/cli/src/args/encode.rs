@@ -101,8 +101,8 @@ pub struct EncodeArgs {
     #[arg(short = 'y', long)]
     pub overwrite: bool,
 
-    /// Quality by what a bit is worth, 0 to 63, on x264's scale: the size follows, and hard parts get more (default 36 unless another of
-    /// these is given).
+    /// Quality by what a bit is worth, 0 to 63, on x264's scale: the size follows, and hard parts
+    /// get more (default 36 unless another of these is given).
     #[arg(long, value_name = "Q", help_heading = "Size or quality", conflicts_with_all = ["size", "bitrate", "bpp", "psnr"])]
     pub crf: Option<f64>,
     /// Quality as PSNR, 10 to 70 dB, mean over frames: 6:1:1, RGB of RGB sources, Y of gray ones.
@@ -117,7 +117,8 @@ pub struct EncodeArgs {
     /// Size in bits a second, as 300k; the source must know its frame rate.
     #[arg(long, value_name = "RATE", help_heading = "Size or quality", value_parser = parse_scaled)]
     pub bitrate: Option<f64>,
-    /// Parameters of each group's network and latents, as 1.5M (default: from the size, at 4.2 bits each).
+    /// Parameters of each group's network and latents, as 1.5M (default: from the size, at 4.2 bits
+    /// each).
     #[arg(long, value_name = "PARAMS", help_heading = "Size or quality", value_parser = parse_scaled)]
     pub model_size: Option<f64>,
 
@@ -131,7 +132,12 @@ pub struct EncodeArgs {
     #[arg(long, value_enum, help_heading = "Fitting")]
     pub preset: Option<PresetArg>,
     /// Passes over the frames of each group, 1 to 1000000, in place of the preset's.
-    #[arg(long, value_name = "N", help_heading = "Fitting", conflicts_with = "steps")]
+    #[arg(
+        long,
+        value_name = "N",
+        help_heading = "Fitting",
+        conflicts_with = "steps"
+    )]
     pub passes: Option<usize>,
     /// Optimiser steps of each group (default: from the preset).
     #[arg(long, value_name = "N", help_heading = "Fitting")]
@@ -139,40 +145,50 @@ pub struct EncodeArgs {
     /// Passes a step, 1 to 64: frames, or whole groups of nirvana (default 1).
     #[arg(long, value_name = "N", help_heading = "Fitting")]
     pub batch: Option<usize>,
-    /// Peak learning rate, above 0, at most 1 (default 0.015 for hnerv, 0.03 for nerv, 0.012 for nervpp, 0.06 for nirvana).
+    /// Peak learning rate, above 0, at most 1 (default 0.015 for hnerv, 0.03 for nerv, 0.012 for
+    /// nervpp, 0.06 for nirvana).
     #[arg(long, value_name = "RATE", help_heading = "Fitting")]
     pub lr: Option<f64>,
     /// What trains the hidden kernels (default muon).
     #[arg(long, value_enum, help_heading = "Fitting")]
     pub optimiser: Option<OptimiserArg>,
-    /// Share of the steps before quantisation starts, 0 to 1 (default 0.4); at 1 the network is quantised after its last step.
+    /// Share of the steps before quantisation starts, 0 to 1 (default 0.4); at 1 the network is
+    /// quantised after its last step.
     #[arg(long, value_name = "SHARE", help_heading = "Fitting")]
     pub float_share: Option<f64>,
     /// Leave the rate out of the loss: quantisation steps alone bring the size.
     #[arg(long, help_heading = "Fitting")]
     pub no_rate: bool,
-    /// Quantise each parameter to this many bits, 2 to 12, after the last step, as published codecs do; --bpp or --model-size sizes the
-    /// network, and the file comes out smaller.
+    /// Quantise each parameter to this many bits, 2 to 12, after the last step, as published codecs
+    /// do; --bpp or --model-size sizes the network, and the file comes out smaller.
     #[arg(long, value_name = "BITS", help_heading = "Fitting", conflicts_with_all = ["size", "bitrate", "psnr", "crf", "float_share"])]
     pub weight_bits: Option<usize>,
     /// Distortion to minimise (default l2).
     #[arg(long, value_enum, help_heading = "Fitting")]
     pub loss: Option<LossArg>,
-    /// Frames of a group, or auto: 3 for nirvana, else up to 132, as equal as can be (default auto).
+    /// Frames of a group, or auto: 3 for nirvana, else up to 132, as equal as can be (default
+    /// auto).
     #[arg(long, value_name = "N|auto", help_heading = "Fitting")]
     pub group: Option<String>,
-    /// Groups of a section, the unit of random access, or auto: up to 132 frames for nirvana, whose groups each start from the one
-    /// before; else 1 (default auto).
+    /// Groups of a section, the unit of random access, or auto: up to 132 frames for nirvana, whose
+    /// groups each start from the one before; else 1 (default auto).
     #[arg(long, value_name = "N|auto", help_heading = "Fitting")]
     pub section: Option<String>,
-    /// Gain of a step, dB, below which a group that starts from the one before ends (default 0.001).
+    /// Gain of a step, dB, below which a group that starts from the one before ends (default
+    /// 0.001).
     #[arg(long, value_name = "DB", help_heading = "Fitting")]
     pub min_gain: Option<f64>,
-    /// Seed of all random numbers (default 0). The same seed gives the same file on the same machine.
+    /// Seed of all random numbers (default 0). The same seed gives the same file on the same
+    /// machine.
     #[arg(long, value_name = "N", help_heading = "Fitting")]
     pub seed: Option<u64>,
     /// Where to fit: auto (the CPU), cpu, cuda or cuda:N.
-    #[arg(long, value_name = "DEVICE", default_value = "auto", help_heading = "Fitting")]
+    #[arg(
+        long,
+        value_name = "DEVICE",
+        default_value = "auto",
+        help_heading = "Fitting"
+    )]
     pub device: String,
     /// Floating point of the network's activations while it is fitted (default f32).
     #[arg(long, value_enum, help_heading = "Fitting")]
@@ -180,7 +196,8 @@ pub struct EncodeArgs {
     /// Threads; 0 = one a processor. Does not change the file.
     #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Fitting")]
     pub threads: usize,
-    /// Sections fitted at once; 0 = as many as fill the machine. Does not change the file; each takes memory of its own.
+    /// Sections fitted at once; 0 = as many as fill the machine. Does not change the file; each
+    /// takes memory of its own.
     #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Fitting")]
     pub jobs: usize,
 
@@ -193,7 +210,8 @@ pub struct EncodeArgs {
     /// Progress on stderr.
     #[arg(long, value_enum, default_value_t = ProgressArg::Auto, help_heading = "Reports")]
     pub progress: ProgressArg,
-    /// Stop as on Ctrl-C when stdin ends: what a program that starts this one holds open ends with it.
+    /// Stop as on Ctrl-C when stdin ends: what a program that starts this one holds open ends with
+    /// it.
     #[arg(long, help_heading = "Reports")]
     pub end_with_stdin: bool,
     /// Print errors and warnings only.

@@ -9,7 +9,8 @@ use clap::Args;
 pub struct BenchArgs {
     /// Plan (TOML): sequences, codecs, points; docs/bench.md has its keys.
     pub plan: PathBuf,
-    /// Folder of results (default bench-out/NAME). A run goes on where an earlier one into the same folder stopped.
+    /// Folder of results (default bench-out/NAME). A run goes on where an earlier one into the same
+    /// folder stopped.
     #[arg(short, long, value_name = "DIR")]
     pub output: Option<PathBuf>,
     /// Folder that the files of the plan's sequences are below (default: the plan's own).
@@ -24,7 +25,8 @@ pub struct BenchArgs {
     /// Run only these codecs of the plan, by what stands behind `use`.
     #[arg(long, value_name = "CODEC", value_delimiter = ',')]
     pub codec: Vec<String>,
-    /// Points at once, each in processes of its own; 0 = as the plan says, else processors / threads.
+    /// Points at once, each in processes of its own; 0 = as the plan says, else processors /
+    /// threads.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub jobs: usize,
     /// Run nothing: make tables and report anew from what is finished.
@@ -53,10 +55,12 @@ pub struct DatasetsArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Store")]
 pub struct StoreArgs {
-    /// Folder of the files (default: NVC_DATASETS_DIR, else nvc/datasets in the user's cache folder).
+    /// Folder of the files (default: NVC_DATASETS_DIR, else nvc/datasets in the user's cache
+    /// folder).
     #[arg(long, value_name = "DIR")]
     pub root: Option<PathBuf>,
-    /// A manifest of your own (datasets/README.md); may be given more than once. NVC_DATASETS_MANIFESTS names more.
+    /// A manifest of your own (datasets/README.md); may be given more than once.
+    /// NVC_DATASETS_MANIFESTS names more.
     #[arg(long, value_name = "FILE")]
     pub manifest: Vec<PathBuf>,
 }
@@ -87,7 +91,8 @@ pub enum DatasetsCommand {
         #[command(flatten)]
         store: StoreArgs,
     },
-    /// Read files and check their SHA-256: exit code 8 if one differs. Without names, all that are there.
+    /// Read files and check their SHA-256: exit code 8 if one differs. Without names, all that are
+    /// there.
     Verify {
         /// Names of sequences or of whole sets.
         #[arg(value_name = "NAME")]

@@ -18,7 +18,8 @@ pub struct ImportArgs {
 /// Programs whose networks can be imported.
 #[derive(Debug, Subcommand)]
 pub enum ImportFrom {
-    /// A quantised checkpoint of the HNeRV authors' program, re-saved tensor by tensor (docs/import.md).
+    /// A quantised checkpoint of the HNeRV authors' program, re-saved tensor by tensor
+    /// (docs/import.md).
     Hnerv(ImportHnervArgs),
 }
 

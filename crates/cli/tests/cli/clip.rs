@@ -35,10 +35,23 @@ impl Clip {
             ((if square { 0.9 } else { wave }).clamp(0.0, 1.0) * max).round() as u16
         };
         let frame = |t: usize| -> Vec<Vec<u16>> {
-            let plane = |(p, (w, h)): (usize, (usize, usize))| (0..w * h).map(|i| sample(t, p, i % w, i / w, w, h)).collect();
-            planes(tag, width, height).into_iter().enumerate().map(plane).collect()
+            let plane = |(p, (w, h)): (usize, (usize, usize))| {
+                (0..w * h)
+                    .map(|i| sample(t, p, i % w, i / w, w, h))
+                    .collect()
+            };
+            planes(tag, width, height)
+                .into_iter()
+                .enumerate()
+                .map(plane)
+                .collect()
         };
-        Clip { width, height, tag, frames: (0..frames).map(frame).collect() }
+        Clip {
+            width,
+            height,
+            tag,
+            frames: (0..frames).map(frame).collect(),
+        }
     }
 
     fn wide(&self) -> bool {
@@ -51,7 +64,11 @@ impl Clip {
 
     /// The stream at 30000/1001 frames a second.
     pub fn y4m(&self) -> Vec<u8> {
-        let mut out = format!("YUV4MPEG2 W{} H{} F30000:1001 Ip A1:1 C{}\n", self.width, self.height, self.tag).into_bytes();
+        let mut out = format!(
+            "YUV4MPEG2 W{} H{} F30000:1001 Ip A1:1 C{}\n",
+            self.width, self.height, self.tag
+        )
+        .into_bytes();
         for f in &self.frames {
             out.extend(b"FRAME\n");
             for &v in f.iter().flatten() {
@@ -67,25 +84,48 @@ impl Clip {
 
     /// Reads a stream back; panics unless its rate is 30000/1001.
     pub fn parse(bytes: &[u8]) -> Self {
-        let end = bytes.iter().position(|&b| b == b'\n').expect("a y4m header ends in a newline");
+        let end = bytes
+            .iter()
+            .position(|&b| b == b'\n')
+            .expect("a y4m header ends in a newline");
         let header = std::str::from_utf8(&bytes[..end]).unwrap();
         let tag = |c: char| {
             let t = header.split(' ').skip(1).find(|t| t.starts_with(c));
             t.unwrap_or_else(|| panic!("no {c} in '{header}'"))[1..].to_string()
         };
-        assert!(header.starts_with("YUV4MPEG2 ") && tag('F') == "30000:1001", "{header}");
-        let (width, height): (usize, usize) = (tag('W').parse().unwrap(), tag('H').parse().unwrap());
+        assert!(
+            header.starts_with("YUV4MPEG2 ") && tag('F') == "30000:1001",
+            "{header}"
+        );
+        let (width, height): (usize, usize) =
+            (tag('W').parse().unwrap(), tag('H').parse().unwrap());
         let color = tag('C');
-        let tag = TAGS.into_iter().find(|t| color.starts_with(t)).unwrap_or_else(|| panic!("unknown tag C{color}"));
-        let mut clip = Clip { width, height, tag, frames: Vec::new() };
+        let tag = TAGS
+            .into_iter()
+            .find(|t| color.starts_with(t))
+            .unwrap_or_else(|| panic!("unknown tag C{color}"));
+        let mut clip = Clip {
+            width,
+            height,
+            tag,
+            frames: Vec::new(),
+        };
         let size = if clip.wide() { 2 } else { 1 };
         let mut rest = &bytes[end + 1..];
         while !rest.is_empty() {
-            rest = rest.strip_prefix(b"FRAME\n").expect("each frame starts with FRAME");
+            rest = rest
+                .strip_prefix(b"FRAME\n")
+                .expect("each frame starts with FRAME");
             let mut frame = Vec::new();
             for (w, h) in planes(tag, width, height) {
                 let (plane, after) = rest.split_at(w * h * size);
-                let value = |s: &[u8]| if size == 2 { u16::from_le_bytes([s[0], s[1]]) } else { u16::from(s[0]) };
+                let value = |s: &[u8]| {
+                    if size == 2 {
+                        u16::from_le_bytes([s[0], s[1]])
+                    } else {
+                        u16::from(s[0])
+                    }
+                };
                 frame.push(plane.chunks_exact(size).map(value).collect());
                 rest = after;
             }
@@ -100,9 +140,16 @@ impl Clip {
 
     /// Mean over frames of plane `p`'s PSNR against `other`, dB.
     pub fn psnr(&self, other: &Clip, p: usize) -> f64 {
-        assert_eq!((self.width, self.height, self.frames.len()), (other.width, other.height, other.frames.len()));
+        assert_eq!(
+            (self.width, self.height, self.frames.len()),
+            (other.width, other.height, other.frames.len())
+        );
         let one = |(a, b): (&Vec<Vec<u16>>, &Vec<Vec<u16>>)| {
-            let square: f64 = a[p].iter().zip(&b[p]).map(|(&a, &b)| (f64::from(a) - f64::from(b)).powi(2)).sum();
+            let square: f64 = a[p]
+                .iter()
+                .zip(&b[p])
+                .map(|(&a, &b)| (f64::from(a) - f64::from(b)).powi(2))
+                .sum();
             10.0 * (self.max().powi(2) * a[p].len() as f64 / square).log10()
         };
         self.frames.iter().zip(&other.frames).map(one).sum::<f64>() / self.frames.len() as f64

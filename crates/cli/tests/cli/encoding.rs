@@ -7,16 +7,24 @@ use serde_json::Value;
 use crate::clip::Clip;
 use crate::run::{SAMPLE, encode, nvc, nvc_decode, sample, temp};
 
-/// The sample's statistics up to `done`. A moment's fit may miss its size, which a last `error` then says.
+/// The sample's statistics up to `done`. A moment's fit may miss its size, which a last `error`
+/// then says.
 fn statistics() -> Vec<Value> {
     statistics_of(sample().dir())
 }
 
 fn statistics_of(dir: &Path) -> Vec<Value> {
     let text = std::fs::read_to_string(dir.join("a.ndjson")).unwrap();
-    let mut lines: Vec<Value> = text.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+    let mut lines: Vec<Value> = text
+        .lines()
+        .map(|l| serde_json::from_str(l).unwrap())
+        .collect();
     if lines.last().unwrap()["type"] == "error" {
-        assert_eq!(lines.pop().unwrap()["exit_code"].as_u64(), Some(6), "{text}");
+        assert_eq!(
+            lines.pop().unwrap()["exit_code"].as_u64(),
+            Some(6),
+            "{text}"
+        );
     }
     lines
 }
@@ -27,32 +35,71 @@ fn reported_psnr_is_the_decoded_one_by_three_counts() {
     let stats = statistics();
     let done = stats.last().unwrap();
     assert_eq!(done["type"], "done");
-    let scored = nvc_decode(s.dir(), "a.nvc -o null: --score a.y4m --json").expect(0).json();
+    let scored = nvc_decode(s.dir(), "a.nvc -o null: --score a.y4m --json")
+        .expect(0)
+        .json();
     let decoded = Clip::parse(&nvc_decode(s.dir(), "a.nvc -o -").expect(0).stdout);
     let planes = [0, 1, 2].map(|p| decoded.psnr(&s.clip, p));
-    let own = [("psnr_y", planes[0]), ("psnr_u", planes[1]), ("psnr_v", planes[2])];
+    let own = [
+        ("psnr_y", planes[0]),
+        ("psnr_u", planes[1]),
+        ("psnr_v", planes[2]),
+    ];
     let yuv611 = (6.0 * planes[0] + planes[1] + planes[2]) / 8.0;
     for (key, own) in own.into_iter().chain([("psnr_yuv611", yuv611)]) {
-        let of = |v: &Value| v[key]["mean"].as_f64().unwrap_or_else(|| panic!("no {key}.mean in {v}"));
-        assert!((of(done) - own).abs() < 0.001, "{key}: encode reports {}, the samples give {own}", of(done));
-        assert!((of(&scored) - own).abs() < 0.001, "{key}: --score gives {}, the samples give {own}", of(&scored));
+        let of = |v: &Value| {
+            v[key]["mean"]
+                .as_f64()
+                .unwrap_or_else(|| panic!("no {key}.mean in {v}"))
+        };
+        assert!(
+            (of(done) - own).abs() < 0.001,
+            "{key}: encode reports {}, the samples give {own}",
+            of(done)
+        );
+        assert!(
+            (of(&scored) - own).abs() < 0.001,
+            "{key}: --score gives {}, the samples give {own}",
+            of(&scored)
+        );
         assert!(own > 8.0, "{key} is {own}: nothing was learnt");
     }
     for key in ["psnr_y", "psnr_u", "psnr_v", "psnr_yuv611", "psnr_rgb"] {
         for average in ["mean", "pooled"] {
-            let (a, b) = (done[key][average].as_f64().unwrap(), scored[key][average].as_f64().unwrap());
+            let (a, b) = (
+                done[key][average].as_f64().unwrap(),
+                scored[key][average].as_f64().unwrap(),
+            );
             assert!((a - b).abs() < 0.001, "{key}.{average}: {a} and {b}");
         }
     }
     let size = std::fs::metadata(s.dir().join("a.nvc")).unwrap().len();
-    assert_eq!((done["bytes"].as_u64(), scored["bytes"].as_u64()), (Some(size), Some(size)));
+    assert_eq!(
+        (done["bytes"].as_u64(), scored["bytes"].as_u64()),
+        (Some(size), Some(size))
+    );
     let bpp = size as f64 * 8.0 / (48.0 * 32.0 * 6.0);
-    assert!((done["bpp"].as_f64().unwrap() - bpp).abs() < 1e-9 && (scored["bpp"].as_f64().unwrap() - bpp).abs() < 1e-9);
-    assert_eq!((scored["frames"].as_u64(), scored["width"].as_u64(), scored["height"].as_u64()), (Some(6), Some(48), Some(32)));
-    assert!(scored["ms_ssim_y"].is_null(), "defined from 176 samples a side on: {scored}");
+    assert!(
+        (done["bpp"].as_f64().unwrap() - bpp).abs() < 1e-9
+            && (scored["bpp"].as_f64().unwrap() - bpp).abs() < 1e-9
+    );
+    assert_eq!(
+        (
+            scored["frames"].as_u64(),
+            scored["width"].as_u64(),
+            scored["height"].as_u64()
+        ),
+        (Some(6), Some(48), Some(32))
+    );
+    assert!(
+        scored["ms_ssim_y"].is_null(),
+        "defined from 176 samples a side on: {scored}"
+    );
 
     // compare and score are one count
-    let compared = nvc(s.dir(), "compare a.y4m recon.y4m --json").expect(0).json();
+    let compared = nvc(s.dir(), "compare a.y4m recon.y4m --json")
+        .expect(0)
+        .json();
     assert_eq!(compared["psnr_yuv611"], scored["psnr_yuv611"]);
 }
 
@@ -63,12 +110,22 @@ fn statistics_follow_their_schema() {
     assert_eq!(types.first(), Some(&"start"));
     assert_eq!(types.iter().filter(|t| **t == "group").count(), 2);
     assert_eq!(types.last(), Some(&"done"));
-    let keys = |v: &Value, names: &str| names.split(' ').for_each(|k| assert!(!v[k].is_null(), "no {k} in {v}"));
+    let keys = |v: &Value, names: &str| {
+        names
+            .split(' ')
+            .for_each(|k| assert!(!v[k].is_null(), "no {k} in {v}"))
+    };
     keys(
         &stats[0],
         "schema version input output width height pix_fmt fps frames target arch preset steps batch lr optimiser float_share rate loss seed threads jobs device precision",
     );
-    assert_eq!((stats[0]["schema"].as_u64(), stats[0]["target"]["bpp"].as_f64()), (Some(1), Some(4.0)));
+    assert_eq!(
+        (
+            stats[0]["schema"].as_u64(),
+            stats[0]["target"]["bpp"].as_f64()
+        ),
+        (Some(1), Some(4.0))
+    );
     let mut frames = 0;
     for l in &stats {
         match l["type"].as_str().unwrap() {
@@ -83,26 +140,43 @@ fn statistics_follow_their_schema() {
                 assert_eq!(l["first_frame"].as_u64(), Some(frames));
                 frames += l["frames"].as_u64().unwrap();
             }
-            "done" => keys(l, "frames bytes bpp seconds groups arch psnr_y psnr_yuv611 psnr_rgb"),
+            "done" => keys(
+                l,
+                "frames bytes bpp seconds groups arch psnr_y psnr_yuv611 psnr_rgb",
+            ),
             _ => {}
         }
     }
     assert_eq!(frames, 6);
 }
 
-/// Of pictures large enough and a network that has been fitted: on a few hundred samples, choosing scales by trial decodes can
-/// gain some hundredths of a dB by chance.
+/// Of pictures large enough and a network that has been fitted: on a few hundred samples, choosing
+/// scales by trial decodes can gain some hundredths of a dB by chance.
 #[test]
 fn exact_decoding_costs_next_to_nothing() {
     let dir = temp();
     Clip::moving("420", 96, 64, 12).write(dir.path().join("a.y4m"));
-    encode(dir.path(), "a.y4m", "--bpp 1 --steps 400 --group 6 --stats a.ndjson");
-    let groups: Vec<Value> = statistics_of(dir.path()).into_iter().filter(|l| l["type"] == "group").collect();
+    encode(
+        dir.path(),
+        "a.y4m",
+        "--bpp 1 --steps 400 --group 6 --stats a.ndjson",
+    );
+    let groups: Vec<Value> = statistics_of(dir.path())
+        .into_iter()
+        .filter(|l| l["type"] == "group")
+        .collect();
     assert_eq!(groups.len(), 2);
     for group in groups {
-        let (float, exact) = (group["float_psnr"].as_f64().unwrap(), group["exact_psnr"].as_f64().unwrap());
-        // scales are chosen by trial decodes, which may gain a little; eight seeds: -0.0202 to 0.0014 dB, 27.4 to 31.7 dB
-        assert!(exact > 15.0 && (-0.07..0.02).contains(&(float - exact)), "float network {float} dB, exact decoder {exact} dB");
+        let (float, exact) = (
+            group["float_psnr"].as_f64().unwrap(),
+            group["exact_psnr"].as_f64().unwrap(),
+        );
+        // scales are chosen by trial decodes, which may gain a little; eight seeds: -0.0202 to
+        // 0.0014 dB, 27.4 to 31.7 dB
+        assert!(
+            exact > 15.0 && (-0.07..0.02).contains(&(float - exact)),
+            "float network {float} dB, exact decoder {exact} dB"
+        );
     }
 }
 
@@ -110,7 +184,10 @@ fn exact_decoding_costs_next_to_nothing() {
 fn recon_is_what_decoders_give() {
     let s = sample();
     let decoded = nvc_decode(s.dir(), "a.nvc -o -").expect(0).stdout;
-    assert!(decoded == std::fs::read(s.dir().join("recon.y4m")).unwrap(), "--recon differs from the decoded frames");
+    assert!(
+        decoded == std::fs::read(s.dir().join("recon.y4m")).unwrap(),
+        "--recon differs from the decoded frames"
+    );
 }
 
 #[test]
@@ -124,10 +201,22 @@ fn same_seed_same_bytes_whatever_the_threads_and_jobs() {
     };
     let first = std::fs::read(s.dir().join("a.nvc")).unwrap();
     assert!(bytes("") == first, "encoding again gives another file");
-    assert!(bytes("--threads 1") == first, "one thread gives another file");
-    assert!(bytes("--threads 2") == first, "two threads give another file");
-    assert!(bytes("--threads 2 --jobs 1") == first, "one group after the other gives another file");
-    assert!(bytes("--threads 1 --jobs 2") == first, "two groups at once give another file");
+    assert!(
+        bytes("--threads 1") == first,
+        "one thread gives another file"
+    );
+    assert!(
+        bytes("--threads 2") == first,
+        "two threads give another file"
+    );
+    assert!(
+        bytes("--threads 2 --jobs 1") == first,
+        "one group after the other gives another file"
+    );
+    assert!(
+        bytes("--threads 1 --jobs 2") == first,
+        "two groups at once give another file"
+    );
     assert!(bytes("--seed 1") != first, "the seed changes nothing");
 }
 
@@ -136,13 +225,22 @@ fn wanted_sizes_are_reached() {
     let dir = temp();
     Clip::moving("420", 96, 64, 12).write(dir.path().join("a.y4m"));
     let pixels = 96.0 * 64.0 * 12.0;
-    for (option, want) in
-        [("--bpp 0.8", 0.8 * pixels / 8.0), ("--size 9k", 9000.0), ("--bitrate 200k", 200e3 * 1001.0 / 30000.0 * 12.0 / 8.0)]
-    {
-        nvc(dir.path(), &format!("encode a.y4m -o a.nvc -y --device cpu --arch hnerv --steps 120 -q {option}")).expect(0);
+    for (option, want) in [
+        ("--bpp 0.8", 0.8 * pixels / 8.0),
+        ("--size 9k", 9000.0),
+        ("--bitrate 200k", 200e3 * 1001.0 / 30000.0 * 12.0 / 8.0),
+    ] {
+        nvc(
+            dir.path(),
+            &format!("encode a.y4m -o a.nvc -y --device cpu --arch hnerv --steps 120 -q {option}"),
+        )
+        .expect(0);
         let got = std::fs::metadata(dir.path().join("a.nvc")).unwrap().len() as f64;
         // the coder itself brings the size: eight seeds are 0.5 to 0.7 % below
-        assert!((got / want - 1.0).abs() <= 0.02, "{option}: {got} bytes, {want:.0} wanted");
+        assert!(
+            (got / want - 1.0).abs() <= 0.02,
+            "{option}: {got} bytes, {want:.0} wanted"
+        );
     }
 }
 
@@ -150,10 +248,24 @@ fn wanted_sizes_are_reached() {
 fn a_size_no_network_has_is_written_as_best_it_can_and_said() {
     let dir = temp();
     sample().clip.write(dir.path().join("a.y4m"));
-    let done = nvc(dir.path(), "encode a.y4m -o a.nvc --device cpu --steps 10 --bpp 0.01").expect(6);
-    assert!(done.stderr.contains("target not reached") && done.stderr.contains("12 were asked for"), "{}", done.stderr);
-    let warned = done.stderr.find("warning: 12 bytes for 6 frames: headers and the smallest network alone take about ");
-    assert!(warned.is_some_and(|w| w < done.stderr.find("group 1/1: step").unwrap_or(usize::MAX)), "{}", done.stderr);
+    let done = nvc(
+        dir.path(),
+        "encode a.y4m -o a.nvc --device cpu --steps 10 --bpp 0.01",
+    )
+    .expect(6);
+    assert!(
+        done.stderr.contains("target not reached") && done.stderr.contains("12 were asked for"),
+        "{}",
+        done.stderr
+    );
+    let warned = done
+        .stderr
+        .find("warning: 12 bytes for 6 frames: headers and the smallest network alone take about ");
+    assert!(
+        warned.is_some_and(|w| w < done.stderr.find("group 1/1: step").unwrap_or(usize::MAX)),
+        "{}",
+        done.stderr
+    );
     let decoded = Clip::parse(&nvc_decode(dir.path(), "a.nvc -o -").expect(0).stdout);
     assert_eq!(decoded.frames.len(), 6);
 }
@@ -165,10 +277,21 @@ fn pictures_of_any_shape() {
     for (width, height, frames) in [(1, 1, 1), (1, 2500, 1), (5000, 1, 2), (32, 32, 4)] {
         Clip::moving("420", width, height, frames).write(dir.path().join("a.y4m"));
         for options in ["", "--size 1", "--bitrate 1k --arch nirvana"] {
-            let done = nvc(dir.path(), &format!("encode a.y4m -o a.nvc -y --device cpu --steps 10 {options}"));
-            assert!([0, 6].contains(&done.code), "{width}x{height} {options}: exit code {}, {}", done.code, done.stderr);
+            let done = nvc(
+                dir.path(),
+                &format!("encode a.y4m -o a.nvc -y --device cpu --steps 10 {options}"),
+            );
+            assert!(
+                [0, 6].contains(&done.code),
+                "{width}x{height} {options}: exit code {}, {}",
+                done.code,
+                done.stderr
+            );
             let decoded = Clip::parse(&nvc_decode(dir.path(), "a.nvc -o -").expect(0).stdout);
-            assert_eq!((decoded.width, decoded.height, decoded.frames.len()), (width, height, frames));
+            assert_eq!(
+                (decoded.width, decoded.height, decoded.frames.len()),
+                (width, height, frames)
+            );
         }
     }
 }
@@ -177,17 +300,35 @@ fn pictures_of_any_shape() {
 fn threads_and_jobs_are_those_there_are() {
     let dir = temp();
     sample().clip.write(dir.path().join("a.y4m"));
-    let options = "--device cpu --arch hnerv --steps 10 --bpp 4 --group 3 --threads 10000 --jobs 9999";
+    let options =
+        "--device cpu --arch hnerv --steps 10 --bpp 4 --group 3 --threads 10000 --jobs 9999";
     let done = nvc(dir.path(), &format!("encode a.y4m -o a.nvc {options}"));
-    assert!([0, 6].contains(&done.code), "exit code {}, {}", done.code, done.stderr);
+    assert!(
+        [0, 6].contains(&done.code),
+        "exit code {}, {}",
+        done.code,
+        done.stderr
+    );
     let has = std::thread::available_parallelism().unwrap();
-    assert!(done.stderr.contains(&format!("warning: --threads 10000: this machine has {has}; {has} are used\n")), "{}", done.stderr);
-    assert!(done.stderr.contains("warning: --jobs 9999: at most 256"), "{}", done.stderr);
+    assert!(
+        done.stderr.contains(&format!(
+            "warning: --threads 10000: this machine has {has}; {has} are used\n"
+        )),
+        "{}",
+        done.stderr
+    );
+    assert!(
+        done.stderr.contains("warning: --jobs 9999: at most 256"),
+        "{}",
+        done.stderr
+    );
 }
 
 /// PSNR 6:1:1 of `a.nvc` against `a.y4m`, mean over frames.
 fn psnr(dir: &std::path::Path) -> f64 {
-    let scored = nvc_decode(dir, "a.nvc -o null: --score a.y4m --json").expect(0).json();
+    let scored = nvc_decode(dir, "a.nvc -o null: --score a.y4m --json")
+        .expect(0)
+        .json();
     scored["psnr_yuv611"]["mean"].as_f64().unwrap()
 }
 
@@ -196,23 +337,51 @@ fn what_a_bit_is_worth_decides() {
     let dir = temp();
     Clip::moving("420", 96, 64, 12).write(dir.path().join("a.y4m"));
     let encode = |options: &str| {
-        nvc(dir.path(), &format!("encode a.y4m -o a.nvc -y --device cpu --arch hnerv --steps 300 -q {options}")).expect(0);
-        (std::fs::metadata(dir.path().join("a.nvc")).unwrap().len(), psnr(dir.path()))
+        nvc(
+            dir.path(),
+            &format!("encode a.y4m -o a.nvc -y --device cpu --arch hnerv --steps 300 -q {options}"),
+        )
+        .expect(0);
+        (
+            std::fs::metadata(dir.path().join("a.nvc")).unwrap().len(),
+            psnr(dir.path()),
+        )
     };
     let (cheap, low) = encode("--crf 45");
     let (dear, high) = encode("--crf 30");
     // eight seeds: 2.3 to 4.4 times the bytes
-    assert!(cheap < dear && low < high, "crf 45: {cheap} bytes, {low} dB; crf 30: {dear} bytes, {high} dB");
+    assert!(
+        cheap < dear && low < high,
+        "crf 45: {cheap} bytes, {low} dB; crf 30: {dear} bytes, {high} dB"
+    );
 }
 
 #[test]
 fn a_quality_no_fit_has_is_written_as_best_it_can_and_said() {
     let dir = temp();
     sample().clip.write(dir.path().join("a.y4m"));
-    let done = nvc(dir.path(), "encode a.y4m -o a.nvc --device cpu --arch hnerv --steps 20 --psnr 60").expect(6);
-    assert!(done.stderr.contains("target not reached") && done.stderr.contains("60.00 dB were asked for"), "{}", done.stderr);
-    assert!(done.stderr.contains(&format!("the file has {:.2} dB", psnr(dir.path()))), "{}", done.stderr);
-    for (option, says) in [("--psnr 5", "allowed 10..=70"), ("--crf 64", "allowed 0..=63"), ("--psnr 30 --bpp 1", "cannot be used with")] {
+    let done = nvc(
+        dir.path(),
+        "encode a.y4m -o a.nvc --device cpu --arch hnerv --steps 20 --psnr 60",
+    )
+    .expect(6);
+    assert!(
+        done.stderr.contains("target not reached")
+            && done.stderr.contains("60.00 dB were asked for"),
+        "{}",
+        done.stderr
+    );
+    assert!(
+        done.stderr
+            .contains(&format!("the file has {:.2} dB", psnr(dir.path()))),
+        "{}",
+        done.stderr
+    );
+    for (option, says) in [
+        ("--psnr 5", "allowed 10..=70"),
+        ("--crf 64", "allowed 0..=63"),
+        ("--psnr 30 --bpp 1", "cannot be used with"),
+    ] {
         let done = nvc(dir.path(), &format!("encode a.y4m -o b.nvc {option}")).expect(2);
         assert!(done.stderr.contains(says), "{option}: {}", done.stderr);
     }
@@ -226,13 +395,22 @@ fn bits_follow_the_content() {
     let still = clip.frames[0].clone();
     clip.frames[..8].fill(still);
     clip.write(dir.path().join("a.y4m"));
-    nvc(dir.path(), "encode a.y4m -o a.nvc -y --device cpu --arch hnerv --steps 120 --group 8 --size 9000 -q").expect(0);
+    nvc(
+        dir.path(),
+        "encode a.y4m -o a.nvc -y --device cpu --arch hnerv --steps 120 --group 8 --size 9000 -q",
+    )
+    .expect(0);
     let bytes = std::fs::metadata(dir.path().join("a.nvc")).unwrap().len();
     // eight seeds: 8941 to 8961 bytes, 1.7 to 3.1 times as many for what moves
     assert!((8820..=9000).contains(&bytes), "{bytes} bytes");
     let info = nvc(dir.path(), "info a.nvc --json").expect(0).json();
     let of = |i: usize| info["sections"][i]["bytes"].as_u64().unwrap() as f64;
-    assert!(of(1) > 1.2 * of(0), "{} bytes for what stands still, {} for what moves", of(0), of(1));
+    assert!(
+        of(1) > 1.2 * of(0),
+        "{} bytes for what stands still, {} for what moves",
+        of(0),
+        of(1)
+    );
 }
 
 #[test]
@@ -240,12 +418,22 @@ fn a_part_of_the_source() {
     let dir = temp();
     let clip = &sample().clip;
     clip.write(dir.path().join("a.y4m"));
-    encode(dir.path(), "a.y4m", "--frames 2..5 --steps 10 --bpp 4 --recon r.y4m");
+    encode(
+        dir.path(),
+        "a.y4m",
+        "--frames 2..5 --steps 10 --bpp 4 --recon r.y4m",
+    );
     assert_eq!(Clip::read(dir.path().join("r.y4m")).frames.len(), 3);
-    let part = Clip { frames: clip.frames[2..5].to_vec(), ..clip.clone() };
+    let part = Clip {
+        frames: clip.frames[2..5].to_vec(),
+        ..clip.clone()
+    };
     part.write(dir.path().join("part.y4m"));
     std::fs::rename(dir.path().join("a.nvc"), dir.path().join("b.nvc")).unwrap();
     encode(dir.path(), "part.y4m", "--steps 10 --bpp 4");
     let read = |name| std::fs::read(dir.path().join(name)).unwrap();
-    assert!(read("a.nvc") == read("b.nvc"), "--frames 2..5 encodes something else than those frames");
+    assert!(
+        read("a.nvc") == read("b.nvc"),
+        "--frames 2..5 encodes something else than those frames"
+    );
 }

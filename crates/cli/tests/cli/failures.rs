@@ -33,27 +33,52 @@ fn usage_errors_exit_2() {
         "decode a.nvc -o x.y4m --simd mmx",
     ] {
         let done = nvc(s.dir(), args).expect(2);
-        assert!(!done.stderr.is_empty() && done.stdout.is_empty(), "nvc {args}: says nothing");
+        assert!(
+            !done.stderr.is_empty() && done.stdout.is_empty(),
+            "nvc {args}: says nothing"
+        );
     }
-    for args in ["", "a.nvc -o null: --json", "a.nvc -o null: --against x264", "a.nvc -o - --json --score a.y4m"] {
+    for args in [
+        "",
+        "a.nvc -o null: --json",
+        "a.nvc -o null: --against x264",
+        "a.nvc -o - --json --score a.y4m",
+    ] {
         nvc_decode(s.dir(), args).expect(2);
     }
-    let e = run(NVC, s.dir(), "encode - -o x.nvc --size 9000", &s.clip.y4m()).expect(2).stderr;
+    let e = run(NVC, s.dir(), "encode - -o x.nvc --size 9000", &s.clip.y4m())
+        .expect(2)
+        .stderr;
     assert!(e.contains("--bpp"), "{e}");
-    assert_eq!(names(s.dir()), ["a.ndjson", "a.nvc", "a.y4m", "recon.y4m"], "a usage error leaves files");
+    assert_eq!(
+        names(s.dir()),
+        ["a.ndjson", "a.nvc", "a.y4m", "recon.y4m"],
+        "a usage error leaves files"
+    );
     let help = nvc(s.dir(), "encode --help").expect(0);
     assert!(help.text().contains("--bpp") && help.stderr.is_empty());
-    assert!(nvc_decode(s.dir(), "--version").expect(0).text().starts_with(concat!("nvc-decode ", env!("CARGO_PKG_VERSION"))));
+    assert!(
+        nvc_decode(s.dir(), "--version")
+            .expect(0)
+            .text()
+            .starts_with(concat!("nvc-decode ", env!("CARGO_PKG_VERSION")))
+    );
 }
 
 #[test]
 fn numbers_that_are_no_sizes_exit_2() {
     let s = sample();
     for (option, says) in [
-        ("--size 0.4", "--size is 0.4 (allowed: whole bytes, 1..=1125899906842624)"),
+        (
+            "--size 0.4",
+            "--size is 0.4 (allowed: whole bytes, 1..=1125899906842624)",
+        ),
         ("--size 1000.5", "--size is 1000.5 (allowed: whole bytes"),
         ("--size 1e30", "whole bytes, 1..="),
-        ("--bitrate 1e30", "--bitrate is 1000000000000000000000000000000 (allowed 1..="),
+        (
+            "--bitrate 1e30",
+            "--bitrate is 1000000000000000000000000000000 (allowed 1..=",
+        ),
         ("--bitrate 0.5", "--bitrate is 0.5 (allowed 1..="),
         ("--model-size 0.2", "--model-size is 0.2 (allowed 100..="),
         ("--model-size 1e12", "(allowed 100..=1000000000)"),
@@ -74,27 +99,66 @@ fn numbers_that_are_no_sizes_exit_2() {
 fn pictures_that_no_network_takes_exit_5() {
     let dir = temp();
     // by a pipe, of which no one knows that nothing follows
-    let header = |w: usize, h: usize| format!("YUV4MPEG2 W{w} H{h} F25:1 C420\nFRAME\n").into_bytes();
-    let encode = |source: &[u8], args: &str| run(NVC, dir.path(), &format!("encode - -o x.nvc {args}"), source);
+    let header =
+        |w: usize, h: usize| format!("YUV4MPEG2 W{w} H{h} F25:1 C420\nFRAME\n").into_bytes();
+    let encode = |source: &[u8], args: &str| {
+        run(
+            NVC,
+            dir.path(),
+            &format!("encode - -o x.nvc {args}"),
+            source,
+        )
+    };
     let large = header(8192, 8192);
     for arch in ["hnerv", "nirvana"] {
-        let e = encode(&large, &format!("--bpp 1 --arch {arch}")).expect(5).stderr;
-        assert!(e.contains(&format!("{arch} has no network for")) && e.contains("8192x8192") && e.contains("(allowed at most "), "{e}");
+        let e = encode(&large, &format!("--bpp 1 --arch {arch}"))
+            .expect(5)
+            .stderr;
+        assert!(
+            e.contains(&format!("{arch} has no network for"))
+                && e.contains("8192x8192")
+                && e.contains("(allowed at most "),
+            "{e}"
+        );
     }
     let e = encode(&large, "--bpp 1").expect(4).stderr;
-    assert!(e.contains("warning: auto: hnerv has no network") && e.contains("; it is left out") && e.contains("cut short"), "{e}");
+    assert!(
+        e.contains("warning: auto: hnerv has no network")
+            && e.contains("; it is left out")
+            && e.contains("cut short"),
+        "{e}"
+    );
     // what was chosen by hand is the caller's
-    std::fs::write(dir.path().join("c.toml"), "arch = \"hnerv\"\nbpp = 5\n[hnerv]\nstrides = [2]\n").unwrap();
-    let e = encode(&header(1, 16384), "--config c.toml").expect(2).stderr;
-    assert!(e.contains("1x16384") && e.contains("latent_height is 8192 (allowed 1..=1024)"), "{e}");
+    std::fs::write(
+        dir.path().join("c.toml"),
+        "arch = \"hnerv\"\nbpp = 5\n[hnerv]\nstrides = [2]\n",
+    )
+    .unwrap();
+    let e = encode(&header(1, 16384), "--config c.toml")
+        .expect(2)
+        .stderr;
+    assert!(
+        e.contains("1x16384") && e.contains("latent_height is 8192 (allowed 1..=1024)"),
+        "{e}"
+    );
     let done = encode(&large, "--bpp 1 --arch nirvana --group 65").expect(2);
-    assert!(done.stderr.contains("has 65 frames (allowed 1..=64)"), "{}", done.stderr);
+    assert!(
+        done.stderr.contains("has 65 frames (allowed 1..=64)"),
+        "{}",
+        done.stderr
+    );
 }
 
 #[test]
 fn what_cannot_be_read_or_written_exits_3() {
     let s = sample();
-    for args in ["encode none.y4m -o x.nvc", "encode a.y4m -o none/x.nvc", "decode none.nvc -o null:", "info none.nvc", "verify ."] {
+    for args in [
+        "encode none.y4m -o x.nvc",
+        "encode a.y4m -o none/x.nvc",
+        "decode none.nvc -o null:",
+        "info none.nvc",
+        "verify .",
+    ] {
         let e = nvc(s.dir(), args).expect(3).stderr;
         assert!(e.contains("none") || e.contains('.'), "nvc {args}: {e}");
     }
@@ -131,8 +195,17 @@ fn files_are_not_overwritten_unasked() {
         ("nvc", "encode a.y4m -o new.nvc --recon x.y4m --steps 10"),
         ("nvc", "encode a.y4m -o new.nvc --stats x.y4m --steps 10"),
     ] {
-        let done = if tool == "nvc" { nvc(dir.path(), args) } else { nvc_decode(dir.path(), args) }.expect(2);
-        assert!(done.stderr.contains("x.y4m exists; -y overwrites it"), "{args}: {}", done.stderr);
+        let done = if tool == "nvc" {
+            nvc(dir.path(), args)
+        } else {
+            nvc_decode(dir.path(), args)
+        }
+        .expect(2);
+        assert!(
+            done.stderr.contains("x.y4m exists; -y overwrites it"),
+            "{args}: {}",
+            done.stderr
+        );
         assert_eq!(std::fs::read(&path).unwrap(), b"precious", "{args}");
     }
     nvc_decode(dir.path(), "a.nvc -o x.y4m -y").expect(0);
@@ -155,7 +228,13 @@ fn the_input_is_never_overwritten() {
         let e = nvc(dir.path(), args).expect(2).stderr;
         assert!(e.contains("same file"), "{args}: {e}");
     }
-    assert!(before == (std::fs::read(&file).unwrap(), std::fs::read(dir.path().join("a.y4m")).unwrap()));
+    assert!(
+        before
+            == (
+                std::fs::read(&file).unwrap(),
+                std::fs::read(dir.path().join("a.y4m")).unwrap()
+            )
+    );
 }
 
 #[test]
@@ -163,10 +242,22 @@ fn a_gpu_that_is_not_there_exits_7() {
     let dir = temp();
     sample().clip.write(dir.path().join("a.y4m"));
     // no machine has so many
-    let done = nvc(dir.path(), "encode a.y4m -o a.nvc --bpp 4 --steps 10 --device cuda:4096").expect(7);
-    assert!(done.stderr.contains("device unavailable"), "{}", done.stderr);
+    let done = nvc(
+        dir.path(),
+        "encode a.y4m -o a.nvc --bpp 4 --steps 10 --device cuda:4096",
+    )
+    .expect(7);
+    assert!(
+        done.stderr.contains("device unavailable"),
+        "{}",
+        done.stderr
+    );
     if !cfg!(feature = "cuda") {
-        nvc(dir.path(), "encode a.y4m -o a.nvc --bpp 4 --steps 10 --device cuda").expect(7);
+        nvc(
+            dir.path(),
+            "encode a.y4m -o a.nvc --bpp 4 --steps 10 --device cuda",
+        )
+        .expect(7);
     }
     assert_eq!(names(dir.path()), ["a.y4m"]);
 }

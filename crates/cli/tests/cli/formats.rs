@@ -3,22 +3,39 @@
 use crate::clip::Clip;
 use crate::run::{encode, nvc, nvc_decode, temp};
 
-/// What changes the format least: size, sampling and depth come back, and the frames resemble the source.
+/// What changes the format least: size, sampling and depth come back, and the frames resemble the
+/// source.
 fn round_trip(tag: &'static str, width: usize, height: usize) {
     let dir = temp();
     let clip = Clip::moving(tag, width, height, 4);
     clip.write(dir.path().join("a.y4m"));
     encode(dir.path(), "a.y4m", "--bpp 5 --steps 60 --recon r.y4m");
     let bytes = nvc_decode(dir.path(), "a.nvc -o -").expect(0).stdout;
-    assert!(bytes == std::fs::read(dir.path().join("r.y4m")).unwrap(), "{tag}: --recon differs");
+    assert!(
+        bytes == std::fs::read(dir.path().join("r.y4m")).unwrap(),
+        "{tag}: --recon differs"
+    );
     let decoded = Clip::parse(&bytes);
-    assert_eq!((decoded.width, decoded.height, decoded.tag, decoded.frames.len()), (width, height, tag, 4));
+    assert_eq!(
+        (
+            decoded.width,
+            decoded.height,
+            decoded.tag,
+            decoded.frames.len()
+        ),
+        (width, height, tag, 4)
+    );
     for p in 0..clip.frames[0].len() {
         let psnr = decoded.psnr(&clip, p);
         assert!(psnr > 12.0, "{tag} {width}x{height} plane {p}: {psnr} dB");
     }
-    let scored = nvc_decode(dir.path(), "a.nvc -o null: --score a.y4m --json").expect(0).json();
-    assert!((scored["psnr_y"]["mean"].as_f64().unwrap() - decoded.psnr(&clip, 0)).abs() < 0.001, "{tag}: {scored}");
+    let scored = nvc_decode(dir.path(), "a.nvc -o null: --score a.y4m --json")
+        .expect(0)
+        .json();
+    assert!(
+        (scored["psnr_y"]["mean"].as_f64().unwrap() - decoded.psnr(&clip, 0)).abs() < 0.001,
+        "{tag}: {scored}"
+    );
     assert_eq!(scored["psnr_u"].is_null(), tag == "mono");
 }
 
@@ -46,22 +63,39 @@ fn ten_bits() {
 fn pictures_in_and_out() {
     let dir = temp();
     let at = |name: &str| dir.path().join(name);
-    let source = image::RgbImage::from_fn(45, 31, |x, y| image::Rgb([(x * 5) as u8, (y * 8) as u8, ((x + y) * 3) as u8]));
+    let source = image::RgbImage::from_fn(45, 31, |x, y| {
+        image::Rgb([(x * 5) as u8, (y * 8) as u8, ((x + y) * 3) as u8])
+    });
     source.save(at("in.png")).unwrap();
     encode(dir.path(), "in.png", "--bpp 12 --steps 250");
     let info = nvc(dir.path(), "info a.nvc --json").expect(0).json();
-    assert_eq!((info["pix_fmt"].as_str(), info["frames"].as_u64()), (Some("gbrp"), Some(1)));
+    assert_eq!(
+        (info["pix_fmt"].as_str(), info["frames"].as_u64()),
+        (Some("gbrp"), Some(1))
+    );
     nvc_decode(dir.path(), "a.nvc -o out.png").expect(0);
     let decoded = image::open(at("out.png")).unwrap().into_rgb8();
     assert_eq!(decoded.dimensions(), (45, 31));
-    let square: f64 = source.as_raw().iter().zip(decoded.as_raw()).map(|(&a, &b)| (f64::from(a) - f64::from(b)).powi(2)).sum();
+    let square: f64 = source
+        .as_raw()
+        .iter()
+        .zip(decoded.as_raw())
+        .map(|(&a, &b)| (f64::from(a) - f64::from(b)).powi(2))
+        .sum();
     let psnr = 10.0 * (65025.0 * source.as_raw().len() as f64 / square).log10();
     assert!(psnr > 14.0, "{psnr} dB");
     // the picture is lossless from the decoder's planes on: both count the same
-    let scored = nvc_decode(dir.path(), "a.nvc -o null: --score in.png --json").expect(0).json();
-    assert!((scored["psnr_rgb"]["mean"].as_f64().unwrap() - psnr).abs() < 0.001, "{scored}, the pictures give {psnr}");
+    let scored = nvc_decode(dir.path(), "a.nvc -o null: --score in.png --json")
+        .expect(0)
+        .json();
+    assert!(
+        (scored["psnr_rgb"]["mean"].as_f64().unwrap() - psnr).abs() < 0.001,
+        "{scored}, the pictures give {psnr}"
+    );
     // planes in ffmpeg's order
-    let raw = nvc_decode(dir.path(), "a.nvc -o - --format yuv").expect(0).stdout;
+    let raw = nvc_decode(dir.path(), "a.nvc -o - --format yuv")
+        .expect(0)
+        .stdout;
     let n = 45 * 31;
     assert_eq!(raw.len(), 3 * n);
     for (i, px) in decoded.pixels().enumerate() {
@@ -75,14 +109,24 @@ fn pictures_in_and_out() {
 fn numbered_pictures_in_and_out() {
     let dir = temp();
     for i in 0..3u32 {
-        let picture = image::RgbImage::from_fn(32, 24, |x, y| image::Rgb([(x * 5 + i * 20) as u8, (y * 8) as u8, 90]));
-        picture.save(dir.path().join(format!("in_{i:03}.png"))).unwrap();
+        let picture = image::RgbImage::from_fn(32, 24, |x, y| {
+            image::Rgb([(x * 5 + i * 20) as u8, (y * 8) as u8, 90])
+        });
+        picture
+            .save(dir.path().join(format!("in_{i:03}.png")))
+            .unwrap();
     }
     encode(dir.path(), "in_%03d.png", "--bpp 12 --steps 10 --fps 24");
     let info = nvc(dir.path(), "info a.nvc --json").expect(0).json();
-    assert_eq!((info["fps"].as_str(), info["frames"].as_u64()), (Some("24/1"), Some(3)));
+    assert_eq!(
+        (info["fps"].as_str(), info["frames"].as_u64()),
+        (Some("24/1"), Some(3))
+    );
     nvc(dir.path(), "decode a.nvc -o out_%02d.png").expect(0);
-    let out: Vec<String> = crate::run::names(dir.path()).into_iter().filter(|n| n.starts_with("out_")).collect();
+    let out: Vec<String> = crate::run::names(dir.path())
+        .into_iter()
+        .filter(|n| n.starts_with("out_"))
+        .collect();
     assert_eq!(out.len(), 3, "{out:?}");
     assert!(out.iter().all(|n| n.len() == "out_00.png".len()), "{out:?}");
 }
@@ -92,11 +136,22 @@ fn raw_video_is_the_same_source() {
     let dir = temp();
     let clip = Clip::moving("420", 48, 32, 3);
     clip.write(dir.path().join("a.y4m"));
-    let raw: Vec<u8> = clip.frames.iter().flatten().flatten().map(|&v| v as u8).collect();
+    let raw: Vec<u8> = clip
+        .frames
+        .iter()
+        .flatten()
+        .flatten()
+        .map(|&v| v as u8)
+        .collect();
     std::fs::write(dir.path().join("a.yuv"), raw).unwrap();
     let file = |input: &str| {
         encode(dir.path(), input, "-y --bpp 5 --steps 10");
-        nvc_decode(dir.path(), "a.nvc -o - --format md5").expect(0).text()
+        nvc_decode(dir.path(), "a.nvc -o - --format md5")
+            .expect(0)
+            .text()
     };
-    assert_eq!(file("a.yuv --size-in 48x32 --fps 30000/1001"), file("a.y4m"));
+    assert_eq!(
+        file("a.yuv --size-in 48x32 --fps 30000/1001"),
+        file("a.y4m")
+    );
 }

@@ -1,4 +1,5 @@
-//! The programs as a user runs them: `nvc` and `nvc-decode`, on clips made here, fitted for a moment.
+//! The programs as a user runs them: `nvc` and `nvc-decode`, on clips made here, fitted for a
+//! moment.
 #![cfg(feature = "encode")]
 
 mod clip;

@@ -28,7 +28,8 @@ impl Done {
 
     /// Stdout as one JSON object.
     pub fn json(&self) -> Value {
-        serde_json::from_slice(&self.stdout).unwrap_or_else(|e| panic!("stdout is not JSON ({e}): {}", self.text()))
+        serde_json::from_slice(&self.stdout)
+            .unwrap_or_else(|e| panic!("stdout is not JSON ({e}): {}", self.text()))
     }
 
     /// This, if the exit code was `code`; whatever it was, no panic.
@@ -44,14 +45,23 @@ impl Done {
 pub fn run(program: &str, dir: &Path, args: &str, input: &[u8]) -> Done {
     let mut command = Command::new(program);
     command.current_dir(dir).args(args.split_whitespace());
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
     let mut stdin = child.stdin.take().unwrap();
     std::thread::scope(|s| {
         // a program may end before it has read everything
         s.spawn(move || drop(stdin.write_all(input)));
         let out = child.wait_with_output().unwrap();
         let stderr = String::from_utf8_lossy(&out.stderr).into_owned();
-        Done { code: out.status.code().unwrap_or(-1), stdout: out.stdout, stderr }
+        Done {
+            code: out.status.code().unwrap_or(-1),
+            stdout: out.stdout,
+            stderr,
+        }
     })
 }
 
@@ -69,7 +79,10 @@ pub fn temp() -> TempDir {
 
 /// Names in a folder, sorted.
 pub fn names(dir: &Path) -> Vec<String> {
-    let mut names: Vec<String> = std::fs::read_dir(dir).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+    let mut names: Vec<String> = std::fs::read_dir(dir)
+        .unwrap()
+        .map(|e| e.unwrap().file_name().into_string().unwrap())
+        .collect();
     names.sort();
     names
 }
@@ -103,10 +116,18 @@ pub fn sample() -> &'static Sample {
         let dir = temp();
         let clip = Clip::moving("420", 48, 32, 6);
         clip.write(dir.path().join("a.y4m"));
-        let done = nvc(dir.path(), &format!("encode a.y4m -o a.nvc --device cpu -q {SAMPLE} --recon recon.y4m --stats a.ndjson"));
+        let done = nvc(
+            dir.path(),
+            &format!(
+                "encode a.y4m -o a.nvc --device cpu -q {SAMPLE} --recon recon.y4m --stats a.ndjson"
+            ),
+        );
         // a moment's fit may miss the size
         assert!([0, 6].contains(&done.code), "{}", done.stderr);
-        assert_eq!(names(dir.path()), ["a.ndjson", "a.nvc", "a.y4m", "recon.y4m"]);
+        assert_eq!(
+            names(dir.path()),
+            ["a.ndjson", "a.nvc", "a.y4m", "recon.y4m"]
+        );
         Sample { dir, clip }
     })
 }
@@ -115,12 +136,25 @@ pub fn sample() -> &'static Sample {
 #[track_caller]
 pub fn encode(dir: &Path, input: &str, options: &str) {
     // the choice of a representation has tests of its own
-    let arch = if options.contains("--arch") { "" } else { "--arch hnerv" };
-    let done = nvc(dir, &format!("encode {input} -o a.nvc --device cpu -q {arch} {options}"));
-    assert!([0, 6].contains(&done.code), "exit code {}: {}", done.code, done.stderr);
+    let arch = if options.contains("--arch") {
+        ""
+    } else {
+        "--arch hnerv"
+    };
+    let done = nvc(
+        dir,
+        &format!("encode {input} -o a.nvc --device cpu -q {arch} {options}"),
+    );
+    assert!(
+        [0, 6].contains(&done.code),
+        "exit code {}: {}",
+        done.code,
+        done.stderr
+    );
 }
 
-/// Says on stderr that something is not tested. `eprintln!` would not show: the harness keeps what a passing test prints.
+/// Says on stderr that something is not tested. `eprintln!` would not show: the harness keeps what
+/// a passing test prints.
 pub fn skipped(what: &str) {
     use std::io::Write;
     let _ = writeln!(std::io::stderr(), "SKIPPED: {what}");
@@ -128,7 +162,12 @@ pub fn skipped(what: &str) {
 
 /// Whether the ffmpeg program is there; says so loudly if not.
 pub fn ffmpeg() -> bool {
-    let there = Command::new("ffmpeg").arg("-version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|s| s.success());
+    let there = Command::new("ffmpeg")
+        .arg("-version")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|s| s.success());
     if !there {
         skipped("the ffmpeg program is missing, so pipes with it are not tested");
     }

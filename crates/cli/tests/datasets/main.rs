@@ -1,4 +1,5 @@
-//! Datasets by name: manifests of a user, archives, downloads over a loopback server, and what `nvc datasets` says of them.
+//! Datasets by name: manifests of a user, archives, downloads over a loopback server, and what
+//! `nvc datasets` says of them.
 #![cfg(feature = "bench")]
 
 mod archives;

@@ -22,7 +22,11 @@ impl Done {
     #[track_caller]
     pub fn expect(self, code: i32) -> Self {
         assert!(!self.stderr.contains("panicked"), "{}", self.stderr);
-        assert_eq!(self.code, code, "stdout: {}\nstderr: {}", self.stdout, self.stderr);
+        assert_eq!(
+            self.code, code,
+            "stdout: {}\nstderr: {}",
+            self.stdout, self.stderr
+        );
         self
     }
 
@@ -30,7 +34,11 @@ impl Done {
     #[track_caller]
     pub fn says(self, words: &[&str]) -> Self {
         for w in words {
-            assert!(self.stderr.contains(w), "stderr lacks '{w}': {}", self.stderr);
+            assert!(
+                self.stderr.contains(w),
+                "stderr lacks '{w}': {}",
+                self.stderr
+            );
         }
         self
     }
@@ -38,7 +46,9 @@ impl Done {
 
 impl Room {
     pub fn new() -> Self {
-        Room { dir: tempfile::tempdir().unwrap() }
+        Room {
+            dir: tempfile::tempdir().unwrap(),
+        }
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -52,23 +62,41 @@ impl Room {
         path
     }
 
-    /// A manifest of one raw clip `my/a` of three 8x8 frames, and the keys that say where it comes from.
+    /// A manifest of one raw clip `my/a` of three 8x8 frames, and the keys that say where it comes
+    /// from.
     pub fn clip(&self, source: &str) {
         let geometry = "width = 8\nheight = 8\nframes = 3\npix_fmt = \"yuv420p\"\nfps = 25\n";
         self.manifest(&format!("[[entry]]\nname = \"a\"\n{geometry}{source}\n"));
     }
 
-    /// Runs `nvc` with `args`, split at spaces, on this store; extra variables of the environment in `more`.
+    /// Runs `nvc` with `args`, split at spaces, on this store; extra variables of the environment
+    /// in `more`.
     pub fn nvc_with(&self, args: &str, more: &[(&str, &str)]) -> Done {
         let mut command = Command::new(env!("CARGO_BIN_EXE_nvc"));
-        command.current_dir(self.dir.path()).args(args.split_whitespace());
-        for name in ["http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "SSL_CERT_FILE"] {
+        command
+            .current_dir(self.dir.path())
+            .args(args.split_whitespace());
+        for name in [
+            "http_proxy",
+            "https_proxy",
+            "all_proxy",
+            "HTTP_PROXY",
+            "HTTPS_PROXY",
+            "ALL_PROXY",
+            "SSL_CERT_FILE",
+        ] {
             command.env_remove(name);
         }
-        command.env("NVC_DATASETS_DIR", self.path("store")).env("NVC_DATASETS_MANIFESTS", self.path("m.toml"));
+        command
+            .env("NVC_DATASETS_DIR", self.path("store"))
+            .env("NVC_DATASETS_MANIFESTS", self.path("m.toml"));
         let out = command.envs(more.iter().copied()).output().unwrap();
         let text = |b: &[u8]| String::from_utf8_lossy(b).into_owned();
-        Done { code: out.status.code().unwrap_or(-1), stdout: text(&out.stdout), stderr: text(&out.stderr) }
+        Done {
+            code: out.status.code().unwrap_or(-1),
+            stdout: text(&out.stdout),
+            stderr: text(&out.stderr),
+        }
     }
 
     pub fn nvc(&self, args: &str) -> Done {
@@ -77,8 +105,12 @@ impl Room {
 
     /// Files of the store below `folder`, without the lock, sorted.
     pub fn stored(&self, folder: &str) -> Vec<String> {
-        let Ok(dir) = std::fs::read_dir(self.path("store").join(folder)) else { return Vec::new() };
-        let mut names: Vec<String> = dir.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        let Ok(dir) = std::fs::read_dir(self.path("store").join(folder)) else {
+            return Vec::new();
+        };
+        let mut names: Vec<String> = dir
+            .map(|e| e.unwrap().file_name().into_string().unwrap())
+            .collect();
         names.sort();
         names
     }
@@ -96,7 +128,10 @@ pub fn clip() -> Vec<u8> {
 /// SHA-256 in hexadecimal.
 pub fn sha256(bytes: &[u8]) -> String {
     use sha2::Digest;
-    sha2::Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect()
+    sha2::Sha256::digest(bytes)
+        .iter()
+        .map(|b| format!("{b:02x}"))
+        .collect()
 }
 
 /// Says on stderr that something is not tested; the harness would keep what `eprintln!` says.
@@ -109,15 +144,24 @@ pub fn skipped(what: &str) {
 #[cfg(target_os = "linux")]
 pub fn peak(room: &Path, args: &[&str]) -> (u64, i32) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_nvc"));
-    command.current_dir(room).args(args).stdout(std::process::Stdio::null());
-    command.env("NVC_DATASETS_DIR", room.join("store")).env("NVC_DATASETS_MANIFESTS", room.join("m.toml"));
+    command
+        .current_dir(room)
+        .args(args)
+        .stdout(std::process::Stdio::null());
+    command
+        .env("NVC_DATASETS_DIR", room.join("store"))
+        .env("NVC_DATASETS_MANIFESTS", room.join("m.toml"));
     let mut child = command.spawn().unwrap();
     let mut kib = 0;
     loop {
         // the peak is gone with the process, so it is asked for until then
-        let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
+        let status =
+            std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
         let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"));
-        kib = line.and_then(|l| l.split_whitespace().next()?.parse().ok()).unwrap_or(0u64).max(kib);
+        kib = line
+            .and_then(|l| l.split_whitespace().next()?.parse().ok())
+            .unwrap_or(0u64)
+            .max(kib);
         if let Some(status) = child.try_wait().unwrap() {
             assert!(kib > 0, "the program ended before it could be watched");
             return (kib * 1024, status.code().unwrap_or(-1));

@@ -28,7 +28,12 @@ pub struct Reply {
 
 impl Reply {
     pub fn new(status: &'static str, body: &[u8]) -> Self {
-        Reply { status, headers: Vec::new(), body: body.to_vec(), announced: None }
+        Reply {
+            status,
+            headers: Vec::new(),
+            body: body.to_vec(),
+            announced: None,
+        }
     }
 
     pub fn with(mut self, name: &'static str, value: impl ToString) -> Self {
@@ -45,7 +50,12 @@ impl Reply {
 
     /// The rest of `body` from the byte that `request` asks for, or all of it.
     pub fn range(body: &[u8], request: &Request) -> Self {
-        match request.range.as_deref().and_then(|r| r.strip_prefix("bytes=")?.strip_suffix('-')?.parse::<usize>().ok()) {
+        match request.range.as_deref().and_then(|r| {
+            r.strip_prefix("bytes=")?
+                .strip_suffix('-')?
+                .parse::<usize>()
+                .ok()
+        }) {
             Some(from) => {
                 let text = format!("bytes {from}-{}/{}", body.len() - 1, body.len());
                 Reply::new("206 Partial Content", &body[from..]).with("Content-Range", text)
@@ -92,7 +102,11 @@ impl Server {
     }
 }
 
-fn serve(stream: TcpStream, log: &Mutex<Vec<Request>>, answer: &dyn Fn(&Request, usize) -> Reply) -> std::io::Result<()> {
+fn serve(
+    stream: TcpStream,
+    log: &Mutex<Vec<Request>>,
+    answer: &dyn Fn(&Request, usize) -> Reply,
+) -> std::io::Result<()> {
     let mut reader = BufReader::new(stream.try_clone()?);
     let mut stream = stream;
     loop {
@@ -101,12 +115,17 @@ fn serve(stream: TcpStream, log: &Mutex<Vec<Request>>, answer: &dyn Fn(&Request,
             return Ok(());
         }
         let mut words = line.split_whitespace().map(str::to_string);
-        let mut request =
-            Request { method: words.next().unwrap_or_default(), target: words.next().unwrap_or_default(), ..Default::default() };
+        let mut request = Request {
+            method: words.next().unwrap_or_default(),
+            target: words.next().unwrap_or_default(),
+            ..Default::default()
+        };
         loop {
             let mut line = String::new();
             reader.read_line(&mut line)?;
-            let Some((name, value)) = line.trim().split_once(':') else { break };
+            let Some((name, value)) = line.trim().split_once(':') else {
+                break;
+            };
             match name.to_lowercase().as_str() {
                 "range" => request.range = Some(value.trim().into()),
                 "if-range" => request.if_range = Some(value.trim().into()),
@@ -125,7 +144,10 @@ fn serve(stream: TcpStream, log: &Mutex<Vec<Request>>, answer: &dyn Fn(&Request,
             stream.write_all(format!("{head}\r\n").as_bytes())?;
             continue;
         }
-        head += &format!("Content-Length: {}\r\nConnection: close\r\n", reply.announced.unwrap_or(reply.body.len()));
+        head += &format!(
+            "Content-Length: {}\r\nConnection: close\r\n",
+            reply.announced.unwrap_or(reply.body.len())
+        );
         for (name, value) in &reply.headers {
             head += &format!("{name}: {value}\r\n");
         }

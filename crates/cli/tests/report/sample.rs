@@ -17,7 +17,11 @@ pub struct Sample {
 /// A flat picture with a gradient in red, brighter by `step`.
 fn picture(dir: &Path, name: &str, step: u8) -> String {
     let (w, h) = (96, 54);
-    image::RgbImage::from_fn(w, h, |x, _| image::Rgb([50 + x as u8 + step, 150 + step, 200 + step])).save(dir.join(name)).unwrap();
+    image::RgbImage::from_fn(w, h, |x, _| {
+        image::Rgb([50 + x as u8 + step, 150 + step, 200 + step])
+    })
+    .save(dir.join(name))
+    .unwrap();
     name.to_string()
 }
 
@@ -46,8 +50,13 @@ fn point(dir: &Path, sequence: &str, s: usize, c: usize, codec: &str, n: usize) 
     let nvc = c == 1;
     let bpp: f64 = [0.03, 0.06, 0.13, 0.29][n] * [1.0, 0.9, 1.1][c];
     // a gain over the anchor for nvc, a loss for x264, and a little bend
-    let psnr = 34.0 + 2.0 * s as f64 + 7.5 * (bpp / 0.05).log10() + [0.0, 0.8 - s as f64, -1.1][c] - 0.4 * (bpp / 0.05).log10().powi(2);
-    let labels = if nvc { ["bpp=0.05", "bpp=0.1", "bpp=0.2", "bpp=0.4"] } else { ["crf=37", "crf=32", "crf=27", "crf=22"] };
+    let psnr = 34.0 + 2.0 * s as f64 + 7.5 * (bpp / 0.05).log10() + [0.0, 0.8 - s as f64, -1.1][c]
+        - 0.4 * (bpp / 0.05).log10().powi(2);
+    let labels = if nvc {
+        ["bpp=0.05", "bpp=0.1", "bpp=0.2", "bpp=0.4"]
+    } else {
+        ["crf=37", "crf=32", "crf=27", "crf=22"]
+    };
     let bytes = (bpp * 96.0 * 54.0 * 16.0 / 8.0).round() as u64;
     let row = Row {
         codec: codec.into(),
@@ -77,18 +86,37 @@ fn point(dir: &Path, sequence: &str, s: usize, c: usize, codec: &str, n: usize) 
         dec_device: "cpu x2".into(),
         jobs: 1,
         params: nvc.then_some(100_000 + 50_000 * n as u64),
-        command: format!("{codec} --in source.y4m --point {} </script><script>window.hacked=1</script>", labels[n]),
-        note: if nvc && n == 0 { "8 % above its size".into() } else { String::new() },
+        command: format!(
+            "{codec} --in source.y4m --point {} </script><script>window.hacked=1</script>",
+            labels[n]
+        ),
+        note: if nvc && n == 0 {
+            "8 % above its size".into()
+        } else {
+            String::new()
+        },
         ..Row::default()
     };
     let weights = bytes * 6 / 10;
     let header = bytes / 20;
-    let curve = |i: i32| Progress { seconds: row.enc_s * f64::from(i) / 20.0, psnr: psnr - 9.0 / f64::from(i).sqrt() + 2.0 };
+    let curve = |i: i32| Progress {
+        seconds: row.enc_s * f64::from(i) / 20.0,
+        psnr: psnr - 9.0 / f64::from(i).sqrt() + 2.0,
+    };
     Point {
-        parts: nvc.then_some(Bytes { header, weights, latents: bytes - weights - header }),
+        parts: nvc.then_some(Bytes {
+            header,
+            weights,
+            latents: bytes - weights - header,
+        }),
         order0_bytes: None,
-        progress: if nvc { (1..=20).map(curve).collect() } else { Vec::new() },
-        picture: (s == 0 || (c == 0 && n == 0)).then(|| picture(dir, &format!("{s}-{c}-{n}.png"), 5 - n as u8 + 2 * c as u8)),
+        progress: if nvc {
+            (1..=20).map(curve).collect()
+        } else {
+            Vec::new()
+        },
+        picture: (s == 0 || (c == 0 && n == 0))
+            .then(|| picture(dir, &format!("{s}-{c}-{n}.png"), 5 - n as u8 + 2 * c as u8)),
         row,
         encode_note: String::new(),
     }

@@ -22,7 +22,8 @@ impl Browser {
             .into_iter()
             .find_map(find)
             .ok_or("no chromium; scripts/install-deps.sh browser installs it")?;
-        let program = find("chromedriver").ok_or("no chromedriver; scripts/install-deps.sh browser installs it")?;
+        let program = find("chromedriver")
+            .ok_or("no chromedriver; scripts/install-deps.sh browser installs it")?;
         let mut driver = Command::new(program)
             .arg("--port=0")
             .stdout(Stdio::piped())
@@ -37,7 +38,10 @@ impl Browser {
                 _ => return Err("chromedriver ended without a port".into()),
             };
             if let Some(at) = line.find("started successfully on port ") {
-                let digits: String = line[at + 29..].chars().take_while(char::is_ascii_digit).collect();
+                let digits: String = line[at + 29..]
+                    .chars()
+                    .take_while(char::is_ascii_digit)
+                    .collect();
                 break digits.parse::<u16>().map_err(|e| format!("{line}: {e}"))?;
             }
         };
@@ -63,16 +67,30 @@ impl Browser {
             "goog:chromeOptions": {"binary": chromium, "args": args},
             "goog:loggingPrefs": {"browser": "ALL", "performance": "ALL"},
         }}});
-        let mut browser = Browser { driver, port, session: String::new(), _profile: profile };
+        let mut browser = Browser {
+            driver,
+            port,
+            session: String::new(),
+            _profile: profile,
+        };
         let made = browser.send("POST", "/session", &wish);
-        browser.session = made["sessionId"].as_str().unwrap_or_else(|| panic!("no session: {made}")).to_string();
+        browser.session = made["sessionId"]
+            .as_str()
+            .unwrap_or_else(|| panic!("no session: {made}"))
+            .to_string();
         Ok(browser)
     }
 
     fn send(&self, method: &str, path: &str, body: &Value) -> Value {
         let mut socket = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
-        socket.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
-        let body = if method == "POST" { body.to_string() } else { String::new() };
+        socket
+            .set_read_timeout(Some(Duration::from_secs(60)))
+            .unwrap();
+        let body = if method == "POST" {
+            body.to_string()
+        } else {
+            String::new()
+        };
         write!(
             socket,
             "{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
@@ -97,7 +115,11 @@ impl Browser {
         let mut answer = vec![0; length];
         reader.read_exact(&mut answer).unwrap();
         let answer: Value = serde_json::from_slice(&answer).unwrap();
-        assert!(answer["value"]["error"].is_null(), "{method} {path}: {}", answer["value"]);
+        assert!(
+            answer["value"]["error"].is_null(),
+            "{method} {path}: {}",
+            answer["value"]
+        );
         answer["value"].clone()
     }
 
@@ -145,43 +167,64 @@ impl Browser {
     }
 
     fn devtools(&self, command: &str, parameters: Value) -> Value {
-        self.post("/goog/cdp/execute", json!({"cmd": command, "params": parameters}))
+        self.post(
+            "/goog/cdp/execute",
+            json!({"cmd": command, "params": parameters}),
+        )
     }
 
     /// Width and height of the page's window.
     pub fn resize(&self, width: u32, height: u32) {
-        let size = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": false});
+        let size =
+            json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": false});
         self.devtools("Emulation.setDeviceMetricsOverride", size);
     }
 
     /// Asks pages for their dark or light colours.
     pub fn colours(&self, scheme: &str) {
-        self.devtools("Emulation.setEmulatedMedia", json!({"features": [{"name": "prefers-color-scheme", "value": scheme}]}));
+        self.devtools(
+            "Emulation.setEmulatedMedia",
+            json!({"features": [{"name": "prefers-color-scheme", "value": scheme}]}),
+        );
     }
 
     /// Turns scripts of pages opened from now on off or on.
     pub fn scripts(&self, on: bool) {
-        self.devtools("Emulation.setScriptExecutionDisabled", json!({"value": !on}));
+        self.devtools(
+            "Emulation.setScriptExecutionDisabled",
+            json!({"value": !on}),
+        );
     }
 
     /// PNG of the whole page in base64.
     pub fn screenshot(&self) -> String {
         let size = self.devtools("Page.getLayoutMetrics", json!({}))["cssContentSize"].clone();
-        let clip = json!({"x": 0, "y": 0, "width": size["width"], "height": size["height"], "scale": 1});
-        let shot = self.devtools("Page.captureScreenshot", json!({"captureBeyondViewport": true, "format": "png", "clip": clip}));
+        let clip =
+            json!({"x": 0, "y": 0, "width": size["width"], "height": size["height"], "scale": 1});
+        let shot = self.devtools(
+            "Page.captureScreenshot",
+            json!({"captureBeyondViewport": true, "format": "png", "clip": clip}),
+        );
         shot["data"].as_str().unwrap().to_string()
     }
 
     /// Entries of a log since it was last read.
     pub fn log(&self, kind: &str) -> Vec<Value> {
-        self.post("/se/log", json!({"type": kind})).as_array().unwrap().clone()
+        self.post("/se/log", json!({"type": kind}))
+            .as_array()
+            .unwrap()
+            .clone()
     }
 }
 
 impl Drop for Browser {
     fn drop(&mut self) {
         if !self.session.is_empty() && !std::thread::panicking() {
-            self.send("DELETE", &format!("/session/{}", self.session), &Value::Null);
+            self.send(
+                "DELETE",
+                &format!("/session/{}", self.session),
+                &Value::Null,
+            );
         }
         // the driver ends its browser when it is told to
         let _ = TcpStream::connect(("127.0.0.1", self.port))
@@ -194,5 +237,8 @@ impl Drop for Browser {
 
 fn find(program: &str) -> Option<String> {
     let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path).map(|d| d.join(program)).find(|p| p.is_file()).map(|p| p.display().to_string())
+    std::env::split_paths(&path)
+        .map(|d| d.join(program))
+        .find(|p| p.is_file())
+        .map(|p| p.display().to_string())
 }

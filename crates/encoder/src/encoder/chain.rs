@@ -1,7 +1,8 @@
-//! Chains by quality: what bytes a section of groups that lean on each other takes, found by fits of the whole section.
+//! Chains by quality: what bytes a section of groups that lean on each other takes, found by fits
+//! of the whole section.
 //!
-//! The quality of a chain is that of its later groups, which have few steps each and share the first group's quantisation steps:
-//! nothing of it can be foreseen while the first is fitted.
+//! The quality of a chain is that of its later groups, which have few steps each and share the
+//! first group's quantisation steps: nothing of it can be foreseen while the first is fitted.
 
 use super::networks::LEAST_BYTES;
 use super::section::groups;
@@ -23,8 +24,14 @@ const ABOVE: f64 = 0.1;
 /// Bytes for the next of `tries`, each of bytes and PSNR above the wanted, dB.
 fn next(tries: &[(f64, f64)]) -> Option<f64> {
     let &(bytes, spare) = tries.last()?;
-    let too_few = tries.iter().filter(|t| t.1 < 0.0).max_by(|a, b| a.0.total_cmp(&b.0));
-    let too_many = tries.iter().filter(|t| t.1 >= 0.0).min_by(|a, b| a.0.total_cmp(&b.0));
+    let too_few = tries
+        .iter()
+        .filter(|t| t.1 < 0.0)
+        .max_by(|a, b| a.0.total_cmp(&b.0));
+    let too_many = tries
+        .iter()
+        .filter(|t| t.1 >= 0.0)
+        .min_by(|a, b| a.0.total_cmp(&b.0));
     if let (Some(a), Some(b)) = (too_few, too_many)
         && a.0 < b.0
     {
@@ -39,15 +46,27 @@ fn next(tries: &[(f64, f64)]) -> Option<f64> {
     // more bytes that brought nothing will not bring it
     (spare >= 0.0 || slope > 0.0).then(|| {
         let octave = slope.clamp(*OCTAVES.start(), *OCTAVES.end());
-        bytes * ((ABOVE - spare) / octave).exp2().clamp(*FACTOR.start(), *FACTOR.end())
+        bytes
+            * ((ABOVE - spare) / octave)
+                .exp2()
+                .clamp(*FACTOR.start(), *FACTOR.end())
     })
 }
 
 /// The section at the quality that `goal` wants, or as near as it came.
-pub(super) fn by_quality(work: &Work, goal: Goal, info: &VideoInfo, options: &Options, shared: &Shared<'_, '_>) -> Result<Coded> {
+pub(super) fn by_quality(
+    work: &Work,
+    goal: Goal,
+    info: &VideoInfo,
+    options: &Options,
+    shared: &Shared<'_, '_>,
+) -> Result<Coded> {
     let frames: usize = work.parts.iter().map(Vec::len).sum();
     let samples = (frames * info.width * info.height) as f64;
-    let sized = &Options { target: Target::Natural, ..options.clone() };
+    let sized = &Options {
+        target: Target::Natural,
+        ..options.clone()
+    };
     let mut bytes = work.start.unwrap_or(LEAST_BYTES);
     let (mut tries, mut best) = (Vec::<(f64, f64)>::new(), None::<(f64, Coded)>);
     while tries.len() < TRIES {
@@ -58,7 +77,11 @@ pub(super) fn by_quality(work: &Work, goal: Goal, info: &VideoInfo, options: &Op
             Err(e) => return Err(e),
         };
         let mut scorer = Scorer::new(info);
-        work.parts.iter().flatten().zip(&coded.decoded).try_for_each(|(a, b)| scorer.add(a, b))?;
+        work.parts
+            .iter()
+            .flatten()
+            .zip(&coded.decoded)
+            .try_for_each(|(a, b)| scorer.add(a, b))?;
         let psnr = scorer.finish()?.quality();
         let spare = match goal {
             Goal::Psnr(wanted) => psnr - wanted,
@@ -77,7 +100,8 @@ pub(super) fn by_quality(work: &Work, goal: Goal, info: &VideoInfo, options: &Op
         }
         bytes = wanted.max(LEAST_BYTES);
     }
-    best.map(|(_, c)| c).ok_or_else(|| Error::Parameter("a section without a fit; this is a bug".into()))
+    best.map(|(_, c)| c)
+        .ok_or_else(|| Error::Parameter("a section without a fit; this is a bug".into()))
 }
 
 #[cfg(test)]
@@ -89,10 +113,14 @@ mod tests {
         assert_eq!(next(&[]), None);
         assert!((next(&[(1000.0, ABOVE - OCTAVE)]).unwrap() - 2000.0).abs() < 1e-6);
         // a slope of 2 dB
-        assert!((next(&[(1000.0, ABOVE - 4.0), (2000.0, ABOVE - 2.0)]).unwrap() - 4000.0).abs() < 1e-6);
+        assert!(
+            (next(&[(1000.0, ABOVE - 4.0), (2000.0, ABOVE - 2.0)]).unwrap() - 4000.0).abs() < 1e-6
+        );
         assert_eq!(next(&[(1000.0, -4.0), (2000.0, -4.5)]), None);
         // between two
-        assert!((next(&[(1000.0, ABOVE - 1.0), (4000.0, ABOVE + 1.0)]).unwrap() - 2000.0).abs() < 1e-6);
+        assert!(
+            (next(&[(1000.0, ABOVE - 1.0), (4000.0, ABOVE + 1.0)]).unwrap() - 2000.0).abs() < 1e-6
+        );
         assert!(next(&[(1000.0, -0.2), (4000.0, 9.0)]).unwrap() > 1200.0);
     }
 
@@ -110,7 +138,10 @@ mod tests {
                 }
                 bytes = next(&tries).unwrap();
             }
-            assert!(PSNR_TOLERANCE.contains(&tries.last().unwrap().1), "{wanted} dB: {tries:?}");
+            assert!(
+                PSNR_TOLERANCE.contains(&tries.last().unwrap().1),
+                "{wanted} dB: {tries:?}"
+            );
         }
     }
 }

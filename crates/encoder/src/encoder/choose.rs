@@ -91,17 +91,35 @@ pub struct Choice {
     pub family: Family,
 }
 
-/// Frames of a trial, its steps relative to those of a fit of them, and the passes over them that it takes at least, as families that
-/// see a frame a step have learnt nothing before.
+/// Frames of a trial, its steps relative to those of a fit of them, and the passes over them that
+/// it takes at least, as families that see a frame a step have learnt nothing before.
 pub(super) const TRIAL_FRAMES: usize = 12;
 const TRIAL_STEPS: f64 = 0.08;
 const LEAST_TRIAL_PASSES: usize = 12;
 
 impl std::fmt::Display for Choice {
     fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
-        let tried = |t: &Candidate| format!("{} {:.2} dB in {} bytes, {:.1} s", t.family.name(), t.psnr, t.bytes, t.seconds);
-        let all = self.candidates.iter().map(tried).collect::<Vec<_>>().join("; ");
-        write!(f, "{}, the best of short trials on {} frames: {all}", self.family.name(), self.frames)
+        let tried = |t: &Candidate| {
+            format!(
+                "{} {:.2} dB in {} bytes, {:.1} s",
+                t.family.name(),
+                t.psnr,
+                t.bytes,
+                t.seconds
+            )
+        };
+        let all = self
+            .candidates
+            .iter()
+            .map(tried)
+            .collect::<Vec<_>>()
+            .join("; ");
+        write!(
+            f,
+            "{}, the best of short trials on {} frames: {all}",
+            self.family.name(),
+            self.frames
+        )
     }
 }
 
@@ -117,9 +135,13 @@ impl Observer for Silent<'_, '_, '_> {
 /// Families that are tried where none is given.
 const TRIED: [Family; 3] = [Family::Hnerv, Family::Nervpp, Family::Nirvana];
 
-/// The families to choose from: the one asked for, or all that `can` take the pictures. What cannot is left out with a word; if
-/// none can, it is an error.
-pub(super) fn able(options: &Options, shared: &Shared<'_, '_>, can: impl Fn(Family) -> Result<()>) -> Result<Vec<Family>> {
+/// The families to choose from: the one asked for, or all that `can` take the pictures. What cannot
+/// is left out with a word; if none can, it is an error.
+pub(super) fn able(
+    options: &Options,
+    shared: &Shared<'_, '_>,
+    can: impl Fn(Family) -> Result<()>,
+) -> Result<Vec<Family>> {
     if options.family != Family::Auto {
         return can(options.family).map(|()| vec![options.family]);
     }
@@ -141,10 +163,13 @@ fn left_out(e: &Error, shared: &Shared<'_, '_>) {
         Error::Unsupported(what) => what.clone(),
         e => e.to_string(),
     };
-    shared.observer().warn(&format!("auto: {text}; it is left out"));
+    shared
+        .observer()
+        .warn(&format!("auto: {text}; it is left out"));
 }
 
-/// The family to take of `able`: the only one, or the winner of a short trial on the first frames, of which the observer is told.
+/// The family to take of `able`: the only one, or the winner of a short trial on the first frames,
+/// of which the observer is told.
 pub(super) fn family(
     source: &mut Queued<'_>,
     able: &[Family],
@@ -155,7 +180,9 @@ pub(super) fn family(
 ) -> Result<(Family, Option<Choice>)> {
     let first = able.first().copied().unwrap_or(Family::Hnerv);
     // without a size there is nothing to compare at
-    let Some(bpp) = bpp.filter(|_| able.len() > 1) else { return Ok((first, None)) };
+    let Some(bpp) = bpp.filter(|_| able.len() > 1) else {
+        return Ok((first, None));
+    };
     let info = *source.source.info();
     let frames = source.group(TRIAL_FRAMES, &|| shared.stop())?;
     source.frames = frames.iter().cloned().collect();
@@ -176,7 +203,11 @@ pub(super) fn family(
     }
     let best = candidates.iter().max_by(|a, b| a.psnr.total_cmp(&b.psnr));
     let family = best.map_or(first, |c| c.family);
-    let choice = Choice { frames: frames.len(), candidates, family };
+    let choice = Choice {
+        frames: frames.len(),
+        candidates,
+        family,
+    };
     shared.observer().chosen(&choice);
     Ok((family, Some(choice)))
 }
@@ -196,18 +227,47 @@ pub(super) fn trial(
     threads: usize,
     shared: &Shared<'_, '_>,
 ) -> Result<Candidate> {
-    let size = if family.chained() { plan::CHAIN_GROUP } else { TRIAL_FRAMES };
+    let size = if family.chained() {
+        plan::CHAIN_GROUP
+    } else {
+        TRIAL_FRAMES
+    };
     let parts: Vec<Vec<Frame>> = frames.chunks(size).map(<[Frame]>::to_vec).collect();
-    let whole = options.steps.unwrap_or_else(|| options.preset.steps(options.passes, frames.len(), options.batch));
-    let steps = ((whole as f64 * TRIAL_STEPS) as usize).max(LEAST_TRIAL_PASSES * TRIAL_FRAMES / options.batch).min(whole);
+    let whole = options.steps.unwrap_or_else(|| {
+        options
+            .preset
+            .steps(options.passes, frames.len(), options.batch)
+    });
+    let steps = ((whole as f64 * TRIAL_STEPS) as usize)
+        .max(LEAST_TRIAL_PASSES * TRIAL_FRAMES / options.batch)
+        .min(whole);
     shared.observer().trial(family, frames.len(), steps);
-    let options = Options { family, steps: Some(steps), target: Target::Natural, ..options.clone() };
+    let options = Options {
+        family,
+        steps: Some(steps),
+        target: Target::Natural,
+        ..options.clone()
+    };
     let mut silent = Silent(shared);
-    let shared = Shared { observer: Mutex::new(&mut silent), failed: AtomicBool::new(false) };
-    let work = Work { section: 0, index: 0, groups: None, first_frame: 0, parts, coded: Some(coded), start: None, threads };
+    let shared = Shared {
+        observer: Mutex::new(&mut silent),
+        failed: AtomicBool::new(false),
+    };
+    let work = Work {
+        section: 0,
+        index: 0,
+        groups: None,
+        first_frame: 0,
+        parts,
+        coded: Some(coded),
+        start: None,
+        threads,
+    };
     let start = Instant::now();
     let Coded { reports, .. } = section::code(work, info, &options, &shared)?;
-    let mean = |f: &dyn Fn(&GroupReport) -> f64| reports.iter().map(|g| f(g) * g.frames as f64).sum::<f64>() / frames.len() as f64;
+    let mean = |f: &dyn Fn(&GroupReport) -> f64| {
+        reports.iter().map(|g| f(g) * g.frames as f64).sum::<f64>() / frames.len() as f64
+    };
     Ok(Candidate {
         family,
         psnr: mean(&|g| g.exact_psnr),

@@ -25,14 +25,31 @@ impl Layout {
     /// The layout for the family of `options`. Fails if that has no network for these pictures.
     pub(super) fn new(info: &VideoInfo, known: Option<usize>, options: &Options) -> Result<Self> {
         let chained = options.family.chained();
-        let groups = plan::groups(info, known, options.group.or(chained.then_some(plan::CHAIN_GROUP)), !chained)?;
+        let groups = plan::groups(
+            info,
+            known,
+            options.group.or(chained.then_some(plan::CHAIN_GROUP)),
+            !chained,
+        )?;
         let size = groups.size(0);
         let (arch, _) = networks::network(info, size, Some(LEAST_BYTES), options)?;
         let nodes = arch.lower(info, size)?.nodes.len() as u64;
         // decoders refuse longer sections
-        let most = (Limits::default().section_nodes / nodes.max(1)).min(SECTION_FRAMES / (size as u64).max(1)).max(1) as usize;
-        let wanted = options.section.unwrap_or_else(|| if chained { plan::chain_length(info, size) } else { 1 });
-        Ok(Layout { groups, per_section: wanted.min(most), samples: info.width as f64 * info.height as f64 })
+        let most = (Limits::default().section_nodes / nodes.max(1))
+            .min(SECTION_FRAMES / (size as u64).max(1))
+            .max(1) as usize;
+        let wanted = options.section.unwrap_or_else(|| {
+            if chained {
+                plan::chain_length(info, size)
+            } else {
+                1
+            }
+        });
+        Ok(Layout {
+            groups,
+            per_section: wanted.min(most),
+            samples: info.width as f64 * info.height as f64,
+        })
     }
 
     /// Number of sections, where known.
@@ -40,10 +57,11 @@ impl Layout {
         self.groups.count().map(|n| n.div_ceil(self.per_section))
     }
 
-    /// Bytes of a section of `groups` groups beside their networks and latents; those of the file are `fixed`, for which the first
-    /// section pays, and which are 0 for others.
+    /// Bytes of a section of `groups` groups beside their networks and latents; those of the file
+    /// are `fixed`, for which the first section pays, and which are 0 for others.
     fn overhead(groups: usize, fixed: u64) -> f64 {
-        (PACKET_OVERHEAD + FIRST_HEADERS + HEADERS * (groups as u64).saturating_sub(1) + fixed) as f64
+        (PACKET_OVERHEAD + FIRST_HEADERS + HEADERS * (groups as u64).saturating_sub(1) + fixed)
+            as f64
     }
 
     /// Bytes for networks and latents of a section at `bpp`.
@@ -51,15 +69,25 @@ impl Layout {
         AIM * bpp * frames as f64 * self.samples / 8.0 - Layout::overhead(groups, fixed)
     }
 
-    /// What to say where `bpp` are fewer than headers and the smallest networks, each of `least` bytes, take; for the whole file
-    /// where its length is `known`, else for its first section.
-    pub(super) fn too_few(&self, bpp: f64, known: Option<usize>, least: f64, fixed: u64) -> Option<String> {
+    /// What to say where `bpp` are fewer than headers and the smallest networks, each of `least`
+    /// bytes, take; for the whole file where its length is `known`, else for its first section.
+    pub(super) fn too_few(
+        &self,
+        bpp: f64,
+        known: Option<usize>,
+        least: f64,
+        fixed: u64,
+    ) -> Option<String> {
         let (groups, sections, frames) = match (self.groups.count(), self.sections(), known) {
             (Some(g), Some(s), Some(n)) => (g, s, n),
             _ => (self.per_section, 1, self.per_section * self.groups.size(0)),
         };
-        let headers = Layout::overhead(self.per_section.min(groups), 0) * sections as f64 + fixed as f64;
-        let (need, have) = (headers + groups as f64 * least, bpp * frames as f64 * self.samples / 8.0);
+        let headers =
+            Layout::overhead(self.per_section.min(groups), 0) * sections as f64 + fixed as f64;
+        let (need, have) = (
+            headers + groups as f64 * least,
+            bpp * frames as f64 * self.samples / 8.0,
+        );
         (have < need).then(|| {
             format!(
                 "{have:.0} bytes for {frames} frames: headers and the smallest network{} alone take about {need:.0}; the file will be larger",
@@ -77,21 +105,41 @@ mod tests {
 
     #[test]
     fn sections_are_no_longer_than_decoders_take() {
-        let long = Options { family: Family::Nirvana, section: Some(65535), group: Some(64), ..options(Target::Bpp(1.0)) };
+        let long = Options {
+            family: Family::Nirvana,
+            section: Some(65535),
+            group: Some(64),
+            ..options(Target::Bpp(1.0))
+        };
         let layout = Layout::new(&info(64, 48), Some(10_000_000), &long).unwrap();
         let (arch, _) = networks::network(&info(64, 48), 64, Some(LEAST_BYTES), &long).unwrap();
         let nodes = arch.lower(&info(64, 48), 64).unwrap().nodes.len();
-        assert!(layout.per_section > 1 && (layout.per_section * nodes) as u64 <= Limits::default().section_nodes);
-        let long = Options { family: Family::Hnerv, group: Some(65535), ..long };
+        assert!(
+            layout.per_section > 1
+                && (layout.per_section * nodes) as u64 <= Limits::default().section_nodes
+        );
+        let long = Options {
+            family: Family::Hnerv,
+            group: Some(65535),
+            ..long
+        };
         let layout = Layout::new(&info(1, 1), Some(10_000_000), &long).unwrap();
-        assert!(layout.per_section * layout.groups.size(0) <= 0x00ff_ffff, "{}", layout.per_section);
+        assert!(
+            layout.per_section * layout.groups.size(0) <= 0x00ff_ffff,
+            "{}",
+            layout.per_section
+        );
     }
 
     #[test]
     fn budgets_that_hold_nothing_are_said() {
         let layout = Layout::new(&info(64, 48), Some(4), &options(Target::Bpp(1.0))).unwrap();
         let text = layout.too_few(0.001, Some(4), 400.0, 60).unwrap();
-        assert!(text.starts_with("2 bytes for 4 frames: ") && text.contains("the smallest network alone take about 5"), "{text}");
+        assert!(
+            text.starts_with("2 bytes for 4 frames: ")
+                && text.contains("the smallest network alone take about 5"),
+            "{text}"
+        );
         assert_eq!(layout.too_few(4.0, Some(4), 400.0, 60), None);
         assert!(layout.too_few(1e-9, None, 400.0, 60).is_some());
     }

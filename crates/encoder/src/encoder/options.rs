@@ -25,7 +25,8 @@ pub enum Target {
     Natural,
     /// [`nvc::metrics::Scores::quality`] of the whole file, dB; the size follows.
     Psnr(f64),
-    /// Quality at which a bit more is worth as much squared error as x264 takes it for at this quantiser; the size follows.
+    /// Quality at which a bit more is worth as much squared error as x264 takes it for at this
+    /// quantiser; the size follows.
     Crf(f64),
 }
 
@@ -111,17 +112,25 @@ impl Default for Options {
 impl Options {
     /// Refuses values out of range.
     pub(super) fn check(&self) -> Result<()> {
-        let bad = |name: &str, v: f64, allowed: &str| Err(Error::Parameter(format!("{name} is {v} (allowed {allowed})")));
+        let bad = |name: &str, v: f64, allowed: &str| {
+            Err(Error::Parameter(format!(
+                "{name} is {v} (allowed {allowed})"
+            )))
+        };
         let above = |v: f64, most: f64| v > 0.0 && v <= most;
         match self.target {
-            Target::Bpp(b) if !above(b, f64::MAX) => return bad("bits of a luma sample", b, "above 0"),
+            Target::Bpp(b) if !above(b, f64::MAX) => {
+                return bad("bits of a luma sample", b, "above 0");
+            }
             Target::Bytes(0) => return bad("size in bytes", 0.0, "above 0"),
             Target::Psnr(p) if !PSNR.contains(&p) => return bad("PSNR", p, &range(&PSNR)),
             Target::Crf(q) if !CRF.contains(&q) => return bad("rate factor", q, &range(&CRF)),
             _ => {}
         }
         match (self.model_size, self.learning_rate) {
-            (Some(p), _) if !MODEL_SIZE.contains(&p) => return bad("model size", p, &range(&MODEL_SIZE)),
+            (Some(p), _) if !MODEL_SIZE.contains(&p) => {
+                return bad("model size", p, &range(&MODEL_SIZE));
+            }
             (_, Some(r)) if !above(r, 1.0) => return bad("learning rate", r, "above 0, at most 1"),
             _ => {}
         }
@@ -137,10 +146,21 @@ impl Options {
             ("passes", self.passes, 1..=1_000_000),
             ("frames of a group", self.group, 1..=65535),
             ("groups of a section", self.section, 1..=65535),
-            ("bits of a weight", self.weight_bits.map(usize::from), 2..=12),
+            (
+                "bits of a weight",
+                self.weight_bits.map(usize::from),
+                2..=12,
+            ),
         ];
-        match counts.into_iter().find(|(_, v, range)| v.is_some_and(|v| !range.contains(&v))) {
-            Some((name, Some(v), range)) => bad(name, v as f64, &format!("{}..={}", range.start(), range.end())),
+        match counts
+            .into_iter()
+            .find(|(_, v, range)| v.is_some_and(|v| !range.contains(&v)))
+        {
+            Some((name, Some(v), range)) => bad(
+                name,
+                v as f64,
+                &format!("{}..={}", range.start(), range.end()),
+            ),
             _ => Ok(()),
         }
     }
@@ -158,18 +178,47 @@ mod tests {
     #[test]
     fn numbers_that_are_none_are_refused() {
         options(Target::Natural).check().unwrap();
-        let targets = [f64::NAN, 0.0, -1.0, f64::INFINITY].map(Target::Bpp).into_iter();
-        for target in targets.chain([Target::Bytes(0), Target::Psnr(f64::NAN), Target::Psnr(9.0), Target::Crf(64.0)]) {
-            assert_eq!(options(target).check().unwrap_err().exit_code(), 2, "{target:?}");
+        let targets = [f64::NAN, 0.0, -1.0, f64::INFINITY]
+            .map(Target::Bpp)
+            .into_iter();
+        for target in targets.chain([
+            Target::Bytes(0),
+            Target::Psnr(f64::NAN),
+            Target::Psnr(9.0),
+            Target::Crf(64.0),
+        ]) {
+            assert_eq!(
+                options(target).check().unwrap_err().exit_code(),
+                2,
+                "{target:?}"
+            );
         }
         let natural = || options(Target::Natural);
         for o in [
-            Options { batch: 0, ..natural() },
-            Options { model_size: Some(f64::NAN), ..natural() },
-            Options { steps: Some(0), ..natural() },
-            Options { group: Some(0), ..natural() },
-            Options { float_share: f64::NAN, ..natural() },
-            Options { learning_rate: Some(0.0), ..natural() },
+            Options {
+                batch: 0,
+                ..natural()
+            },
+            Options {
+                model_size: Some(f64::NAN),
+                ..natural()
+            },
+            Options {
+                steps: Some(0),
+                ..natural()
+            },
+            Options {
+                group: Some(0),
+                ..natural()
+            },
+            Options {
+                float_share: f64::NAN,
+                ..natural()
+            },
+            Options {
+                learning_rate: Some(0.0),
+                ..natural()
+            },
         ] {
             let e = o.check().unwrap_err().to_string();
             assert!(e.contains("allowed"), "{e}");

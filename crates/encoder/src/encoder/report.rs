@@ -32,8 +32,8 @@ pub struct GroupReport {
     pub bytes: GroupBytes,
     /// What plain coders would take for the same integers.
     pub order0: Order0,
-    /// PSNR of the float network, activations kept to the coded ranges, over all planes as weighted by the loss, rounded to
-    /// samples, dB.
+    /// PSNR of the float network, activations kept to the coded ranges, over all planes as weighted
+    /// by the loss, rounded to samples, dB.
     pub float_psnr: f64,
     /// The same of the exact decoder, dB.
     pub exact_psnr: f64,
@@ -73,33 +73,45 @@ pub struct Report {
 }
 
 impl Report {
-    /// An [`Error::Target`] if the file's size is off by more than [`TARGET_TOLERANCE`], or its PSNR not within [`PSNR_TOLERANCE`].
+    /// An [`Error::Target`] if the file's size is off by more than [`TARGET_TOLERANCE`], or its
+    /// PSNR not within [`PSNR_TOLERANCE`].
     pub fn check_target(&self) -> Result<()> {
         match self.wanted {
-            Some(w) if (self.bytes as f64 / w - 1.0).abs() > TARGET_TOLERANCE => Err(Error::Target(format!(
-                "the file has {} bytes, {:.0} were asked for ({:+.1} %, at most {:.0} % counts as reached); {} can have about {:.0} to {:.0} \
+            Some(w) if (self.bytes as f64 / w - 1.0).abs() > TARGET_TOLERANCE => {
+                Err(Error::Target(format!(
+                    "the file has {} bytes, {:.0} were asked for ({:+.1} %, at most {:.0} % counts as reached); {} can have about {:.0} to {:.0} \
                  bytes on these pictures{}",
-                self.bytes,
-                w,
-                (self.bytes as f64 / w - 1.0) * 100.0,
-                TARGET_TOLERANCE * 100.0,
-                self.family.name(),
-                self.reach.0,
-                self.reach.1,
-                if self.fixed_size { ", with another --model-size" } else { "" },
-            ))),
+                    self.bytes,
+                    w,
+                    (self.bytes as f64 / w - 1.0) * 100.0,
+                    TARGET_TOLERANCE * 100.0,
+                    self.family.name(),
+                    self.reach.0,
+                    self.reach.1,
+                    if self.fixed_size {
+                        ", with another --model-size"
+                    } else {
+                        ""
+                    },
+                )))
+            }
             _ => self.check_psnr(),
         }
     }
 
     fn check_psnr(&self) -> Result<()> {
-        let (Some(wanted), got) = (self.wanted_psnr, self.scores.quality()) else { return Ok(()) };
+        let (Some(wanted), got) = (self.wanted_psnr, self.scores.quality()) else {
+            return Ok(());
+        };
         if PSNR_TOLERANCE.contains(&(got - wanted)) {
             return Ok(());
         }
         let params = self.groups.iter().map(|g| g.params).max().unwrap_or(0);
         let (at, remedy) = if got < wanted {
-            ("at most", "a slower --preset reaches more, so does a larger --model-size")
+            (
+                "at most",
+                "a slower --preset reaches more, so does a larger --model-size",
+            )
         } else {
             ("at least", "a smaller --model-size reaches less")
         };

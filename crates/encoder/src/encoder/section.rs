@@ -1,4 +1,5 @@
-//! One section: its groups one after another, each fitted, coded and decoded again with the real decoder.
+//! One section: its groups one after another, each fitted, coded and decoded again with the real
+//! decoder.
 
 use std::time::Instant;
 
@@ -20,7 +21,8 @@ use nvc::synth::{Level, Synth};
 
 /// Bytes of a chain's first group, relative to those of each that follows it.
 const FIRST_SHARE: f64 = 6.0;
-/// Bytes of a group that starts from the one before, relative to an equal share: at most, and kept for each that follows.
+/// Bytes of a group that starts from the one before, relative to an equal share: at most, and kept
+/// for each that follows.
 const MOST_BYTES: f64 = 3.0;
 const KEPT_BYTES: f64 = 0.9;
 /// Bytes of a group, at least, however few are wanted.
@@ -46,7 +48,13 @@ impl Budget {
         let bytes = bytes.map(|b| b.max(LEAST_BYTES * groups as f64));
         let first = bytes.map(|b| b * share / (share + groups as f64 - 1.0));
         let share = first.map(|f| f / share);
-        Budget { left: bytes, groups, first, share, started: false }
+        Budget {
+            left: bytes,
+            groups,
+            first,
+            share,
+            started: false,
+        }
     }
 
     /// An equal share of what is left.
@@ -54,11 +62,15 @@ impl Budget {
         self.left.map(|b| (b / self.groups as f64).max(LEAST_BYTES))
     }
 
-    /// Most bytes for the next group: what the ones before have saved, and a little of what the ones after it get.
+    /// Most bytes for the next group: what the ones before have saved, and a little of what the
+    /// ones after it get.
     fn most(&self) -> Option<f64> {
         let (left, share, next) = (self.left?, self.share?, self.next()?);
         let after = self.groups as f64 - 1.0;
-        Some((left - after * KEPT_BYTES * share).clamp(next.min(MOST_BYTES * share), (MOST_BYTES * share).max(next)))
+        Some(
+            (left - after * KEPT_BYTES * share)
+                .clamp(next.min(MOST_BYTES * share), (MOST_BYTES * share).max(next)),
+        )
     }
 
     fn take(&mut self, bytes: u64) {
@@ -102,22 +114,37 @@ struct Section<'a, 'b, 'c> {
 }
 
 /// Fits all groups of a section, codes them, decodes them again.
-pub(super) fn code(work: Work, info: &VideoInfo, options: &Options, shared: &Shared<'_, '_>) -> Result<Coded> {
+pub(super) fn code(
+    work: Work,
+    info: &VideoInfo,
+    options: &Options,
+    shared: &Shared<'_, '_>,
+) -> Result<Coded> {
     let mut coded = match sizing::goal(options.target) {
-        Some(goal) if options.family.chained() => chain::by_quality(&work, goal, info, options, shared)?,
+        Some(goal) if options.family.chained() => {
+            chain::by_quality(&work, goal, info, options, shared)?
+        }
         _ => groups(&work, work.coded, info, options, shared)?,
     };
     coded.frames = work.parts.into_iter().flatten().collect();
     Ok(coded)
 }
 
-/// The same with `bytes` for all networks and latents, `None` if they follow from the model size or the quality. The source frames are
-/// left out.
-pub(super) fn groups(work: &Work, bytes: Option<f64>, info: &VideoInfo, options: &Options, shared: &Shared<'_, '_>) -> Result<Coded> {
+/// The same with `bytes` for all networks and latents, `None` if they follow from the model size or
+/// the quality. The source frames are left out.
+pub(super) fn groups(
+    work: &Work,
+    bytes: Option<f64>,
+    info: &VideoInfo,
+    options: &Options,
+    shared: &Shared<'_, '_>,
+) -> Result<Coded> {
     let chained = options.family.chained();
     let mut budget = Budget::new(bytes, work.parts.len(), chained);
     let full = work.parts.iter().map(Vec::len).max().unwrap_or(0);
-    let first = budget.first.or_else(|| Budget::new(work.start, work.parts.len(), chained).first);
+    let first = budget
+        .first
+        .or_else(|| Budget::new(work.start, work.parts.len(), chained).first);
     let mut section = Section {
         info,
         options,
@@ -127,24 +154,45 @@ pub(super) fn groups(work: &Work, bytes: Option<f64>, info: &VideoInfo, options:
         sizing: Sizing::new(info, full, first, options)?,
     };
     let frames: usize = work.parts.iter().map(Vec::len).sum();
-    let mut coded = Coded { section: work.section, reports: Vec::new(), payload: Vec::new(), frames: Vec::new(), decoded: Vec::new() };
-    SectionHeader { first_frame: work.first_frame as u32, frames: frames as u32, groups: work.parts.len() as u32 }
-        .write(&mut coded.payload);
+    let mut coded = Coded {
+        section: work.section,
+        reports: Vec::new(),
+        payload: Vec::new(),
+        frames: Vec::new(),
+        decoded: Vec::new(),
+    };
+    SectionHeader {
+        first_frame: work.first_frame as u32,
+        frames: frames as u32,
+        groups: work.parts.len() as u32,
+    }
+    .write(&mut coded.payload);
     let mut before: Option<Before> = None;
     for (i, frames) in work.parts.iter().enumerate() {
         let (fitted, mut report) = section.fit(work.index + i, frames, &budget, before.as_ref())?;
         report.first_frame = (work.first_frame + coded.decoded.len()) as u64;
-        let previous = before.as_ref().map(|b| &b.network).filter(|_| fitted.group.syntax(None) != Syntax::Plain);
+        let previous = before
+            .as_ref()
+            .map(|b| &b.network)
+            .filter(|_| fitted.group.syntax(None) != Syntax::Plain);
         let start = coded.payload.len();
         let graph = fitted.group.arch.lower(info, frames.len())?;
         report.bytes = fitted.group.write(&graph, previous, &mut coded.payload)?;
         report.order0 = order0(&fitted.group, previous);
         let decode_start = Instant::now();
-        let (network, decoded) = decode_back(&coded.payload[start..], info, &fitted.group, previous, &section.pool)?;
+        let (network, decoded) = decode_back(
+            &coded.payload[start..],
+            info,
+            &fitted.group,
+            previous,
+            &section.pool,
+        )?;
         report.decode_fps = frames.len() as f64 / decode_start.elapsed().as_secs_f64();
         report.exact_psnr = weighted_psnr(frames, &decoded, info);
         budget.take(report.bytes.weights + report.bytes.latents);
-        let mean = |before: Option<f64>, now: f64| before.map_or(now, |b| (b * i as f64 + now) / (i + 1) as f64);
+        let mean = |before: Option<f64>, now: f64| {
+            before.map_or(now, |b| (b * i as f64 + now) / (i + 1) as f64)
+        };
         let psnr = mean(before.as_ref().map(|b| b.psnr), fitted.float_psnr);
         before = Some(Before { network, psnr });
         coded.reports.push(report);
@@ -154,9 +202,15 @@ pub(super) fn groups(work: &Work, bytes: Option<f64>, info: &VideoInfo, options:
 }
 
 impl Section<'_, '_, '_> {
-    /// Fits one group, with other networks as well where a quality is wanted and this one has the wrong size for it. Of the report,
-    /// what the coded bytes will say is still open.
-    fn fit(&mut self, index: usize, frames: &[Frame], budget: &Budget, before: Option<&Before>) -> Result<(fit::Fitted, GroupReport)> {
+    /// Fits one group, with other networks as well where a quality is wanted and this one has the
+    /// wrong size for it. Of the report, what the coded bytes will say is still open.
+    fn fit(
+        &mut self,
+        index: usize,
+        frames: &[Frame],
+        budget: &Budget,
+        before: Option<&Before>,
+    ) -> Result<(fit::Fitted, GroupReport)> {
         let start = Instant::now();
         let goal = sizing::goal(self.options.target);
         let mut best: Option<(f64, fit::Fitted)> = None;
@@ -174,21 +228,33 @@ impl Section<'_, '_, '_> {
                     (spare, 1.0)
                 }
             };
-            if let Some((_, fitted)) = best.take_if(|(s, _)| super::PSNR_TOLERANCE.contains(s) || !self.sizing.may_change()) {
+            if let Some((_, fitted)) = best
+                .take_if(|(s, _)| super::PSNR_TOLERANCE.contains(s) || !self.sizing.may_change())
+            {
                 // groups that follow start from this one
-                (self.sizing.arch, self.sizing.bytes) = (fitted.group.arch.clone(), fitted.target_bytes);
+                (self.sizing.arch, self.sizing.bytes) =
+                    (fitted.group.arch.clone(), fitted.target_bytes);
                 return self.report(index, frames, fitted, start.elapsed().as_secs_f64());
             }
-            let changed = self.sizing.correct(spare, done, self.info, frames.len(), self.options)?;
+            let changed =
+                self.sizing
+                    .correct(spare, done, self.info, frames.len(), self.options)?;
             if let Some((_, fitted)) = best.take_if(|_| !changed) {
                 // groups that follow start from this one
-                (self.sizing.arch, self.sizing.bytes) = (fitted.group.arch.clone(), fitted.target_bytes);
+                (self.sizing.arch, self.sizing.bytes) =
+                    (fitted.group.arch.clone(), fitted.target_bytes);
                 return self.report(index, frames, fitted, start.elapsed().as_secs_f64());
             }
         }
     }
 
-    fn report(&self, index: usize, frames: &[Frame], fitted: fit::Fitted, fit_seconds: f64) -> Result<(fit::Fitted, GroupReport)> {
+    fn report(
+        &self,
+        index: usize,
+        frames: &[Frame],
+        fitted: fit::Fitted,
+        fit_seconds: f64,
+    ) -> Result<(fit::Fitted, GroupReport)> {
         let info = self.info;
         let graph = fitted.group.arch.lower(info, frames.len())?;
         let report = GroupReport {
@@ -217,15 +283,35 @@ impl Section<'_, '_, '_> {
         before: Option<&Before>,
         goal: Option<fit::Goal>,
     ) -> Result<fit::Outcome> {
-        let (info, options, Sizing { arch, bytes: natural, .. }) = (self.info, self.options, &self.sizing);
+        let (
+            info,
+            options,
+            Sizing {
+                arch,
+                bytes: natural,
+                ..
+            },
+        ) = (self.info, self.options, &self.sizing);
         let graph = arch.lower(info, frames.len())?;
         let chained = before.filter(|_| options.family.chained());
-        self.shared.observer().start(index, self.groups, frames.len(), graph.params());
-        let anew = options.steps.unwrap_or_else(|| options.preset.steps(options.passes, graph.passes(frames.len()), options.batch));
+        self.shared
+            .observer()
+            .start(index, self.groups, frames.len(), graph.params());
+        let anew = options.steps.unwrap_or_else(|| {
+            options
+                .preset
+                .steps(options.passes, graph.passes(frames.len()), options.batch)
+        });
         let settings = Settings {
-            steps: if chained.is_some() { ((anew as f64 * WARM_STEPS) as usize).max(10) } else { anew },
+            steps: if chained.is_some() {
+                ((anew as f64 * WARM_STEPS) as usize).max(10)
+            } else {
+                anew
+            },
             batch: options.batch,
-            learning_rate: options.learning_rate.unwrap_or(options.family.learning_rate()),
+            learning_rate: options
+                .learning_rate
+                .unwrap_or(options.family.learning_rate()),
             seed: options.seed.wrapping_add(index as u64),
             loss: options.loss,
             device: options.device,
@@ -258,9 +344,14 @@ impl Section<'_, '_, '_> {
             warm,
             settings,
         };
-        let mut observer = FitObserver { shared: self.shared, group: index };
-        let mut refine = |group: &mut Group| calibrate::refine_scales(group, &graph, info, frames, &self.pool);
-        self.pool.install(|| fit::fit(&job, &mut refine, &mut observer))
+        let mut observer = FitObserver {
+            shared: self.shared,
+            group: index,
+        };
+        let mut refine =
+            |group: &mut Group| calibrate::refine_scales(group, &graph, info, frames, &self.pool);
+        self.pool
+            .install(|| fit::fit(&job, &mut refine, &mut observer))
     }
 }
 
@@ -276,18 +367,27 @@ fn decode_back(
     let layout = GroupLayout::read(&mut r, info, &Limits::default())?;
     let group = layout.decode(&mut r, previous)?;
     if group != *wanted {
-        return Err(Error::Mismatch("the coded group does not read back as written; this is a bug".into()));
+        return Err(Error::Mismatch(
+            "the coded group does not read back as written; this is a bug".into(),
+        ));
     }
     let synth = Synth::new(&layout.graph, &group.network, info, Level::detect())?;
     let mut frames = Vec::new();
-    decoder::frames(pool, &synth, &group.latents, 0..group.frames, &mut |_, f| {
-        frames.push(f);
-        Ok(())
-    })?;
+    decoder::frames(
+        pool,
+        &synth,
+        &group.latents,
+        0..group.frames,
+        &mut |_, f| {
+            frames.push(f);
+            Ok(())
+        },
+    )?;
     Ok((group.network, frames))
 }
 
-/// PSNR over all planes with the loss's plane weights: the decoded counterpart of [`Fitted::float_psnr`](fit::Fitted::float_psnr).
+/// PSNR over all planes with the loss's plane weights: the decoded counterpart of
+/// [`Fitted::float_psnr`](fit::Fitted::float_psnr).
 fn weighted_psnr(source: &[Frame], decoded: &[Frame], info: &VideoInfo) -> f64 {
     let peak = f64::from(info.format.max_value());
     let error = calibrate::weighted_error(&source.iter().collect::<Vec<_>>(), decoded, info);

@@ -1,4 +1,5 @@
-//! The size of a group's network where a quality is wanted: guessed, and corrected by what fits say.
+//! The size of a group's network where a quality is wanted: guessed, and corrected by what fits
+//! say.
 
 use std::ops::Range;
 
@@ -20,8 +21,8 @@ const EARLY: usize = 3;
 const MOST_BPP: f64 = 4.0;
 /// dB of a doubling below which more bytes do not bring the quality.
 const FLAT: f64 = 0.25;
-/// Bytes of a network, relative to those of another, up to which it is no other; those of the next; and the sizes that are asked for
-/// when one is sought.
+/// Bytes of a network, relative to those of another, up to which it is no other; those of the next;
+/// and the sizes that are asked for when one is sought.
 const SAME: f64 = 1.1;
 const NEXT: f64 = 1.3;
 const ASK: f64 = 1.08;
@@ -30,10 +31,12 @@ const ASKS: i32 = 6;
 const FACTOR: std::ops::RangeInclusive<f64> = 0.2..=4.0;
 /// dB that a doubling of the bytes may gain.
 const OCTAVES: std::ops::RangeInclusive<f64> = 0.4..=5.0;
-/// PSNR above the wanted, dB, to size a network for: fewer bits a value bring it down, more do not bring it up.
+/// PSNR above the wanted, dB, to size a network for: fewer bits a value bring it down, more do not
+/// bring it up.
 const ABOVE: f64 = 0.25;
 
-/// Squared error, in samples at 8 bits, that a bit is worth at rate factor `crf`: x264's and x265's at that quantiser.
+/// Squared error, in samples at 8 bits, that a bit is worth at rate factor `crf`: x264's and x265's
+/// at that quantiser.
 pub(super) fn price(crf: f64) -> f64 {
     0.85 * ((crf - 12.0) / 3.0).exp2()
 }
@@ -47,7 +50,8 @@ pub(super) fn goal(target: Target) -> Option<Goal> {
     }
 }
 
-/// Bits for each luma sample to start from in a group of `frames` frames: a still takes more than what moves little.
+/// Bits for each luma sample to start from in a group of `frames` frames: a still takes more than
+/// what moves little.
 pub(super) fn guess(frames: usize) -> f64 {
     (0.5 / (frames.max(1) as f64).sqrt()).max(0.1)
 }
@@ -72,16 +76,30 @@ pub(super) struct Sizing {
     /// Whole fits left for corrections, and fits that may end early.
     left: f64,
     early: usize,
-    /// Whether there are networks, smaller and larger, of which none has been found too small or too large.
+    /// Whether there are networks, smaller and larger, of which none has been found too small or
+    /// too large.
     others: (bool, bool),
 }
 
 impl Sizing {
-    /// The network for `coded` bytes in a group of `frames` frames, where these are known. Where they follow from a quality, the
-    /// network that was found has its usual bits a value, also if there was none of the size.
-    pub(super) fn new(info: &VideoInfo, frames: usize, coded: Option<f64>, options: &Options) -> Result<Self> {
+    /// The network for `coded` bytes in a group of `frames` frames, where these are known. Where
+    /// they follow from a quality, the network that was found has its usual bits a value, also if
+    /// there was none of the size.
+    pub(super) fn new(
+        info: &VideoInfo,
+        frames: usize,
+        coded: Option<f64>,
+        options: &Options,
+    ) -> Result<Self> {
         let (arch, bytes) = networks::network(info, frames, coded, options)?;
-        let mut sizing = Sizing { arch, bytes, tried: Vec::new(), left: 0.0, early: EARLY, others: (false, false) };
+        let mut sizing = Sizing {
+            arch,
+            bytes,
+            tried: Vec::new(),
+            left: 0.0,
+            early: EARLY,
+            others: (false, false),
+        };
         if goal(options.target).is_some() {
             sizing.bytes = plan::bytes_for(networks::values(&sizing.arch, info, frames)?);
             if options.model_size.is_none() {
@@ -102,35 +120,61 @@ impl Sizing {
         if !self.may_change() {
             return Resize::default();
         }
-        Resize { early: self.early > 0, smaller: self.others.0, larger: self.others.1 }
+        Resize {
+            early: self.early > 0,
+            smaller: self.others.0,
+            larger: self.others.1,
+        }
     }
 
-    /// Bytes of the largest network that was too small, and of the smallest that was too large; later fits know better.
+    /// Bytes of the largest network that was too small, and of the smallest that was too large;
+    /// later fits know better.
     fn bounds(&self) -> (f64, f64) {
-        self.tried.iter().fold((0.0, f64::INFINITY), |(low, high), t| match t.spare < 0.0 {
-            true => (t.bytes, if high > t.bytes { high } else { f64::INFINITY }),
-            false => (if low < t.bytes { low } else { 0.0 }, t.bytes),
-        })
+        self.tried
+            .iter()
+            .fold((0.0, f64::INFINITY), |(low, high), t| match t.spare < 0.0 {
+                true => (t.bytes, if high > t.bytes { high } else { f64::INFINITY }),
+                false => (if low < t.bytes { low } else { 0.0 }, t.bytes),
+            })
     }
 
-    /// dB that a doubling of the bytes gains, if two fits told it: the last, and one of about the same share of its steps and another
-    /// size.
+    /// dB that a doubling of the bytes gains, if two fits told it: the last, and one of about the
+    /// same share of its steps and another size.
     fn slope(&self) -> Option<f64> {
         let (last, before) = self.tried.split_last()?;
         let octaves = |t: &Tried| (last.bytes / t.bytes).log2();
-        let other = before.iter().rev().find(|t| (last.done - t.done).abs() < 0.1 && octaves(t).abs() > 0.1)?;
+        let other = before
+            .iter()
+            .rev()
+            .find(|t| (last.done - t.done).abs() < 0.1 && octaves(t).abs() > 0.1)?;
         Some((last.spare - other.spare) / octaves(other))
     }
 
     /// Bytes for which a network has `ABOVE`, by what the last one had.
     fn wanted_bytes(&self) -> f64 {
-        let Some(last) = self.tried.last() else { return self.bytes };
-        let octave = self.slope().filter(|s| *s > 0.0).map_or(OCTAVE, |s| s.clamp(*OCTAVES.start(), *OCTAVES.end()));
-        last.bytes * ((ABOVE - last.spare) / octave).exp2().clamp(*FACTOR.start(), *FACTOR.end())
+        let Some(last) = self.tried.last() else {
+            return self.bytes;
+        };
+        let octave = self
+            .slope()
+            .filter(|s| *s > 0.0)
+            .map_or(OCTAVE, |s| s.clamp(*OCTAVES.start(), *OCTAVES.end()));
+        last.bytes
+            * ((ABOVE - last.spare) / octave)
+                .exp2()
+                .clamp(*FACTOR.start(), *FACTOR.end())
     }
 
-    /// The network with the bytes nearest to `wanted` of those with more than `range.start` and fewer than `range.end`, if there are any.
-    fn nearest(&self, wanted: f64, range: Range<f64>, info: &VideoInfo, frames: usize, options: &Options) -> Result<Option<(Arch, f64)>> {
+    /// The network with the bytes nearest to `wanted` of those with more than `range.start` and
+    /// fewer than `range.end`, if there are any.
+    fn nearest(
+        &self,
+        wanted: f64,
+        range: Range<f64>,
+        info: &VideoInfo,
+        frames: usize,
+        options: &Options,
+    ) -> Result<Option<(Arch, f64)>> {
         let most = (MOST_BPP * (frames * info.width * info.height) as f64 / 8.0).max(LEAST_BYTES);
         let range = (range.start * SAME).max(LEAST_BYTES)..(range.end / SAME).min(most);
         if range.is_empty() {
@@ -158,15 +202,30 @@ impl Sizing {
         Ok(())
     }
 
-    /// Takes another network, after the share `done` of a fit of this one had `spare` dB more than wanted. `false` if none of another
-    /// size would bring it.
-    pub(super) fn correct(&mut self, spare: f64, done: f64, info: &VideoInfo, frames: usize, options: &Options) -> Result<bool> {
-        self.tried.push(Tried { bytes: self.bytes, spare, done });
+    /// Takes another network, after the share `done` of a fit of this one had `spare` dB more than
+    /// wanted. `false` if none of another size would bring it.
+    pub(super) fn correct(
+        &mut self,
+        spare: f64,
+        done: f64,
+        info: &VideoInfo,
+        frames: usize,
+        options: &Options,
+    ) -> Result<bool> {
+        self.tried.push(Tried {
+            bytes: self.bytes,
+            spare,
+            done,
+        });
         self.left -= done;
         self.early = self.early.saturating_sub(usize::from(done < 1.0));
         let flat = spare < 0.0 && self.slope().is_some_and(|s| s < FLAT);
         let (low, high) = self.bounds();
-        let found = if flat { None } else { self.nearest(self.wanted_bytes(), low..high, info, frames, options)? };
+        let found = if flat {
+            None
+        } else {
+            self.nearest(self.wanted_bytes(), low..high, info, frames, options)?
+        };
         let Some((arch, bytes)) = found else {
             self.others = (false, false);
             return Ok(false);
@@ -192,12 +251,17 @@ mod tests {
 
     #[test]
     fn corrections_learn_the_slope() {
-        let mut s = Sizing::new(&info(64, 48), 4, Some(1000.0), &options(Target::Psnr(30.0))).unwrap();
+        let mut s =
+            Sizing::new(&info(64, 48), 4, Some(1000.0), &options(Target::Psnr(30.0))).unwrap();
         let tried = |bytes, spare, done| Tried { bytes, spare, done };
         // 1.4 dB an octave until known, and never far at once
         for (spare, bytes) in [(ABOVE - 1.4, 2000.0), (-30.0, 4000.0), (30.0, 200.0)] {
             s.tried = vec![tried(1000.0, spare, 1.0)];
-            assert!((s.wanted_bytes() - bytes).abs() < 1e-6, "{} bytes after {spare} dB", s.wanted_bytes());
+            assert!(
+                (s.wanted_bytes() - bytes).abs() < 1e-6,
+                "{} bytes after {spare} dB",
+                s.wanted_bytes()
+            );
         }
         // an octave that gained 0.7 dB
         s.tried = vec![tried(1000.0, -1.4, 0.25), tried(2000.0, -0.7, 0.25)];
@@ -217,10 +281,19 @@ mod tests {
         let large = s.bytes;
         assert!(s.correct(4.0, 0.25, &info, 4, &options).unwrap() && s.bytes < large / SAME);
         let small = s.bytes;
-        assert!(s.correct(-4.0, 0.25, &info, 4, &options).unwrap() && (small * SAME..large / SAME).contains(&s.bytes), "{}", s.bytes);
+        assert!(
+            s.correct(-4.0, 0.25, &info, 4, &options).unwrap()
+                && (small * SAME..large / SAME).contains(&s.bytes),
+            "{}",
+            s.bytes
+        );
         assert_eq!(s.bounds(), (small, large));
         // a second thought
-        s.tried.push(Tried { bytes: large * 2.0, spare: -1.0, done: 0.4 });
+        s.tried.push(Tried {
+            bytes: large * 2.0,
+            spare: -1.0,
+            done: 0.4,
+        });
         assert_eq!(s.bounds(), (large * 2.0, f64::INFINITY));
     }
 
@@ -229,9 +302,16 @@ mod tests {
         let (info, options) = (info(64, 48), options(Target::Psnr(60.0)));
         let mut s = Sizing::new(&info, 4, Some(600.0), &options).unwrap();
         let mut tries = 0;
-        while s.resize().early && s.correct(-30.0 + 2.0 * f64::from(tries), 0.25, &info, 4, &options).unwrap() {
+        while s.resize().early
+            && s.correct(-30.0 + 2.0 * f64::from(tries), 0.25, &info, 4, &options)
+                .unwrap()
+        {
             tries += 1;
-            assert!(s.bytes <= MOST_BPP * f64::from(64 * 48 * 4) / 8.0, "{} bytes", s.bytes);
+            assert!(
+                s.bytes <= MOST_BPP * f64::from(64 * 48 * 4) / 8.0,
+                "{} bytes",
+                s.bytes
+            );
         }
         assert!((1..=EARLY as i32).contains(&tries), "{tries}");
         // larger ones that bring nothing end it
@@ -241,6 +321,8 @@ mod tests {
         // and there are no smaller ones than the smallest
         let mut s = Sizing::new(&info, 4, Some(LEAST_BYTES), &options).unwrap();
         assert!(!s.resize().smaller && s.resize().larger);
-        assert!(!s.correct(9.0, 0.25, &info, 4, &options).unwrap() && s.resize() == Resize::default());
+        assert!(
+            !s.correct(9.0, 0.25, &info, 4, &options).unwrap() && s.resize() == Resize::default()
+        );
     }
 }

@@ -25,12 +25,18 @@ pub struct Adam<B: Backend> {
 impl<B: FastOps> Adam<B> {
     /// All moments zero.
     pub fn new() -> Self {
-        Adam { state: HashMap::new() }
+        Adam {
+            state: HashMap::new(),
+        }
     }
 
     /// Updates `p` by its gradient in `grads`, if there is one there.
-    pub fn update<A, const D: usize>(&mut self, p: &mut Param<Tensor<A, D>>, grads: &mut Gradients<A>, rate: f64)
-    where
+    pub fn update<A, const D: usize>(
+        &mut self,
+        p: &mut Param<Tensor<A, D>>,
+        grads: &mut Gradients<A>,
+        rate: f64,
+    ) where
         A: AutodiffBackend<InnerBackend = B>,
     {
         let x = p.val();
@@ -40,15 +46,32 @@ impl<B: FastOps> Adam<B> {
         }
     }
 
-    fn step<const D: usize>(&mut self, id: u64, x: Tensor<B, D>, g: Tensor<B, D>, rate: f64) -> Tensor<B, D> {
+    fn step<const D: usize>(
+        &mut self,
+        id: u64,
+        x: Tensor<B, D>,
+        g: Tensor<B, D>,
+        rate: f64,
+    ) -> Tensor<B, D> {
         let (shape, device) = (x.dims(), x.device());
         let n = shape.iter().product::<usize>();
         let rest = || Tensor::zeros([n], &device);
-        let s = self.state.remove(&id).unwrap_or_else(|| State { first: rest(), second: rest(), updates: 0 });
+        let s = self.state.remove(&id).unwrap_or_else(|| State {
+            first: rest(),
+            second: rest(),
+            updates: 0,
+        });
         let updates = s.updates + 1;
         let step = AdamStep::new(rate as f32, EPSILON, updates);
         let [x, first, second] = ops::adam(x.reshape([n]), g.reshape([n]), s.first, s.second, step);
-        self.state.insert(id, State { first, second, updates });
+        self.state.insert(
+            id,
+            State {
+                first,
+                second,
+                updates,
+            },
+        );
         x.reshape(shape)
     }
 }
@@ -65,7 +88,11 @@ pub struct Gradients<A: AutodiffBackend> {
 impl<A: AutodiffBackend> Gradients<A> {
     /// Gradients of `scale` times the loss.
     pub fn new(grads: A::Gradients, scale: f32) -> Self {
-        Gradients { grads, scale, overflow: None }
+        Gradients {
+            grads,
+            scale,
+            overflow: None,
+        }
     }
 
     /// Takes out the gradient of `x`.

@@ -1,7 +1,8 @@
-//! The group's frames as tensors: what the heads are compared with, and what the embedding encoder sees.
+//! The group's frames as tensors: what the heads are compared with, and what the embedding encoder
+//! sees.
 //!
-//! On a device with memory of its own the frames are sent there once; on the CPU they are converted for each step, which costs
-//! little and keeps 16-bit samples as the only copy.
+//! On a device with memory of its own the frames are sent there once; on the CPU they are converted
+//! for each step, which costs little and keeps 16-bit samples as the only copy.
 
 use burn::tensor::{Tensor, backend::Backend};
 
@@ -26,7 +27,8 @@ pub struct Frames<'a, B: Backend> {
 }
 
 impl<'a, B: FastOps> Frames<'a, B> {
-    /// Sends to the device as many frames as `resident` bytes hold there; the others are converted when they are asked for.
+    /// Sends to the device as many frames as `resident` bytes hold there; the others are converted
+    /// when they are asked for.
     pub fn new(
         frames: &'a [Frame],
         info: &'a VideoInfo,
@@ -36,11 +38,27 @@ impl<'a, B: FastOps> Frames<'a, B> {
         device: &B::Device,
     ) -> Self {
         let per_pass = heads.iter().map(|h| h.frame + 1).max().unwrap_or(1);
-        let mut f = Frames { frames, info, heads, padded, per_pass, device: device.clone(), targets: Vec::new(), inputs: Vec::new() };
-        let samples = heads.iter().map(|h| h.planes.len() * h.size.0 * h.size.1).sum::<usize>()
-            + padded.map_or(0, |[rows, columns]| info.format.chroma.planes() * rows * columns);
+        let mut f = Frames {
+            frames,
+            info,
+            heads,
+            padded,
+            per_pass,
+            device: device.clone(),
+            targets: Vec::new(),
+            inputs: Vec::new(),
+        };
+        let samples = heads
+            .iter()
+            .map(|h| h.planes.len() * h.size.0 * h.size.1)
+            .sum::<usize>()
+            + padded.map_or(0, |[rows, columns]| {
+                info.format.chroma.planes() * rows * columns
+            });
         let count = (resident / (4 * samples).max(1)).min(frames.len() / per_pass);
-        f.targets = (0..count).map(|i| heads.iter().map(|h| f.convert(h, i)).collect()).collect();
+        f.targets = (0..count)
+            .map(|i| heads.iter().map(|h| f.convert(h, i)).collect())
+            .collect();
         if padded.is_some() {
             f.inputs = (0..count).map(|i| f.convert_input(i)).collect();
         }
@@ -48,7 +66,12 @@ impl<'a, B: FastOps> Frames<'a, B> {
     }
 
     fn convert(&self, head: &Head, pass: usize) -> Tensor<B, 4> {
-        target::target(head, &[&self.frames[pass * self.per_pass + head.frame]], self.info, &self.device)
+        target::target(
+            head,
+            &[&self.frames[pass * self.per_pass + head.frame]],
+            self.info,
+            &self.device,
+        )
     }
 
     fn convert_input(&self, frame: usize) -> Tensor<B, 4> {
@@ -58,13 +81,22 @@ impl<'a, B: FastOps> Frames<'a, B> {
 
     /// `[batch, planes, rows, columns]` in -1..1 that head `head` shall give in the passes `batch`.
     pub fn target(&self, head: usize, batch: &[usize]) -> Tensor<B, 4> {
-        let one = |&i: &usize| self.targets.get(i).map_or_else(|| self.convert(&self.heads[head], i), |t| t[head].clone());
+        let one = |&i: &usize| {
+            self.targets
+                .get(i)
+                .map_or_else(|| self.convert(&self.heads[head], i), |t| t[head].clone())
+        };
         cat(batch.iter().map(one).collect())
     }
 
     /// `[batch, planes, rows, columns]` in -1..1: all planes at full resolution, padded.
     pub fn encoder_input(&self, batch: &[usize]) -> Tensor<B, 4> {
-        let one = |&i: &usize| self.inputs.get(i).cloned().unwrap_or_else(|| self.convert_input(i));
+        let one = |&i: &usize| {
+            self.inputs
+                .get(i)
+                .cloned()
+                .unwrap_or_else(|| self.convert_input(i))
+        };
         cat(batch.iter().map(one).collect())
     }
 
@@ -75,5 +107,9 @@ impl<'a, B: FastOps> Frames<'a, B> {
 }
 
 fn cat<B: Backend>(mut parts: Vec<Tensor<B, 4>>) -> Tensor<B, 4> {
-    if parts.len() == 1 { parts.remove(0) } else { Tensor::cat(parts, 0) }
+    if parts.len() == 1 {
+        parts.remove(0)
+    } else {
+        Tensor::cat(parts, 0)
+    }
 }

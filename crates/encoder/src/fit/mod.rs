@@ -40,7 +40,8 @@ pub enum Device {
 }
 
 impl Device {
-    /// The device that is meant: `Auto` is the CPU, until a GPU is measured to be faster (docs/gpu.md).
+    /// The device that is meant: `Auto` is the CPU, until a GPU is measured to be faster
+    /// (docs/gpu.md).
     pub fn resolve(self) -> Device {
         match self {
             Device::Auto => Device::Cpu,
@@ -68,7 +69,8 @@ pub enum Loss {
     Fusion6,
 }
 
-/// Floating point of the network's activations while it is fitted. Parameters, loss and optimiser are 32-bit always.
+/// Floating point of the network's activations while it is fitted. Parameters, loss and optimiser
+/// are 32-bit always.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Precision {
     /// 32 bits.
@@ -105,7 +107,11 @@ pub struct Resize {
 impl Resize {
     /// Whether there is a network for a fit that has `spare` dB more than wanted.
     pub fn helps(self, spare: f64) -> bool {
-        if spare < 0.0 { self.larger } else { self.smaller }
+        if spare < 0.0 {
+            self.larger
+        } else {
+            self.smaller
+        }
     }
 }
 
@@ -128,20 +134,24 @@ pub struct Settings {
     pub precision: Precision,
     /// What trains the hidden kernels.
     pub optimiser: Optimiser,
-    /// Share of the steps before quantisation starts; at 1 the network is quantised after its last step.
+    /// Share of the steps before quantisation starts; at 1 the network is quantised after its last
+    /// step.
     pub float_share: f64,
     /// Whether the loss holds the rate; else the steps alone bring the size.
     pub rate: bool,
-    /// Bits of every value instead of a size: steps by the largest magnitude of each tensor, after the last step.
+    /// Bits of every value instead of a size: steps by the largest magnitude of each tensor, after
+    /// the last step.
     pub weight_bits: Option<u8>,
 }
 
-/// Bytes of frames kept on a device with memory of its own; frames beyond are sent there when they are needed.
+/// Bytes of frames kept on a device with memory of its own; frames beyond are sent there when they
+/// are needed.
 #[cfg(feature = "cuda")]
 const RESIDENT: usize = 4 << 30;
 
-/// Bytes of activations that a step on the CPU keeps for its gradients. Beyond, those that follow from others by a pixel shuffle
-/// and a nonlinearity are computed again instead, which halves the memory and changes no bit.
+/// Bytes of activations that a step on the CPU keeps for its gradients. Beyond, those that follow
+/// from others by a pixel shuffle and a nonlinearity are computed again instead, which halves the
+/// memory and changes no bit.
 const KEEP_BYTES: u64 = 256 << 20;
 
 /// One group to fit.
@@ -224,16 +234,19 @@ pub fn plane_weight(chroma: nvc::frame::Chroma, p: usize) -> f64 {
 pub struct Fitted {
     /// The integers to code.
     pub group: Group,
-    /// PSNR of the quantised network in float arithmetic, activations kept to the ranges of the group's scales, over all planes
-    /// (weighted as in the loss), after rounding to samples, dB: what exact decoding is compared with.
+    /// PSNR of the quantised network in float arithmetic, activations kept to the ranges of the
+    /// group's scales, over all planes (weighted as in the loss), after rounding to samples, dB:
+    /// what exact decoding is compared with.
     pub float_psnr: f64,
-    /// Mean over frames of the frame's PSNR, dB, as [`nvc::metrics::frame_quality`] has it, likewise.
+    /// Mean over frames of the frame's PSNR, dB, as [`nvc::metrics::frame_quality`] has it,
+    /// likewise.
     pub quality: f64,
     /// Bytes it was to have.
     pub target_bytes: f64,
     /// Optimiser steps taken.
     pub steps: usize,
-    /// PSNR less that wanted as the network would have it, dB, where another is needed: coarser steps may have hidden that.
+    /// PSNR less that wanted as the network would have it, dB, where another is needed: coarser
+    /// steps may have hidden that.
     pub far: Option<f64>,
 }
 
@@ -257,10 +270,12 @@ pub enum Outcome {
 /// Bytes that groups fitted at once may take together, by [`groups_at_once`]'s estimate.
 const AT_ONCE_BYTES: u64 = 4 << 30;
 
-/// How many groups of `graph` to fit at once so that `device` is filled: small networks leave most of a machine idle. One
-/// thread a group where there are groups enough is the best use of processors; on a GPU, steps that are too short to fill it.
+/// How many groups of `graph` to fit at once so that `device` is filled: small networks leave most
+/// of a machine idle. One thread a group where there are groups enough is the best use of
+/// processors; on a GPU, steps that are too short to fill it.
 pub fn groups_at_once(graph: &Graph, batch: usize, device: Device, threads: usize) -> usize {
-    /// Multiply-accumulates of a step, forward, below which a large GPU waits for the host more than it computes.
+    /// Multiply-accumulates of a step, forward, below which a large GPU waits for the host more
+    /// than it computes.
     const SHORT_STEP: u64 = 20_000_000_000;
     let batch = batch as u64;
     // activations before and after each nonlinearity, and gradients of about as many
@@ -283,20 +298,44 @@ pub fn fit(job: &Job<'_>, refine: Refine<'_>, observer: &mut dyn Observer) -> Re
         #[cfg(feature = "cuda")]
         Device::Cuda(index) => {
             if !cuda_available() {
-                return Err(Error::Device(format!("cuda:{index}: no CUDA driver on this machine")));
+                return Err(Error::Device(format!(
+                    "cuda:{index}: no CUDA driver on this machine"
+                )));
             }
             type Cuda = burn::backend::Autodiff<burn_cuda::Cuda>;
-            let memory = train::Memory { resident: RESIDENT, look_every: 32 };
-            train::run::<Cuda>(job, &burn_cuda::CudaDevice::new(index), memory, refine, observer)
+            let memory = train::Memory {
+                resident: RESIDENT,
+                look_every: 32,
+            };
+            train::run::<Cuda>(
+                job,
+                &burn_cuda::CudaDevice::new(index),
+                memory,
+                refine,
+                observer,
+            )
         }
         #[cfg(not(feature = "cuda"))]
-        Device::Cuda(index) => Err(Error::Device(format!("cuda:{index}: this build has no CUDA support (cargo feature 'cuda')"))),
+        Device::Cuda(index) => Err(Error::Device(format!(
+            "cuda:{index}: this build has no CUDA support (cargo feature 'cuda')"
+        ))),
         Device::Auto | Device::Cpu => {
-            let memory = train::Memory { resident: 0, look_every: 1 };
+            let memory = train::Memory {
+                resident: 0,
+                look_every: 1,
+            };
             let graph = job.graph()?;
-            let kept = graph.activations().saturating_mul(4 * job.settings.batch as u64);
+            let kept = graph
+                .activations()
+                .saturating_mul(4 * job.settings.batch as u64);
             let fitted = if kept > KEEP_BYTES {
-                train::run::<Autodiff<Flex, BalancedCheckpointing>>(job, &Default::default(), memory, refine, observer)
+                train::run::<Autodiff<Flex, BalancedCheckpointing>>(
+                    job,
+                    &Default::default(),
+                    memory,
+                    refine,
+                    observer,
+                )
             } else {
                 train::run::<Autodiff<Flex>>(job, &Default::default(), memory, refine, observer)
             };
@@ -307,12 +346,14 @@ pub fn fit(job: &Job<'_>, refine: Refine<'_>, observer: &mut dyn Observer) -> Re
     }
 }
 
-/// Whether this machine has an NVIDIA device and its driver library. Looks at files only: burn's runtime panics where
-/// there is none.
+/// Whether this machine has an NVIDIA device and its driver library. Looks at files only: burn's
+/// runtime panics where there is none.
 #[cfg(feature = "cuda")]
 pub fn cuda_available() -> bool {
     use std::path::Path;
-    let device = ["/dev/nvidia0", "/dev/nvidiactl", "/dev/dxg"].iter().any(|p| Path::new(p).exists());
+    let device = ["/dev/nvidia0", "/dev/nvidiactl", "/dev/dxg"]
+        .iter()
+        .any(|p| Path::new(p).exists());
     let from_environment = std::env::var("LD_LIBRARY_PATH").unwrap_or_default();
     let usual = [
         "/usr/lib/x86_64-linux-gnu",
@@ -322,6 +363,9 @@ pub fn cuda_available() -> bool {
         "/usr/local/nvidia/lib64",
         "/usr/lib/wsl/lib",
     ];
-    let driver = from_environment.split(':').chain(usual).any(|d| Path::new(d).join("libcuda.so.1").exists());
+    let driver = from_environment
+        .split(':')
+        .chain(usual)
+        .any(|d| Path::new(d).join("libcuda.so.1").exists());
     device && driver
 }

@@ -1,18 +1,18 @@
-//! Muon: momentum whose matrix is brought near the closest orthogonal one before it is applied (Jordan et al., "Muon: an
-//! optimizer for hidden layers in neural networks", 2024). All directions of a layer learn at the same speed, which in short
-//! fits is worth several times the steps.
+//! Muon: momentum whose matrix is brought near the closest orthogonal one before it is applied
+//! (Jordan et al., "Muon: an optimizer for hidden layers in neural networks", 2024). All directions
+//! of a layer learn at the same speed, which in short fits is worth several times the steps.
 
 use burn::tensor::{Tensor, backend::Backend};
 
 use super::ops::{self, FastOps};
 
 const MOMENTUM: f32 = 0.95;
-/// Root mean square of an update, relative to the learning rate: that of Adam (Liu et al., "Muon is scalable for LLM
-/// training", 2025).
+/// Root mean square of an update, relative to the learning rate: that of Adam (Liu et al., "Muon is
+/// scalable for LLM training", 2025).
 const RMS: f32 = 0.2;
 
-/// Weight decay relative to the learning rate. Without it kernels grow in long fits until large weights cancel each other,
-/// which costs bits and, in fixed point, precision.
+/// Weight decay relative to the learning rate. Without it kernels grow in long fits until large
+/// weights cancel each other, which costs bits and, in fixed point, precision.
 const DECAY: f32 = 0.2;
 
 /// Momentum of a list of convolution kernels.
@@ -23,11 +23,21 @@ pub struct Muon<B: Backend> {
 impl<B: FastOps> Muon<B> {
     /// Momentum for `n` kernels, all at rest.
     pub fn new(n: usize) -> Self {
-        Muon { momentum: (0..n).map(|_| None).collect() }
+        Muon {
+            momentum: (0..n).map(|_| None).collect(),
+        }
     }
 
-    /// The new value of kernel `i`, `[out, in, k, k]`, with gradient `g`; it decays towards `anchor`, or zero.
-    pub fn step(&mut self, i: usize, w: Tensor<B, 4>, g: Tensor<B, 4>, rate: f64, anchor: Option<Tensor<B, 4>>) -> Tensor<B, 4> {
+    /// The new value of kernel `i`, `[out, in, k, k]`, with gradient `g`; it decays towards
+    /// `anchor`, or zero.
+    pub fn step(
+        &mut self,
+        i: usize,
+        w: Tensor<B, 4>,
+        g: Tensor<B, 4>,
+        rate: f64,
+        anchor: Option<Tensor<B, 4>>,
+    ) -> Tensor<B, 4> {
         let shape = w.dims();
         let (rows, columns) = (shape[0], shape[1] * shape[2] * shape[3]);
         let g = g.reshape([rows, columns]);

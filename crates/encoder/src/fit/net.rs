@@ -1,7 +1,8 @@
 //! The burn executor of a [`Graph`]: float, with gradients, on whatever device burn has.
 //!
-//! Parameters are kept in float and used as `step * round(w / step)`, the rounding passed straight through by the gradient,
-//! so that what is trained is what will be coded (learned steps: Esser et al., "Learned Step Size Quantization", ICLR 2020).
+//! Parameters are kept in float and used as `step * round(w / step)`, the rounding passed straight
+//! through by the gradient, so that what is trained is what will be coded (learned steps: Esser et
+//! al., "Learned Step Size Quantization", ICLR 2020).
 
 use burn::module::{Module, Param, ParamId};
 use burn::tensor::{DType, Tensor, TensorData, activation, backend::Backend};
@@ -27,7 +28,8 @@ pub struct Net<B: Backend> {
     pub before_weights: Vec<Option<Tensor<B, 4>>>,
     /// Biases, likewise.
     pub before_biases: Vec<Option<Tensor<B, 1>>>,
-    /// Steps by which differences to those are brought nearer to zero before they are rounded: the dead zone of their quantiser.
+    /// Steps by which differences to those are brought nearer to zero before they are rounded: the
+    /// dead zone of their quantiser.
     pub dead: f64,
 }
 
@@ -41,7 +43,11 @@ fn param<B: Backend, const D: usize>(kind: u64, n: usize, t: Tensor<B, D>) -> Pa
 }
 
 /// A tensor of given values.
-pub fn tensor<B: Backend, const D: usize>(values: Vec<f32>, shape: [usize; D], device: &B::Device) -> Tensor<B, D> {
+pub fn tensor<B: Backend, const D: usize>(
+    values: Vec<f32>,
+    shape: [usize; D],
+    device: &B::Device,
+) -> Tensor<B, D> {
     Tensor::from_data(TensorData::new(values, shape), device)
 }
 
@@ -56,16 +62,28 @@ struct Values<'a, B: Backend> {
 impl<'a, B: Backend> Values<'a, B> {
     fn new(graph: &'a Graph, source: Tensor<B, 4>) -> Self {
         let mut readers = vec![0; graph.nodes.len()];
-        graph.nodes.iter().flat_map(|n| n.op.inputs()).for_each(|&i| readers[i] += 1);
+        graph
+            .nodes
+            .iter()
+            .flat_map(|n| n.op.inputs())
+            .for_each(|&i| readers[i] += 1);
         graph.outputs.iter().for_each(|o| readers[o.node] += 1);
         let mut values = vec![None; graph.nodes.len()];
         values[0] = Some(source);
-        Values { graph, values, readers }
+        Values {
+            graph,
+            values,
+            readers,
+        }
     }
 
     fn read(&mut self, node: NodeId) -> Tensor<B, 4> {
         self.readers[node] -= 1;
-        let value = if self.readers[node] > 0 { self.values[node].clone() } else { self.values[node].take() };
+        let value = if self.readers[node] > 0 {
+            self.values[node].clone()
+        } else {
+            self.values[node].take()
+        };
         value.expect("steps read ends of steps")
     }
 
@@ -83,7 +101,9 @@ impl<'a, B: Backend> Values<'a, B> {
             Op::FrameCode { input, frame } => {
                 let x = self.read(input);
                 let c = x.dims()[1];
-                let code = (0..c).map(|c| (math::frame_code(frame, c) as f64 * (-20f64).exp2()) as f32).collect();
+                let code = (0..c)
+                    .map(|c| (math::frame_code(frame, c) as f64 * (-20f64).exp2()) as f32)
+                    .collect();
                 let code = tensor::<B, 4>(code, [1, c, 1, 1], &x.device()).cast(x.dtype());
                 x + code
             }
@@ -125,7 +145,11 @@ fn unflattened<B: FastOps>(y: Tensor<B, 4>, c: &Chain) -> Tensor<B, 4> {
 }
 
 fn convolved<B: FastOps>(x: Tensor<B, 4>, w: Tensor<B, 4>, c: &Chain) -> Tensor<B, 4> {
-    if c.depthwise { ops::conv_same_depthwise(x, w) } else { ops::conv_same(x, w) }
+    if c.depthwise {
+        ops::conv_same_depthwise(x, w)
+    } else {
+        ops::conv_same(x, w)
+    }
 }
 
 /// Bound of uniform initial weights and biases of a chain.
@@ -136,10 +160,17 @@ fn initial_bounds(graph: &Graph, c: &Chain) -> (f32, f32) {
     let output = graph.outputs.iter().any(|o| o.node == c.end);
     // up to a sum, possibly through an upsampling
     let mut end = c.end;
-    if let Some(up) = graph.nodes.iter().position(|n| matches!(n.op, Op::Bilinear { input, .. } if input == end)) {
+    if let Some(up) = graph
+        .nodes
+        .iter()
+        .position(|n| matches!(n.op, Op::Bilinear { input, .. } if input == end))
+    {
         end = up;
     }
-    let summed = graph.nodes.iter().any(|n| matches!(n.op, Op::Add { inputs } if inputs.contains(&end)));
+    let summed = graph
+        .nodes
+        .iter()
+        .any(|n| matches!(n.op, Op::Add { inputs } if inputs.contains(&end)));
     match c.curve {
         // SIREN (Sitzmann et al., NeurIPS 2020) with its factor of 30, in turns; any phase
         Some(Curve::Sine) if c.input == 0 => (30.0 / fan_in / std::f32::consts::TAU, 0.5),
@@ -167,12 +198,26 @@ impl<B: FastOps> Net<B> {
         };
         for (i, c) in chains.iter().enumerate() {
             let spec = &graph.tensors[c.weight];
-            debug_assert_eq!((spec.role, graph.tensors[c.bias].role), (Role::Weight, Role::Bias));
+            debug_assert_eq!(
+                (spec.role, graph.tensors[c.bias].role),
+                (Role::Weight, Role::Bias)
+            );
             let (bound, bias) = initial_bounds(graph, c);
-            let w: Vec<f32> = (0..spec.len()).map(|_| rng.uniform(-1.0, 1.0) * bound).collect();
+            let w: Vec<f32> = (0..spec.len())
+                .map(|_| rng.uniform(-1.0, 1.0) * bound)
+                .collect();
             net.weights.push(param(1, i, tensor(w, spec.shape, device)));
-            let b: Vec<f32> = (0..spec.shape[0]).map(|_| if bias > 0.0 { rng.uniform(-bias, bias) } else { 0.0 }).collect();
-            net.biases.push(param(2, i, tensor(b, [spec.shape[0]], device)));
+            let b: Vec<f32> = (0..spec.shape[0])
+                .map(|_| {
+                    if bias > 0.0 {
+                        rng.uniform(-bias, bias)
+                    } else {
+                        0.0
+                    }
+                })
+                .collect();
+            net.biases
+                .push(param(2, i, tensor(b, [spec.shape[0]], device)));
         }
         for i in 0..2 * chains.len() + 1 {
             net.log_steps.push(param(3, i, Tensor::zeros([1], device)));
@@ -182,12 +227,24 @@ impl<B: FastOps> Net<B> {
 
     /// Takes over the latents as parameters of their own.
     pub fn set_latents(&mut self, latents: Vec<Tensor<B, 4>>) {
-        self.latents = latents.into_iter().enumerate().map(|(i, t)| param(4, i, t.detach())).collect();
+        self.latents = latents
+            .into_iter()
+            .enumerate()
+            .map(|(i, t)| param(4, i, t.detach()))
+            .collect();
     }
 
     /// Takes over kernel and bias `i` of the network before, and their steps.
-    pub fn start_from(&mut self, i: usize, weight: Tensor<B, 4>, bias: Tensor<B, 1>, steps: [f64; 2], device: &B::Device) {
-        (self.before_weights[i], self.before_biases[i]) = (Some(weight.clone()), Some(bias.clone()));
+    pub fn start_from(
+        &mut self,
+        i: usize,
+        weight: Tensor<B, 4>,
+        bias: Tensor<B, 1>,
+        steps: [f64; 2],
+        device: &B::Device,
+    ) {
+        (self.before_weights[i], self.before_biases[i]) =
+            (Some(weight.clone()), Some(bias.clone()));
         self.weights[i] = param(1, i, weight);
         self.biases[i] = param(2, i, bias);
         self.set_log_step(i, steps[0], device);
@@ -209,13 +266,19 @@ impl<B: FastOps> Net<B> {
         self.log_steps.len() - 1
     }
 
-    /// `step * round(x / step)` with the gradient passed straight through to `x`, and to the step as in LSQ.
+    /// `step * round(x / step)` with the gradient passed straight through to `x`, and to the step
+    /// as in LSQ.
     pub fn quantised<const D: usize>(&self, x: Tensor<B, D>, step: usize) -> Tensor<B, D> {
         ops::fake_quant(x, self.log_steps[step].val())
     }
 
     /// `before` plus the quantised difference to it; the gradient passes straight through to `x`.
-    fn moved<const D: usize>(&self, x: Tensor<B, D>, before: &Tensor<B, D>, step: usize) -> Tensor<B, D> {
+    fn moved<const D: usize>(
+        &self,
+        x: Tensor<B, D>,
+        before: &Tensor<B, D>,
+        step: usize,
+    ) -> Tensor<B, D> {
         let log_step = self.log_steps[step].val().detach();
         let dead = (log_step.clone().exp() * self.dead).reshape([1; D]);
         let d = x.clone().detach() - before.clone();
@@ -243,8 +306,9 @@ impl<B: FastOps> Net<B> {
         }
     }
 
-    /// Runs the graph on `[batch, channels, rows, columns]` of its source; returns the values of the graph's outputs. In half
-    /// precision hidden nodes are 16-bit floats and output nodes, like all parameters, 32-bit ones.
+    /// Runs the graph on `[batch, channels, rows, columns]` of its source; returns the values of
+    /// the graph's outputs. In half precision hidden nodes are 16-bit floats and output nodes, like
+    /// all parameters, 32-bit ones.
     pub fn forward(
         &self,
         graph: &Graph,
@@ -254,7 +318,14 @@ impl<B: FastOps> Net<B> {
         precision: Precision,
     ) -> Vec<Option<Tensor<B, 4>>> {
         let half = precision == Precision::Half;
-        let mut v = Values::new(graph, if half { source.cast(DType::F16) } else { source });
+        let mut v = Values::new(
+            graph,
+            if half {
+                source.cast(DType::F16)
+            } else {
+                source
+            },
+        );
         let mut i = 0;
         for step in steps {
             let y = match step {
@@ -280,7 +351,8 @@ impl<B: FastOps> Net<B> {
         v.values
     }
 
-    /// The quantised network on one pass, with every node that has a scale changed by `see`; returns the values of the graph's outputs.
+    /// The quantised network on one pass, with every node that has a scale changed by `see`;
+    /// returns the values of the graph's outputs.
     fn walk(
         &self,
         graph: &Graph,
@@ -288,7 +360,11 @@ impl<B: FastOps> Net<B> {
         source: Tensor<B, 4>,
         see: &mut dyn FnMut(Tensor<B, 4>, NodeId) -> Tensor<B, 4>,
     ) -> Vec<Option<Tensor<B, 4>>> {
-        let source = if graph.has_latents() { see(source, 0) } else { source };
+        let source = if graph.has_latents() {
+            see(source, 0)
+        } else {
+            source
+        };
         let mut v = Values::new(graph, source);
         let mut i = 0;
         for step in steps {
@@ -296,9 +372,20 @@ impl<B: FastOps> Net<B> {
                 Step::Node(n) if graph.nodes[*n].op.has_scale() => see(v.node(*n), *n),
                 Step::Node(n) => v.node(*n),
                 Step::Chain(c) => {
-                    let y = see(shuffled(convolved(v.read(c.input), self.weight(i, true), c), self.bias(i, true), c), c.conv);
+                    let y = see(
+                        shuffled(
+                            convolved(v.read(c.input), self.weight(i, true), c),
+                            self.bias(i, true),
+                            c,
+                        ),
+                        c.conv,
+                    );
                     i += 1;
-                    if c.curve.is_some() { see(bend(y, c.curve), c.end) } else { y }
+                    if c.curve.is_some() {
+                        see(bend(y, c.curve), c.end)
+                    } else {
+                        y
+                    }
                 }
             };
             v.values[step.end()] = Some(y);
@@ -306,9 +393,16 @@ impl<B: FastOps> Net<B> {
         v.values
     }
 
-    /// What a decoder of infinite precision makes of a pass: the quantised network, each activation kept to the range that
-    /// `scales`, the fraction bits of the nodes, leave it. Returns the values of the graph's outputs.
-    pub fn decoded(&self, graph: &Graph, steps: &[Step], source: Tensor<B, 4>, scales: &[u8]) -> Vec<Option<Tensor<B, 4>>> {
+    /// What a decoder of infinite precision makes of a pass: the quantised network, each activation
+    /// kept to the range that `scales`, the fraction bits of the nodes, leave it. Returns the
+    /// values of the graph's outputs.
+    pub fn decoded(
+        &self,
+        graph: &Graph,
+        steps: &[Step],
+        source: Tensor<B, 4>,
+        scales: &[u8],
+    ) -> Vec<Option<Tensor<B, 4>>> {
         self.walk(graph, steps, source, &mut |t, node| {
             let most = 32767.0 * (-f64::from(scales[node])).exp2();
             t.clamp(-most, most)
@@ -319,7 +413,13 @@ impl<B: FastOps> Net<B> {
     pub fn peaks(&self, graph: &Graph, steps: &[Step], source: Tensor<B, 4>) -> Vec<f32> {
         let mut peaks = vec![0.0; graph.nodes.len()];
         self.walk(graph, steps, source, &mut |t, node| {
-            peaks[node] = t.clone().abs().max().into_data().to_vec::<f32>().map_or(0.0, |v| v[0]);
+            peaks[node] = t
+                .clone()
+                .abs()
+                .max()
+                .into_data()
+                .to_vec::<f32>()
+                .map_or(0.0, |v| v[0]);
             t
         });
         peaks

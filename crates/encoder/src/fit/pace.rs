@@ -1,13 +1,16 @@
-//! How long a fit takes and how fast it moves: a fixed number of steps along a cosine, or until a quality is reached.
+//! How long a fit takes and how fast it moves: a fixed number of steps along a cosine, or until a
+//! quality is reached.
 
 /// Share of the steps over which the learning rate rises.
 const WARM_UP: f64 = 0.05;
 /// Share of the steps from which on quantisation steps are frozen.
 const FREEZE_SHARE: f64 = 0.9;
-/// Share of a fit by quality that its steady part takes at most, and steps of the rest relative to those before.
+/// Share of a fit by quality that its steady part takes at most, and steps of the rest relative to
+/// those before.
 const STEADY_SHARE: f64 = 0.7;
 const SETTLE_SHARE: f64 = 0.4;
-/// Learning rate of the steady part, relative to the peak. A start that is coded already loses by more.
+/// Learning rate of the steady part, relative to the peak. A start that is coded already loses by
+/// more.
 const STEADY_RATE: f64 = 0.1;
 /// Steps between looks at the quality.
 const LOOK: usize = 8;
@@ -44,15 +47,26 @@ pub struct Pace {
 }
 
 impl Pace {
-    /// A fit of `steps` steps, the share `float_share` of them without quantisation, or of at most that many until `until` is met.
+    /// A fit of `steps` steps, the share `float_share` of them without quantisation, or of at most
+    /// that many until `until` is met.
     pub fn new(steps: usize, float_share: f64, until: Option<Until>) -> Self {
-        Pace { steps, float_share, until, settle: None, seen: None, peak: 1.0 }
+        Pace {
+            steps,
+            float_share,
+            until,
+            settle: None,
+            seen: None,
+            peak: 1.0,
+        }
     }
 
     /// A further round after a fit of `steps` steps, quantised from its start.
     pub fn again(steps: usize) -> Self {
         let steps = ((steps as f64 * AGAIN_SHARE) as usize).max(LOOK);
-        Pace { peak: AGAIN_RATE, ..Pace::new(steps, 0.0, None) }
+        Pace {
+            peak: AGAIN_RATE,
+            ..Pace::new(steps, 0.0, None)
+        }
     }
 
     /// Step before quantisation at which a fit by quality is looked at.
@@ -72,7 +86,11 @@ impl Pace {
 
     /// First step with quantisation.
     pub fn quantise_at(&self) -> usize {
-        if self.until.is_some() { 0 } else { (self.steps as f64 * self.float_share) as usize }
+        if self.until.is_some() {
+            0
+        } else {
+            (self.steps as f64 * self.float_share) as usize
+        }
     }
 
     /// First step with frozen quantisation steps, as far as known.
@@ -85,17 +103,24 @@ impl Pace {
         }
     }
 
-    /// Learning rate of `step`, relative to the peak: a rise from a tenth, then half a cosine to zero; with a goal, a steady rate
-    /// until it is near, then half a cosine.
+    /// Learning rate of `step`, relative to the peak: a rise from a tenth, then half a cosine to
+    /// zero; with a goal, a steady rate until it is near, then half a cosine.
     pub fn rate(&self, step: usize) -> f64 {
         let down = |t: f64| 0.5 * (1.0 + (std::f64::consts::PI * t).cos());
         match (self.until, self.settle) {
             (None, _) => {
                 let t = (step as f64 + 0.5) / self.steps as f64;
-                self.peak * if t < WARM_UP { 0.1 + 0.9 * t / WARM_UP } else { down((t - WARM_UP) / (1.0 - WARM_UP)) }
+                self.peak
+                    * if t < WARM_UP {
+                        0.1 + 0.9 * t / WARM_UP
+                    } else {
+                        down((t - WARM_UP) / (1.0 - WARM_UP))
+                    }
             }
             (_, None) => STEADY_RATE * ((step as f64 + 1.0) / 4.0).min(1.0),
-            (_, Some(from)) => STEADY_RATE * down((step as f64 + 0.5 - from as f64) / (self.steps - from) as f64),
+            (_, Some(from)) => {
+                STEADY_RATE * down((step as f64 + 0.5 - from as f64) / (self.steps - from) as f64)
+            }
         }
     }
 
@@ -107,12 +132,15 @@ impl Pace {
     /// After `steps` steps the quality is `psnr`.
     pub fn look(&mut self, steps: usize, psnr: f64) {
         let Some(until) = self.until else { return };
-        let slow = self.seen.is_some_and(|before| psnr - before < until.least_gain * LOOK as f64);
+        let slow = self
+            .seen
+            .is_some_and(|before| psnr - before < until.least_gain * LOOK as f64);
         self.seen = Some(self.seen.map_or(psnr, |s| s.max(psnr)));
         let late = steps as f64 >= self.steps as f64 * STEADY_SHARE;
         if self.settle.is_none() && (psnr >= until.quality - SETTLING || slow || late) {
             self.settle = Some(steps);
-            self.steps = (steps + ((steps as f64 * SETTLE_SHARE) as usize).max(LOOK)).min(self.steps);
+            self.steps =
+                (steps + ((steps as f64 * SETTLE_SHARE) as usize).max(LOOK)).min(self.steps);
         }
     }
 }
@@ -131,7 +159,14 @@ mod tests {
     #[test]
     fn a_fit_by_quality_ends_with_it() {
         let run = |psnr: &dyn Fn(usize) -> f64| {
-            let mut p = Pace::new(1000, 0.4, Some(Until { quality: 30.0, least_gain: 0.001 }));
+            let mut p = Pace::new(
+                1000,
+                0.4,
+                Some(Until {
+                    quality: 30.0,
+                    least_gain: 0.001,
+                }),
+            );
             let mut step = 0;
             while step < p.steps() {
                 step += 1;

@@ -28,21 +28,33 @@ pub struct Params {
 
 /// Values of a burn tensor.
 pub fn values<B: FastOps, const D: usize>(t: BurnTensor<B, D>) -> Result<Vec<f32>> {
-    t.into_data().convert::<f32>().to_vec().map_err(|e| Error::Parameter(format!("reading a tensor back: {e:?}")))
+    t.into_data()
+        .convert::<f32>()
+        .to_vec()
+        .map_err(|e| Error::Parameter(format!("reading a tensor back: {e:?}")))
 }
 
 impl Params {
     /// Copies the parameters off the device.
     pub fn read<B: FastOps>(net: &Net<B>, graph: &Graph, chains: &[Chain]) -> Result<Self> {
         let n = graph.tensors.len();
-        let mut p = Params { tensors: vec![Vec::new(); n], latents: Vec::new(), log_steps: vec![0.0; n + 1], before: vec![None; n] };
+        let mut p = Params {
+            tensors: vec![Vec::new(); n],
+            latents: Vec::new(),
+            log_steps: vec![0.0; n + 1],
+            before: vec![None; n],
+        };
         let step = |i: usize| values(net.log_steps[i].val()).map(|v| f64::from(v[0]));
         for (i, c) in chains.iter().enumerate() {
             p.tensors[c.weight] = values(net.weights[i].val())?;
             p.tensors[c.bias] = values(net.biases[i].val())?;
             p.log_steps[c.weight] = step(i)?;
             p.log_steps[c.bias] = step(chains.len() + i)?;
-            let integers = |v: Vec<f32>, log_step: f64| v.iter().map(|&v| (f64::from(v) / log_step.exp()).round() as i16).collect();
+            let integers = |v: Vec<f32>, log_step: f64| {
+                v.iter()
+                    .map(|&v| (f64::from(v) / log_step.exp()).round() as i16)
+                    .collect()
+            };
             if let (Some(w), Some(b)) = (&net.before_weights[i], &net.before_biases[i]) {
                 p.before[c.weight] = Some(integers(values(w.clone())?, p.log_steps[c.weight]));
                 p.before[c.bias] = Some(integers(values(b.clone())?, p.log_steps[c.bias]));
@@ -55,8 +67,9 @@ impl Params {
         Ok(p)
     }
 
-    /// The integers, with every step moved by `shift` in the natural logarithm and snapped to the format's grid; where there is a
-    /// network before, with its steps and a dead zone of `shift`. Activation scales are left at 0.
+    /// The integers, with every step moved by `shift` in the natural logarithm and snapped to the
+    /// format's grid; where there is a network before, with its steps and a dead zone of `shift`.
+    /// Activation scales are left at 0.
     pub fn integers(&self, graph: &Graph, shift: f64) -> (Network, Vec<i16>) {
         if self.is_warm() {
             return (self.moved(graph, shift), Vec::new());
@@ -64,11 +77,22 @@ impl Params {
         let mut net = blank_network(graph);
         let round = |v: &[f32], step: Step, max: f64| -> Vec<i16> {
             let inverse = 1.0 / step.value();
-            v.iter().map(|&v| (f64::from(v) * inverse).round_ties_even().clamp(-max, max) as i16).collect()
+            v.iter()
+                .map(|&v| (f64::from(v) * inverse).round_ties_even().clamp(-max, max) as i16)
+                .collect()
         };
-        for ((t, v), &l) in net.tensors.iter_mut().zip(&self.tensors).zip(&self.log_steps) {
+        for ((t, v), &l) in net
+            .tensors
+            .iter_mut()
+            .zip(&self.tensors)
+            .zip(&self.log_steps)
+        {
             let step = Step::nearest((l + shift).exp());
-            *t = Tensor { step, values: round(v, step, MAX_MAGNITUDE.into()), scaled: None };
+            *t = Tensor {
+                step,
+                values: round(v, step, MAX_MAGNITUDE.into()),
+                scaled: None,
+            };
         }
         if graph.has_latents() {
             net.latent_step = Step::nearest((self.log_steps[graph.tensors.len()] + shift).exp());
@@ -85,7 +109,13 @@ impl Params {
     fn moved(&self, graph: &Graph, dead: f64) -> Network {
         let max = f64::from(MAX_MAGNITUDE);
         let mut net = blank_network(graph);
-        for (((t, v), &l), before) in net.tensors.iter_mut().zip(&self.tensors).zip(&self.log_steps).zip(&self.before) {
+        for (((t, v), &l), before) in net
+            .tensors
+            .iter_mut()
+            .zip(&self.tensors)
+            .zip(&self.log_steps)
+            .zip(&self.before)
+        {
             t.step = Step::nearest(l.exp());
             let inverse = 1.0 / t.step.value();
             let zero = vec![0; if before.is_none() { v.len() } else { 0 }];
@@ -137,12 +167,14 @@ impl Params {
             }
             // a factor of 2 in the step is one bit a value, less where most values are zero already
             let bits = (bytes * 8.0 / count).min(4.0);
-            shift += (miss * 8.0 / count * std::f64::consts::LN_2 * (1.0 + 0.5 / bits.max(0.2))).clamp(-0.7, 0.7);
+            shift += (miss * 8.0 / count * std::f64::consts::LN_2 * (1.0 + 0.5 / bits.max(0.2)))
+                .clamp(-0.7, 0.7);
         }
         Ok(best)
     }
 
-    /// The smallest dead zone with which the coded size is at most `target` bytes, or one that leaves the network as it was.
+    /// The smallest dead zone with which the coded size is at most `target` bytes, or one that
+    /// leaves the network as it was.
     fn dead_zone_for(&self, graph: &Graph, syntax: Syntax<'_>, target: f64) -> Result<f64> {
         /// No difference is left beyond this.
         const WIDEST: f64 = 64.0;
@@ -156,7 +188,11 @@ impl Params {
         }
         for _ in 0..8 {
             let middle = 0.5 * (low + high);
-            if fits(middle)? { high = middle } else { low = middle }
+            if fits(middle)? {
+                high = middle
+            } else {
+                low = middle
+            }
         }
         Ok(high)
     }

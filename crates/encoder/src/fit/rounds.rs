@@ -1,6 +1,7 @@
 //! The rounds of steps of a fit, and its end.
 //!
-//! A fit is one round; a fit by quality that missed its goal goes on with short ones at other bytes.
+//! A fit is one round; a fit by quality that missed its goal goes on with short ones at other
+//! bytes.
 
 use burn::module::AutodiffModule;
 use burn::tensor::Tensor;
@@ -19,18 +20,22 @@ use nvc::metrics;
 use nvc::network::{Graph, Op};
 use nvc::synth;
 
-/// The real coder is asked this many times, and a fit by quality looks at it once in so many of them.
+/// The real coder is asked this many times, and a fit by quality looks at it once in so many of
+/// them.
 const CONTROLS: usize = 40;
 const STEER_EVERY: usize = 4;
 /// Further rounds of a fit by quality that missed it.
 const MORE_ROUNDS: usize = 4;
-/// Natural logarithm of the most that steps grow by in the end, and how often what is between is tried.
+/// Natural logarithm of the most that steps grow by in the end, and how often what is between is
+/// tried.
 const COARSEST: f64 = 2.0;
 const COARSENINGS: usize = 12;
-/// Natural logarithm of the most that steps shrink by in the end, two bits a value, and how often what is between is tried.
+/// Natural logarithm of the most that steps shrink by in the end, two bits a value, and how often
+/// what is between is tried.
 const FINEST: f64 = 1.4;
 const REFINEMENTS: usize = 8;
-/// Coded bytes, relative to those wanted, that need no last shift: less than wanted costs little, more is over a limit.
+/// Coded bytes, relative to those wanted, that need no last shift: less than wanted costs little,
+/// more is over a limit.
 const REACHED: std::ops::RangeInclusive<f64> = 0.99..=1.003;
 
 impl<B> Trainer<'_, B>
@@ -39,12 +44,27 @@ where
     B::InnerBackend: FastOps,
 {
     /// All rounds of the fit, or why it needs another network.
-    pub(super) fn train(&mut self, look_every: usize, observer: &mut dyn Observer) -> Result<Option<Misfit>> {
+    pub(super) fn train(
+        &mut self,
+        look_every: usize,
+        observer: &mut dyn Observer,
+    ) -> Result<Option<Misfit>> {
         let s = self.job.settings;
         let mut optimisers = Optimisers::new(self.chains.len());
-        let until = self.job.warm.map(|w| Until { quality: w.quality, least_gain: w.least_gain });
+        let until = self.job.warm.map(|w| Until {
+            quality: w.quality,
+            least_gain: w.least_gain,
+        });
         let misfit = self.round(
-            &mut Pace::new(s.steps, if s.weight_bits.is_some() { 1.0 } else { s.float_share }, until),
+            &mut Pace::new(
+                s.steps,
+                if s.weight_bits.is_some() {
+                    1.0
+                } else {
+                    s.float_share
+                },
+                until,
+            ),
             &mut optimisers,
             look_every,
             observer,
@@ -74,11 +94,17 @@ where
                     Some(bytes) => self.target = bytes,
                     None => self.aim(-spare * goal::turn(&rounds)),
                 }
-                self.round(&mut Pace::again(s.steps), &mut optimisers, look_every, observer)?;
+                self.round(
+                    &mut Pace::again(s.steps),
+                    &mut optimisers,
+                    look_every,
+                    observer,
+                )?;
             }
             if let Some((spare, net, target)) = best {
                 (self.net, self.target) = (net, target);
-                self.far = Some(spare).filter(|&s| self.job.resize.helps(s) && !goal::FAR.contains(&s));
+                self.far =
+                    Some(spare).filter(|&s| self.job.resize.helps(s) && !goal::FAR.contains(&s));
                 // another network may yet turn out worse than this one
                 if spare >= goal::NEAR.end {
                     self.coarsen(wanted)?;
@@ -90,7 +116,8 @@ where
         Ok(None)
     }
 
-    /// Coarser steps, without training, until little more than `wanted` is left: for what rounds at fewer bytes did not bring down.
+    /// Coarser steps, without training, until little more than `wanted` is left: for what rounds at
+    /// fewer bytes did not bring down.
     fn coarsen(&mut self, wanted: f64) -> Result<()> {
         let p = Params::read(&self.net, self.graph, &self.chains)?;
         let on_grid = |l: f64| Step::nearest(l.exp()).value().ln();
@@ -113,7 +140,8 @@ where
         Ok(())
     }
 
-    /// Finer steps, without training, if these bring what is missing to `wanted`: for what rounds at more bytes did not.
+    /// Finer steps, without training, if these bring what is missing to `wanted`: for what rounds
+    /// at more bytes did not.
     fn refine(&mut self, wanted: f64) -> Result<()> {
         let p = Params::read(&self.net, self.graph, &self.chains)?;
         let on_grid = |l: f64| Step::nearest(l.exp()).value().ln();
@@ -168,7 +196,8 @@ where
                 }
                 self.control(true)?;
                 self.freeze()?;
-            } else if step > quantise_at && step < freeze_at && (step - quantise_at) % interval == 0 {
+            } else if step > quantise_at && step < freeze_at && (step - quantise_at) % interval == 0
+            {
                 let control = (step - quantise_at) / interval;
                 // quantisation is a shock at first
                 if steers && control >= CONTROLS / 4 && control.is_multiple_of(STEER_EVERY) {
@@ -194,7 +223,8 @@ where
             self.mse = self.mse.clone() * keep + mse * (1.0 - keep);
             step += 1;
             if step % look_every == 0 || step == pace.steps() || pace.looks(step) {
-                self.scale.look(overflow.take().is_some_and(|o| scalar(o) > 0.0));
+                self.scale
+                    .look(overflow.take().is_some_and(|o| scalar(o) > 0.0));
                 let mse = scalar(self.mse.clone());
                 if !mse.is_finite() {
                     return Err(Error::Parameter(format!(
@@ -207,7 +237,12 @@ where
                     pace.look(step, psnr);
                 }
                 let (step, steps) = (self.taken + step, self.taken + pace.steps());
-                observer.progress(&Progress { step, steps, psnr, bytes: self.bytes });
+                observer.progress(&Progress {
+                    step,
+                    steps,
+                    psnr,
+                    bytes: self.bytes,
+                });
             }
             if observer.stop() {
                 return Err(Error::Interrupted);
@@ -217,8 +252,8 @@ where
         Ok(None)
     }
 
-    /// Integers of the trained network: a last shift onto the wanted size unless it lies in [`REACHED`], then scales, which
-    /// `refine` may change.
+    /// Integers of the trained network: a last shift onto the wanted size unless it lies in
+    /// [`REACHED`], then scales, which `refine` may change.
     pub(super) fn finish(mut self, refine: Refine<'_>) -> Result<Fitted> {
         let p = Params::read(&self.net, self.graph, &self.chains)?;
         let bytes = p.coded_bytes(self.graph, self.job.syntax(), 0.0)?;
@@ -239,12 +274,20 @@ where
         };
         let mut peaks = vec![0f32; self.graph.nodes.len()];
         for i in 0..self.passes() {
-            for (a, b) in peaks.iter_mut().zip(net.peaks(self.graph, self.steps, source(i))) {
+            for (a, b) in peaks
+                .iter_mut()
+                .zip(net.peaks(self.graph, self.steps, source(i)))
+            {
                 *a = a.max(b);
             }
         }
         set_scales(self.graph, &peaks, &mut network);
-        let mut group = Group { arch: self.job.arch.clone(), network, latents, frames: self.job.frames.len() };
+        let mut group = Group {
+            arch: self.job.arch.clone(),
+            network,
+            latents,
+            frames: self.job.frames.len(),
+        };
         refine(&mut group)?;
 
         let format = self.job.info.format;
@@ -254,20 +297,40 @@ where
             let mut values = net.decoded(self.graph, self.steps, source(i), &group.network.scales);
             for e in self.plane_errors(i, &mut values)? {
                 let planes = 0..format.chroma.planes();
-                error += planes.map(|p| f64::from(target::weight(format.chroma, p)) * e[p]).sum::<f64>() / (half * half);
+                error += planes
+                    .map(|p| f64::from(target::weight(format.chroma, p)) * e[p])
+                    .sum::<f64>()
+                    / (half * half);
                 quality += metrics::frame_quality(&format, e);
             }
         }
         let frames = self.job.frames.len() as f64;
         let float_psnr = psnr(error / frames, format.bit_depth, self.graph.closed);
-        Ok(Fitted { group, float_psnr, quality: quality / frames, target_bytes: self.target, steps: self.taken, far: self.far })
+        Ok(Fitted {
+            group,
+            float_psnr,
+            quality: quality / frames,
+            target_bytes: self.target,
+            steps: self.taken,
+            far: self.far,
+        })
     }
 }
 
 /// Gives every node as many fraction bits as its largest magnitude leaves of 16.
 fn set_scales(graph: &Graph, peaks: &[f32], net: &mut Network) {
-    let fraction = |peak: f32| (32000.0 / f64::from(peak).max(1e-9)).log2().floor().clamp(0.0, Graph::MAX_FRACTION.into()) as u8;
-    for (i, n) in graph.nodes.iter().enumerate().filter(|(_, n)| n.op.has_scale()) {
+    let fraction = |peak: f32| {
+        (32000.0 / f64::from(peak).max(1e-9))
+            .log2()
+            .floor()
+            .clamp(0.0, Graph::MAX_FRACTION.into()) as u8
+    };
+    for (i, n) in graph
+        .nodes
+        .iter()
+        .enumerate()
+        .filter(|(_, n)| n.op.has_scale())
+    {
         let most = match n.op {
             Op::Latent => net.latent_step.exponent,
             Op::Conv2d { input, weight, .. } | Op::Depthwise { input, weight, .. } => {

@@ -1,11 +1,13 @@
 //! The training loop of one group: Muon on the hidden kernels, Adam on everything else.
 //!
-//! The loop itself is in [`rounds`](super::rounds). First part: network and embedding encoder together, in float. Second part: the encoder retires, its latents become
-//! parameters of their own, and everything is quantised while it is trained. The loss is then distortion plus a
-//! multiplier times a smooth stand-in for the coded size; [`control`](super::control) keeps it near the wanted size. Last part:
-//! steps are frozen on the format's grid.
+//! The loop itself is in [`rounds`](super::rounds). First part: network and embedding encoder
+//! together, in float. Second part: the encoder retires, its latents become parameters of their
+//! own, and everything is quantised while it is trained. The loss is then distortion plus a
+//! multiplier times a smooth stand-in for the coded size; [`control`](super::control) keeps it near
+//! the wanted size. Last part: steps are frozen on the format's grid.
 //!
-//! A step reads nothing back from the device: what people and the checks need to know is read every few steps.
+//! A step reads nothing back from the device: what people and the checks need to know is read every
+//! few steps.
 
 use burn::tensor::backend::AutodiffBackend;
 use burn::tensor::{ElementConversion, Tensor};
@@ -28,7 +30,8 @@ use nvc::synth;
 /// Learning rates of latents and of log steps, relative to the network's.
 const LATENT_RATE: f64 = 4.0;
 const STEP_RATE: f64 = 1.0;
-/// Range of what the loss is multiplied by in half precision, and the clean looks after which it is doubled.
+/// Range of what the loss is multiplied by in half precision, and the clean looks after which it is
+/// doubled.
 const SCALES: std::ops::RangeInclusive<f32> = 1.0..=65536.0;
 const FIRST_SCALE: f32 = 4096.0;
 const PATIENCE: usize = 8;
@@ -42,13 +45,21 @@ pub struct Memory {
 }
 
 /// Runs `job` on `device`.
-pub fn run<B>(job: &Job<'_>, device: &B::Device, memory: Memory, refine: Refine<'_>, observer: &mut dyn Observer) -> Result<Outcome>
+pub fn run<B>(
+    job: &Job<'_>,
+    device: &B::Device,
+    memory: Memory,
+    refine: Refine<'_>,
+    observer: &mut dyn Observer,
+) -> Result<Outcome>
 where
     B: AutodiffBackend + FastOps,
     B::InnerBackend: FastOps,
 {
     let graph = job.graph()?;
-    let steps = graph.steps().ok_or_else(|| Error::Unsupported("fitting a graph that is not made of steps".into()))?;
+    let steps = graph
+        .steps()
+        .ok_or_else(|| Error::Unsupported("fitting a graph that is not made of steps".into()))?;
     let heads = target::heads(&graph, job.info);
     let padded = match job.arch {
         Arch::Hnerv(a) => {
@@ -57,7 +68,14 @@ where
         }
         _ => None,
     };
-    let frames = Frames::new(job.frames, job.info, &heads, padded, memory.resident, device);
+    let frames = Frames::new(
+        job.frames,
+        job.info,
+        &heads,
+        padded,
+        memory.resident,
+        device,
+    );
     let mut t = Trainer::<B>::new(job, &graph, &steps, &heads, frames, device)?;
     if let Some(m) = t.train(memory.look_every, observer)? {
         return Ok(Outcome::Misfit(m));
@@ -89,10 +107,12 @@ pub(super) struct Trainer<'a, B: AutodiffBackend> {
     pub(super) taken: usize,
     /// Whether quantisation has begun.
     pub(super) quantising: bool,
-    /// Share of the steps and quality at the last glance, and how fast that grows, relative to what is usual.
+    /// Share of the steps and quality at the last glance, and how fast that grows, relative to what
+    /// is usual.
     pub(super) seen: Option<(f64, f64)>,
     pub(super) speed: f64,
-    /// PSNR above the wanted before steps got coarser, dB, where that is so far that another network is needed.
+    /// PSNR above the wanted before steps got coarser, dB, where that is so far that another
+    /// network is needed.
     pub(super) far: Option<f64>,
 }
 
@@ -105,12 +125,15 @@ pub(super) struct Optimisers<B: burn::tensor::backend::Backend> {
 impl<B: FastOps> Optimisers<B> {
     /// At rest, for a network of `chains` chains.
     pub(super) fn new(chains: usize) -> Self {
-        Optimisers { adam: Adam::new(), muon: Muon::new(chains) }
+        Optimisers {
+            adam: Adam::new(),
+            muon: Muon::new(chains),
+        }
     }
 }
 
-/// What the loss is multiplied by so that small gradients survive half precision (Micikevicius et al., "Mixed precision
-/// training", ICLR 2018).
+/// What the loss is multiplied by so that small gradients survive half precision (Micikevicius et
+/// al., "Mixed precision training", ICLR 2018).
 pub(super) struct LossScale {
     pub(super) now: f32,
     clean: usize,
@@ -118,7 +141,14 @@ pub(super) struct LossScale {
 
 impl LossScale {
     pub(super) fn new(precision: Precision) -> Self {
-        LossScale { now: if precision == Precision::Half { FIRST_SCALE } else { 1.0 }, clean: 0 }
+        LossScale {
+            now: if precision == Precision::Half {
+                FIRST_SCALE
+            } else {
+                1.0
+            },
+            clean: 0,
+        }
     }
 
     /// After a look: halves where gradients overflowed, doubles when none did for long.
@@ -133,7 +163,8 @@ impl LossScale {
     }
 }
 
-/// Whether a chain is a hidden layer, whose kernel Muon trains; output layers, depthwise kernels, biases and latents are Adam's.
+/// Whether a chain is a hidden layer, whose kernel Muon trains; output layers, depthwise kernels,
+/// biases and latents are Adam's.
 fn hidden(graph: &Graph, c: &Chain) -> bool {
     !c.depthwise && !graph.outputs.iter().any(|o| o.node == c.end)
 }
@@ -158,7 +189,13 @@ where
             Arch::Hnerv(h) => {
                 let strides: Vec<usize> = h.stages.iter().map(|s| s.stride as usize).collect();
                 let planes = job.info.format.chroma.planes();
-                Some(ConvNext::new(planes, graph.latent_shape()[0], &strides, &mut Rng::new(seed, 2), device))
+                Some(ConvNext::new(
+                    planes,
+                    graph.latent_shape()[0],
+                    &strides,
+                    &mut Rng::new(seed, 2),
+                    device,
+                ))
             }
             _ => None,
         };
@@ -195,13 +232,30 @@ where
         for i in 0..self.chains.len() {
             let c = self.chains[i];
             let shape = self.graph.tensors[c.weight].shape;
-            let (Some(w), Some(b)) = (network.tensors.get(c.weight), network.tensors.get(c.bias)) else { continue };
+            let (Some(w), Some(b)) = (network.tensors.get(c.weight), network.tensors.get(c.bias))
+            else {
+                continue;
+            };
             if w.values.len() != shape.iter().product::<usize>() || b.values.len() != shape[0] {
                 continue;
             }
-            let real = |t: &IntegerTensor| t.values.iter().map(|&q| (f64::from(q) * t.step.value()) as f32).collect::<Vec<_>>();
-            let (kernel, bias) = (tensor(real(w), shape, &self.device), tensor(real(b), [shape[0]], &self.device));
-            self.net.start_from(i, kernel, bias, [w.step.value().ln(), b.step.value().ln()], &self.device);
+            let real = |t: &IntegerTensor| {
+                t.values
+                    .iter()
+                    .map(|&q| (f64::from(q) * t.step.value()) as f32)
+                    .collect::<Vec<_>>()
+            };
+            let (kernel, bias) = (
+                tensor(real(w), shape, &self.device),
+                tensor(real(b), [shape[0]], &self.device),
+            );
+            self.net.start_from(
+                i,
+                kernel,
+                bias,
+                [w.step.value().ln(), b.step.value().ln()],
+                &self.device,
+            );
         }
     }
 
@@ -211,10 +265,15 @@ where
 
     /// PSNR of the running mean of the squared error, dB; waits for the device.
     pub(super) fn psnr(&self) -> f64 {
-        psnr(scalar(self.mse.clone()), self.job.info.format.bit_depth, self.graph.closed)
+        psnr(
+            scalar(self.mse.clone()),
+            self.job.info.format.bit_depth,
+            self.graph.closed,
+        )
     }
 
-    /// Moves the parameters along their gradients. Quantisation steps move only while they are free.
+    /// Moves the parameters along their gradients. Quantisation steps move only while they are
+    /// free.
     pub(super) fn update(
         &mut self,
         grads: &mut Gradients<B>,
@@ -229,7 +288,13 @@ where
                 if let Some(g) = grads.take(&w) {
                     self.net.set_weight(
                         i,
-                        Tensor::from_inner(muon.step(i, w.inner(), g, rate, self.net.before_weights[i].clone().map(Tensor::inner))),
+                        Tensor::from_inner(muon.step(
+                            i,
+                            w.inner(),
+                            g,
+                            rate,
+                            self.net.before_weights[i].clone().map(Tensor::inner),
+                        )),
                     );
                 }
             } else {
@@ -238,15 +303,24 @@ where
             adam.update(&mut self.net.biases[i], grads, rate);
         }
         if let Some(e) = &mut self.encoder {
-            e.kernels_mut().iter_mut().for_each(|p| adam.update(p, grads, rate));
-            e.vectors_mut().iter_mut().for_each(|p| adam.update(p, grads, rate));
+            e.kernels_mut()
+                .iter_mut()
+                .for_each(|p| adam.update(p, grads, rate));
+            e.vectors_mut()
+                .iter_mut()
+                .for_each(|p| adam.update(p, grads, rate));
         } else {
             if self.graph.has_latents() {
-                batch.iter().for_each(|&i| adam.update(&mut self.net.latents[i], grads, rate * LATENT_RATE));
+                batch.iter().for_each(|&i| {
+                    adam.update(&mut self.net.latents[i], grads, rate * LATENT_RATE)
+                });
             }
             // steps of the network before stay
             if free && self.job.warm.is_none() {
-                self.net.log_steps.iter_mut().for_each(|p| adam.update(p, grads, rate * STEP_RATE));
+                self.net
+                    .log_steps
+                    .iter_mut()
+                    .for_each(|p| adam.update(p, grads, rate * STEP_RATE));
             }
         }
     }
@@ -255,24 +329,49 @@ where
     pub(super) fn source(&self, batch: &[usize]) -> Tensor<B, 4> {
         match &self.encoder {
             Some(e) => e.forward(self.frames.encoder_input(batch)),
-            None if self.graph.has_latents() => Tensor::cat(batch.iter().map(|&i| self.net.latents[i].val()).collect(), 0),
+            None if self.graph.has_latents() => Tensor::cat(
+                batch.iter().map(|&i| self.net.latents[i].val()).collect(),
+                0,
+            ),
             None => constant_source(self.graph, batch, &self.device),
         }
     }
 
     /// One forward and backward pass; the squared error, `[1]`, and all gradients.
-    pub(super) fn gradients(&self, batch: &[usize], quantise: bool) -> Result<(Tensor<B::InnerBackend, 1>, Gradients<B>)> {
+    pub(super) fn gradients(
+        &self,
+        batch: &[usize],
+        quantise: bool,
+    ) -> Result<(Tensor<B::InnerBackend, 1>, Gradients<B>)> {
         let latent = self.source(batch);
-        let coded =
-            if quantise && self.graph.has_latents() { self.net.quantised(latent.clone(), self.net.latent_step()) } else { latent.clone() };
-        let mut values = self.net.forward(self.graph, self.steps, coded, quantise, self.job.settings.precision);
+        let coded = if quantise && self.graph.has_latents() {
+            self.net.quantised(latent.clone(), self.net.latent_step())
+        } else {
+            latent.clone()
+        };
+        let mut values = self.net.forward(
+            self.graph,
+            self.steps,
+            coded,
+            quantise,
+            self.job.settings.precision,
+        );
         let chroma = self.job.info.format.chroma;
         let (mut loss, mut mse) = (None, None);
-        let add = |sum: Option<Tensor<B, 1>>, t: Tensor<B, 1>| Some(sum.map_or(t.clone(), |s| s + t));
+        let add =
+            |sum: Option<Tensor<B, 1>>, t: Tensor<B, 1>| Some(sum.map_or(t.clone(), |s| s + t));
         for (i, head) in self.heads.iter().enumerate() {
-            let output = values[head.node].take().ok_or_else(|| Error::Unsupported("an output inside a chain".into()))?;
+            let output = values[head.node]
+                .take()
+                .ok_or_else(|| Error::Unsupported("an output inside a chain".into()))?;
             let goal = self.frames.target(i, batch);
-            let d = target::distortion(self.job.settings.loss, head, output.clone(), goal.clone(), chroma);
+            let d = target::distortion(
+                self.job.settings.loss,
+                head,
+                output.clone(),
+                goal.clone(),
+                chroma,
+            );
             let e = match self.job.settings.loss {
                 Loss::L2 => d.clone(),
                 Loss::Fusion6 => target::squared_error(head, output.detach(), goal, chroma),
@@ -286,16 +385,27 @@ where
             loss = loss.clone() + self.rate(&latent) * loss.detach() * self.rho as f32;
         }
         let scale = self.scale.now;
-        let grads = if scale == 1.0 { loss.backward() } else { (loss * scale).backward() };
+        let grads = if scale == 1.0 {
+            loss.backward()
+        } else {
+            (loss * scale).backward()
+        };
         Ok((mse.inner(), Gradients::new(grads, scale)))
     }
 }
 
 /// A source that is not coded, for the passes `batch`.
-pub(super) fn constant_source<B: FastOps>(graph: &Graph, batch: &[usize], device: &B::Device) -> Tensor<B, 4> {
+pub(super) fn constant_source<B: FastOps>(
+    graph: &Graph,
+    batch: &[usize],
+    device: &B::Device,
+) -> Tensor<B, 4> {
     let [c, h, w] = graph.nodes[0].shape;
     let unit = (-f32::from(Graph::SOURCE_FRACTION)).exp2();
-    let values = batch.iter().flat_map(|&i| synth::constant_source(&graph.nodes[0], i)).map(|v| f32::from(v) * unit);
+    let values = batch
+        .iter()
+        .flat_map(|&i| synth::constant_source(&graph.nodes[0], i))
+        .map(|v| f32::from(v) * unit);
     tensor(values.collect(), [batch.len(), c, h, w], device)
 }
 
@@ -303,7 +413,8 @@ pub(super) fn scalar<B: FastOps>(t: Tensor<B, 1>) -> f64 {
     t.into_scalar().elem::<f64>()
 }
 
-/// PSNR of a squared error in units of the output's range -1..1, which is one code value wider than the samples' unless `closed`.
+/// PSNR of a squared error in units of the output's range -1..1, which is one code value wider than
+/// the samples' unless `closed`.
 pub(super) fn psnr(mse: f64, bit_depth: u8, closed: bool) -> f64 {
     let peak = f64::from((1u32 << bit_depth) - 1);
     10.0 * ((peak / target::half_range(bit_depth, closed)).powi(2) / mse.max(1e-12)).log10()

@@ -1,6 +1,9 @@
-//! The distribution of a field of small integers: predictions by least squares, deviations as a product over three axes.
+//! The distribution of a field of small integers: predictions by least squares, deviations as a
+//! product over three axes.
 
-use nvc::entropy::scaled::{CLASSES, Field, MAX_BITS, MAX_COEFFICIENT, Scaled, code_scaled, neighbours};
+use nvc::entropy::scaled::{
+    CLASSES, Field, MAX_BITS, MAX_COEFFICIENT, Scaled, code_scaled, neighbours,
+};
 use nvc::entropy::{Cost, ValueModel};
 use nvc::error::Result;
 
@@ -11,20 +14,37 @@ const PASSES: usize = 8;
 pub fn plain(shape: [usize; 4], integers: Vec<u16>) -> Result<Field> {
     let most = integers.iter().copied().max().unwrap_or(0);
     let bits = (16 - most.leading_zeros()).clamp(1, MAX_BITS.into()) as u8;
-    plain_of(shape, Field { bits, values: integers, ..Field::default() })
+    plain_of(
+        shape,
+        Field {
+            bits,
+            values: integers,
+            ..Field::default()
+        },
+    )
 }
 
 /// The same with the bits and integers of `field`.
 pub fn plain_of(shape: [usize; 4], field: Field) -> Result<Field> {
     let half = 1i32 << (field.bits - 1);
-    let values: Vec<f64> = field.values.iter().map(|&v| f64::from(i32::from(v) - half)).collect();
+    let values: Vec<f64> = field
+        .values
+        .iter()
+        .map(|&v| f64::from(i32::from(v) - half))
+        .collect();
     // one slice with step 1 and offset 0
-    let middle = Field { values: vec![1 << (MAX_BITS - 1)], ..Field::default() };
+    let middle = Field {
+        values: vec![1 << (MAX_BITS - 1)],
+        ..Field::default()
+    };
     let mut whole = Scaled {
         axes: 0,
         scale_unit: 16384,
         offset_unit: 1,
-        scales: Field { values: vec![3], ..Field::default() },
+        scales: Field {
+            values: vec![3],
+            ..Field::default()
+        },
         offsets: middle,
         values: field,
     };
@@ -32,8 +52,8 @@ pub fn plain_of(shape: [usize; 4], field: Field) -> Result<Field> {
     Ok(whole.values)
 }
 
-/// Gives `tensor`'s values the distribution that costs least. `values` are the tensor's, in units of its step; `factor` is that
-/// of the pixel shuffle that follows.
+/// Gives `tensor`'s values the distribution that costs least. `values` are the tensor's, in units
+/// of its step; `factor` is that of the pixel shuffle that follows.
 pub fn choose(tensor: &mut Scaled, shape: [usize; 4], values: &[f64], factor: u8) -> Result<()> {
     let ends = reaches_ends(tensor, shape);
     let mut best = (f64::INFINITY, Field::default());
@@ -54,7 +74,11 @@ pub fn choose(tensor: &mut Scaled, shape: [usize; 4], values: &[f64], factor: u8
             for ends in [false, true].into_iter().filter(|e| !e || ends) {
                 for level in [0, 1] {
                     let level = fitted.level.saturating_add(level);
-                    tensor.values = Field { ends, level, ..fitted.clone() };
+                    tensor.values = Field {
+                        ends,
+                        level,
+                        ..fitted.clone()
+                    };
                     let bits = bits(tensor, shape)?;
                     if bits < best.0 {
                         best = (bits, tensor.values.clone());
@@ -70,7 +94,13 @@ pub fn choose(tensor: &mut Scaled, shape: [usize; 4], values: &[f64], factor: u8
 /// What the tensor costs.
 fn bits(tensor: &mut Scaled, shape: [usize; 4]) -> Result<f64> {
     let mut cost = Cost::default();
-    code_scaled(&mut cost, &mut ValueModel::new(CLASSES), shape, tensor, &mut vec![0; shape.iter().product()])?;
+    code_scaled(
+        &mut cost,
+        &mut ValueModel::new(CLASSES),
+        shape,
+        tensor,
+        &mut vec![0; shape.iter().product()],
+    )?;
     Ok(cost.bits)
 }
 
@@ -96,7 +126,10 @@ fn reaches_ends(tensor: &Scaled, shape: [usize; 4]) -> bool {
     let slices = tensor.slices(shape);
     let mut seen = vec![[false; 2]; slices.iter().product()];
     let last = (1u32 << tensor.values.bits) - 1;
-    for (&s, &v) in slice_numbers(slices, shape).iter().zip(&tensor.values.values) {
+    for (&s, &v) in slice_numbers(slices, shape)
+        .iter()
+        .zip(&tensor.values.values)
+    {
         seen[s][0] |= v == 0;
         seen[s][1] |= u32::from(v) == last;
     }
@@ -105,7 +138,10 @@ fn reaches_ends(tensor: &Scaled, shape: [usize; 4]) -> bool {
 
 /// `field` with coefficients for `factor`, and what its prediction leaves of `values`.
 fn predict(field: &Field, shape: [usize; 4], values: &[f64], factor: u8) -> (Field, Vec<f64>) {
-    let mut field = Field { factor, ..field.clone() };
+    let mut field = Field {
+        factor,
+        ..field.clone()
+    };
     let mean = values.iter().sum::<f64>() / values.len() as f64;
     field.centre = mean.round().clamp(-32767.0, 32767.0) as i16;
     let centred: Vec<f64> = values.iter().map(|v| v - f64::from(field.centre)).collect();
@@ -119,16 +155,31 @@ fn predict(field: &Field, shape: [usize; 4], values: &[f64], factor: u8) -> (Fie
     let sets = usize::from(factor).pow(2);
     // the neighbours of the value at index `at`, 0 where there are none
     let row = |at: usize, row: &mut [f64]| {
-        let (o, y, x) = (at / (cin * kh * kw), (at / kw % kh) as isize, (at % kw) as isize);
+        let (o, y, x) = (
+            at / (cin * kh * kw),
+            (at / kw % kh) as isize,
+            (at % kw) as isize,
+        );
         for (v, &[back, dy, dx]) in row.iter_mut().zip(&places) {
-            let inside = o >= back as usize && (0..kh as isize).contains(&(y + dy)) && (0..kw as isize).contains(&(x + dx));
-            *v = if inside { centred[(at as isize - back * (cin * kh * kw) as isize + dy * kw as isize + dx) as usize] } else { 0.0 };
+            let inside = o >= back as usize
+                && (0..kh as isize).contains(&(y + dy))
+                && (0..kw as isize).contains(&(x + dx));
+            *v = if inside {
+                centred[(at as isize - back * (cin * kh * kw) as isize + dy * kw as isize + dx)
+                    as usize]
+            } else {
+                0.0
+            };
         }
     };
     let mut residual = centred.clone();
     let mut near = vec![0.0; n];
     for set in 0..sets {
-        let indices = || (set..cout).step_by(sets).flat_map(|o| o * cin * kh * kw..(o + 1) * cin * kh * kw);
+        let indices = || {
+            (set..cout)
+                .step_by(sets)
+                .flat_map(|o| o * cin * kh * kw..(o + 1) * cin * kh * kw)
+        };
         let mut sums = vec![vec![0.0; n + 1]; n];
         for at in indices() {
             row(at, &mut near);
@@ -139,15 +190,25 @@ fn predict(field: &Field, shape: [usize; 4], values: &[f64], factor: u8) -> (Fie
             }
         }
         // a little ridge: it settles neighbours that are the same
-        let ridge = 1e-3 * sums.iter().enumerate().map(|(i, s)| s[i]).sum::<f64>() / n as f64 + 1e-9;
+        let ridge =
+            1e-3 * sums.iter().enumerate().map(|(i, s)| s[i]).sum::<f64>() / n as f64 + 1e-9;
         sums.iter_mut().enumerate().for_each(|(i, s)| s[i] += ridge);
         let limit = f64::from(MAX_COEFFICIENT);
-        let coefficients: Vec<f64> = solve(sums).iter().map(|k| (k * 128.0).round().clamp(-limit, limit)).collect();
+        let coefficients: Vec<f64> = solve(sums)
+            .iter()
+            .map(|k| (k * 128.0).round().clamp(-limit, limit))
+            .collect();
         for at in indices() {
             row(at, &mut near);
-            residual[at] -= near.iter().zip(&coefficients).map(|(v, k)| v * k / 128.0).sum::<f64>();
+            residual[at] -= near
+                .iter()
+                .zip(&coefficients)
+                .map(|(v, k)| v * k / 128.0)
+                .sum::<f64>();
         }
-        field.coefficients.extend(coefficients.iter().map(|&k| k as i16));
+        field
+            .coefficients
+            .extend(coefficients.iter().map(|&k| k as i16));
     }
     (field, residual)
 }
@@ -184,10 +245,14 @@ fn deviations(field: &Field, shape: [usize; 4], residual: &[f64], axes: [bool; 3
             let mut sums = vec![0.0; lens[axis]];
             for (at, r) in residual.iter().enumerate() {
                 let p = place(at);
-                sums[p[axis]] += (r / (whole * factors[0][p[0]] * factors[1][p[1]] * factors[2][p[2]])).powi(2);
+                sums[p[axis]] +=
+                    (r / (whole * factors[0][p[0]] * factors[1][p[1]] * factors[2][p[2]])).powi(2);
             }
             let count = residual.len() / lens[axis];
-            factors[axis].iter_mut().zip(&sums).for_each(|(f, &s)| *f *= root(s, count));
+            factors[axis]
+                .iter_mut()
+                .zip(&sums)
+                .for_each(|(f, &s)| *f *= root(s, count));
         }
     }
     let eighths = |v: f64| (8.0 * v.log2()).round();
@@ -197,7 +262,14 @@ fn deviations(field: &Field, shape: [usize; 4], residual: &[f64], axes: [bool; 3
     for axis in (0..3).filter(|&a| axes[a]) {
         let mean = factors[axis].iter().map(|f| 8.0 * f.log2()).sum::<f64>() / lens[axis] as f64;
         base += mean;
-        levels[axis] = factors[axis].iter().map(|f| eighths(f * (-mean / 8.0).exp2()).clamp(-160.0, 160.0) as i16).collect();
+        levels[axis] = factors[axis]
+            .iter()
+            .map(|f| eighths(f * (-mean / 8.0).exp2()).clamp(-160.0, 160.0) as i16)
+            .collect();
     }
-    Field { level: base.round().clamp(0.0, 159.0) as u8, levels, ..field.clone() }
+    Field {
+        level: base.round().clamp(0.0, 159.0) as u8,
+        levels,
+        ..field.clone()
+    }
 }

@@ -1,4 +1,5 @@
-//! A network in floating point, for the ranges of its activations and to compare the exact decoder with.
+//! A network in floating point, for the ranges of its activations and to compare the exact decoder
+//! with.
 
 use rayon::prelude::*;
 
@@ -23,22 +24,51 @@ pub struct Evaluation {
 
 /// Evaluates `graph`, whose nodes must be those of HNeRV.
 pub fn evaluate(graph: &Graph, net: &Network, latent: &[i16]) -> Result<Evaluation> {
-    let real = |t: &Tensor| -> Vec<f32> { t.values.iter().map(|&v| f32::from(v) * t.step.value() as f32).collect() };
+    let real = |t: &Tensor| -> Vec<f32> {
+        t.values
+            .iter()
+            .map(|&v| f32::from(v) * t.step.value() as f32)
+            .collect()
+    };
     let mut nodes: Vec<Plane> = Vec::with_capacity(graph.nodes.len());
     let mut ranges = Vec::with_capacity(graph.nodes.len());
     for (i, node) in graph.nodes.iter().enumerate() {
         let out = match node.op {
-            Op::Latent => latent.iter().map(|&v| f32::from(v) * net.latent_step.value() as f32).collect(),
-            Op::Conv2d { input, weight, bias } => {
+            Op::Latent => latent
+                .iter()
+                .map(|&v| f32::from(v) * net.latent_step.value() as f32)
+                .collect(),
+            Op::Conv2d {
+                input,
+                weight,
+                bias,
+            } => {
                 let kernel = graph.tensors[weight].shape[2];
-                convolution(&nodes[input], graph.nodes[input].shape, &real(&net.tensors[weight]), &real(&net.tensors[bias]), kernel)
+                convolution(
+                    &nodes[input],
+                    graph.nodes[input].shape,
+                    &real(&net.tensors[weight]),
+                    &real(&net.tensors[bias]),
+                    kernel,
+                )
             }
             Op::PixelShuffle { input, factor } => shuffle(&nodes[input], node.shape, factor),
-            Op::Curve { input, curve: Curve::Gelu } => nodes[input].iter().map(|&x| gelu(x)).collect(),
-            Op::Curve { input, curve: Curve::Tanh } => nodes[input].iter().map(|x| x.tanh()).collect(),
+            Op::Curve {
+                input,
+                curve: Curve::Gelu,
+            } => nodes[input].iter().map(|&x| gelu(x)).collect(),
+            Op::Curve {
+                input,
+                curve: Curve::Tanh,
+            } => nodes[input].iter().map(|x| x.tanh()).collect(),
             op => return Err(Error::Unsupported(format!("{op:?} in an imported network"))),
         };
-        let to = |curve: Curve| graph.nodes[i + 1..].iter().take(2).any(|n| matches!(n.op, Op::Curve { curve: c, .. } if c == curve));
+        let to = |curve: Curve| {
+            graph.nodes[i + 1..]
+                .iter()
+                .take(2)
+                .any(|n| matches!(n.op, Op::Curve { curve: c, .. } if c == curve))
+        };
         let mut range = out.iter().fold(0.0, |m: f32, v| m.max(v.abs()));
         // a curve is flat out there
         if matches!(node.op, Op::Conv2d { .. }) && to(Curve::Gelu) {
@@ -51,16 +81,24 @@ pub fn evaluate(graph: &Graph, net: &Network, latent: &[i16]) -> Result<Evaluati
     }
     let plane = |o: &nvc::network::graph::OutputPlane| {
         let [_, h, w] = graph.nodes[o.node].shape;
-        nodes[o.node][o.channel * h * w..][..h * w].iter().map(|v| 0.5 * v + 0.5).collect()
+        nodes[o.node][o.channel * h * w..][..h * w]
+            .iter()
+            .map(|v| 0.5 * v + 0.5)
+            .collect()
     };
-    Ok(Evaluation { ranges, samples: graph.outputs.iter().map(plane).collect() })
+    Ok(Evaluation {
+        ranges,
+        samples: graph.outputs.iter().map(plane).collect(),
+    })
 }
 
 /// With the error function of Abramowitz and Stegun 7.1.26, which is good to 1.5e-7.
 fn gelu(x: f32) -> f32 {
     let z = x.abs() * std::f32::consts::FRAC_1_SQRT_2;
     let t = 1.0 / (1.0 + 0.327_591_1 * z);
-    let poly = t * (0.254_829_6 + t * (-0.284_496_74 + t * (1.421_413_7 + t * (-1.453_152 + t * 1.061_405_4))));
+    let poly = t
+        * (0.254_829_6
+            + t * (-0.284_496_74 + t * (1.421_413_7 + t * (-1.453_152 + t * 1.061_405_4))));
     let upper = 0.5 * poly * (-z * z).exp();
     x * if x > 0.0 { 1.0 - upper } else { upper }
 }
@@ -75,7 +113,13 @@ fn shuffle(input: &[f32], [c, h, w]: [usize; 3], r: usize) -> Plane {
     out
 }
 
-fn convolution(input: &[f32], [cin, h, w]: [usize; 3], weights: &[f32], bias: &[f32], kernel: usize) -> Plane {
+fn convolution(
+    input: &[f32],
+    [cin, h, w]: [usize; 3],
+    weights: &[f32],
+    bias: &[f32],
+    kernel: usize,
+) -> Plane {
     let (pad, row) = (kernel / 2, w + kernel - 1);
     // rows with zeros to both sides
     let mut padded = vec![0.0; cin * h * row];
@@ -84,32 +128,36 @@ fn convolution(input: &[f32], [cin, h, w]: [usize; 3], weights: &[f32], bias: &[
     }
     let size = cin * kernel * kernel;
     let mut out = vec![0.0; bias.len() * h * w];
-    out.par_chunks_mut(BLOCK * h * w).enumerate().for_each(|(block, out)| {
-        let count = out.len() / (h * w);
-        let first = block * BLOCK;
-        let mut sums = vec![[0.0f32; BLOCK]; w];
-        let mut taps = vec![[0.0f32; BLOCK]; size];
-        for (n, tap) in taps.iter_mut().enumerate() {
-            (0..count).for_each(|m| tap[m] = weights[(first + m) * size + n]);
-        }
-        for y in 0..h {
-            sums.fill(std::array::from_fn(|m| if m < count { bias[first + m] } else { 0.0 }));
-            for i in 0..cin {
-                for u in (0..kernel).filter(|u| (pad..h + pad).contains(&(y + u))) {
-                    let from = &padded[(i * h + y + u - pad) * row..][..row];
-                    for v in 0..kernel {
-                        let tap = taps[(i * kernel + u) * kernel + v];
-                        for (sum, &a) in sums.iter_mut().zip(&from[v..v + w]) {
-                            (0..BLOCK).for_each(|m| sum[m] += tap[m] * a);
+    out.par_chunks_mut(BLOCK * h * w)
+        .enumerate()
+        .for_each(|(block, out)| {
+            let count = out.len() / (h * w);
+            let first = block * BLOCK;
+            let mut sums = vec![[0.0f32; BLOCK]; w];
+            let mut taps = vec![[0.0f32; BLOCK]; size];
+            for (n, tap) in taps.iter_mut().enumerate() {
+                (0..count).for_each(|m| tap[m] = weights[(first + m) * size + n]);
+            }
+            for y in 0..h {
+                sums.fill(std::array::from_fn(|m| {
+                    if m < count { bias[first + m] } else { 0.0 }
+                }));
+                for i in 0..cin {
+                    for u in (0..kernel).filter(|u| (pad..h + pad).contains(&(y + u))) {
+                        let from = &padded[(i * h + y + u - pad) * row..][..row];
+                        for v in 0..kernel {
+                            let tap = taps[(i * kernel + u) * kernel + v];
+                            for (sum, &a) in sums.iter_mut().zip(&from[v..v + w]) {
+                                (0..BLOCK).for_each(|m| sum[m] += tap[m] * a);
+                            }
                         }
                     }
                 }
+                for (x, sum) in sums.iter().enumerate() {
+                    (0..count).for_each(|m| out[(m * h + y) * w + x] = sum[m]);
+                }
             }
-            for (x, sum) in sums.iter().enumerate() {
-                (0..count).for_each(|m| out[(m * h + y) * w + x] = sum[m]);
-            }
-        }
-    });
+        });
     out
 }
 
@@ -133,7 +181,8 @@ mod tests {
                         for (u, v) in (0..3).flat_map(|u| (0..3).map(move |v| (u, v))) {
                             let (yy, xx) = (y + u - 1, x + v - 1);
                             if (0..5).contains(&yy) && (0..4).contains(&xx) {
-                                sum += weights[((o * 3 + i) * 3 + u as usize) * 3 + v as usize] * input[i * 20 + (yy * 4 + xx) as usize];
+                                sum += weights[((o * 3 + i) * 3 + u as usize) * 3 + v as usize]
+                                    * input[i * 20 + (yy * 4 + xx) as usize];
                             }
                         }
                     }
@@ -141,9 +190,17 @@ mod tests {
                 }
             }
         }
-        for (x, y) in [(-3.0, -0.004_049_7), (-0.5, -0.154_268_8), (0.0, 0.0), (1.0, 0.841_344_7)] {
+        for (x, y) in [
+            (-3.0, -0.004_049_7),
+            (-0.5, -0.154_268_8),
+            (0.0, 0.0),
+            (1.0, 0.841_344_7),
+        ] {
             assert!((gelu(x) - y).abs() < 1e-6, "gelu({x}) = {}", gelu(x));
         }
-        assert_eq!(shuffle(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0], [1, 2, 4], 2), [1.0, 3.0, 2.0, 4.0, 5.0, 7.0, 6.0, 8.0]);
+        assert_eq!(
+            shuffle(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0], [1, 2, 4], 2),
+            [1.0, 3.0, 2.0, 4.0, 5.0, 7.0, 6.0, 8.0]
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! Tensors that are stored as `min + scale * q`, `min` and `scale` for each slice, to scaled tensors of the format.
+//! Tensors that are stored as `min + scale * q`, `min` and `scale` for each slice, to scaled
+//! tensors of the format.
 
 use std::collections::BTreeMap;
 
@@ -29,11 +30,15 @@ impl Quantised {
     pub fn take(tensors: &BTreeMap<String, Array>, name: &str, shape: [usize; 4]) -> Result<Self> {
         let get = |suffix: &str| {
             let full = format!("{name}.{suffix}");
-            tensors.get(&full).ok_or_else(|| Error::Unsupported(format!("the checkpoint has no tensor '{full}'")))
+            tensors
+                .get(&full)
+                .ok_or_else(|| Error::Unsupported(format!("the checkpoint has no tensor '{full}'")))
         };
         let (q, min, scale) = (get("quant")?, get("min")?, get("scale")?);
         if !q.bytes {
-            return Err(Error::Unsupported(format!("'{name}.quant' is not of type U8")));
+            return Err(Error::Unsupported(format!(
+                "'{name}.quant' is not of type U8"
+            )));
         }
         if four_axes(&q.shape) != Some(shape) {
             return Err(Error::Unsupported(format!(
@@ -50,17 +55,33 @@ impl Quantised {
         }
         let wide = |a: &Array| a.values.iter().map(|&v| f64::from(v)).collect::<Vec<f64>>();
         let (min, scale) = (wide(min), wide(scale));
-        if let Some(v) = min.iter().find(|v| !v.is_finite()).or_else(|| scale.iter().find(|v| !v.is_finite() || **v < 0.0)) {
-            return Err(Error::Unsupported(format!("'{name}.min' or '{name}.scale' holds {v} (allowed: finite, scales at least 0)")));
+        if let Some(v) = min
+            .iter()
+            .find(|v| !v.is_finite())
+            .or_else(|| scale.iter().find(|v| !v.is_finite() || **v < 0.0))
+        {
+            return Err(Error::Unsupported(format!(
+                "'{name}.min' or '{name}.scale' holds {v} (allowed: finite, scales at least 0)"
+            )));
         }
-        Ok(Quantised { shape, slices, min, scale, q: q.values.iter().map(|&v| v as u16).collect() })
+        Ok(Quantised {
+            shape,
+            slices,
+            min,
+            scale,
+            q: q.values.iter().map(|&v| v as u16).collect(),
+        })
     }
 
     /// Puts slice `order[i]` of the first axis to place `i`.
     pub fn reorder(&mut self, order: &[usize]) {
         fn moved<T: Copy>(v: &[T], order: &[usize]) -> Vec<T> {
             let len = v.len() / order.len();
-            order.iter().flat_map(|&i| &v[i * len..(i + 1) * len]).copied().collect()
+            order
+                .iter()
+                .flat_map(|&i| &v[i * len..(i + 1) * len])
+                .copied()
+                .collect()
         }
         self.q = moved(&self.q, order);
         if self.slices[0] > 1 {
@@ -71,20 +92,30 @@ impl Quantised {
     /// The values.
     pub fn values(&self) -> Vec<f64> {
         let numbers = field::slice_numbers(self.slices, self.shape);
-        numbers.iter().zip(&self.q).map(|(&s, &q)| self.min[s] + self.scale[s] * f64::from(q)).collect()
+        numbers
+            .iter()
+            .zip(&self.q)
+            .map(|(&s, &q)| self.min[s] + self.scale[s] * f64::from(q))
+            .collect()
     }
 
     fn mean_scale(&self) -> f64 {
         self.scale.iter().sum::<f64>() / self.scale.len() as f64
     }
 
-    /// The finest step at which all values fit 16 bits, `weight` of the values of each output channel stays at most `limit`, and
-    /// that is worth it.
+    /// The finest step at which all values fit 16 bits, `weight` of the values of each output
+    /// channel stays at most `limit`, and that is worth it.
     pub fn step(&self, weight: impl Fn(&mut dyn Iterator<Item = f64>) -> f64, limit: f64) -> Step {
         let values = self.values();
         let most = values.iter().fold(0.0, |m: f64, v| m.max(v.abs()));
-        let row = values.chunks(values.len() / self.shape[0]).map(|r| weight(&mut r.iter().copied())).fold(0.0, f64::max);
-        let finest = (most / 32700.0).max(row / limit).max(self.mean_scale() / 16.0).max(1e-9);
+        let row = values
+            .chunks(values.len() / self.shape[0])
+            .map(|r| weight(&mut r.iter().copied()))
+            .fold(0.0, f64::max);
+        let finest = (most / 32700.0)
+            .max(row / limit)
+            .max(self.mean_scale() / 16.0)
+            .max(1e-9);
         let mut step = Step::nearest(finest);
         if step.value() < finest {
             step = Step::nearest(finest * (1.0 + 1.0 / 128.0));
@@ -92,29 +123,70 @@ impl Quantised {
         step
     }
 
-    /// The scaled tensor at `step`, and the values that a decoder makes of it. `factor` is that of the pixel shuffle after it.
-    pub fn scaled(&self, step: Step, tolerance: Tolerance, factor: u8) -> Result<(Scaled, Vec<i16>)> {
+    /// The scaled tensor at `step`, and the values that a decoder makes of it. `factor` is that of
+    /// the pixel shuffle after it.
+    pub fn scaled(
+        &self,
+        step: Step,
+        tolerance: Tolerance,
+        factor: u8,
+    ) -> Result<(Scaled, Vec<i16>)> {
         let step = step.value();
         let count = self.scale.len();
         let bits = (16 - self.q.iter().max().map_or(0, |m| m.leading_zeros())).max(1) as u8;
         let middle = f64::from(1u32 << (bits - 1));
-        let offsets: Vec<f64> = self.min.iter().zip(&self.scale).map(|(m, s)| (m + s * middle) / step).collect();
+        let offsets: Vec<f64> = self
+            .min
+            .iter()
+            .zip(&self.scale)
+            .map(|(m, s)| (m + s * middle) / step)
+            .collect();
         let scales: Vec<f64> = self.scale.iter().map(|s| s / step * 65536.0).collect();
         let most = |v: &[f64]| v.iter().fold(0.0, |m: f64, v| m.max(v.abs()));
         let half = 1i32 << (MAX_BITS - 1);
         // the finest units that the integers allow, or coarser ones that the tolerance allows
-        let fits = [most(&scales) / f64::from(2 * half), most(&offsets) * 256.0 / f64::from(half - 1)];
+        let fits = [
+            most(&scales) / f64::from(2 * half),
+            most(&offsets) * 256.0 / f64::from(half - 1),
+        ];
         let mean = self.mean_scale() / step;
-        let wanted = if count > 1 { [mean * 65536.0 * tolerance.0 / (middle / 2.0), mean * 256.0 * tolerance.0] } else { [0.0; 2] };
-        let [scale_unit, offset_unit] = [0, 1].map(|i| wanted[i].max(fits[i]).ceil().clamp(1.0, 32767.0));
-        let scales: Vec<u16> = scales.iter().map(|s| ((s / scale_unit).round() - 1.0).clamp(0.0, 2047.0) as u16).collect();
-        let offsets: Vec<i32> =
-            offsets.iter().map(|o| (o * 256.0 / offset_unit).round().clamp(f64::from(1 - half), f64::from(half - 1)) as i32).collect();
+        let wanted = if count > 1 {
+            [
+                mean * 65536.0 * tolerance.0 / (middle / 2.0),
+                mean * 256.0 * tolerance.0,
+            ]
+        } else {
+            [0.0; 2]
+        };
+        let [scale_unit, offset_unit] =
+            [0, 1].map(|i| wanted[i].max(fits[i]).ceil().clamp(1.0, 32767.0));
+        let scales: Vec<u16> = scales
+            .iter()
+            .map(|s| ((s / scale_unit).round() - 1.0).clamp(0.0, 2047.0) as u16)
+            .collect();
+        let offsets: Vec<i32> = offsets
+            .iter()
+            .map(|o| {
+                (o * 256.0 / offset_unit)
+                    .round()
+                    .clamp(f64::from(1 - half), f64::from(half - 1)) as i32
+            })
+            .collect();
         // offsets have the fewest bits too: the half of a field's range stands for 0
         let reach = offsets.iter().map(|o| o.unsigned_abs()).max().unwrap_or(0);
-        let own = if count > 1 { 1i32 << (32 - reach.leading_zeros()) } else { half };
-        let mut offsets_field = Field { values: offsets.iter().map(|o| (o + own) as u16).collect(), ..Field::default() };
-        let mut scales_field = Field { values: scales, ..Field::default() };
+        let own = if count > 1 {
+            1i32 << (32 - reach.leading_zeros())
+        } else {
+            half
+        };
+        let mut offsets_field = Field {
+            values: offsets.iter().map(|o| (o + own) as u16).collect(),
+            ..Field::default()
+        };
+        let mut scales_field = Field {
+            values: scales,
+            ..Field::default()
+        };
         if count > 1 {
             offsets_field.bits = own.trailing_zeros() as u8 + 1;
             scales_field = field::plain(self.slices, scales_field.values)?;
@@ -126,12 +198,22 @@ impl Quantised {
             offset_unit: offset_unit as i16,
             scales: scales_field,
             offsets: offsets_field,
-            values: Field { bits, values: self.q.clone(), ..Field::default() },
+            values: Field {
+                bits,
+                values: self.q.clone(),
+                ..Field::default()
+            },
         };
         let exact: Vec<f64> = self.values().iter().map(|v| v / step).collect();
         field::choose(&mut tensor, self.shape, &exact, factor)?;
         let mut out = vec![0; exact.len()];
-        code_scaled(&mut Cost::default(), &mut ValueModel::new(CLASSES), self.shape, &mut tensor, &mut out)?;
+        code_scaled(
+            &mut Cost::default(),
+            &mut ValueModel::new(CLASSES),
+            self.shape,
+            &mut tensor,
+            &mut out,
+        )?;
         Ok((tensor, out))
     }
 }

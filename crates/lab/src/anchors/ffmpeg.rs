@@ -1,4 +1,5 @@
-//! Which ffmpeg: those that `NVC_FFMPEG` lists, separated like PATH, and then `ffmpeg`; the first that has what is needed.
+//! Which ffmpeg: those that `NVC_FFMPEG` lists, separated like PATH, and then `ffmpeg`; the first
+//! that has what is needed.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
@@ -37,7 +38,9 @@ impl Ffmpeg {
     /// The first that has it. Asked once a process and program.
     pub fn having(need: Need) -> Result<Self> {
         let list = std::env::var_os(FFMPEG_VARIABLE).unwrap_or_default();
-        let mut programs: Vec<PathBuf> = std::env::split_paths(&list).filter(|p| !p.as_os_str().is_empty()).collect();
+        let mut programs: Vec<PathBuf> = std::env::split_paths(&list)
+            .filter(|p| !p.as_os_str().is_empty())
+            .collect();
         programs.push("ffmpeg".into());
         Self::first(programs, need)
     }
@@ -61,7 +64,10 @@ impl Ffmpeg {
     /// A call of it.
     pub fn call(&self, args: &[&str]) -> Call {
         let start = ["-hide_banner", "-nostdin", "-v", "error", "-y"];
-        Call { program: self.program.clone(), ..Call::new("ffmpeg", &[&start, args].concat()) }
+        Call {
+            program: self.program.clone(),
+            ..Call::new("ffmpeg", &[&start, args].concat())
+        }
     }
 
     /// The first line of what it says of its version. Asked once a process and program.
@@ -70,15 +76,29 @@ impl Ffmpeg {
         // a thread that panicked while it held the lock has left the map whole
         let mut known = KNOWN.lock().unwrap_or_else(|e| e.into_inner());
         let ask = || {
-            let said = Call { program: self.program.clone(), ..Call::new("ffmpeg", &["-version"]) }.output().ok()?;
-            said.lines().map(str::trim).find(|l| !l.is_empty()).map(String::from)
+            let said = Call {
+                program: self.program.clone(),
+                ..Call::new("ffmpeg", &["-version"])
+            }
+            .output()
+            .ok()?;
+            said.lines()
+                .map(str::trim)
+                .find(|l| !l.is_empty())
+                .map(String::from)
         };
-        known.entry(self.program.clone()).or_insert_with(ask).clone()
+        known
+            .entry(self.program.clone())
+            .or_insert_with(ask)
+            .clone()
     }
 
     /// Whether the encoder takes a pixel format.
     pub fn takes(&self, format: &str) -> bool {
-        let line = self.help.lines().find_map(|l| l.trim().strip_prefix("Supported pixel formats:"));
+        let line = self
+            .help
+            .lines()
+            .find_map(|l| l.trim().strip_prefix("Supported pixel formats:"));
         line.is_some_and(|l| l.split_whitespace().any(|f| f == format))
     }
 }
@@ -94,14 +114,20 @@ fn help(program: &Path, need: Need) -> Result<Option<String>> {
         return Ok(help.clone());
     }
     let (kind, name) = need.topic();
-    let call = Call { program: program.into(), ..Call::new("ffmpeg", &["-hide_banner", "-h", &format!("{kind}={name}")]) };
+    let call = Call {
+        program: program.into(),
+        ..Call::new("ffmpeg", &["-hide_banner", "-h", &format!("{kind}={name}")])
+    };
     let text = call.output()?;
     let title = match need {
         Need::Encoder(name) => format!("Encoder {name} "),
         Need::Filter(name) => format!("Filter {name}"),
     };
     let help = text.lines().any(|l| l.starts_with(&title)).then_some(text);
-    known.lock().unwrap_or_else(|e| e.into_inner()).insert(key, help.clone());
+    known
+        .lock()
+        .unwrap_or_else(|e| e.into_inner())
+        .insert(key, help.clone());
     Ok(help)
 }
 
@@ -115,13 +141,28 @@ mod tests {
         let e = Ffmpeg::first(programs, Need::Encoder("libvvenc")).unwrap_err();
         let text = e.to_string();
         assert_eq!(e.exit_code(), 5);
-        assert!(text.contains("/nonexistent/a: ") && text.contains("true: no encoder 'libvvenc'") && text.contains("NVC_FFMPEG"), "{text}");
+        assert!(
+            text.contains("/nonexistent/a: ")
+                && text.contains("true: no encoder 'libvvenc'")
+                && text.contains("NVC_FFMPEG"),
+            "{text}"
+        );
     }
 
     #[test]
     fn formats_are_read_from_the_help() {
-        let help = "Encoder x [y]:\n    Supported pixel formats: yuv420p yuv420p10le\nx AVOptions:\n".to_string();
-        let f = Ffmpeg { program: "ffmpeg".into(), help };
-        assert!(f.takes("yuv420p") && f.takes("yuv420p10le") && !f.takes("yuv444p") && !f.takes("yuv420"));
+        let help =
+            "Encoder x [y]:\n    Supported pixel formats: yuv420p yuv420p10le\nx AVOptions:\n"
+                .to_string();
+        let f = Ffmpeg {
+            program: "ffmpeg".into(),
+            help,
+        };
+        assert!(
+            f.takes("yuv420p")
+                && f.takes("yuv420p10le")
+                && !f.takes("yuv444p")
+                && !f.takes("yuv420")
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! VMAF and XPSNR, by an ffmpeg that has the filters. Both sequences go to it over loopback TCP, picture by picture.
+//! VMAF and XPSNR, by an ffmpeg that has the filters. Both sequences go to it over loopback TCP,
+//! picture by picture.
 
 use std::io::{self, Write};
 use std::net::{TcpListener, TcpStream};
@@ -47,7 +48,9 @@ pub struct Xpsnr {
 impl Xpsnr {
     /// (6 Y + U + V) / 8; luma alone for gray.
     pub fn yuv611(&self) -> f64 {
-        self.u.zip(self.v).map_or(self.y, |(u, v)| (6.0 * self.y + u + v) / 8.0)
+        self.u
+            .zip(self.v)
+            .map_or(self.y, |(u, v)| (6.0 * self.y + u + v) / 8.0)
     }
 }
 
@@ -70,13 +73,20 @@ pub struct Measure {
 }
 
 impl Measure {
-    /// Starts the programs. Where no ffmpeg has a filter or the format has no such figure, the reason is kept for the end.
+    /// Starts the programs. Where no ffmpeg has a filter or the format has no such figure, the
+    /// reason is kept for the end.
     pub fn start(info: &VideoInfo, wanted: Wanted, threads: usize) -> Result<Self> {
         Self::start_in(info, wanted, threads, None)
     }
 
-    /// As [`Measure::start`], with the programs' logs in a temporary folder below `dir`, the system's if not given.
-    pub fn start_in(info: &VideoInfo, wanted: Wanted, threads: usize, dir: Option<&Path>) -> Result<Self> {
+    /// As [`Measure::start`], with the programs' logs in a temporary folder below `dir`, the
+    /// system's if not given.
+    pub fn start_in(
+        info: &VideoInfo,
+        wanted: Wanted,
+        threads: usize,
+        dir: Option<&Path>,
+    ) -> Result<Self> {
         let mut missing = Vec::new();
         let chroma = info.format.chroma;
         let mut having = |want: bool, what: &str, filter, defined: bool| {
@@ -87,24 +97,55 @@ impl Measure {
                 missing.push(format!("{what} is not measured on {}", info.format.name()));
                 return None;
             }
-            Ffmpeg::having(Need::Filter(filter)).map_err(|e| missing.push(format!("{what}: {e}"))).ok()
+            Ffmpeg::having(Need::Filter(filter))
+                .map_err(|e| missing.push(format!("{what}: {e}")))
+                .ok()
         };
-        let vmaf = having(wanted.vmaf, "VMAF", "libvmaf", matches!(chroma, Chroma::Yuv420 | Chroma::Yuv444));
+        let vmaf = having(
+            wanted.vmaf,
+            "VMAF",
+            "libvmaf",
+            matches!(chroma, Chroma::Yuv420 | Chroma::Yuv444),
+        );
         let xpsnr = having(wanted.xpsnr, "XPSNR", "xpsnr", chroma != Chroma::Rgb);
         let mut running = Vec::new();
         match (vmaf, xpsnr) {
             // in one run where one program has both
-            (Some(a), Some(b)) if a.program == b.program => running.push(Running::start(&a, info, wanted, threads, dir)?),
+            (Some(a), Some(b)) if a.program == b.program => {
+                running.push(Running::start(&a, info, wanted, threads, dir)?)
+            }
             (a, b) => {
                 if let Some(a) = a {
-                    running.push(Running::start(&a, info, Wanted { vmaf: true, xpsnr: false }, threads, dir)?);
+                    running.push(Running::start(
+                        &a,
+                        info,
+                        Wanted {
+                            vmaf: true,
+                            xpsnr: false,
+                        },
+                        threads,
+                        dir,
+                    )?);
                 }
                 if let Some(b) = b {
-                    running.push(Running::start(&b, info, Wanted { vmaf: false, xpsnr: true }, threads, dir)?);
+                    running.push(Running::start(
+                        &b,
+                        info,
+                        Wanted {
+                            vmaf: false,
+                            xpsnr: true,
+                        },
+                        threads,
+                        dir,
+                    )?);
                 }
             }
         }
-        Ok(Measure { info: plain(info, info.format), running, missing })
+        Ok(Measure {
+            info: plain(info, info.format),
+            running,
+            missing,
+        })
     }
 
     /// Adds a pair of pictures.
@@ -126,7 +167,10 @@ impl Measure {
 
     /// The figures of all pairs.
     pub fn finish(self) -> Result<Perceptual> {
-        let mut out = Perceptual { missing: self.missing, ..Perceptual::default() };
+        let mut out = Perceptual {
+            missing: self.missing,
+            ..Perceptual::default()
+        };
         for r in self.running {
             r.finish(&mut out)?;
         }
@@ -135,7 +179,13 @@ impl Measure {
 }
 
 /// Measures two sequences that can be opened.
-pub fn perceptual(reference: Reopen, distorted: Reopen, info: &VideoInfo, wanted: Wanted, threads: usize) -> Result<Perceptual> {
+pub fn perceptual(
+    reference: Reopen,
+    distorted: Reopen,
+    info: &VideoInfo,
+    wanted: Wanted,
+    threads: usize,
+) -> Result<Perceptual> {
     let (mut a, mut b) = (reference()?, distorted()?);
     let mut measure = Measure::start(info, wanted, threads)?;
     let mut frames = 0u64;
@@ -144,22 +194,33 @@ pub fn perceptual(reference: Reopen, distorted: Reopen, info: &VideoInfo, wanted
             (Some(a), Some(b)) => measure.add(&a, &b)?,
             (None, None) => return measure.finish(),
             (a, _) => {
-                let shorter = if a.is_some() { "distorted" } else { "reference" };
-                return Err(Error::Mismatch(format!("the {shorter} sequence ends after {frames} frames, the other goes on")));
+                let shorter = if a.is_some() {
+                    "distorted"
+                } else {
+                    "reference"
+                };
+                return Err(Error::Mismatch(format!(
+                    "the {shorter} sequence ends after {frames} frames, the other goes on"
+                )));
             }
         }
         frames += 1;
     }
 }
 
-/// What measures the wanted figures here, for telling results of one program from those of another: the first line of
-/// `ffmpeg -version` or `absent` for each, with VMAF's model. Empty where nothing is wanted. Where the program lies does not matter.
+/// What measures the wanted figures here, for telling results of one program from those of another:
+/// the first line of `ffmpeg -version` or `absent` for each, with VMAF's model. Empty where nothing
+/// is wanted. Where the program lies does not matter.
 pub fn perceptual_identity(wanted: Wanted) -> String {
     let of = |name: String, filter| {
-        let version = Ffmpeg::having(Need::Filter(filter)).ok().and_then(|f| f.version());
+        let version = Ffmpeg::having(Need::Filter(filter))
+            .ok()
+            .and_then(|f| f.version());
         format!("{name}: {}", version.unwrap_or_else(|| "absent".into()))
     };
-    let vmaf = wanted.vmaf.then(|| of(format!("VMAF {VMAF_MODEL}"), "libvmaf"));
+    let vmaf = wanted
+        .vmaf
+        .then(|| of(format!("VMAF {VMAF_MODEL}"), "libvmaf"));
     let xpsnr = wanted.xpsnr.then(|| of("XPSNR".into(), "xpsnr"));
     vmaf.into_iter().chain(xpsnr).collect::<Vec<_>>().join("; ")
 }
@@ -183,7 +244,12 @@ impl Input {
     fn start(listener: TcpListener, header: Vec<u8>) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
         let (frames, queue) = sync_channel(WAITING);
-        Ok(Input { frames: Some(frames), thread: Some(std::thread::spawn(move || write_all(&listener, &header, &queue))) })
+        Ok(Input {
+            frames: Some(frames),
+            thread: Some(std::thread::spawn(move || {
+                write_all(&listener, &header, &queue)
+            })),
+        })
     }
 
     /// Ends the sequence.
@@ -216,7 +282,10 @@ fn accept(listener: &TcpListener) -> io::Result<TcpStream> {
                 std::thread::sleep(Duration::from_millis(5));
             }
             Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
-                return Err(io::Error::new(io::ErrorKind::ConnectionAborted, "ffmpeg did not connect"));
+                return Err(io::Error::new(
+                    io::ErrorKind::ConnectionAborted,
+                    "ffmpeg did not connect",
+                ));
             }
             Err(e) => return Err(e),
         }
@@ -224,7 +293,13 @@ fn accept(listener: &TcpListener) -> io::Result<TcpStream> {
 }
 
 impl Running {
-    fn start(ffmpeg: &Ffmpeg, info: &VideoInfo, wanted: Wanted, threads: usize, below: Option<&Path>) -> Result<Self> {
+    fn start(
+        ffmpeg: &Ffmpeg,
+        info: &VideoInfo,
+        wanted: Wanted,
+        threads: usize,
+        below: Option<&Path>,
+    ) -> Result<Self> {
         let dir = super::temp_dir(below)?;
         let info = plain(info, info.format);
         let header = header(&info, Siting::Left)?;
@@ -235,11 +310,26 @@ impl Running {
             let listener = TcpListener::bind("127.0.0.1:0").map_err(io_error)?;
             let port = listener.local_addr().map_err(io_error)?.port();
             // the header says all: no frames are to be read ahead for guessing
-            args.extend(["-probesize", "32", "-analyzeduration", "0", "-fpsprobesize", "0", "-f", "yuv4mpegpipe", "-i"].map(String::from));
+            args.extend(
+                [
+                    "-probesize",
+                    "32",
+                    "-analyzeduration",
+                    "0",
+                    "-fpsprobesize",
+                    "0",
+                    "-f",
+                    "yuv4mpegpipe",
+                    "-i",
+                ]
+                .map(String::from),
+            );
             args.push(format!("tcp://127.0.0.1:{port}"));
             inputs.push(Input::start(listener, header.clone()).map_err(io_error)?);
         }
-        let inputs: [Input; 2] = inputs.try_into().map_err(|_| Error::Parameter("two inputs".into()))?;
+        let inputs: [Input; 2] = inputs
+            .try_into()
+            .map_err(|_| Error::Parameter("two inputs".into()))?;
         let at = |name: &str| escape(&dir.path().join(name).display().to_string());
         let vmaf = format!(
             "libvmaf=model=version={VMAF_MODEL}:log_fmt=json:log_path={}:n_threads={}",
@@ -247,35 +337,73 @@ impl Running {
             if threads > 1 { threads } else { 0 }
         );
         let xpsnr = format!("xpsnr=stats_file={}", at("xpsnr.txt"));
-        // libvmaf takes the distorted sequence first; xpsnr weighs by its first input, which must be the reference.
+        // libvmaf takes the distorted sequence first; xpsnr weighs by its first input, which must
+        // be the reference.
         let graph = match (wanted.vmaf, wanted.xpsnr) {
-            (true, true) => format!("[0:v]split[r0][r1];[1:v]split[d0][d1];[d0][r0]{vmaf}[a];[r1][d1]{xpsnr}[b]"),
+            (true, true) => format!(
+                "[0:v]split[r0][r1];[1:v]split[d0][d1];[d0][r0]{vmaf}[a];[r1][d1]{xpsnr}[b]"
+            ),
             (true, false) => format!("[1:v][0:v]{vmaf}[a]"),
             _ => format!("[0:v][1:v]{xpsnr}[b]"),
         };
         args.extend(["-lavfi".into(), graph]);
-        for label in [(wanted.vmaf, "[a]"), (wanted.xpsnr, "[b]")].iter().filter(|(w, _)| *w).map(|(_, l)| *l) {
+        for label in [(wanted.vmaf, "[a]"), (wanted.xpsnr, "[b]")]
+            .iter()
+            .filter(|(w, _)| *w)
+            .map(|(_, l)| *l)
+        {
             args.extend(["-map", label, "-f", "null", "-"].map(String::from));
         }
         let call = ffmpeg.call(&args.iter().map(String::as_str).collect::<Vec<_>>());
-        let program = Program::start(&call, Stdio::null(), Stdio::null(), Place { dir: dir.path(), stop: None })?;
-        Ok(Running { program, inputs, wanted, sent: 0, dir })
+        let program = Program::start(
+            &call,
+            Stdio::null(),
+            Stdio::null(),
+            Place {
+                dir: dir.path(),
+                stop: None,
+            },
+        )?;
+        Ok(Running {
+            program,
+            inputs,
+            wanted,
+            sent: 0,
+            dir,
+        })
     }
 
     fn finish(mut self, out: &mut Perceptual) -> Result<()> {
-        // both end before either is waited for: ffmpeg may want the end of one to go on with the other
+        // both end before either is waited for: ffmpeg may want the end of one to go on with the
+        // other
         self.inputs.iter_mut().for_each(|i| i.frames = None);
         for input in &mut self.inputs {
-            input.finish().map_err(|e| Error::io("sending frames to ffmpeg", e))?;
+            input
+                .finish()
+                .map_err(|e| Error::io("sending frames to ffmpeg", e))?;
         }
         self.program.wait("measure")?;
         let read = |name: &str| {
             let path = self.dir.path().join(name);
-            std::fs::read_to_string(&path)
-                .map_err(|e| Error::io(format!("reading {}, which ffmpeg should have written", path.display()), e))
+            std::fs::read_to_string(&path).map_err(|e| {
+                Error::io(
+                    format!(
+                        "reading {}, which ffmpeg should have written",
+                        path.display()
+                    ),
+                    e,
+                )
+            })
         };
         let check = |what: &str, frames: u64| {
-            if frames == self.sent { Ok(()) } else { Err(Error::Mismatch(format!("{what} of {frames} frames, {} were sent", self.sent))) }
+            if frames == self.sent {
+                Ok(())
+            } else {
+                Err(Error::Mismatch(format!(
+                    "{what} of {frames} frames, {} were sent",
+                    self.sent
+                )))
+            }
         };
         if self.wanted.vmaf {
             let (mean, frames) = parse_vmaf(&read("vmaf.json")?)?;
@@ -306,24 +434,48 @@ fn escape(name: &str) -> String {
 
 /// Mean and number of frames of libvmaf's log.
 fn parse_vmaf(log: &str) -> Result<(f64, u64)> {
-    let json: serde_json::Value = serde_json::from_str(log).map_err(|e| Error::format(0, format!("libvmaf's log: {e}")))?;
+    let json: serde_json::Value =
+        serde_json::from_str(log).map_err(|e| Error::format(0, format!("libvmaf's log: {e}")))?;
     let mean = json["pooled_metrics"]["vmaf"]["mean"].as_f64();
-    let mean = mean.ok_or_else(|| Error::format(0, "libvmaf's log has no pooled_metrics.vmaf.mean"))?;
-    Ok((mean, json["frames"].as_array().map_or(0, |f| f.len() as u64)))
+    let mean =
+        mean.ok_or_else(|| Error::format(0, "libvmaf's log has no pooled_metrics.vmaf.mean"))?;
+    Ok((
+        mean,
+        json["frames"].as_array().map_or(0, |f| f.len() as u64),
+    ))
 }
 
-/// Averages and number of frames of xpsnr's statistics, as `XPSNR average, 8 frames  y: 27.5836  u: 28.6550  v: 28.0554  (...`.
+/// Averages and number of frames of xpsnr's statistics, as
+/// `XPSNR average, 8 frames  y: 27.5836  u: 28.6550  v: 28.0554  (...`.
 fn parse_xpsnr(log: &str) -> Result<(Xpsnr, u64)> {
     let bad = |what: &str| Error::format(0, format!("xpsnr's statistics {what}"));
-    let line = log.lines().rev().find_map(|l| l.strip_prefix("XPSNR average, ")).ok_or_else(|| bad("have no average"))?;
+    let line = log
+        .lines()
+        .rev()
+        .find_map(|l| l.strip_prefix("XPSNR average, "))
+        .ok_or_else(|| bad("have no average"))?;
     let words: Vec<&str> = line.split_whitespace().collect();
-    let frames = words.first().and_then(|n| n.parse().ok()).ok_or_else(|| bad("do not tell the number of frames"))?;
+    let frames = words
+        .first()
+        .and_then(|n| n.parse().ok())
+        .ok_or_else(|| bad("do not tell the number of frames"))?;
     let value = |name: &str| {
         let at = words.iter().position(|w| *w == name)?;
         // equal planes are infinite
-        words.get(at + 1)?.parse::<f64>().ok().map(|v| v.min(PSNR_CAP))
+        words
+            .get(at + 1)?
+            .parse::<f64>()
+            .ok()
+            .map(|v| v.min(PSNR_CAP))
     };
-    Ok((Xpsnr { y: value("y:").ok_or_else(|| bad("have no luma"))?, u: value("u:"), v: value("v:") }, frames))
+    Ok((
+        Xpsnr {
+            y: value("y:").ok_or_else(|| bad("have no luma"))?,
+            u: value("u:"),
+            v: value("v:"),
+        },
+        frames,
+    ))
 }
 
 #[cfg(test)]
@@ -332,10 +484,19 @@ mod tests {
 
     #[test]
     fn logs() {
-        let log =
-            "n:    1  XPSNR y: 33.7957  XPSNR u: 35.4496\n\nXPSNR average, 8 frames  y: 27.5836  u: 28.6550  v: inf  (minimum: 27.5836)\n";
+        let log = "n:    1  XPSNR y: 33.7957  XPSNR u: 35.4496\n\nXPSNR average, 8 frames  y: 27.5836  u: 28.6550  v: inf  (minimum: 27.5836)\n";
         let (x, frames) = parse_xpsnr(log).unwrap();
-        assert_eq!((x, frames), (Xpsnr { y: 27.5836, u: Some(28.655), v: Some(100.0) }, 8));
+        assert_eq!(
+            (x, frames),
+            (
+                Xpsnr {
+                    y: 27.5836,
+                    u: Some(28.655),
+                    v: Some(100.0)
+                },
+                8
+            )
+        );
         assert!((x.yuv611() - (6.0 * 27.5836 + 28.655 + 100.0) / 8.0).abs() < 1e-9);
         let (x, _) = parse_xpsnr("\nXPSNR average, 1 frames  y: 30.5").unwrap();
         assert_eq!((x.u, x.yuv611()), (None, 30.5));
@@ -355,11 +516,35 @@ mod tests {
     fn what_no_figure_is_defined_for_has_its_reason() {
         use nvc::frame::{ColorInfo, PixelFormat, Ratio};
         let none = Ratio { num: 0, den: 0 };
-        let info =
-            VideoInfo { width: 8, height: 8, format: PixelFormat::new8(Chroma::Rgb), fps: none, sar: none, color: ColorInfo::UNSPECIFIED };
-        let mut m = Measure::start(&info, Wanted { vmaf: true, xpsnr: true }, 1).unwrap();
-        m.add(&Frame::new(info.format, 8, 8), &Frame::new(info.format, 8, 8)).unwrap();
+        let info = VideoInfo {
+            width: 8,
+            height: 8,
+            format: PixelFormat::new8(Chroma::Rgb),
+            fps: none,
+            sar: none,
+            color: ColorInfo::UNSPECIFIED,
+        };
+        let mut m = Measure::start(
+            &info,
+            Wanted {
+                vmaf: true,
+                xpsnr: true,
+            },
+            1,
+        )
+        .unwrap();
+        m.add(
+            &Frame::new(info.format, 8, 8),
+            &Frame::new(info.format, 8, 8),
+        )
+        .unwrap();
         let p = m.finish().unwrap();
-        assert!(p.vmaf.is_none() && p.xpsnr.is_none() && p.missing.len() == 2 && p.missing[0].contains("gbrp"), "{p:?}");
+        assert!(
+            p.vmaf.is_none()
+                && p.xpsnr.is_none()
+                && p.missing.len() == 2
+                && p.missing[0].contains("gbrp"),
+            "{p:?}"
+        );
     }
 }

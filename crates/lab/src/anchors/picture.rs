@@ -1,4 +1,5 @@
-//! Still-picture codecs: every picture of the reference becomes a PNG or PNM file, a file of the codec's, and a file again.
+//! Still-picture codecs: every picture of the reference becomes a PNG or PNM file, a file of the
+//! codec's, and a file again.
 
 use std::path::Path;
 use std::time::Instant;
@@ -51,9 +52,16 @@ impl<'a, C: Calls> Picture<'a, C> {
     pub fn new(name: &str, job: Job<'a>, calls: C) -> Result<Self> {
         let format = job.info.format;
         if !matches!(format.chroma, Chroma::Rgb | Chroma::Gray) || format.bit_depth != 8 {
-            return Err(Error::Unsupported(format!("{name} codes 8-bit RGB and gray pictures; the reference is {}", format.name())));
+            return Err(Error::Unsupported(format!(
+                "{name} codes 8-bit RGB and gray pictures; the reference is {}",
+                format.name()
+            )));
         }
-        Ok(Picture { name: name.into(), job, calls })
+        Ok(Picture {
+            name: name.into(),
+            job,
+            calls,
+        })
     }
 
     fn files(&self, stream: &Path) -> Files {
@@ -68,18 +76,36 @@ impl<'a, C: Calls> Picture<'a, C> {
 
 impl<C: Calls> Backend for Picture<'_, C> {
     fn encode(&self, quality: f64) -> Result<Run> {
-        let mut run = Run { quality, bytes: 0, whole: 0, seconds: 0.0, streams: Vec::new() };
+        let mut run = Run {
+            quality,
+            bytes: 0,
+            whole: 0,
+            seconds: 0.0,
+            streams: Vec::new(),
+        };
         let mut source = (self.job.reference)()?;
         while let Some(frame) = source.read()? {
-            let path = self.job.dir.join(format!("{quality}_{}.{}", run.streams.len(), self.calls.stream()));
+            let path = self.job.dir.join(format!(
+                "{quality}_{}.{}",
+                run.streams.len(),
+                self.calls.stream()
+            ));
             let files = self.files(&path);
             write(&files.input, self.job.info, &frame)?;
             let call = self.calls.encode(&files, quality)?;
             let begin = Instant::now();
             call.run(self.job.place(), &format!("encode with {}", self.name))?;
             run.seconds += begin.elapsed().as_secs_f64();
-            let size = size(&path, self.calls.syntax())
-                .map_err(|e| Error::io(format!("reading {}, which {} should have written", path.display(), call.name), e))?;
+            let size = size(&path, self.calls.syntax()).map_err(|e| {
+                Error::io(
+                    format!(
+                        "reading {}, which {} should have written",
+                        path.display(),
+                        call.name
+                    ),
+                    e,
+                )
+            })?;
             run.whole += size.whole;
             run.bytes += size.bytes;
             run.streams.push(path);
@@ -93,11 +119,15 @@ impl<C: Calls> Backend for Picture<'_, C> {
             let files = self.files(path);
             let call = self.calls.decode(&files, run.quality)?;
             let begin = Instant::now();
-            call.run(self.job.place(), &format!("decode a picture of {}", self.name))?;
+            call.run(
+                self.job.place(),
+                &format!("decode a picture of {}", self.name),
+            )?;
             seconds += begin.elapsed().as_secs_f64();
             each(read(&files.output, self.job.info, &self.name)?)?;
             // so that a decoder that writes nothing is not credited with the picture before
-            std::fs::remove_file(&files.output).map_err(|e| Error::io(format!("removing {}", files.output), e))?;
+            std::fs::remove_file(&files.output)
+                .map_err(|e| Error::io(format!("removing {}", files.output), e))?;
         }
         Ok(seconds)
     }
@@ -110,17 +140,31 @@ impl<C: Calls> Backend for Picture<'_, C> {
             output: name("DEC", self.calls.output()),
         };
         // calls with names instead of files cannot fail where those with files did not
-        let line = |call: Result<Call>| call.map(|c| c.line().replacen(" -hide_banner -nostdin -v error -y", "", 1)).unwrap_or_default();
-        format!("{} && {}", line(self.calls.encode(&files, quality)), line(self.calls.decode(&files, quality)))
+        let line = |call: Result<Call>| {
+            call.map(|c| {
+                c.line()
+                    .replacen(" -hide_banner -nostdin -v error -y", "", 1)
+            })
+            .unwrap_or_default()
+        };
+        format!(
+            "{} && {}",
+            line(self.calls.encode(&files, quality)),
+            line(self.calls.decode(&files, quality))
+        )
     }
 }
 
 fn write(path: &str, info: &VideoInfo, frame: &Frame) -> Result<()> {
     if !path.ends_with(".png") {
-        return std::fs::write(path, pnm::write(frame)).map_err(|e| Error::io(format!("writing {path}"), e));
+        return std::fs::write(path, pnm::write(frame))
+            .map_err(|e| Error::io(format!("writing {path}"), e));
     }
     // untagged, so that no codec spends bytes on the colour description or converts by it
-    let untagged = VideoInfo { color: ColorInfo::UNSPECIFIED, ..*info };
+    let untagged = VideoInfo {
+        color: ColorInfo::UNSPECIFIED,
+        ..*info
+    };
     let mut sink = open_sink(path, Some(SinkFormat::Png), &untagged)?;
     sink.write(frame)?;
     sink.finish().map(|_| ())
@@ -131,7 +175,9 @@ fn read(path: &str, info: &VideoInfo, codec: &str) -> Result<Frame> {
     let (frame, format) = if path.ends_with(".png") {
         let mut source = open_source(path, &SourceOptions::default())?;
         let i = *source.info();
-        let frame = source.read()?.ok_or_else(|| Error::Mismatch(format!("{codec} decodes to no picture")))?;
+        let frame = source
+            .read()?
+            .ok_or_else(|| Error::Mismatch(format!("{codec} decodes to no picture")))?;
         (frame, i.format)
     } else {
         let bytes = std::fs::read(path).map_err(|e| Error::io(format!("reading {path}"), e))?;
@@ -140,7 +186,10 @@ fn read(path: &str, info: &VideoInfo, codec: &str) -> Result<Frame> {
     let size = frame.planes.first().map_or((0, 0), |p| (p.width, p.height));
     if size != (info.width, info.height) {
         let ((w, h), i) = (size, info);
-        return Err(Error::Mismatch(format!("{codec} decodes to {w}x{h}, the reference is {}x{}", i.width, i.height)));
+        return Err(Error::Mismatch(format!(
+            "{codec} decodes to {w}x{h}, the reference is {}x{}",
+            i.width, i.height
+        )));
     }
     Ok(recolour(frame, format, info.format))
 }
@@ -165,19 +214,34 @@ pub(super) struct Known<'a> {
 impl<'a> Known<'a> {
     pub fn new(spec: &'a AnchorSpec, job: &Job) -> Result<Self> {
         let needs = spec.codec == Codec::X265Intra;
-        let ffmpeg = if needs { Some(Ffmpeg::having(Need::Encoder("libx265"))?) } else { None };
-        Ok(Known { spec, gray: job.info.format.chroma == Chroma::Gray, threads: job.threads.max(1), ffmpeg })
+        let ffmpeg = if needs {
+            Some(Ffmpeg::having(Need::Encoder("libx265"))?)
+        } else {
+            None
+        };
+        Ok(Known {
+            spec,
+            gray: job.info.format.chroma == Chroma::Gray,
+            threads: job.threads.max(1),
+            ffmpeg,
+        })
     }
 
     fn ffmpeg(&self, args: &[&str]) -> Result<Call> {
-        let ffmpeg = self.ffmpeg.as_ref().ok_or_else(|| Error::Parameter(format!("{} needs no ffmpeg", self.spec.codec_name())))?;
+        let ffmpeg = self.ffmpeg.as_ref().ok_or_else(|| {
+            Error::Parameter(format!("{} needs no ffmpeg", self.spec.codec_name()))
+        })?;
         Ok(ffmpeg.call(args))
     }
 }
 
 impl Calls for Known<'_> {
     fn input(&self) -> &str {
-        if self.spec.codec == Codec::Jpeg { "ppm" } else { "png" }
+        if self.spec.codec == Codec::Jpeg {
+            "ppm"
+        } else {
+            "png"
+        }
     }
 
     fn stream(&self) -> &str {
@@ -201,29 +265,76 @@ impl Calls for Known<'_> {
         Ok(match self.spec.codec {
             Codec::Jpeg => {
                 let sample = if sampling == "420" { "2x2" } else { "1x1" };
-                let args = ["-quality", &q, "-optimize", "-progressive", "-sample", sample, "-outfile", &f.stream, &f.input];
+                let args = [
+                    "-quality",
+                    &q,
+                    "-optimize",
+                    "-progressive",
+                    "-sample",
+                    sample,
+                    "-outfile",
+                    &f.stream,
+                    &f.input,
+                ];
                 Call::new("cjpeg", &args)
             }
-            Codec::Webp => Call::new("cwebp", &["-q", &q, "-m", sampling, &f.input, "-o", &f.stream]),
+            Codec::Webp => Call::new(
+                "cwebp",
+                &["-q", &q, "-m", sampling, &f.input, "-o", &f.stream],
+            ),
             Codec::Avif => {
                 let speed = self.spec.tune.as_deref().unwrap_or("6");
                 let sampling = if self.gray { "400" } else { sampling };
                 let level = format!("cq-level={q}");
-                let args = ["-s", speed, "-j", &many, "-y", sampling, "--min", "0", "--max", "63", "-a", "end-usage=q", "-a", &level];
+                let args = [
+                    "-s",
+                    speed,
+                    "-j",
+                    &many,
+                    "-y",
+                    sampling,
+                    "--min",
+                    "0",
+                    "--max",
+                    "63",
+                    "-a",
+                    "end-usage=q",
+                    "-a",
+                    &level,
+                ];
                 Call::new("avifenc", &[&args[..], &[&f.input, &f.stream]].concat())
             }
             Codec::Jxl => {
                 // its threads are beside the main one
                 let threads = format!("--num_threads={}", if one { 0 } else { self.threads });
-                Call::new("cjxl", &[&f.input, &f.stream, "-d", &q, "-e", sampling, &threads])
+                Call::new(
+                    "cjxl",
+                    &[&f.input, &f.stream, "-d", &q, "-e", sampling, &threads],
+                )
             }
             _ => {
                 let scale = format!("scale=out_color_matrix=bt601:out_range=full:flags={EXACT}");
-                let format = if self.gray { "gray".into() } else { format!("yuv{sampling}p") };
+                let format = if self.gray {
+                    "gray".into()
+                } else {
+                    format!("yuv{sampling}p")
+                };
                 let preset = self.spec.tune.as_deref().unwrap_or("veryslow");
-                let params = format!("{}:keyint=1:log-level=error:range=full", x265_threads(self.threads));
-                let args = ["-i", &f.input, "-vf", &scale, "-pix_fmt", &format, "-c:v", "libx265", "-preset", preset, "-crf", &q];
-                self.ffmpeg(&[&args[..], &["-x265-params", &params, "-f", "hevc", &f.stream]].concat())?
+                let params = format!(
+                    "{}:keyint=1:log-level=error:range=full",
+                    x265_threads(self.threads)
+                );
+                let args = [
+                    "-i", &f.input, "-vf", &scale, "-pix_fmt", &format, "-c:v", "libx265",
+                    "-preset", preset, "-crf", &q,
+                ];
+                self.ffmpeg(
+                    &[
+                        &args[..],
+                        &["-x265-params", &params, "-f", "hevc", &f.stream],
+                    ]
+                    .concat(),
+                )?
             }
         })
     }
@@ -235,13 +346,22 @@ impl Calls for Known<'_> {
             Codec::Webp => Call::new("dwebp", &[&f.stream, "-o", &f.output]),
             Codec::Avif => Call::new("avifdec", &["-j", &many, &f.stream, &f.output]),
             Codec::Jxl => {
-                let threads = format!("--num_threads={}", if self.threads == 1 { 0 } else { self.threads });
+                let threads = format!(
+                    "--num_threads={}",
+                    if self.threads == 1 { 0 } else { self.threads }
+                );
                 Call::new("djxl", &[&f.stream, &f.output, &threads])
             }
             _ => {
                 let scale = format!("scale=in_color_matrix=bt601:in_range=full:flags={EXACT}");
-                let (filter, format) = if self.gray { ("extractplanes=y", "gray") } else { (scale.as_str(), "rgb24") };
-                self.ffmpeg(&["-f", "hevc", "-i", &f.stream, "-vf", filter, "-pix_fmt", format, &f.output])?
+                let (filter, format) = if self.gray {
+                    ("extractplanes=y", "gray")
+                } else {
+                    (scale.as_str(), "rgb24")
+                };
+                self.ffmpeg(&[
+                    "-f", "hevc", "-i", &f.stream, "-vf", filter, "-pix_fmt", format, &f.output,
+                ])?
             }
         })
     }

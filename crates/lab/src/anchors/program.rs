@@ -25,10 +25,12 @@ fn package(program: &str) -> Option<&'static str> {
 /// A program that cannot be started.
 pub(super) fn missing(name: &str, e: io::Error) -> Error {
     match (e.kind(), package(name)) {
-        (io::ErrorKind::NotFound, Some(package)) => {
-            Error::Unsupported(format!("the program '{name}' is not installed (Debian package {package}; scripts/install-deps.sh anchors)"))
+        (io::ErrorKind::NotFound, Some(package)) => Error::Unsupported(format!(
+            "the program '{name}' is not installed (Debian package {package}; scripts/install-deps.sh anchors)"
+        )),
+        (io::ErrorKind::NotFound, None) => {
+            Error::Unsupported(format!("the program '{name}' is not found"))
         }
-        (io::ErrorKind::NotFound, None) => Error::Unsupported(format!("the program '{name}' is not found")),
         _ => Error::io(format!("starting the program '{name}'"), e),
     }
 }
@@ -45,16 +47,30 @@ pub(super) struct Call {
 
 impl Call {
     pub fn new(name: &str, args: &[&str]) -> Self {
-        Call { name: name.into(), program: name.into(), args: args.iter().map(|a| a.to_string()).collect() }
+        Call {
+            name: name.into(),
+            program: name.into(),
+            args: args.iter().map(|a| a.to_string()).collect(),
+        }
     }
 
     /// As one would type it.
     pub fn line(&self) -> String {
         let word = |w: &str| {
-            let plain = !w.is_empty() && w.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_=+:,./@%|".contains(&b)) && !w.contains('|');
-            if plain { w.to_string() } else { format!("'{}'", w.replace('\'', "'\\''")) }
+            let plain = !w.is_empty()
+                && w.bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || b"-_=+:,./@%|".contains(&b))
+                && !w.contains('|');
+            if plain {
+                w.to_string()
+            } else {
+                format!("'{}'", w.replace('\'', "'\\''"))
+            }
         };
-        std::iter::once(self.name.clone()).chain(self.args.iter().map(|a| word(a))).collect::<Vec<_>>().join(" ")
+        std::iter::once(self.name.clone())
+            .chain(self.args.iter().map(|a| word(a)))
+            .collect::<Vec<_>>()
+            .join(" ")
     }
 
     /// Runs to the end, with no input and no output but files.
@@ -64,8 +80,16 @@ impl Call {
 
     /// What it prints on both its outputs, whatever its exit status.
     pub fn output(&self) -> Result<String> {
-        let out = Command::new(&self.program).args(&self.args).stdin(Stdio::null()).output().map_err(|e| missing(&self.name, e))?;
-        Ok(format!("{}\n{}", String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr)))
+        let out = Command::new(&self.program)
+            .args(&self.args)
+            .stdin(Stdio::null())
+            .output()
+            .map_err(|e| missing(&self.name, e))?;
+        Ok(format!(
+            "{}\n{}",
+            String::from_utf8_lossy(&out.stdout),
+            String::from_utf8_lossy(&out.stderr)
+        ))
     }
 }
 
@@ -105,15 +129,23 @@ impl Program {
             return Err(Error::Interrupted);
         }
         let log = at.dir.join("stderr.log");
-        let stderr = File::create(&log).map_err(|e| Error::io(format!("creating {}", log.display()), e))?;
+        let stderr =
+            File::create(&log).map_err(|e| Error::io(format!("creating {}", log.display()), e))?;
         let mut command = Command::new(&call.program);
-        command.args(&call.args).stdin(stdin).stdout(stdout).stderr(stderr);
+        command
+            .args(&call.args)
+            .stdin(stdin)
+            .stdout(stdout)
+            .stderr(stderr);
         if at.stop.is_some() {
             own_group(&mut command);
         }
         let mut child = command.spawn().map_err(|e| missing(&call.name, e))?;
         let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
-        let (child, over) = (Arc::new(Mutex::new(child)), Arc::new(AtomicBool::new(false)));
+        let (child, over) = (
+            Arc::new(Mutex::new(child)),
+            Arc::new(AtomicBool::new(false)),
+        );
         if let Some(stop) = at.stop.cloned() {
             // beside whoever writes to it or reads from it, and so may be waiting for it
             let (child, over) = (child.clone(), over.clone());
@@ -126,20 +158,34 @@ impl Program {
                 }
             });
         }
-        Ok(Program { stdin, stdout, child, stop: at.stop.cloned(), over, name: call.name.clone(), log })
+        Ok(Program {
+            stdin,
+            stdout,
+            child,
+            stop: at.stop.cloned(),
+            over,
+            name: call.name.clone(),
+            log,
+        })
     }
 
-    /// Waits for its end; anything but success is an error with the last of what it said, and [`Error::Interrupted`] once it
-    /// was to stop.
+    /// Waits for its end; anything but success is an error with the last of what it said, and
+    /// [`Error::Interrupted`] once it was to stop.
     pub fn wait(&mut self, what: &str) -> Result<()> {
         drop(self.stdin.take());
         let begin = Instant::now();
         let status = loop {
             let mut child = self.child.lock().unwrap_or_else(|e| e.into_inner());
             // only he who may be told to stop must leave the lock to others
-            let status = if self.stop.is_some() { child.try_wait() } else { child.wait().map(Some) };
+            let status = if self.stop.is_some() {
+                child.try_wait()
+            } else {
+                child.wait().map(Some)
+            };
             drop(child);
-            if let Some(status) = status.map_err(|e| Error::io(format!("waiting for {}", self.name), e))? {
+            if let Some(status) =
+                status.map_err(|e| Error::io(format!("waiting for {}", self.name), e))?
+            {
                 break status;
             }
             // short waits for short programs: the time is a result
@@ -152,14 +198,22 @@ impl Program {
             return Ok(());
         }
         let log = self.stderr();
-        let lines: Vec<&str> = log.lines().filter(|l| !l.trim().is_empty() && !l.starts_with("Svt[info]")).collect();
+        let lines: Vec<&str> = log
+            .lines()
+            .filter(|l| !l.trim().is_empty() && !l.starts_with("Svt[info]"))
+            .collect();
         let tail = lines[lines.len().saturating_sub(4)..].join("; ");
-        Err(Error::Unsupported(format!("{} could not {what} ({status}): {tail}", self.name)))
+        Err(Error::Unsupported(format!(
+            "{} could not {what} ({status}): {tail}",
+            self.name
+        )))
     }
 
     /// What it said so far.
     pub fn stderr(&self) -> String {
-        std::fs::read(&self.log).map(|b| String::from_utf8_lossy(&b).into_owned()).unwrap_or_default()
+        std::fs::read(&self.log)
+            .map(|b| String::from_utf8_lossy(&b).into_owned())
+            .unwrap_or_default()
     }
 }
 
@@ -170,7 +224,8 @@ impl Drop for Program {
     }
 }
 
-/// Ends a program, with its group of processes where it has its own: what a shell started must not keep pipes open.
+/// Ends a program, with its group of processes where it has its own: what a shell started must not
+/// keep pipes open.
 fn end(child: &Mutex<Child>, group: bool) {
     let mut child = child.lock().unwrap_or_else(|e| e.into_inner());
     // of one that has ended, number and group may be another's by now
@@ -193,7 +248,12 @@ fn own_group(command: &mut Command) {
 #[cfg(unix)]
 fn end_group(id: u32) {
     let kill = format!("kill -9 -{id}");
-    let _ = Command::new("sh").args(["-c", &kill]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    let _ = Command::new("sh")
+        .args(["-c", &kill])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
 }
 
 #[cfg(not(unix))]
@@ -208,13 +268,26 @@ mod tests {
 
     #[test]
     fn missing_programs_are_named_with_their_package() {
-        for (name, package) in [("cjpeg", "libjpeg-turbo-progs"), ("dwebp", "webp"), ("avifdec", "libavif-bin"), ("cjxl", "libjxl-tools")] {
-            let call = Call { program: "/nonexistent/program".into(), ..Call::new(name, &[]) };
+        for (name, package) in [
+            ("cjpeg", "libjpeg-turbo-progs"),
+            ("dwebp", "webp"),
+            ("avifdec", "libavif-bin"),
+            ("cjxl", "libjxl-tools"),
+        ] {
+            let call = Call {
+                program: "/nonexistent/program".into(),
+                ..Call::new(name, &[])
+            };
             let e = call.output().unwrap_err();
             assert_eq!(e.exit_code(), 5);
-            assert!(e.to_string().contains(&format!("'{name}'")) && e.to_string().contains(package), "{e}");
+            assert!(
+                e.to_string().contains(&format!("'{name}'")) && e.to_string().contains(package),
+                "{e}"
+            );
         }
-        let e = Call::new("/nonexistent/own codec", &[]).output().unwrap_err();
+        let e = Call::new("/nonexistent/own codec", &[])
+            .output()
+            .unwrap_err();
         assert!(e.to_string().contains("/nonexistent/own codec"), "{e}");
     }
 
@@ -222,8 +295,20 @@ mod tests {
     fn failures_are_told_in_the_program_s_words() {
         let dir = tempfile::tempdir().unwrap();
         let call = Call::new("sh", &["-c", "echo gone wrong >&2; exit 3"]);
-        let e = call.run(Place { dir: dir.path(), stop: None }, "do it").unwrap_err().to_string();
-        assert!(e.contains("sh could not do it") && e.contains("gone wrong") && e.contains('3'), "{e}");
+        let e = call
+            .run(
+                Place {
+                    dir: dir.path(),
+                    stop: None,
+                },
+                "do it",
+            )
+            .unwrap_err()
+            .to_string();
+        assert!(
+            e.contains("sh could not do it") && e.contains("gone wrong") && e.contains('3'),
+            "{e}"
+        );
         assert_eq!(call.line(), "sh -c 'echo gone wrong >&2; exit 3'");
     }
 
@@ -233,9 +318,18 @@ mod tests {
         use std::io::Read;
         let dir = tempfile::tempdir().unwrap();
         let stop = Arc::new(AtomicBool::new(false));
-        let at = Place { dir: dir.path(), stop: Some(&stop) };
+        let at = Place {
+            dir: dir.path(),
+            stop: Some(&stop),
+        };
         Call::new("true", &[]).run(at, "be true").unwrap();
-        assert!(Call::new("false", &[]).run(at, "be true").unwrap_err().to_string().contains("could not be true"));
+        assert!(
+            Call::new("false", &[])
+                .run(at, "be true")
+                .unwrap_err()
+                .to_string()
+                .contains("could not be true")
+        );
         // the shell waits for another process, which holds the pipe that is read here
         let call = Call::new("sh", &["-c", "sleep 60; true"]);
         let mut program = Program::start(&call, Stdio::piped(), Stdio::piped(), at).unwrap();
@@ -244,10 +338,18 @@ mod tests {
             std::thread::sleep(Duration::from_millis(100));
             flag.store(true, Ordering::SeqCst);
         });
-        let read = program.stdout.take().unwrap().read_to_end(&mut Vec::new()).unwrap();
+        let read = program
+            .stdout
+            .take()
+            .unwrap()
+            .read_to_end(&mut Vec::new())
+            .unwrap();
         assert!(read == 0 && matches!(program.wait("sleep"), Err(Error::Interrupted)));
         assert!(begin.elapsed() < Duration::from_secs(30));
         thread.join().unwrap();
-        assert!(matches!(Call::new("true", &[]).run(at, "start"), Err(Error::Interrupted)));
+        assert!(matches!(
+            Call::new("true", &[]).run(at, "start"),
+            Err(Error::Interrupted)
+        ));
     }
 }

@@ -18,7 +18,8 @@ pub(super) struct Run {
     pub streams: Vec<std::path::PathBuf>,
 }
 
-/// Interpolates the logarithm of the size, which is nearly linear in the quality (or its logarithm).
+/// Interpolates the logarithm of the size, which is nearly linear in the quality (or its
+/// logarithm).
 pub(super) fn search(
     scale: &Scale,
     target: u64,
@@ -33,11 +34,13 @@ pub(super) fn search(
         let q = if scale.log { q.exp() } else { q };
         // dividing by a whole number keeps 0.01 steps from showing as 27.150000000000002
         let per_unit = (1.0 / scale.step).round();
-        ((q * per_unit).round() / per_unit).clamp(scale.small.min(scale.large), scale.small.max(scale.large))
+        ((q * per_unit).round() / per_unit)
+            .clamp(scale.small.min(scale.large), scale.small.max(scale.large))
     };
     let slope = scale.halving / std::f64::consts::LN_2;
     let excess = |r: &Run| (r.bytes.max(1) as f64 / target.max(1) as f64).ln();
-    // The nearest too large and too small encodes: position, and logarithm of size over wanted size.
+    // The nearest too large and too small encodes: position, and logarithm of size over wanted
+    // size.
     let (mut large, mut small) = (None::<(f64, f64)>, None::<(f64, f64)>);
     let mut best: Option<Run> = None;
     let mut q = scale.start;
@@ -69,11 +72,18 @@ pub(super) fn search(
             (None, Some((b, eb))) => b + (eb * slope).min(-scale.halving / 12.0),
             (None, None) => position(q),
         };
-        let tried = |q: f64| [large, small].iter().flatten().any(|&(p, _)| quality(p) == q);
+        let tried = |q: f64| {
+            [large, small]
+                .iter()
+                .flatten()
+                .any(|&(p, _)| quality(p) == q)
+        };
         let mut next = quality(next);
         if tried(next) {
             // coarse scales: the rest of the bracket may still hold a step
-            let middle = large.zip(small).map(|((a, _), (b, _))| quality((a + b) / 2.0));
+            let middle = large
+                .zip(small)
+                .map(|((a, _), (b, _))| quality((a + b) / 2.0));
             match middle.filter(|&m| !tried(m)) {
                 Some(m) => next = m,
                 None => {
@@ -86,7 +96,12 @@ pub(super) fn search(
     }
     let best = best.ok_or_else(|| Error::Parameter("no encode allowed".into()))?;
     let off = excess(&best).exp_m1();
-    let note = (off.abs() > opts.tolerance).then(|| format!("{:+.1} % off the wanted {target} bytes: {reason}", 100.0 * off));
+    let note = (off.abs() > opts.tolerance).then(|| {
+        format!(
+            "{:+.1} % off the wanted {target} bytes: {reason}",
+            100.0 * off
+        )
+    });
     Ok((best, note))
 }
 
@@ -101,7 +116,13 @@ mod tests {
         let encode = |quality: f64| {
             runs += 1;
             let bytes = size(quality) as u64;
-            Ok(Run { quality, bytes, whole: bytes, seconds: 0.0, streams: Vec::new() })
+            Ok(Run {
+                quality,
+                bytes,
+                whole: bytes,
+                seconds: 0.0,
+                streams: Vec::new(),
+            })
         };
         let (run, note) = search(&scale, target, &AnchorOptions::default(), encode).unwrap();
         (run, note, runs)
@@ -116,7 +137,10 @@ mod tests {
     fn search_hits_the_size_or_says_why_not() {
         for target in [4000, 20_000, 100_000, 1_000_000] {
             let (run, note, runs) = model("x265", target, crf);
-            assert!((run.bytes as f64 / target as f64 - 1.0).abs() <= 0.01 && note.is_none(), "{target}: {run:?} in {runs}");
+            assert!(
+                (run.bytes as f64 / target as f64 - 1.0).abs() <= 0.01 && note.is_none(),
+                "{target}: {run:?} in {runs}"
+            );
             assert!(runs <= 9);
         }
         let (run, note, _) = model("x264", 100, crf);
@@ -130,14 +154,20 @@ mod tests {
         // Butteraugli distance: size falls with its power.
         for target in [5000, 20_000, 90_000] {
             let (run, note, runs) = model("jxl", target, |d| 40_000.0 * d.powf(-0.7));
-            assert!(note.is_none() && runs <= 9, "{target}: {run:?} {note:?} in {runs}");
+            assert!(
+                note.is_none() && runs <= 9,
+                "{target}: {run:?} {note:?} in {runs}"
+            );
         }
         // Where more quality is a larger file, in whole steps.
         let jpeg = |q: f64| 5000.0 * (q / 25.0).exp();
         let (run, note, _) = model("jpeg:420", 40_000, jpeg);
         assert_eq!((run.quality, note.is_some()), (52.0, false));
         let (run, note, runs) = model("jpeg:420", 40_900, jpeg);
-        assert!([52.0, 53.0].contains(&run.quality) && note.unwrap().contains("q has no finer steps"), "{run:?} in {runs}");
+        assert!(
+            [52.0, 53.0].contains(&run.quality) && note.unwrap().contains("q has no finer steps"),
+            "{run:?} in {runs}"
+        );
         let (run, note, _) = model("jpeg:444", 10, jpeg);
         assert!(run.quality == 1.0 && note.unwrap().contains("below what q 1"));
     }

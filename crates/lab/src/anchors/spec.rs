@@ -35,7 +35,18 @@ pub enum Codec {
 }
 
 /// Presets of x264 and x265 from fast to slow.
-const X26X_PRESETS: &[&str] = &["ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo"];
+const X26X_PRESETS: &[&str] = &[
+    "ultrafast",
+    "superfast",
+    "veryfast",
+    "faster",
+    "fast",
+    "medium",
+    "slow",
+    "slower",
+    "veryslow",
+    "placebo",
+];
 /// Those of them that nobody uses to compress well.
 const WEAK_PRESETS: &[&str] = &["ultrafast", "superfast", "veryfast"];
 const KNOWN: &str = "x264[:PRESET[:TUNE]], x265[:PRESET[:TUNE]], svtav1[:0..13[:TUNE]], aom[:0..8[:TUNE]], vvenc[:PRESET[:psnr]], \
@@ -80,12 +91,19 @@ impl Codec {
 
     fn parse(name: &str) -> Option<Self> {
         use Codec::*;
-        [X264, X265, SvtAv1, Aom, Vvenc, Jpeg, Webp, Avif, Jxl, X265Intra].into_iter().find(|c| c.name() == name)
+        [
+            X264, X265, SvtAv1, Aom, Vvenc, Jpeg, Webp, Avif, Jxl, X265Intra,
+        ]
+        .into_iter()
+        .find(|c| c.name() == name)
     }
 
     /// Whether it codes pictures one by one, and takes RGB or gray.
     pub fn is_picture(&self) -> bool {
-        matches!(self, Codec::Jpeg | Codec::Webp | Codec::Avif | Codec::Jxl | Codec::X265Intra)
+        matches!(
+            self,
+            Codec::Jpeg | Codec::Webp | Codec::Avif | Codec::Jxl | Codec::X265Intra
+        )
     }
 
     /// Preset if none is given; empty where one must be.
@@ -102,15 +120,25 @@ impl Codec {
 
     /// Allowed presets, as text for messages, and whether `preset` is one.
     fn check_preset(&self, preset: &str) -> (&'static str, bool) {
-        let number = |max: u32| preset.parse().is_ok_and(|n: u32| n <= max && preset == n.to_string());
+        let number = |max: u32| {
+            preset
+                .parse()
+                .is_ok_and(|n: u32| n <= max && preset == n.to_string())
+        };
         match self {
-            Codec::X264 | Codec::X265 => {
-                ("ultrafast, superfast, veryfast, faster, fast, medium, slow, slower, veryslow, placebo", X26X_PRESETS.contains(&preset))
-            }
+            Codec::X264 | Codec::X265 => (
+                "ultrafast, superfast, veryfast, faster, fast, medium, slow, slower, veryslow, placebo",
+                X26X_PRESETS.contains(&preset),
+            ),
             Codec::SvtAv1 => ("0..=13", number(13)),
             Codec::Aom => ("0..=8", number(8)),
-            Codec::Vvenc => ("faster, fast, medium, slow, slower", ["faster", "fast", "medium", "slow", "slower"].contains(&preset)),
-            Codec::Jpeg | Codec::Avif | Codec::X265Intra => ("420, 444", ["420", "444"].contains(&preset)),
+            Codec::Vvenc => (
+                "faster, fast, medium, slow, slower",
+                ["faster", "fast", "medium", "slow", "slower"].contains(&preset),
+            ),
+            Codec::Jpeg | Codec::Avif | Codec::X265Intra => {
+                ("420, 444", ["420", "444"].contains(&preset))
+            }
             Codec::Webp => ("0..=6", number(6)),
             Codec::Jxl => ("1..=9", number(9) && preset != "0"),
             Codec::External(_) => ("none", preset.is_empty()),
@@ -123,16 +151,36 @@ impl Codec {
         match self {
             Codec::X264 => (
                 "film, animation, grain, stillimage, psnr, ssim, fastdecode, zerolatency",
-                of(&["film", "animation", "grain", "stillimage", "psnr", "ssim", "fastdecode", "zerolatency"]),
+                of(&[
+                    "film",
+                    "animation",
+                    "grain",
+                    "stillimage",
+                    "psnr",
+                    "ssim",
+                    "fastdecode",
+                    "zerolatency",
+                ]),
             ),
             Codec::X265 => (
                 "psnr, ssim, grain, animation, fastdecode, zerolatency",
-                of(&["psnr", "ssim", "grain", "animation", "fastdecode", "zerolatency"]),
+                of(&[
+                    "psnr",
+                    "ssim",
+                    "grain",
+                    "animation",
+                    "fastdecode",
+                    "zerolatency",
+                ]),
             ),
             Codec::SvtAv1 => ("vq, psnr, ssim", of(&["vq", "psnr", "ssim"])),
             Codec::Aom => ("psnr, ssim", of(&["psnr", "ssim"])),
             Codec::Vvenc => ("psnr", tune == "psnr"),
-            Codec::Avif => ("speed 0..=10", tune.parse().is_ok_and(|n: u32| n <= 10 && tune == n.to_string())),
+            Codec::Avif => (
+                "speed 0..=10",
+                tune.parse()
+                    .is_ok_and(|n: u32| n <= 10 && tune == n.to_string()),
+            ),
             Codec::X265Intra => ("presets of x265", X26X_PRESETS.contains(&tune)),
             _ => ("none", false),
         }
@@ -140,27 +188,61 @@ impl Codec {
 
     /// The scale of quality; `None` for codecs that nothing is known of.
     pub(super) fn scale(&self) -> Option<Scale> {
-        let crf = |name, top, step, start, halving| Scale { name, small: top, large: 0.0, step, start, halving, log: false };
+        let crf = |name, top, step, start, halving| Scale {
+            name,
+            small: top,
+            large: 0.0,
+            step,
+            start,
+            halving,
+            log: false,
+        };
         Some(match self {
             Codec::X264 | Codec::X265 => crf("crf", 51.0, 0.01, 28.0, 6.0),
             Codec::X265Intra => crf("crf", 51.0, 0.01, 30.0, 8.0),
             Codec::SvtAv1 | Codec::Aom => crf("crf", 63.0, 1.0, 38.0, 9.0),
             Codec::Vvenc => crf("qp", 63.0, 1.0, 32.0, 5.0),
             Codec::Avif => crf("cq", 63.0, 1.0, 30.0, 11.0),
-            Codec::Jpeg => Scale { name: "q", small: 1.0, large: 100.0, step: 1.0, start: 50.0, halving: 30.0, log: false },
-            Codec::Webp => Scale { name: "q", small: 0.0, large: 100.0, step: 0.1, start: 50.0, halving: 40.0, log: false },
-            Codec::Jxl => Scale { name: "d", small: 25.0, large: 0.05, step: 0.01, start: 2.0, halving: 1.0, log: true },
+            Codec::Jpeg => Scale {
+                name: "q",
+                small: 1.0,
+                large: 100.0,
+                step: 1.0,
+                start: 50.0,
+                halving: 30.0,
+                log: false,
+            },
+            Codec::Webp => Scale {
+                name: "q",
+                small: 0.0,
+                large: 100.0,
+                step: 0.1,
+                start: 50.0,
+                halving: 40.0,
+                log: false,
+            },
+            Codec::Jxl => Scale {
+                name: "d",
+                small: 25.0,
+                large: 0.05,
+                step: 0.01,
+                start: 2.0,
+                halving: 1.0,
+                log: true,
+            },
             Codec::External(_) => return None,
         })
     }
 }
 
-/// What to compare with: `codec[:preset[:tune]]`, as in `x265`, `x264:veryslow:psnr`, `svtav1:8` or `avif:444`.
+/// What to compare with: `codec[:preset[:tune]]`, as in `x265`, `x264:veryslow:psnr`, `svtav1:8` or
+/// `avif:444`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AnchorSpec {
     /// The encoder.
     pub codec: Codec,
-    /// Its preset, `medium` if not given; a number for AV1, the chroma sampling for pictures, effort for webp and jxl.
+    /// Its preset, `medium` if not given; a number for AV1, the chroma sampling for pictures,
+    /// effort for webp and jxl.
     pub preset: String,
     /// Its tuning, none if not given; for avif the speed, for x265-intra the preset.
     pub tune: Option<String>,
@@ -172,22 +254,36 @@ impl FromStr for AnchorSpec {
     fn from_str(text: &str) -> Result<Self> {
         let mut parts = text.split(':');
         let Some(codec) = parts.next().and_then(Codec::parse) else {
-            return Err(Error::Parameter(format!("anchor '{text}' (known: {KNOWN})")));
+            return Err(Error::Parameter(format!(
+                "anchor '{text}' (known: {KNOWN})"
+            )));
         };
         let preset = parts.next().unwrap_or(codec.default_preset()).to_string();
         let tune = parts.next().map(str::to_string);
         if parts.next().is_some() {
-            return Err(Error::Parameter(format!("anchor '{text}' is not of the form codec[:preset[:tune]]")));
+            return Err(Error::Parameter(format!(
+                "anchor '{text}' is not of the form codec[:preset[:tune]]"
+            )));
         }
         if let (allowed, false) = codec.check_preset(&preset) {
-            return Err(Error::Parameter(format!("anchor '{text}': second word '{preset}' (known for {}: {allowed})", codec.name())));
+            return Err(Error::Parameter(format!(
+                "anchor '{text}': second word '{preset}' (known for {}: {allowed})",
+                codec.name()
+            )));
         }
         if let Some(t) = &tune
             && let (allowed, false) = codec.check_tune(t)
         {
-            return Err(Error::Parameter(format!("anchor '{text}': third word '{t}' (known for {}: {allowed})", codec.name())));
+            return Err(Error::Parameter(format!(
+                "anchor '{text}': third word '{t}' (known for {}: {allowed})",
+                codec.name()
+            )));
         }
-        Ok(AnchorSpec { codec, preset, tune })
+        Ok(AnchorSpec {
+            codec,
+            preset,
+            tune,
+        })
     }
 }
 
@@ -201,7 +297,11 @@ impl fmt::Display for AnchorSpec {
 
 impl From<ExternalCodec> for AnchorSpec {
     fn from(codec: ExternalCodec) -> Self {
-        AnchorSpec { codec: Codec::External(Arc::new(codec)), preset: String::new(), tune: None }
+        AnchorSpec {
+            codec: Codec::External(Arc::new(codec)),
+            preset: String::new(),
+            tune: None,
+        }
     }
 }
 
@@ -211,18 +311,23 @@ impl AnchorSpec {
         self.codec.name()
     }
 
-    /// Name of the curve beside the codec's: `medium`, `veryslow:psnr`, `444`; empty where there is but one.
+    /// Name of the curve beside the codec's: `medium`, `veryslow:psnr`, `444`; empty where there is
+    /// but one.
     pub fn config(&self) -> String {
         if let Codec::External(c) = &self.codec {
             return c.config.clone();
         }
-        let single = matches!(self.codec, Codec::Webp | Codec::Jxl) && self.preset == self.codec.default_preset();
+        let single = matches!(self.codec, Codec::Webp | Codec::Jxl)
+            && self.preset == self.codec.default_preset();
         let preset = if single { "" } else { &self.preset };
-        self.tune.as_ref().map_or(preset.to_string(), |t| format!("{preset}:{t}"))
+        self.tune
+            .as_ref()
+            .map_or(preset.to_string(), |t| format!("{preset}:{t}"))
     }
 
-    /// Whether the setting is one that the encoder's own authors would not use to compress well: no lookahead and a picture
-    /// group of 12 as in much of the literature on learned codecs, or a preset made for speed alone.
+    /// Whether the setting is one that the encoder's own authors would not use to compress well: no
+    /// lookahead and a picture group of 12 as in much of the literature on learned codecs, or a
+    /// preset made for speed alone.
     pub fn weak(&self) -> bool {
         let tune = self.tune.as_deref();
         let number = |text: &str| text.parse::<u32>().ok();
@@ -233,7 +338,10 @@ impl AnchorSpec {
             Codec::Avif => tune.and_then(number) >= Some(9),
             Codec::Webp => preset.is_some_and(|p| p <= 1),
             Codec::Jxl => preset.is_some_and(|p| p <= 2),
-            Codec::X264 | Codec::X265 => matches!(tune, Some("zerolatency" | "fastdecode")) || WEAK_PRESETS.contains(&self.preset.as_str()),
+            Codec::X264 | Codec::X265 => {
+                matches!(tune, Some("zerolatency" | "fastdecode"))
+                    || WEAK_PRESETS.contains(&self.preset.as_str())
+            }
             Codec::X265Intra => tune.is_some_and(|p| WEAK_PRESETS.contains(&p)),
             _ => false,
         }
@@ -252,7 +360,8 @@ impl AnchorSpec {
         }
     }
 
-    /// Qualities that span the useful rates, largest file first; none for a codec of the user's own.
+    /// Qualities that span the useful rates, largest file first; none for a codec of the user's
+    /// own.
     pub fn default_qualities(&self) -> &'static [f64] {
         match self.codec {
             Codec::X264 | Codec::X265 => &[20.0, 24.0, 28.0, 32.0, 36.0, 40.0],
@@ -275,8 +384,18 @@ mod tests {
     #[test]
     fn specs() {
         let s: AnchorSpec = "x264:veryslow:psnr".parse().unwrap();
-        assert_eq!((&s.codec, s.preset.as_str(), s.tune.as_deref()), (&Codec::X264, "veryslow", Some("psnr")));
-        assert_eq!("x265".parse::<AnchorSpec>().unwrap(), AnchorSpec { codec: Codec::X265, preset: "medium".into(), tune: None });
+        assert_eq!(
+            (&s.codec, s.preset.as_str(), s.tune.as_deref()),
+            (&Codec::X264, "veryslow", Some("psnr"))
+        );
+        assert_eq!(
+            "x265".parse::<AnchorSpec>().unwrap(),
+            AnchorSpec {
+                codec: Codec::X265,
+                preset: "medium".into(),
+                tune: None
+            }
+        );
         for bad in [
             "",
             "vp9",
@@ -301,7 +420,10 @@ mod tests {
             "x265-intra:444:medium2",
             "external",
         ] {
-            assert!(matches!(bad.parse::<AnchorSpec>(), Err(Error::Parameter(_))), "{bad}");
+            assert!(
+                matches!(bad.parse::<AnchorSpec>(), Err(Error::Parameter(_))),
+                "{bad}"
+            );
         }
     }
 
@@ -309,7 +431,12 @@ mod tests {
     fn printed_specs_read_back() {
         for (text, shown, config, quality) in [
             ("x265", "x265:medium", "medium", "crf"),
-            ("x264:veryslow:psnr", "x264:veryslow:psnr", "veryslow:psnr", "crf"),
+            (
+                "x264:veryslow:psnr",
+                "x264:veryslow:psnr",
+                "veryslow:psnr",
+                "crf",
+            ),
             ("svtav1", "svtav1:8", "8", "crf"),
             ("vvenc:slow", "vvenc:slow", "slow", "qp"),
             ("jpeg:420", "jpeg:420", "420", "q"),
@@ -320,13 +447,27 @@ mod tests {
             ("x265-intra:444", "x265-intra:444", "444", "crf"),
         ] {
             let spec: AnchorSpec = text.parse().unwrap();
-            assert_eq!((spec.to_string().as_str(), spec.config().as_str(), spec.quality_name()), (shown, config, quality));
+            assert_eq!(
+                (
+                    spec.to_string().as_str(),
+                    spec.config().as_str(),
+                    spec.quality_name()
+                ),
+                (shown, config, quality)
+            );
             assert_eq!(shown.parse::<AnchorSpec>().unwrap(), spec);
             let q = spec.default_qualities();
             let scale = spec.codec.scale().unwrap();
             let toward_small = (scale.small - scale.large).signum();
-            assert!(q.len() >= 5 && q.windows(2).all(|w| (w[1] - w[0]) * toward_small > 0.0), "{text}: {q:?}");
-            assert!(q.iter().all(|q| (q - scale.small) * (q - scale.large) <= 0.0), "{text}");
+            assert!(
+                q.len() >= 5 && q.windows(2).all(|w| (w[1] - w[0]) * toward_small > 0.0),
+                "{text}: {q:?}"
+            );
+            assert!(
+                q.iter()
+                    .all(|q| (q - scale.small) * (q - scale.large) <= 0.0),
+                "{text}"
+            );
         }
     }
 

@@ -7,22 +7,43 @@ use nvc::error::{Error, Result};
 use nvc::frame::{ColorInfo, Frame, PixelFormat, Ratio, Siting, VideoInfo};
 use nvc_media::write_y4m_header;
 
-/// `info` as the anchors see it: coded in `format`, with a frame rate, and without a colour description. Samples are never
-/// converted, so a range in the stream could only make ffmpeg convert them on the way out.
+/// `info` as the anchors see it: coded in `format`, with a frame rate, and without a colour
+/// description. Samples are never converted, so a range in the stream could only make ffmpeg
+/// convert them on the way out.
 pub(super) fn plain(info: &VideoInfo, format: PixelFormat) -> VideoInfo {
-    let fps = if info.fps.num == 0 || info.fps.den == 0 { Ratio { num: 25, den: 1 } } else { info.fps };
-    VideoInfo { format, fps, color: ColorInfo::UNSPECIFIED, ..*info }
+    let fps = if info.fps.num == 0 || info.fps.den == 0 {
+        Ratio { num: 25, den: 1 }
+    } else {
+        info.fps
+    };
+    VideoInfo {
+        format,
+        fps,
+        color: ColorInfo::UNSPECIFIED,
+        ..*info
+    }
 }
 
 /// The y4m header for a program.
 pub(super) fn header(info: &VideoInfo, siting: Siting) -> Result<Vec<u8>> {
-    let info = VideoInfo { color: ColorInfo { siting, ..info.color }, ..*info };
+    let info = VideoInfo {
+        color: ColorInfo {
+            siting,
+            ..info.color
+        },
+        ..*info
+    };
     Ok(write_y4m_header(&info)?.into_bytes())
 }
 
-/// Writes the whole reference as y4m in `coded` to a program; ends early where the program has closed its input, for its own
-/// message is the better one. Returns the number of frames written.
-pub(super) fn feed(reference: Reopen, coded: &VideoInfo, siting: Siting, pipe: impl Write) -> Result<u64> {
+/// Writes the whole reference as y4m in `coded` to a program; ends early where the program has
+/// closed its input, for its own message is the better one. Returns the number of frames written.
+pub(super) fn feed(
+    reference: Reopen,
+    coded: &VideoInfo,
+    siting: Siting,
+    pipe: impl Write,
+) -> Result<u64> {
     let mut pipe = io::BufWriter::with_capacity(1 << 18, pipe);
     let mut source = reference()?;
     let from = source.info().format.bit_depth;
@@ -33,7 +54,9 @@ pub(super) fn feed(reference: Reopen, coded: &VideoInfo, siting: Siting, pipe: i
             Err(e) if is_closed(&e) => return Ok(frames),
             r => r.map_err(|e| Error::io("writing to the encoder", e))?,
         }
-        let Some(mut frame) = source.read()? else { return Ok(frames) };
+        let Some(mut frame) = source.read()? else {
+            return Ok(frames);
+        };
         change_depth(&mut frame, from, coded.format.bit_depth);
         y4m_frame(&frame, coded.format, &mut raw);
         frames += 1;
@@ -48,7 +71,12 @@ pub(super) fn y4m_frame(frame: &Frame, format: PixelFormat, out: &mut Vec<u8>) {
 
 /// Whether the other end has gone.
 pub(super) fn is_closed(e: &io::Error) -> bool {
-    matches!(e.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted)
+    matches!(
+        e.kind(),
+        io::ErrorKind::BrokenPipe
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionAborted
+    )
 }
 
 /// More bits by zeros below, fewer by rounding.

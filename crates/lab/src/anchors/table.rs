@@ -18,9 +18,22 @@ pub struct TableRow<'a> {
     pub scores: &'a Scores,
 }
 
-/// One row for our own stream and one for each anchor, with mean PSNR; then the anchors' command lines, and why others `failed`.
+/// One row for our own stream and one for each anchor, with mean PSNR; then the anchors' command
+/// lines, and why others `failed`.
 pub fn score_table(own: &TableRow, anchors: &[Anchor], failed: &[(AnchorSpec, String)]) -> String {
-    let mut rows = vec![["codec", "preset", "bytes", "bpp", "PSNR Y", "6:1:1", "RGB", "MS-SSIM Y"].map(String::from)];
+    let mut rows = vec![
+        [
+            "codec",
+            "preset",
+            "bytes",
+            "bpp",
+            "PSNR Y",
+            "6:1:1",
+            "RGB",
+            "MS-SSIM Y",
+        ]
+        .map(String::from),
+    ];
     let mut add = |r: &TableRow| {
         let db = |p: Option<Psnr>| p.map_or("-".into(), |p| format!("{:.3}", p.mean));
         let s = r.scores;
@@ -39,14 +52,30 @@ pub fn score_table(own: &TableRow, anchors: &[Anchor], failed: &[(AnchorSpec, St
     };
     add(own);
     for a in anchors {
-        add(&TableRow { codec: a.spec.codec_name(), preset: a.preset(), bytes: a.bytes, bpp: a.bpp, scores: &a.scores });
+        add(&TableRow {
+            codec: a.spec.codec_name(),
+            preset: a.preset(),
+            bytes: a.bytes,
+            bpp: a.bpp,
+            scores: &a.scores,
+        });
     }
-    rows.extend(failed.iter().map(|(spec, _)| [spec.codec_name(), &spec.config(), "n/a", "", "", "", "", ""].map(String::from)));
-    let widths: [usize; 8] = std::array::from_fn(|c| rows.iter().map(|r| r[c].len()).max().unwrap_or(0));
+    rows.extend(failed.iter().map(|(spec, _)| {
+        [spec.codec_name(), &spec.config(), "n/a", "", "", "", "", ""].map(String::from)
+    }));
+    let widths: [usize; 8] =
+        std::array::from_fn(|c| rows.iter().map(|r| r[c].len()).max().unwrap_or(0));
     let mut text = String::new();
     for r in &rows {
-        let line: Vec<String> =
-            (0..8).map(|c| if c < 2 { format!("{:<1$}", r[c], widths[c]) } else { format!("{:>1$}", r[c], widths[c]) }).collect();
+        let line: Vec<String> = (0..8)
+            .map(|c| {
+                if c < 2 {
+                    format!("{:<1$}", r[c], widths[c])
+                } else {
+                    format!("{:>1$}", r[c], widths[c])
+                }
+            })
+            .collect();
         text += line.join("  ").trim_end();
         text += "\n";
     }
@@ -95,7 +124,13 @@ mod tests {
             decode_seconds: 1.0,
             note: Some("+2.0 % off".into()),
         };
-        let own = TableRow { codec: "nvc", preset: "medium".into(), bytes: 98765, bpp: 0.5, scores: &scores };
+        let own = TableRow {
+            codec: "nvc",
+            preset: "medium".into(),
+            bytes: 98765,
+            bpp: 0.5,
+            scores: &scores,
+        };
         let want = "\
 codec  preset         bytes      bpp  PSNR Y  6:1:1     RGB  MS-SSIM Y
 nvc    medium         98765  0.50000  31.250      -  30.000          -

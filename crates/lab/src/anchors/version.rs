@@ -13,8 +13,9 @@ use nvc::error::{Error, Result};
 use nvc::frame::{Chroma, ColorInfo, Frame, PixelFormat, Ratio, Siting, VideoInfo};
 use nvc_media::{BoxedSource, FrameSource};
 
-/// Name and version of the encoder that `spec` runs here: `x264 164 r3095 baee400`, `x265 3.5+1-f0c1022b6`,
-/// `SVT-AV1 1.4.1`, `libavif 0.11.1 aom 3.6.0`. Two tiny gray pictures are encoded to hear it, once a process and program.
+/// Name and version of the encoder that `spec` runs here: `x264 164 r3095 baee400`,
+/// `x265 3.5+1-f0c1022b6`, `SVT-AV1 1.4.1`, `libavif 0.11.1 aom 3.6.0`. Two tiny gray pictures are
+/// encoded to hear it, once a process and program.
 pub fn version(spec: &AnchorSpec) -> Result<String> {
     type Known = Mutex<HashMap<(PathBuf, String), String>>;
     static KNOWN: OnceLock<Known> = OnceLock::new();
@@ -25,7 +26,12 @@ pub fn version(spec: &AnchorSpec) -> Result<String> {
         Some((encoder, ..)) => Some(Ffmpeg::having(Need::Encoder(encoder))?),
         None => None,
     };
-    let key = (ffmpeg.as_ref().map_or_else(PathBuf::new, |f| f.program.clone()), spec.codec_name().to_string());
+    let key = (
+        ffmpeg
+            .as_ref()
+            .map_or_else(PathBuf::new, |f| f.program.clone()),
+        spec.codec_name().to_string(),
+    );
     let known = KNOWN.get_or_init(Known::default);
     if let Some(v) = known.lock().unwrap_or_else(|e| e.into_inner()).get(&key) {
         return Ok(v.clone());
@@ -50,9 +56,15 @@ pub fn version(spec: &AnchorSpec) -> Result<String> {
     };
     let found = found.ok_or_else(|| {
         let said: String = said.chars().filter(|c| !c.is_control()).take(200).collect();
-        Error::Unsupported(format!("{} does not tell its version: '{said}'", spec.codec_name()))
+        Error::Unsupported(format!(
+            "{} does not tell its version: '{said}'",
+            spec.codec_name()
+        ))
     })?;
-    known.lock().unwrap_or_else(|e| e.into_inner()).insert(key, found.clone());
+    known
+        .lock()
+        .unwrap_or_else(|e| e.into_inner())
+        .insert(key, found.clone());
     Ok(found)
 }
 
@@ -79,17 +91,31 @@ impl FrameSource for Gray {
     }
 }
 
-/// Encodes them; what ffmpeg and the encoder said, and the stream after it (where x264 names itself).
+/// Encodes them; what ffmpeg and the encoder said, and the stream after it (where x264 names
+/// itself).
 fn tiny(ffmpeg: &Ffmpeg, codec: &Codec) -> Result<String> {
     let Some((encoder, format, ..)) = video::names(codec) else {
-        return Err(Error::Parameter(format!("{} is no video encoder of ffmpeg's", codec.name())));
+        return Err(Error::Parameter(format!(
+            "{} is no video encoder of ffmpeg's",
+            codec.name()
+        )));
     };
     let dir = super::temp_dir(None)?;
     let path = dir.path().join("tiny");
     let bit_depth = if ffmpeg.takes("yuv420p") { 8 } else { 10 };
-    let format_of = PixelFormat { chroma: Chroma::Yuv420, bit_depth };
+    let format_of = PixelFormat {
+        chroma: Chroma::Yuv420,
+        bit_depth,
+    };
     let (fps, sar) = (Ratio { num: 25, den: 1 }, Ratio { num: 1, den: 1 });
-    let info = VideoInfo { width: 128, height: 128, format: format_of, fps, sar, color: ColorInfo::UNSPECIFIED };
+    let info = VideoInfo {
+        width: 128,
+        height: 128,
+        format: format_of,
+        fps,
+        sar,
+        color: ColorInfo::UNSPECIFIED,
+    };
     let call = ffmpeg.call(&[
         "-v",
         "info",
@@ -105,26 +131,49 @@ fn tiny(ffmpeg: &Ffmpeg, codec: &Codec) -> Result<String> {
         format,
         &path.display().to_string(),
     ]);
-    let mut program = Program::start(&call, Stdio::piped(), Stdio::null(), Place { dir: dir.path(), stop: None })?;
-    let pipe = program.stdin.take().ok_or_else(|| Error::Parameter("ffmpeg has no stdin".into()))?;
-    feed(&|| Ok(Box::new(Gray { info, left: 2 }) as BoxedSource), &info, Siting::Left, pipe)?;
+    let mut program = Program::start(
+        &call,
+        Stdio::piped(),
+        Stdio::null(),
+        Place {
+            dir: dir.path(),
+            stop: None,
+        },
+    )?;
+    let pipe = program
+        .stdin
+        .take()
+        .ok_or_else(|| Error::Parameter("ffmpeg has no stdin".into()))?;
+    feed(
+        &|| Ok(Box::new(Gray { info, left: 2 }) as BoxedSource),
+        &info,
+        Siting::Left,
+        pipe,
+    )?;
     program.wait(&format!("encode with {encoder}"))?;
-    let stream = std::fs::read(&path).map_err(|e| Error::io(format!("reading {}", path.display()), e))?;
+    let stream =
+        std::fs::read(&path).map_err(|e| Error::io(format!("reading {}", path.display()), e))?;
     Ok(program.stderr() + "\n" + &String::from_utf8_lossy(&stream))
 }
 
 /// What follows `mark` up to one of `ends` or the end of the line.
 fn after<'a>(text: &'a str, mark: &str, ends: &[char]) -> Option<&'a str> {
     let rest = &text[text.find(mark)? + mark.len()..];
-    let end = rest.find(|c: char| c.is_control() || ends.contains(&c)).unwrap_or(rest.len());
+    let end = rest
+        .find(|c: char| c.is_control() || ends.contains(&c))
+        .unwrap_or(rest.len());
     Some(rest[..end].trim()).filter(|v| !v.is_empty())
 }
 
 fn parse_video(codec: &Codec, said: &str) -> Option<String> {
     match codec {
         Codec::X264 => after(said, "x264 - core ", &['-']).map(|v| format!("x264 {v}")),
-        Codec::X265 | Codec::X265Intra => after(said, "HEVC encoder version ", &[' ']).map(|v| format!("x265 {v}")),
-        Codec::SvtAv1 => after(said, "SVT-AV1 Encoder Lib v", &[' ']).map(|v| format!("SVT-AV1 {v}")),
+        Codec::X265 | Codec::X265Intra => {
+            after(said, "HEVC encoder version ", &[' ']).map(|v| format!("x265 {v}"))
+        }
+        Codec::SvtAv1 => {
+            after(said, "SVT-AV1 Encoder Lib v", &[' ']).map(|v| format!("SVT-AV1 {v}"))
+        }
         Codec::Aom => {
             let line = said.lines().find(|l| l.starts_with("[libaom-av1 @"))?;
             after(line, "] ", &[' ']).map(|v| format!("libaom {}", v.trim_start_matches('v')))
@@ -136,13 +185,20 @@ fn parse_video(codec: &Codec, said: &str) -> Option<String> {
 
 fn parse_picture(codec: &Codec, said: &str) -> Option<String> {
     match codec {
-        Codec::Jpeg => after(said, "libjpeg-turbo version ", &[' ']).map(|v| format!("libjpeg-turbo {v}")),
+        Codec::Jpeg => {
+            after(said, "libjpeg-turbo version ", &[' ']).map(|v| format!("libjpeg-turbo {v}"))
+        }
         // a bare number on a line of its own
-        Codec::Webp => said.lines().map(str::trim).find(|l| l.starts_with(|c: char| c.is_ascii_digit())).map(|v| format!("libwebp {v}")),
+        Codec::Webp => said
+            .lines()
+            .map(str::trim)
+            .find(|l| l.starts_with(|c: char| c.is_ascii_digit()))
+            .map(|v| format!("libwebp {v}")),
         Codec::Avif => {
             let own = after(said, "Version: ", &[' '])?;
             // the library that encodes unless told otherwise
-            let aom = after(said, "aom [enc/dec]:", &[',', ')']).map(|v| format!(" aom {}", v.trim_start_matches('v')));
+            let aom = after(said, "aom [enc/dec]:", &[',', ')'])
+                .map(|v| format!(" aom {}", v.trim_start_matches('v')));
             Some(format!("libavif {own}{}", aom.unwrap_or_default()))
         }
         Codec::Jxl => after(said, "cjxl v", &[' ']).map(|v| format!("libjxl {v}")),
@@ -157,21 +213,49 @@ mod tests {
     #[test]
     fn versions_as_programs_print_them() {
         for (codec, said, want) in [
-            (Codec::X264, "log\n\0\u{fffd}x264 - core 164 r3095 baee400 - H.264/MPEG-4 AVC codec - Copyleft", "x264 164 r3095 baee400"),
-            (Codec::X265, "x265 [info]: HEVC encoder version 3.5+1-f0c1022b6\nx265 [info]: build", "x265 3.5+1-f0c1022b6"),
-            (Codec::SvtAv1, "Svt[info]: SVT [version]:\tSVT-AV1 Encoder Lib v1.4.1\n", "SVT-AV1 1.4.1"),
-            (Codec::Aom, "x\n[libaom-av1 @ 0x5556236c4080] v3.6.0\nOutput", "libaom 3.6.0"),
-            (Codec::Vvenc, "[libvvenc @ 0x5] libvvenc version: 1.15.0-dev\n", "VVenC 1.15.0-dev"),
+            (
+                Codec::X264,
+                "log\n\0\u{fffd}x264 - core 164 r3095 baee400 - H.264/MPEG-4 AVC codec - Copyleft",
+                "x264 164 r3095 baee400",
+            ),
+            (
+                Codec::X265,
+                "x265 [info]: HEVC encoder version 3.5+1-f0c1022b6\nx265 [info]: build",
+                "x265 3.5+1-f0c1022b6",
+            ),
+            (
+                Codec::SvtAv1,
+                "Svt[info]: SVT [version]:\tSVT-AV1 Encoder Lib v1.4.1\n",
+                "SVT-AV1 1.4.1",
+            ),
+            (
+                Codec::Aom,
+                "x\n[libaom-av1 @ 0x5556236c4080] v3.6.0\nOutput",
+                "libaom 3.6.0",
+            ),
+            (
+                Codec::Vvenc,
+                "[libvvenc @ 0x5] libvvenc version: 1.15.0-dev\n",
+                "VVenC 1.15.0-dev",
+            ),
         ] {
             assert_eq!(parse_video(&codec, said).as_deref(), Some(want));
             assert_eq!(parse_video(&codec, "something else"), None);
         }
         let avif = "Version: 0.11.1 (dav1d [dec]:1.0.0, aom [enc/dec]:v3.6.0, rav1e [enc]:0.5.1)\nlibyuv : available (1857)";
         for (codec, said, want) in [
-            (Codec::Jpeg, "\nlibjpeg-turbo version 2.1.5 (build 20230203)\n", "libjpeg-turbo 2.1.5"),
+            (
+                Codec::Jpeg,
+                "\nlibjpeg-turbo version 2.1.5 (build 20230203)\n",
+                "libjpeg-turbo 2.1.5",
+            ),
             (Codec::Webp, "1.2.4\nlibsharpyuv: 0.2.0\n", "libwebp 1.2.4"),
             (Codec::Avif, avif, "libavif 0.11.1 aom 3.6.0"),
-            (Codec::Jxl, "cjxl v0.7.0 [AVX3,SSE4]\nCopyright", "libjxl 0.7.0"),
+            (
+                Codec::Jxl,
+                "cjxl v0.7.0 [AVX3,SSE4]\nCopyright",
+                "libjxl 0.7.0",
+            ),
         ] {
             assert_eq!(parse_picture(&codec, said).as_deref(), Some(want));
         }

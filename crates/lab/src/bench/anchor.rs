@@ -9,7 +9,10 @@ use super::plan::{CodecPlan, Plan};
 use super::row::Row;
 use super::run::{open, point_name};
 use super::sequence::Sequence;
-use crate::anchors::{AnchorOptions, AnchorSpec, ExternalCodec, Measure, Wanted, perceptual_identity, run_anchor, run_anchor_at, version};
+use crate::anchors::{
+    AnchorOptions, AnchorSpec, ExternalCodec, Measure, Wanted, perceptual_identity, run_anchor,
+    run_anchor_at, version,
+};
 use ::nvc::error::{Error, Result};
 use ::nvc::frame::{Frame, VideoInfo};
 use sha2::{Digest, Sha256};
@@ -40,8 +43,15 @@ const CALLS: [&str; 5] = [
 
 /// What results of a codec are filed under: its encoder's version, and how we call it.
 pub fn identity(plan: &CodecPlan) -> Result<String> {
-    let hash = CALLS.iter().fold(Sha256::new(), |h, text| h.chain_update(text));
-    let calls: String = hash.finalize().iter().take(8).map(|b| format!("{b:02x}")).collect();
+    let hash = CALLS
+        .iter()
+        .fold(Sha256::new(), |h, text| h.chain_update(text));
+    let calls: String = hash
+        .finalize()
+        .iter()
+        .take(8)
+        .map(|b| format!("{b:02x}"))
+        .collect();
     Ok(format!("{} called by {calls}", version(&spec(plan)?)?))
 }
 
@@ -50,8 +60,15 @@ pub type Seen<'a> = &'a mut dyn FnMut(u64, &Frame, &Frame) -> Result<()>;
 
 /// What measures the figures that a plan asks for beyond our own; empty if it asks for none.
 pub fn measures(plan: &Plan) -> String {
-    let wanted = Wanted { vmaf: plan.wants("vmaf"), xpsnr: plan.wants("xpsnr") };
-    if wanted.vmaf || wanted.xpsnr { perceptual_identity(wanted) } else { String::new() }
+    let wanted = Wanted {
+        vmaf: plan.wants("vmaf"),
+        xpsnr: plan.wants("xpsnr"),
+    };
+    if wanted.vmaf || wanted.xpsnr {
+        perceptual_identity(wanted)
+    } else {
+        String::new()
+    }
 }
 
 /// Whether it only codes still pictures.
@@ -65,14 +82,22 @@ pub struct Perceptual(Option<Measure>);
 impl Perceptual {
     /// Starts what the plan names; nothing if it names neither.
     pub fn start(plan: &Plan, info: &VideoInfo) -> Result<Self> {
-        let wanted = Wanted { vmaf: plan.wants("vmaf"), xpsnr: plan.wants("xpsnr") };
+        let wanted = Wanted {
+            vmaf: plan.wants("vmaf"),
+            xpsnr: plan.wants("xpsnr"),
+        };
         let any = wanted.vmaf || wanted.xpsnr;
-        Ok(Perceptual(any.then(|| Measure::start(info, wanted, plan.threads.max(1))).transpose()?))
+        Ok(Perceptual(
+            any.then(|| Measure::start(info, wanted, plan.threads.max(1)))
+                .transpose()?,
+        ))
     }
 
     /// Takes a pair of frames.
     pub fn add(&mut self, reference: &Frame, decoded: &Frame) -> Result<()> {
-        self.0.as_mut().map_or(Ok(()), |m| m.add(reference, decoded))
+        self.0
+            .as_mut()
+            .map_or(Ok(()), |m| m.add(reference, decoded))
     }
 
     /// Writes the figures, or why there are none, into a row.
@@ -99,47 +124,94 @@ pub struct Place<'a> {
 }
 
 /// Runs one point and fills its row; `seen` gets every pair of frames.
-pub fn point(plan: &Plan, codec: &CodecPlan, at: At, row: &mut Row, place: &Place, seen: Seen) -> Result<()> {
-    let Place { input, sequence, dir, stop } = *place;
+pub fn point(
+    plan: &Plan,
+    codec: &CodecPlan,
+    at: At,
+    row: &mut Row,
+    place: &Place,
+    seen: Seen,
+) -> Result<()> {
+    let Place {
+        input,
+        sequence,
+        dir,
+        stop,
+    } = *place;
     let spec = spec(codec)?;
-    let options =
-        AnchorOptions { threads: plan.threads, stop: Some(stop.clone()), dir: Some(dir.to_path_buf()), ..AnchorOptions::default() };
+    let options = AnchorOptions {
+        threads: plan.threads,
+        stop: Some(stop.clone()),
+        dir: Some(dir.to_path_buf()),
+        ..AnchorOptions::default()
+    };
     let reopen = || open(input);
     let mut measure = Perceptual::start(plan, &sequence.info)?;
     let mut found = None;
     let quality = match at {
         At::Quality(q) => q,
         At::Bpp(bpp) => {
-            let samples = sequence.info.width as f64 * sequence.info.height as f64 * sequence.frames as f64;
-            let searched = run_anchor(&spec, &reopen, &sequence.info, (bpp * samples / 8.0).round() as u64, &options)?;
+            let samples =
+                sequence.info.width as f64 * sequence.info.height as f64 * sequence.frames as f64;
+            let searched = run_anchor(
+                &spec,
+                &reopen,
+                &sequence.info,
+                (bpp * samples / 8.0).round() as u64,
+                &options,
+            )?;
             found = searched.note;
             searched.quality
         }
     };
-    let a = run_anchor_at(&spec, &reopen, &sequence.info, quality, &options, &mut |i, reference, decoded| {
-        measure.add(reference, decoded)?;
-        seen(i, reference, decoded)
-    })?;
+    let a = run_anchor_at(
+        &spec,
+        &reopen,
+        &sequence.info,
+        quality,
+        &options,
+        &mut |i, reference, decoded| {
+            measure.add(reference, decoded)?;
+            seen(i, reference, decoded)
+        },
+    )?;
     row.codec = spec.codec_name().into();
     row.config = spec.config();
     row.version = a.version.clone();
     row.point = point_name(At::Quality(quality), spec.quality_name());
-    row.weak = if spec.weak() { "yes".into() } else { String::new() };
+    row.weak = if spec.weak() {
+        "yes".into()
+    } else {
+        String::new()
+    };
     row.bytes = a.bytes;
     row.set_scores(&a.scores);
     (row.enc_s, row.dec_s) = (a.encode_seconds, a.decode_seconds);
     row.enc_device = format!("cpu x{}", plan.threads);
     row.dec_device = row.enc_device.clone();
     row.command = a.command;
-    found.into_iter().chain(a.note).for_each(|n| row.add_note(&n));
+    found
+        .into_iter()
+        .chain(a.note)
+        .for_each(|n| row.add_note(&n));
     measure.finish(row)
 }
 
 /// Error of a codec that does not fit a sequence.
 pub fn check(codec: &CodecPlan, sequence: &Sequence) -> Result<()> {
-    if codec.codec == "nvc" || codec.codec == "external" || is_picture(codec) == sequence.is_picture() {
+    if codec.codec == "nvc"
+        || codec.codec == "external"
+        || is_picture(codec) == sequence.is_picture()
+    {
         return Ok(());
     }
-    let (kind, other) = if sequence.is_picture() { ("a picture", "video") } else { ("video", "pictures") };
-    Err(Error::Parameter(format!("{} is {kind}, {} codes {other}; limit it with sequences = [...]", sequence.name, codec.codec)))
+    let (kind, other) = if sequence.is_picture() {
+        ("a picture", "video")
+    } else {
+        ("video", "pictures")
+    };
+    Err(Error::Parameter(format!(
+        "{} is {kind}, {} codes {other}; limit it with sequences = [...]",
+        sequence.name, codec.codec
+    )))
 }

@@ -1,5 +1,6 @@
-//! Results in the JSON that CompressAI's plots read (`compressai.utils.plot` and `compressai.utils.video.plot`): an object with
-//! `name`, `description` and `results`, the last an object of equally long lists.
+//! Results in the JSON that CompressAI's plots read (`compressai.utils.plot` and
+//! `compressai.utils.video.plot`): an object with `name`, `description` and `results`, the last an
+//! object of equally long lists.
 
 use std::path::{Path, PathBuf};
 
@@ -9,11 +10,13 @@ use super::curves::{AVERAGE, FileNames, averages, curves, sequences};
 use super::{Metric, Row};
 use ::nvc::error::{Error, Result};
 
-/// Writes `<dir>/compressai/<curve>__<sequence>.json` for every curve on every sequence, and `<curve>__average.json` for every curve
-/// that has the same points on each of several sequences. Gives the files back.
+/// Writes `<dir>/compressai/<curve>__<sequence>.json` for every curve on every sequence, and
+/// `<curve>__average.json` for every curve that has the same points on each of several sequences.
+/// Gives the files back.
 pub fn write(dir: &Path, rows: &[&Row]) -> Result<Vec<PathBuf>> {
     let folder = dir.join("compressai");
-    std::fs::create_dir_all(&folder).map_err(|e| Error::io(format!("making {}", folder.display()), e))?;
+    std::fs::create_dir_all(&folder)
+        .map_err(|e| Error::io(format!("making {}", folder.display()), e))?;
     let (mean, _) = averages(rows);
     let mean: Vec<&Row> = mean.iter().collect();
     let all = sequences(rows);
@@ -21,8 +24,10 @@ pub fn write(dir: &Path, rows: &[&Row]) -> Result<Vec<PathBuf>> {
     let mut written = Vec::new();
     let mut write = |curve: &str, sequence: &str, rows: &[&Row], over: &str| -> Result<()> {
         let path = folder.join(names.make(&format!("{curve}__{sequence}"), "json"));
-        let text = serde_json::to_string_pretty(&object(curve, rows, over)).unwrap_or_default() + "\n";
-        std::fs::write(&path, text).map_err(|e| Error::io(format!("writing {}", path.display()), e))?;
+        let text =
+            serde_json::to_string_pretty(&object(curve, rows, over)).unwrap_or_default() + "\n";
+        std::fs::write(&path, text)
+            .map_err(|e| Error::io(format!("writing {}", path.display()), e))?;
         written.push(path);
         Ok(())
     };
@@ -35,7 +40,12 @@ pub fn write(dir: &Path, rows: &[&Row]) -> Result<Vec<PathBuf>> {
         }
     }
     for curve in curves(&mean) {
-        write(&curve.name, AVERAGE, &curve.on(AVERAGE), &format!("mean over {}", all.join(", ")))?;
+        write(
+            &curve.name,
+            AVERAGE,
+            &curve.on(AVERAGE),
+            &format!("mean over {}", all.join(", ")),
+        )?;
     }
     Ok(written)
 }
@@ -44,7 +54,11 @@ pub fn write(dir: &Path, rows: &[&Row]) -> Result<Vec<PathBuf>> {
 fn object(name: &str, rows: &[&Row], over: &str) -> Value {
     let mut results = Map::new();
     let mut list = |key: &str, f: &dyn Fn(&Row) -> Option<f64>| {
-        if let Some(values) = rows.iter().map(|r| f(r).filter(|v| v.is_finite())).collect::<Option<Vec<f64>>>() {
+        if let Some(values) = rows
+            .iter()
+            .map(|r| f(r).filter(|v| v.is_finite()))
+            .collect::<Option<Vec<f64>>>()
+        {
             results.insert(key.into(), json!(values));
         }
     };
@@ -52,7 +66,9 @@ fn object(name: &str, rows: &[&Row], over: &str) -> Value {
     list("bitrate", &|r| r.kbps);
     list("psnr-rgb", &|r| Metric::PsnrRgb.of(r));
     // CompressAI weighs the planes 4:1:1
-    list("psnr-yuv", &|r| Some((4.0 * r.psnr_y? + r.psnr_u? + r.psnr_v?) / 6.0));
+    list("psnr-yuv", &|r| {
+        Some((4.0 * r.psnr_y? + r.psnr_u? + r.psnr_v?) / 6.0)
+    });
     list("psnr-y", &|r| r.psnr_y);
     list("psnr-u", &|r| r.psnr_u);
     list("psnr-v", &|r| r.psnr_v);
@@ -63,7 +79,10 @@ fn object(name: &str, rows: &[&Row], over: &str) -> Value {
     list("decoding_time", &|r| Some(r.dec_s));
     let labels: Vec<&str> = rows.iter().map(|r| r.point.as_str()).collect();
     let version = rows.first().map_or("", |r| r.version.as_str());
-    let text = format!("{name} on {over}; points {}; times in seconds a sequence; {version}", labels.join(", "));
+    let text = format!(
+        "{name} on {over}; points {}; times in seconds a sequence; {version}",
+        labels.join(", ")
+    );
     json!({"name": name, "description": text.trim_end_matches([' ', ';']), "results": results})
 }
 
@@ -94,23 +113,56 @@ mod tests {
     #[test]
     fn files_have_the_keys_that_compressai_reads() {
         let dir = tempfile::tempdir().unwrap();
-        let rows = [row("a/b", "crf=20", 0.2), row("a/b", "crf=30", 0.1), row("c", "crf=20", 0.4), row("c", "crf=30", 0.1)];
+        let rows = [
+            row("a/b", "crf=20", 0.2),
+            row("a/b", "crf=30", 0.1),
+            row("c", "crf=20", 0.4),
+            row("c", "crf=30", 0.1),
+        ];
         let written = write(dir.path(), &rows.iter().collect::<Vec<_>>()).unwrap();
-        let names: Vec<_> = written.iter().map(|p| p.strip_prefix(dir.path().join("compressai")).unwrap().to_str().unwrap()).collect();
-        assert_eq!(names, ["x265-medium__a-b.json", "x265-medium__c.json", "x265-medium__average.json"]);
-        let read = |n: usize| -> Value { serde_json::from_slice(&std::fs::read(&written[n]).unwrap()).unwrap() };
+        let names: Vec<_> = written
+            .iter()
+            .map(|p| {
+                p.strip_prefix(dir.path().join("compressai"))
+                    .unwrap()
+                    .to_str()
+                    .unwrap()
+            })
+            .collect();
+        assert_eq!(
+            names,
+            [
+                "x265-medium__a-b.json",
+                "x265-medium__c.json",
+                "x265-medium__average.json"
+            ]
+        );
+        let read = |n: usize| -> Value {
+            serde_json::from_slice(&std::fs::read(&written[n]).unwrap()).unwrap()
+        };
         let j = read(0);
         assert_eq!(j["name"], "x265 medium");
-        assert_eq!(j["description"], "x265 medium on a/b; points crf=30, crf=20; times in seconds a sequence; x265 4.1");
+        assert_eq!(
+            j["description"],
+            "x265 medium on a/b; points crf=30, crf=20; times in seconds a sequence; x265 4.1"
+        );
         let r = &j["results"];
         assert_eq!(r["bpp"], json!([0.1, 0.2]));
         assert_eq!(r["bitrate"], json!([100.0, 200.0]));
         assert_eq!(r["psnr-rgb"], json!([34.1, 34.2]));
         assert_eq!(r["psnr-yuv"], json!([37.5, 37.5]));
-        assert_eq!((&r["encoding_time"], &r["decoding_time"]), (&json!([3.0, 3.0]), &json!([0.5, 0.5])));
+        assert_eq!(
+            (&r["encoding_time"], &r["decoding_time"]),
+            (&json!([3.0, 3.0]), &json!([0.5, 0.5]))
+        );
         // not on every point
         assert!(r.get("ms-ssim-y").is_none() && r.get("vmaf").is_none());
-        let lengths: Vec<usize> = r.as_object().unwrap().values().map(|v| v.as_array().unwrap().len()).collect();
+        let lengths: Vec<usize> = r
+            .as_object()
+            .unwrap()
+            .values()
+            .map(|v| v.as_array().unwrap().len())
+            .collect();
         assert!(lengths.iter().all(|&l| l == 2));
         let bpp: Vec<f64> = serde_json::from_value(read(2)["results"]["bpp"].clone()).unwrap();
         assert!((bpp[0] - 0.1).abs() < 1e-12 && (bpp[1] - 0.3).abs() < 1e-12);

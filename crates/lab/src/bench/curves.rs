@@ -21,14 +21,23 @@ pub struct Curve<'a> {
 impl<'a> Curve<'a> {
     /// The rows of one sequence by rising rate.
     pub fn on(&self, sequence: &str) -> Vec<&'a Row> {
-        let mut rows: Vec<&Row> = self.rows.iter().copied().filter(|r| r.sequence == sequence).collect();
+        let mut rows: Vec<&Row> = self
+            .rows
+            .iter()
+            .copied()
+            .filter(|r| r.sequence == sequence)
+            .collect();
         rows.sort_by(|a, b| a.bpp.total_cmp(&b.bpp));
         rows
     }
 
     /// Name, and whether it is weak.
     pub fn label(&self) -> String {
-        if self.weak { format!("{} (weak)", self.name) } else { self.name.clone() }
+        if self.weak {
+            format!("{} (weak)", self.name)
+        } else {
+            self.name.clone()
+        }
     }
 }
 
@@ -38,7 +47,11 @@ pub fn curves<'a>(rows: &[&'a Row]) -> Vec<Curve<'a>> {
     for &row in rows {
         let name = row.curve();
         let at = out.iter().position(|c| c.name == name).unwrap_or_else(|| {
-            out.push(Curve { name, weak: false, rows: Vec::new() });
+            out.push(Curve {
+                name,
+                weak: false,
+                rows: Vec::new(),
+            });
             out.len() - 1
         });
         out[at].weak |= row.weak == "yes";
@@ -50,12 +63,16 @@ pub fn curves<'a>(rows: &[&'a Row]) -> Vec<Curve<'a>> {
 /// Names of the sequences in the order in which they first appear.
 pub fn sequences(rows: &[&Row]) -> Vec<String> {
     let mut seen = HashSet::new();
-    rows.iter().filter(|r| seen.insert(r.sequence.as_str())).map(|r| r.sequence.clone()).collect()
+    rows.iter()
+        .filter(|r| seen.insert(r.sequence.as_str()))
+        .map(|r| r.sequence.clone())
+        .collect()
 }
 
-/// Rows averaged over all sequences, point by point, with [`AVERAGE`] for the sequence: the arithmetic means of rate, figures of
-/// quality and times. Only curves that have the same points on every sequence; the names of the others come second. With one
-/// sequence or none there is nothing to average.
+/// Rows averaged over all sequences, point by point, with [`AVERAGE`] for the sequence: the
+/// arithmetic means of rate, figures of quality and times. Only curves that have the same points on
+/// every sequence; the names of the others come second. With one sequence or none there is nothing
+/// to average.
 pub fn averages(rows: &[&Row]) -> (Vec<Row>, Vec<String>) {
     let names = sequences(rows);
     let (mut out, mut without) = (Vec::new(), Vec::new());
@@ -73,7 +90,12 @@ pub fn averages(rows: &[&Row]) -> (Vec<Row>, Vec<String>) {
 
 fn average(curve: &Curve, sequences: &[String]) -> Option<Vec<Row>> {
     let labels = |s: &String| -> Vec<&str> {
-        let mut labels: Vec<&str> = curve.rows.iter().filter(|r| r.sequence == *s).map(|r| r.point.as_str()).collect();
+        let mut labels: Vec<&str> = curve
+            .rows
+            .iter()
+            .filter(|r| r.sequence == *s)
+            .map(|r| r.point.as_str())
+            .collect();
         labels.sort_unstable();
         labels
     };
@@ -84,16 +106,42 @@ fn average(curve: &Curve, sequences: &[String]) -> Option<Vec<Row>> {
     }
     // the order of the first sequence's rows
     let first = curve.rows.iter().filter(|r| r.sequence == sequences[0]);
-    Some(first.map(|r| mean(&curve.rows.iter().copied().filter(|o| o.point == r.point).collect::<Vec<_>>())).collect())
+    Some(
+        first
+            .map(|r| {
+                mean(
+                    &curve
+                        .rows
+                        .iter()
+                        .copied()
+                        .filter(|o| o.point == r.point)
+                        .collect::<Vec<_>>(),
+                )
+            })
+            .collect(),
+    )
 }
 
 /// A row of means; what is not a mean is kept where all rows agree in it.
 fn mean(rows: &[&Row]) -> Row {
     let n = rows.len() as f64;
     let of = |f: &dyn Fn(&Row) -> f64| rows.iter().map(|r| f(r)).sum::<f64>() / n;
-    let option = |f: &dyn Fn(&Row) -> Option<f64>| rows.iter().map(|r| f(r)).sum::<Option<f64>>().map(|s| s / n);
-    let same = |f: &dyn Fn(&Row) -> String| Some(f(rows[0])).filter(|v| rows.iter().all(|r| f(r) == *v)).unwrap_or_default();
-    let size = |f: &dyn Fn(&Row) -> usize| Some(f(rows[0])).filter(|v| rows.iter().all(|r| f(r) == *v)).unwrap_or(0);
+    let option = |f: &dyn Fn(&Row) -> Option<f64>| {
+        rows.iter()
+            .map(|r| f(r))
+            .sum::<Option<f64>>()
+            .map(|s| s / n)
+    };
+    let same = |f: &dyn Fn(&Row) -> String| {
+        Some(f(rows[0]))
+            .filter(|v| rows.iter().all(|r| f(r) == *v))
+            .unwrap_or_default()
+    };
+    let size = |f: &dyn Fn(&Row) -> usize| {
+        Some(f(rows[0]))
+            .filter(|v| rows.iter().all(|r| f(r) == *v))
+            .unwrap_or(0)
+    };
     let mut row = Row {
         codec: rows[0].codec.clone(),
         config: rows[0].config.clone(),
@@ -124,14 +172,21 @@ fn mean(rows: &[&Row]) -> Row {
     row
 }
 
-/// Names for files made from names in the data: letters, digits, `-`, `_`, `.` and `=` stay, and no two are the same.
+/// Names for files made from names in the data: letters, digits, `-`, `_`, `.` and `=` stay, and no
+/// two are the same.
 #[derive(Default)]
 pub(super) struct FileNames(HashSet<String>);
 
 impl FileNames {
     /// `name` with `extension`, numbered if that is taken.
     pub(super) fn make(&mut self, name: &str, extension: &str) -> String {
-        let plain = |c: char| if c.is_ascii_alphanumeric() || "-_.=".contains(c) { c } else { '-' };
+        let plain = |c: char| {
+            if c.is_ascii_alphanumeric() || "-_.=".contains(c) {
+                c
+            } else {
+                '-'
+            }
+        };
         let mut stem: String = name.chars().map(plain).take(150).collect();
         if stem.is_empty() || stem.starts_with('.') {
             stem.insert(0, '_');
@@ -165,11 +220,20 @@ mod tests {
 
     #[test]
     fn curves_and_sequences_keep_their_order() {
-        let mut rows = [row("b", "s2", "1", 0.3), row("a", "s2", "1", 0.1), row("b", "s1", "1", 0.1), row("b", "s2", "2", 0.2)];
+        let mut rows = [
+            row("b", "s2", "1", 0.3),
+            row("a", "s2", "1", 0.1),
+            row("b", "s1", "1", 0.1),
+            row("b", "s2", "2", 0.2),
+        ];
         rows[3].weak = "yes".into();
         let refs: Vec<&Row> = rows.iter().collect();
         let c = curves(&refs);
-        assert!(c.iter().map(|c| c.label()).eq(["b medium (weak)", "a medium"]));
+        assert!(
+            c.iter()
+                .map(|c| c.label())
+                .eq(["b medium (weak)", "a medium"])
+        );
         assert!(c[0].on("s2").iter().map(|r| r.bpp).eq([0.2, 0.3]));
         assert_eq!(sequences(&refs), ["s2", "s1"]);
         assert!(curves(&[]).is_empty());
@@ -186,8 +250,14 @@ mod tests {
         ];
         let refs: Vec<&Row> = rows.iter().collect();
         let (mean, without) = averages(&refs);
-        assert!(mean.iter().map(|r| (r.point.as_str(), r.sequence.as_str())).eq([("crf=20", AVERAGE), ("crf=10", AVERAGE)]));
-        assert!((mean[0].bpp - 0.2).abs() < 1e-12 && (mean[1].psnr_y.unwrap() - 30.4).abs() < 1e-12);
+        assert!(
+            mean.iter()
+                .map(|r| (r.point.as_str(), r.sequence.as_str()))
+                .eq([("crf=20", AVERAGE), ("crf=10", AVERAGE)])
+        );
+        assert!(
+            (mean[0].bpp - 0.2).abs() < 1e-12 && (mean[1].psnr_y.unwrap() - 30.4).abs() < 1e-12
+        );
         assert_eq!(mean[0].psnr_rgb, None);
         assert_eq!(without, ["b medium"]);
         assert_eq!(averages(&refs[..2]), (vec![], vec![]));

@@ -62,9 +62,13 @@ pub struct Identities<'a> {
 /// Codecs that cannot run, by number in the plan, with the reason.
 pub type Missing = Vec<(usize, Error)>;
 
-/// All points of a plan, the slow ones first so that no long one is left for the end. A codec whose version cannot be
-/// told, as its program is missing, is in the second list with the reason.
-pub fn jobs(plan: &Plan, sequences: &[Sequence], identities: &mut Identities) -> Result<(Vec<Job>, Missing)> {
+/// All points of a plan, the slow ones first so that no long one is left for the end. A codec whose
+/// version cannot be told, as its program is missing, is in the second list with the reason.
+pub fn jobs(
+    plan: &Plan,
+    sequences: &[Sequence],
+    identities: &mut Identities,
+) -> Result<(Vec<Job>, Missing)> {
     let (mut jobs, mut missing) = (Vec::<Job>::new(), Vec::new());
     for (c, codec) in plan.codec.iter().enumerate() {
         let version = match (identities.codec)(codec) {
@@ -74,22 +78,49 @@ pub fn jobs(plan: &Plan, sequences: &[Sequence], identities: &mut Identities) ->
                 continue;
             }
         };
-        for (s, sequence) in sequences.iter().enumerate().filter(|(_, s)| codec.runs_on(&s.name)) {
-            let picture = plan.picture.unwrap_or(sequence.frames / 2).min(sequence.frames - 1);
-            let points = codec.bpp.iter().map(|b| At::Bpp(*b)).chain(codec.quality.iter().map(|q| At::Quality(*q)));
+        for (s, sequence) in sequences
+            .iter()
+            .enumerate()
+            .filter(|(_, s)| codec.runs_on(&s.name))
+        {
+            let picture = plan
+                .picture
+                .unwrap_or(sequence.frames / 2)
+                .min(sequence.frames - 1);
+            let points = codec
+                .bpp
+                .iter()
+                .map(|b| At::Bpp(*b))
+                .chain(codec.quality.iter().map(|q| At::Quality(*q)));
             for at in points {
                 let encode = json!({
                     "record": RECORD_VERSION, "sequence": sequence.digest, "at": at, "threads": plan.threads,
                     "codec": [codec.codec, codec.name], "nvc": [codec.arch, codec.preset], "args": codec.args,
                     "external": [codec.encode, codec.decode, codec.extension],
                 });
-                let key = Key { encode, version: version.clone(), score: json!([picture, identities.measures]) };
+                let key = Key {
+                    encode,
+                    version: version.clone(),
+                    score: json!([picture, identities.measures]),
+                };
                 if let Some(same) = jobs.iter().find(|j| j.key == key) {
-                    let what = format!("codecs {} and {} of the plan are the same at {at:?} on {}", same.codec + 1, c + 1, sequence.name);
+                    let what = format!(
+                        "codecs {} and {} of the plan are the same at {at:?} on {}",
+                        same.codec + 1,
+                        c + 1,
+                        sequence.name
+                    );
                     return Err(Error::Parameter(what));
                 }
                 let stem = stem(sequence, codec, at, &key);
-                jobs.push(Job { sequence: s, codec: c, at, stem, picture, key });
+                jobs.push(Job {
+                    sequence: s,
+                    codec: c,
+                    at,
+                    stem,
+                    picture,
+                    key,
+                });
             }
         }
     }
@@ -102,7 +133,11 @@ fn stem(sequence: &Sequence, codec: &CodecPlan, at: At, key: &Key) -> String {
     let hash = Sha256::digest(format!("{} {}", key.encode, key.version));
     let digest: String = hash.iter().take(8).map(|b| format!("{b:02x}")).collect();
     let (At::Bpp(value) | At::Quality(value)) = at;
-    let mut name = format!("{}_{}", sequence.name, codec.name.as_deref().unwrap_or(&codec.codec));
+    let mut name = format!(
+        "{}_{}",
+        sequence.name,
+        codec.name.as_deref().unwrap_or(&codec.codec)
+    );
     for part in [&codec.arch, &codec.preset].into_iter().flatten() {
         name += &format!("-{part}");
     }
@@ -133,7 +168,11 @@ struct Record {
 impl Found {
     /// The point, if it is finished.
     pub fn point(self) -> Option<Point> {
-        if let Found::Point(p) = self { Some(p) } else { None }
+        if let Found::Point(p) = self {
+            Some(p)
+        } else {
+            None
+        }
     }
 }
 
@@ -148,10 +187,12 @@ pub enum Found {
 }
 
 impl Records {
-    /// Records below `dir`/points, which is made. What a killed run left half done is removed: nobody else writes there.
+    /// Records below `dir`/points, which is made. What a killed run left half done is removed:
+    /// nobody else writes there.
     pub fn open(dir: &Path) -> Result<Self> {
         let dir = dir.join("points");
-        std::fs::create_dir_all(&dir).map_err(|e| Error::io(format!("creating {}", dir.display()), e))?;
+        std::fs::create_dir_all(&dir)
+            .map_err(|e| Error::io(format!("creating {}", dir.display()), e))?;
         for entry in std::fs::read_dir(&dir).into_iter().flatten().flatten() {
             if entry.file_name().to_string_lossy().starts_with(HALF_DONE) {
                 let _ = std::fs::remove_dir_all(entry.path());
@@ -167,14 +208,19 @@ impl Records {
 
     /// A folder for one attempt at a job, removed with its contents in the end.
     pub fn attempt(&self) -> Result<tempfile::TempDir> {
-        tempfile::Builder::new().prefix(HALF_DONE).tempdir_in(&self.dir).map_err(|e| Error::io("creating a folder for a point", e))
+        tempfile::Builder::new()
+            .prefix(HALF_DONE)
+            .tempdir_in(&self.dir)
+            .map_err(|e| Error::io("creating a folder for a point", e))
     }
 
     /// What is finished of a job. A damaged record counts as nothing.
     pub fn find(&self, job: &Job) -> Found {
         match read(&self.path(job, "json")) {
             Some(r) if r.key == job.key => Found::Point(r.point),
-            Some(r) if r.key.encode == job.key.encode && r.key.version == job.key.version => Found::Encode(r.point),
+            Some(r) if r.key.encode == job.key.encode && r.key.version == job.key.version => {
+                Found::Encode(r.point)
+            }
             _ => Found::Nothing,
         }
     }
@@ -182,16 +228,29 @@ impl Records {
     /// The newest records of jobs, whatever versions made them and however they were looked at.
     pub fn newest(&self, jobs: &[Job]) -> Vec<Option<Point>> {
         let entries = std::fs::read_dir(&self.dir).into_iter().flatten().flatten();
-        let mut all: Vec<_> = entries.filter(|e| e.path().extension().is_some_and(|x| x == "json")).collect();
+        let mut all: Vec<_> = entries
+            .filter(|e| e.path().extension().is_some_and(|x| x == "json"))
+            .collect();
         all.sort_by_key(|e| std::cmp::Reverse(e.metadata().and_then(|m| m.modified()).ok()));
         let records: Vec<Record> = all.iter().filter_map(|e| read(&e.path())).collect();
-        jobs.iter().map(|j| records.iter().find(|r| r.key.encode == j.key.encode).map(|r| r.point.clone())).collect()
+        jobs.iter()
+            .map(|j| {
+                records
+                    .iter()
+                    .find(|r| r.key.encode == j.key.encode)
+                    .map(|r| r.point.clone())
+            })
+            .collect()
     }
 
     /// Files a finished point; it is there as a whole or not at all.
     pub fn save(&self, job: &Job, point: &Point) -> Result<()> {
-        let record = Record { key: job.key.clone(), point: point.clone() };
-        let text = serde_json::to_string_pretty(&record).map_err(|e| Error::Parameter(format!("{}: {e}", job.stem)))?;
+        let record = Record {
+            key: job.key.clone(),
+            point: point.clone(),
+        };
+        let text = serde_json::to_string_pretty(&record)
+            .map_err(|e| Error::Parameter(format!("{}: {e}", job.stem)))?;
         write_whole(&self.path(job, "json"), text.as_bytes())
     }
 }
@@ -206,17 +265,21 @@ fn read(path: &Path) -> Option<Record> {
 /// Writes a file that appears under its name only when it is complete.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
     let part = path.with_extension("part");
-    std::fs::write(&part, bytes).map_err(|e| Error::io(format!("writing {}", part.display()), e))?;
+    std::fs::write(&part, bytes)
+        .map_err(|e| Error::io(format!("writing {}", part.display()), e))?;
     std::fs::rename(&part, path).map_err(|e| Error::io(format!("renaming {}", part.display()), e))
 }
 
 /// SHA-256 of a file's bytes.
 pub fn file_digest(path: &Path) -> Result<String> {
-    let mut file = std::fs::File::open(path).map_err(|e| Error::io(format!("opening {}", path.display()), e))?;
+    let mut file = std::fs::File::open(path)
+        .map_err(|e| Error::io(format!("opening {}", path.display()), e))?;
     let mut hash = Sha256::new();
     let mut buffer = vec![0; 1 << 20];
     loop {
-        let n = file.read(&mut buffer).map_err(|e| Error::io(format!("reading {}", path.display()), e))?;
+        let n = file
+            .read(&mut buffer)
+            .map_err(|e| Error::io(format!("reading {}", path.display()), e))?;
         if n == 0 {
             return Ok(hash.finalize().iter().map(|b| format!("{b:02x}")).collect());
         }

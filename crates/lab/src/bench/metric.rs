@@ -22,7 +22,14 @@ pub enum Metric {
 
 impl Metric {
     /// All of them.
-    pub const ALL: [Metric; 6] = [Metric::PsnrRgb, Metric::Psnr611, Metric::PsnrY, Metric::MsSsimY, Metric::Vmaf, Metric::Xpsnr];
+    pub const ALL: [Metric; 6] = [
+        Metric::PsnrRgb,
+        Metric::Psnr611,
+        Metric::PsnrY,
+        Metric::MsSsimY,
+        Metric::Vmaf,
+        Metric::Xpsnr,
+    ];
 
     /// The column's name.
     pub fn key(self) -> &'static str {
@@ -40,7 +47,12 @@ impl Metric {
     pub fn from_key(key: &str) -> Result<Metric> {
         let known = || Metric::ALL.map(Metric::key).join(", ");
         let found = Metric::ALL.into_iter().find(|m| m.key() == key);
-        found.ok_or_else(|| Error::Parameter(format!("'{key}' is no metric of quality; there are {}", known())))
+        found.ok_or_else(|| {
+            Error::Parameter(format!(
+                "'{key}' is no metric of quality; there are {}",
+                known()
+            ))
+        })
     }
 
     /// Name in tables.
@@ -90,14 +102,23 @@ impl Metric {
         }
     }
 
-    /// What is drawn and integrated: the figure itself, but -10 log10(1 - x) of MS-SSIM, which crowds against 1.
+    /// What is drawn and integrated: the figure itself, but -10 log10(1 - x) of MS-SSIM, which
+    /// crowds against 1.
     pub fn on_axis(self, figure: f64) -> f64 {
-        if self == Metric::MsSsimY { -10.0 * (1.0 - figure).log10() } else { figure }
+        if self == Metric::MsSsimY {
+            -10.0 * (1.0 - figure).log10()
+        } else {
+            figure
+        }
     }
 
     /// The figure as tables print it.
     pub fn format(self, figure: f64) -> String {
-        if self == Metric::MsSsimY { format!("{figure:.4}") } else { format!("{figure:.2}") }
+        if self == Metric::MsSsimY {
+            format!("{figure:.4}")
+        } else {
+            format!("{figure:.2}")
+        }
     }
 
     /// How it is computed, in a sentence or two.
@@ -107,14 +128,18 @@ impl Metric {
                 "Of 8-bit RGB, the three channels in one squared error; dB, mean over frames of the frame's PSNR. The conversion follows \
                  the sequence's own colour description."
             }
-            Metric::Psnr611 => "(6 Y + U + V) / 8 of the planes' PSNRs in the coded format; dB, mean over frames.",
+            Metric::Psnr611 => {
+                "(6 Y + U + V) / 8 of the planes' PSNRs in the coded format; dB, mean over frames."
+            }
             Metric::PsnrY => "Of luma in the coded format; dB, mean over frames.",
             Metric::MsSsimY => {
                 "Multi-scale structural similarity (Wang 2003) of luma, mean over frames. Curves and BD-rates use -10 log10(1 - MS-SSIM) \
                  in dB."
             }
             Metric::Vmaf => "Netflix's VMAF, 0 to 100, mean over frames.",
-            Metric::Xpsnr => "Perceptually weighted PSNR (Helmrich 2020), (6 Y + U + V) / 8 of the planes; dB.",
+            Metric::Xpsnr => {
+                "Perceptually weighted PSNR (Helmrich 2020), (6 Y + U + V) / 8 of the planes; dB."
+            }
         }
     }
 }
@@ -129,7 +154,10 @@ mod tests {
             assert_eq!(Metric::from_key(m.key()).unwrap(), m);
             let mut row = Row::default();
             *m.of_mut(&mut row) = Some(n as f64);
-            assert_eq!(Metric::ALL.iter().filter(|o| o.of(&row).is_some()).count(), 1);
+            assert_eq!(
+                Metric::ALL.iter().filter(|o| o.of(&row).is_some()).count(),
+                1
+            );
             assert_eq!(m.of(&row), Some(n as f64));
             assert!(serde_json::to_value(&row).unwrap()[m.key()].is_f64());
         }

@@ -1,4 +1,5 @@
-//! The rate-distortion harness: a plan of sequences, codecs and points becomes files, figures, tables and a report.
+//! The rate-distortion harness: a plan of sequences, codecs and points becomes files, figures,
+//! tables and a report.
 
 mod anchor;
 pub mod compressai;
@@ -27,6 +28,16 @@ pub use sequence::Sequence;
 
 /// A name that is safe as a file's: letters, digits, `.`, `-` and `_`.
 fn file_name(text: &str) -> String {
-    let safe = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_') { c } else { '-' };
-    text.chars().map(safe).collect::<String>().trim_start_matches('.').to_string()
+    let safe = |c: char| {
+        if c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_') {
+            c
+        } else {
+            '-'
+        }
+    };
+    text.chars()
+        .map(safe)
+        .collect::<String>()
+        .trim_start_matches('.')
+        .to_string()
 }

@@ -1,4 +1,5 @@
-//! What to run: the TOML file of `nvc bench`, its schema and its checks. docs/bench.md describes it for its writers.
+//! What to run: the TOML file of `nvc bench`, its schema and its checks. docs/bench.md describes it
+//! for its writers.
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -88,7 +89,8 @@ pub struct CodecPlan {
     /// Names of the sequences to run on; all if empty.
     #[serde(default)]
     pub sequences: Vec<String>,
-    /// Name of the codec (external), or of the curve (nvc) in place of what follows from preset and args.
+    /// Name of the codec (external), or of the curve (nvc) in place of what follows from preset and
+    /// args.
     pub name: Option<String>,
     /// Command that makes `{output}` from `{input}` at `{quality}` (external).
     pub encode: Option<String>,
@@ -117,9 +119,11 @@ fn one() -> usize {
 }
 
 impl Plan {
-    /// Reads and checks a plan. Every fault is an [`Error::Parameter`] that names the file and the key.
+    /// Reads and checks a plan. Every fault is an [`Error::Parameter`] that names the file and the
+    /// key.
     pub fn read(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path).map_err(|e| Error::io(format!("reading {}", path.display()), e))?;
+        let text = std::fs::read_to_string(path)
+            .map_err(|e| Error::io(format!("reading {}", path.display()), e))?;
         Self::parse(&text).map_err(|e| match e {
             Error::Parameter(m) => Error::Parameter(format!("{}: {m}", path.display())),
             e => e,
@@ -128,7 +132,8 @@ impl Plan {
 
     /// Parses and checks the text of a plan.
     pub fn parse(text: &str) -> Result<Self> {
-        let plan: Plan = toml::from_str(text).map_err(|e| Error::Parameter(e.to_string().trim_end().to_string()))?;
+        let plan: Plan = toml::from_str(text)
+            .map_err(|e| Error::Parameter(e.to_string().trim_end().to_string()))?;
         plan.check()?;
         Ok(plan)
     }
@@ -139,7 +144,10 @@ impl Plan {
             return fail("a plan needs at least one [[sequence]] and one [[codec]]".into());
         }
         if self.threads > 1024 || self.jobs.is_some_and(|j| !(1..=1024).contains(&j)) {
-            return fail(format!("threads is {}, jobs is {:?} (allowed 0..=1024 and 1..=1024)", self.threads, self.jobs));
+            return fail(format!(
+                "threads is {}, jobs is {:?} (allowed 0..=1024 and 1..=1024)",
+                self.threads, self.jobs
+            ));
         }
         self.metrics()?;
         self.method()?;
@@ -160,7 +168,9 @@ impl Plan {
     pub fn method(&self) -> Result<Method> {
         let known = || Method::ALL.map(Method::name).join(", ");
         let found = Method::ALL.into_iter().find(|m| m.name() == self.method);
-        found.ok_or_else(|| Error::Parameter(format!("method: '{}' (known: {})", self.method, known())))
+        found.ok_or_else(|| {
+            Error::Parameter(format!("method: '{}' (known: {})", self.method, known()))
+        })
     }
 
     /// Whether a metric is asked for.
@@ -172,32 +182,61 @@ impl Plan {
 impl SequencePlan {
     /// A whole source as it is.
     pub fn of(source: &str) -> Self {
-        SequencePlan { source: source.into(), ..Default::default() }
+        SequencePlan {
+            source: source.into(),
+            ..Default::default()
+        }
     }
 
     /// Range of frames.
     pub fn frames(&self) -> Result<Option<Range<u64>>> {
-        let Some(text) = &self.frames else { return Ok(None) };
-        let bad = || Error::Parameter(format!("frames of {}: '{text}' is not a half-open range A..B with A below B", self.source));
+        let Some(text) = &self.frames else {
+            return Ok(None);
+        };
+        let bad = || {
+            Error::Parameter(format!(
+                "frames of {}: '{text}' is not a half-open range A..B with A below B",
+                self.source
+            ))
+        };
         let (a, b) = text.split_once("..").ok_or_else(bad)?;
-        let number = |s: &str, default| if s.is_empty() { Ok(default) } else { s.parse::<u64>().map_err(|_| bad()) };
+        let number = |s: &str, default| {
+            if s.is_empty() {
+                Ok(default)
+            } else {
+                s.parse::<u64>().map_err(|_| bad())
+            }
+        };
         let range = number(a, 0)?..number(b, u64::MAX)?;
-        if range.is_empty() { Err(bad()) } else { Ok(Some(range)) }
+        if range.is_empty() {
+            Err(bad())
+        } else {
+            Ok(Some(range))
+        }
     }
 
     /// Centre crop.
     pub fn crop(&self) -> Result<Option<(usize, usize)>> {
-        self.crop.as_deref().map(|t| size(t, "crop", &self.source)).transpose()
+        self.crop
+            .as_deref()
+            .map(|t| size(t, "crop", &self.source))
+            .transpose()
     }
 
     /// Size to scale to.
     pub fn scale(&self) -> Result<Option<(usize, usize)>> {
-        self.scale.as_deref().map(|t| size(t, "scale", &self.source)).transpose()
+        self.scale
+            .as_deref()
+            .map(|t| size(t, "scale", &self.source))
+            .transpose()
     }
 
     /// Size of a raw source.
     pub fn size_in(&self) -> Result<Option<(usize, usize)>> {
-        self.size_in.as_deref().map(|t| size(t, "size_in", &self.source)).transpose()
+        self.size_in
+            .as_deref()
+            .map(|t| size(t, "size_in", &self.source))
+            .transpose()
     }
 
     /// The file, if the source is one; relative names are below `base`.
@@ -207,11 +246,18 @@ impl SequencePlan {
 }
 
 fn size(text: &str, key: &str, source: &str) -> Result<(usize, usize)> {
-    let sides = text.split_once('x').and_then(|(w, h)| Some((w.parse().ok()?, h.parse().ok()?)));
+    let sides = text
+        .split_once('x')
+        .and_then(|(w, h)| Some((w.parse().ok()?, h.parse().ok()?)));
     let allowed = 1..=nvc_media::MAX_SIDE;
     sides
         .filter(|(w, h)| allowed.contains(w) && allowed.contains(h))
-        .ok_or_else(|| Error::Parameter(format!("{key} of {source}: '{text}' is not WIDTHxHEIGHT (both 1..={})", nvc_media::MAX_SIDE)))
+        .ok_or_else(|| {
+            Error::Parameter(format!(
+                "{key} of {source}: '{text}' is not WIDTHxHEIGHT (both 1..={})",
+                nvc_media::MAX_SIDE
+            ))
+        })
 }
 
 impl CodecPlan {
@@ -228,8 +274,15 @@ impl CodecPlan {
         }
         let nvc = self.codec == "nvc";
         let external = self.codec == "external";
-        if !nvc && (self.arch.is_some() || self.preset.is_some() || !self.args.is_empty() || self.order0) {
-            return fail("arch, preset, order0 and args belong to 'nvc'; an anchor's preset stands in its name, as in x265:slow");
+        if !nvc
+            && (self.arch.is_some()
+                || self.preset.is_some()
+                || !self.args.is_empty()
+                || self.order0)
+        {
+            return fail(
+                "arch, preset, order0 and args belong to 'nvc'; an anchor's preset stands in its name, as in x265:slow",
+            );
         }
         let keys = [&self.encode, &self.decode, &self.version, &self.extension];
         if external && (self.name.is_none() || keys.iter().any(|k| k.is_none())) {
@@ -277,21 +330,32 @@ mod tests {
             let path = entry.unwrap().path();
             if path.extension().is_some_and(|e| e == "toml") {
                 let plan = Plan::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
-                plan.metrics().and_then(|_| plan.method()).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+                plan.metrics()
+                    .and_then(|_| plan.method())
+                    .unwrap_or_else(|e| panic!("{}: {e}", path.display()));
                 names.push(path.file_stem().unwrap().to_string_lossy().into_owned());
             }
         }
-        assert!(names.iter().any(|n| n == "quick") && names.len() > 4, "{names:?}");
+        assert!(
+            names.iter().any(|n| n == "quick") && names.len() > 4,
+            "{names:?}"
+        );
     }
 
     #[test]
     fn a_plan_and_its_defaults() {
         let p = Plan::parse(GOOD).unwrap();
-        assert_eq!((p.anchor.as_str(), p.threads, p.jobs), ("x265 medium", 1, None));
+        assert_eq!(
+            (p.anchor.as_str(), p.threads, p.jobs),
+            ("x265 medium", 1, None)
+        );
         assert_eq!(p.sequence[0].frames().unwrap(), Some(0..96));
         assert_eq!(p.sequence[0].crop().unwrap(), Some((1920, 960)));
         assert!(p.sequence[0].file(Path::new("/x")).is_none());
-        assert_eq!(SequencePlan::of("a.y4m").file(Path::new("/x")), Some("/x/a.y4m".into()));
+        assert_eq!(
+            SequencePlan::of("a.y4m").file(Path::new("/x")),
+            Some("/x/a.y4m".into())
+        );
         assert_eq!(p.codec[1].quality, [22.0, 27.5]);
         assert!(p.wants("psnr_rgb") && !p.wants("vmaf"));
     }
@@ -306,12 +370,36 @@ mod tests {
             ("bpp = [0.1, 0.2]", "bpp = [0.1, -1.0]", "-1"),
             ("bpp = [0.1, 0.2]", "", "no points"),
             ("bpp = [0.1, 0.2]", "quality = [nan]", "NaN"),
-            ("quality = [22, 27.5]", "quality = [22, 27.5]\norder0 = true", "belong to 'nvc'"),
-            ("use = \"x265:veryslow:psnr\"", "use = \"x265\"\npreset = \"slow\"", "x265:slow"),
-            ("use = \"x265:veryslow:psnr\"", "use = \"external\"", "needs name"),
-            ("use = \"x265:veryslow:psnr\"", "use = \"x265\"\nencode = \"a\"", "belong to 'external'"),
-            ("title = \"t\"", "title = \"t\"\nmetrics = [\"psnr\"]", "psnr_rgb"),
-            ("title = \"t\"", "title = \"t\"\nmethod = \"linear\"", "pchip"),
+            (
+                "quality = [22, 27.5]",
+                "quality = [22, 27.5]\norder0 = true",
+                "belong to 'nvc'",
+            ),
+            (
+                "use = \"x265:veryslow:psnr\"",
+                "use = \"x265\"\npreset = \"slow\"",
+                "x265:slow",
+            ),
+            (
+                "use = \"x265:veryslow:psnr\"",
+                "use = \"external\"",
+                "needs name",
+            ),
+            (
+                "use = \"x265:veryslow:psnr\"",
+                "use = \"x265\"\nencode = \"a\"",
+                "belong to 'external'",
+            ),
+            (
+                "title = \"t\"",
+                "title = \"t\"\nmetrics = [\"psnr\"]",
+                "psnr_rgb",
+            ),
+            (
+                "title = \"t\"",
+                "title = \"t\"\nmethod = \"linear\"",
+                "pchip",
+            ),
             ("title = \"t\"", "title = \"t\"\njobs = 0", "1..=1024"),
         ] {
             assert!(GOOD.contains(from), "{from}");

@@ -1,4 +1,5 @@
-//! Rate-distortion points from the literature, each with where it was taken from. They were not measured here.
+//! Rate-distortion points from the literature, each with where it was taken from. They were not
+//! measured here.
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -53,8 +54,8 @@ pub struct Published {
     pub sequence: String,
     /// Key in [`Dataset::sources`].
     pub source: String,
-    /// Luma samples a row, and rows, of the pictures that were coded, all of each sequence; `None` where the table does not tell
-    /// which pictures these are.
+    /// Luma samples a row, and rows, of the pictures that were coded, all of each sequence; `None`
+    /// where the table does not tell which pictures these are.
     pub size: Option<(usize, usize)>,
     /// Address of the codec's paper or standard.
     pub reference: String,
@@ -76,7 +77,8 @@ impl Published {
 
     /// Size of its pictures, as told to readers.
     pub fn size_text(&self) -> String {
-        self.size.map_or("unknown crop".into(), |(w, h)| format!("{w}x{h}"))
+        self.size
+            .map_or("unknown crop".into(), |(w, h)| format!("{w}x{h}"))
     }
 }
 
@@ -84,7 +86,8 @@ impl Published {
 pub fn uvg() -> &'static Dataset {
     static UVG: OnceLock<Dataset> = OnceLock::new();
     UVG.get_or_init(|| {
-        serde_json::from_str(include_str!("../../../../benches/rd/published/uvg.json")).expect("embedded file, read by a test")
+        serde_json::from_str(include_str!("../../../../benches/rd/published/uvg.json"))
+            .expect("embedded file, read by a test")
     })
 }
 
@@ -94,16 +97,28 @@ impl Dataset {
         Metric::from_key(&self.metric).ok()
     }
 
-    /// The data set's own name of a sequence that may be written as its files are (`Beauty_1920x1080_120fps_420_8bit_YUV`) or with the
-    /// data set before it (`uvg/beauty`).
+    /// The data set's own name of a sequence that may be written as its files are
+    /// (`Beauty_1920x1080_120fps_420_8bit_YUV`) or with the data set before it (`uvg/beauty`).
     pub fn sequence(&self, name: &str) -> Option<&str> {
-        let plain: String = name.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_lowercase();
-        let plain = plain.strip_prefix(&self.dataset.to_lowercase()).unwrap_or(&plain).replace("readysetgo", "readysteadygo");
-        let names = |own: &&String| plain.strip_prefix(&own.to_lowercase()).is_some_and(|rest| !rest.starts_with(char::is_alphabetic));
+        let plain: String = name
+            .chars()
+            .filter(char::is_ascii_alphanumeric)
+            .collect::<String>()
+            .to_lowercase();
+        let plain = plain
+            .strip_prefix(&self.dataset.to_lowercase())
+            .unwrap_or(&plain)
+            .replace("readysetgo", "readysteadygo");
+        let names = |own: &&String| {
+            plain
+                .strip_prefix(&own.to_lowercase())
+                .is_some_and(|rest| !rest.starts_with(char::is_alphabetic))
+        };
         self.frames.keys().find(names).map(String::as_str)
     }
 
-    /// Whether these are the data set's sequences, all and no others, so that averages over them can be compared.
+    /// Whether these are the data set's sequences, all and no others, so that averages over them
+    /// can be compared.
     pub fn is_whole(&self, sequences: &[String]) -> bool {
         let mut own: Vec<&str> = sequences.iter().filter_map(|s| self.sequence(s)).collect();
         own.sort_unstable();
@@ -125,31 +140,91 @@ mod tests {
     #[test]
     fn the_embedded_points_are_sound() {
         let d = uvg();
-        assert_eq!((d.schema, d.metric(), d.frames.len()), (1, Some(Metric::PsnrRgb), 7));
+        assert_eq!(
+            (d.schema, d.metric(), d.frames.len()),
+            (1, Some(Metric::PsnrRgb), 7)
+        );
         for c in &d.curves {
             let rising = |v: &[f64]| v.windows(2).all(|w| w[0] < w[1]);
-            assert!(c.bpp.len() == c.psnr.len() && c.bpp.len() >= 2 && rising(&c.bpp) && rising(&c.psnr), "{c:?}");
-            assert!(c.bpp[0] > 0.0 && c.psnr[0] > 20.0 && *c.psnr.last().unwrap() < 60.0, "{c:?}");
-            assert!(d.sources.contains_key(&c.source) && (c.sequence == AVERAGE || d.frames.contains_key(&c.sequence)), "{c:?}");
+            assert!(
+                c.bpp.len() == c.psnr.len()
+                    && c.bpp.len() >= 2
+                    && rising(&c.bpp)
+                    && rising(&c.psnr),
+                "{c:?}"
+            );
+            assert!(
+                c.bpp[0] > 0.0 && c.psnr[0] > 20.0 && *c.psnr.last().unwrap() < 60.0,
+                "{c:?}"
+            );
+            assert!(
+                d.sources.contains_key(&c.source)
+                    && (c.sequence == AVERAGE || d.frames.contains_key(&c.sequence)),
+                "{c:?}"
+            );
             assert!(c.reference.starts_with("https://"), "{c:?}");
             // who reads the name must not take it for one of whole pictures
-            assert_eq!(c.size != Some(d.size), c.name.contains(&c.size_text()), "{c:?}");
-            assert_eq!(d.on(&c.sequence).filter(|o| o.name == c.name).count(), 1, "{c:?}");
+            assert_eq!(
+                c.size != Some(d.size),
+                c.name.contains(&c.size_text()),
+                "{c:?}"
+            );
+            assert_eq!(
+                d.on(&c.sequence).filter(|o| o.name == c.name).count(),
+                1,
+                "{c:?}"
+            );
         }
-        for name in ["HNeRV", "HiNeRV", "C3 (adaptive)", "HM 18.0 random access", "VTM 17.0 random access", "NeRV", "FFNeRV"] {
+        for name in [
+            "HNeRV",
+            "HiNeRV",
+            "C3 (adaptive)",
+            "HM 18.0 random access",
+            "VTM 17.0 random access",
+            "NeRV",
+            "FFNeRV",
+        ] {
             assert!(d.on(AVERAGE).any(|c| c.name == name), "{name}");
         }
         for sequence in d.frames.keys().map(String::as_str).chain([AVERAGE]) {
-            assert!(d.on(sequence).filter(|c| c.is_of(1920, 1080)).count() >= 5, "{sequence}");
-            let cropped: Vec<_> = d.on(sequence).filter(|c| c.is_of(1920, 960)).map(|c| c.name.as_str()).collect();
+            assert!(
+                d.on(sequence).filter(|c| c.is_of(1920, 1080)).count() >= 5,
+                "{sequence}"
+            );
+            let cropped: Vec<_> = d
+                .on(sequence)
+                .filter(|c| c.is_of(1920, 960))
+                .map(|c| c.name.as_str())
+                .collect();
             assert_eq!(cropped, ["HNeRV (authors, 1920x960)"], "{sequence}");
         }
-        assert!(d.sources.values().all(|s| s.url.starts_with("https://") && !s.licence.is_empty()));
+        assert!(
+            d.sources
+                .values()
+                .all(|s| s.url.starts_with("https://") && !s.licence.is_empty())
+        );
         // every average is that of the sequences, where one table has both
-        let mean = |name: &str| d.curves.iter().filter(|c| c.name == name && c.sequence != AVERAGE).map(|c| c.psnr[0]).sum::<f64>() / 7.0;
+        let mean = |name: &str| {
+            d.curves
+                .iter()
+                .filter(|c| c.name == name && c.sequence != AVERAGE)
+                .map(|c| c.psnr[0])
+                .sum::<f64>()
+                / 7.0
+        };
         let average = |name: &str| d.on(AVERAGE).find(|c| c.name == name).unwrap().psnr[0];
-        for name in ["C3 (adaptive)", "VTM 17.0 random access", "HiNeRV", "HNeRV (authors, 1920x960)"] {
-            assert!((mean(name) - average(name)).abs() < 0.001, "{name}: {} against {}", mean(name), average(name));
+        for name in [
+            "C3 (adaptive)",
+            "VTM 17.0 random access",
+            "HiNeRV",
+            "HNeRV (authors, 1920x960)",
+        ] {
+            assert!(
+                (mean(name) - average(name)).abs() < 0.001,
+                "{name}: {} against {}",
+                mean(name),
+                average(name)
+            );
         }
     }
 
@@ -160,7 +235,10 @@ mod tests {
             ("Beauty", Some("Beauty")),
             ("uvg/beauty", Some("Beauty")),
             ("UVG-ReadySetGo", Some("ReadySteadyGo")),
-            ("ReadySteadyGo_1920x1080_120fps_420_8bit_YUV", Some("ReadySteadyGo")),
+            (
+                "ReadySteadyGo_1920x1080_120fps_420_8bit_YUV",
+                Some("ReadySteadyGo"),
+            ),
             ("shake_n_dry", Some("ShakeNDry")),
             ("beautyful", None),
             ("bunny", None),

@@ -21,12 +21,16 @@ pub struct Finished<'a> {
     pub command: String,
 }
 
-/// Writes everything that follows from the finished points into `out`; BD-rate tables come back for the terminal.
+/// Writes everything that follows from the finished points into `out`; BD-rate tables come back for
+/// the terminal.
 pub fn write_results(out: &Path, finished: &Finished) -> Result<String> {
     let (plan, outcome) = (finished.plan, finished.outcome);
     let rows: Vec<&Row> = outcome.points.iter().map(|p| &p.row).collect();
     let (metrics, method) = (plan.metrics()?, plan.method()?);
-    write_whole(&out.join("results.csv"), csv(rows.iter().copied())?.as_bytes())?;
+    write_whole(
+        &out.join("results.csv"),
+        csv(rows.iter().copied())?.as_bytes(),
+    )?;
     compressai::write(out, &rows)?;
     let sequences: Vec<SequenceInfo> = outcome
         .sequences
@@ -37,7 +41,10 @@ pub fn write_results(out: &Path, finished: &Finished) -> Result<String> {
             width: s.info.width,
             height: s.info.height,
             frames: s.frames,
-            picture: picture.as_ref().and_then(|p| p.strip_prefix(out).ok()).map(Path::to_path_buf),
+            picture: picture
+                .as_ref()
+                .and_then(|p| p.strip_prefix(out).ok())
+                .map(Path::to_path_buf),
             picture_frame: *frame,
         })
         .collect();
@@ -64,17 +71,33 @@ pub fn write_results(out: &Path, finished: &Finished) -> Result<String> {
             text.push('\n');
         }
     } else {
-        text += &format!("No BD-rates: there is no curve '{}' to take them against.\n\n", plan.anchor);
+        text += &format!(
+            "No BD-rates: there is no curve '{}' to take them against.\n\n",
+            plan.anchor
+        );
     }
     let head = head(finished, &input);
-    write_whole(&out.join("results.md"), format!("{head}{text}{}", tables::points(&rows)).as_bytes())?;
+    write_whole(
+        &out.join("results.md"),
+        format!("{head}{text}{}", tables::points(&rows)).as_bytes(),
+    )?;
     Ok(text)
 }
 
 /// What is missing in the results, and why.
 fn remarks(outcome: &Outcome) -> Vec<String> {
-    let missing = outcome.missing.iter().map(|(codec, why)| format!("left out: {codec}: {why}"));
-    missing.chain(outcome.failed.iter().map(|(label, e)| format!("failed: {label}: {e}"))).collect()
+    let missing = outcome
+        .missing
+        .iter()
+        .map(|(codec, why)| format!("left out: {codec}: {why}"));
+    missing
+        .chain(
+            outcome
+                .failed
+                .iter()
+                .map(|(label, e)| format!("failed: {label}: {e}")),
+        )
+        .collect()
 }
 
 /// Heading of `results.md`: what was run on what.
@@ -83,7 +106,10 @@ fn head(f: &Finished, input: &ReportInput) -> String {
     if !f.plan.description.is_empty() {
         text += &format!("{}\n\n", f.plan.description.trim());
     }
-    text += &format!("`{}`, {}, {}.\n\n", input.command, input.date, input.machine);
+    text += &format!(
+        "`{}`, {}, {}.\n\n",
+        input.command, input.date, input.machine
+    );
     for s in &f.outcome.sequences {
         text += &format!(
             "- {}: {}, {}x{}, {} frame{}\n",
@@ -103,7 +129,11 @@ fn head(f: &Finished, input: &ReportInput) -> String {
 
 /// The day, as 2026-01-31, in UTC.
 fn today() -> String {
-    date(std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_secs()))
+    date(
+        std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .map_or(0, |d| d.as_secs()),
+    )
 }
 
 /// The day of a time in seconds since 1970.
@@ -114,7 +144,20 @@ fn date(seconds: u64) -> String {
         day -= 365 + u64::from(leap(year));
         year += 1;
     }
-    let months = [31, 28 + u64::from(leap(year)), 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+    let months = [
+        31,
+        28 + u64::from(leap(year)),
+        31,
+        30,
+        31,
+        30,
+        31,
+        31,
+        30,
+        31,
+        30,
+        31,
+    ];
     let mut month = 0;
     while day >= months[month] {
         day -= months[month];
@@ -137,13 +180,21 @@ pub fn csv<'a>(rows: impl Iterator<Item = &'a Row>) -> Result<String> {
 /// Reads back what [`csv`] wrote.
 pub fn read_csv(path: &Path) -> Result<Vec<Row>> {
     let fault = |e: csv::Error| Error::Parameter(format!("{}: {e}", path.display()));
-    csv::Reader::from_path(path).map_err(fault)?.deserialize().collect::<std::result::Result<_, _>>().map_err(fault)
+    csv::Reader::from_path(path)
+        .map_err(fault)?
+        .deserialize()
+        .collect::<std::result::Result<_, _>>()
+        .map_err(fault)
 }
 
 /// The processor and the system, for the report.
 pub fn machine() -> String {
     let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = text.lines().find_map(|l| l.strip_prefix("model name")?.split_once(':').map(|(_, m)| m.trim().to_string()));
+    let model = text.lines().find_map(|l| {
+        l.strip_prefix("model name")?
+            .split_once(':')
+            .map(|(_, m)| m.trim().to_string())
+    });
     let processors = std::thread::available_parallelism().map_or(1, |n| n.get());
     format!(
         "{} ({processors} processors), {} {}",

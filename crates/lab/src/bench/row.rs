@@ -1,20 +1,23 @@
-//! One coded sequence at one setting: the row of `results.csv`, and what the report needs beside it.
+//! One coded sequence at one setting: the row of `results.csv`, and what the report needs beside
+//! it.
 
 use serde::{Deserialize, Serialize};
 
-/// One line of `results.csv`. Column names and units are the schema of docs/bench.md; an empty cell is a figure that is
-/// not defined or was not asked for. All PSNRs are in dB.
+/// One line of `results.csv`. Column names and units are the schema of docs/bench.md; an empty cell
+/// is a figure that is not defined or was not asked for. All PSNRs are in dB.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Row {
     /// Name of the codec: `nvc-hnerv`, `x264`, `svtav1`, `avif`...
     pub codec: String,
     /// What was run, as the program names itself.
     pub version: String,
-    /// Everything that names a curve beside the codec: preset, tuning. Rows of equal codec and config form one curve.
+    /// Everything that names a curve beside the codec: preset, tuning. Rows of equal codec and
+    /// config form one curve.
     pub config: String,
     /// What moves along the curve: `bpp=0.1`, `crf=28`.
     pub point: String,
-    /// `yes` where the setting is one of the literature's that its own authors would not use to compress well.
+    /// `yes` where the setting is one of the literature's that its own authors would not use to
+    /// compress well.
     pub weak: String,
     /// Name of the sequence.
     pub sequence: String,
@@ -30,7 +33,8 @@ pub struct Row {
     pub pix_fmt: String,
     /// Bits a sample.
     pub bit_depth: u8,
-    /// Bytes: the whole file of nvc and of still-picture codecs, the elementary stream without identification elsewhere.
+    /// Bytes: the whole file of nvc and of still-picture codecs, the elementary stream without
+    /// identification elsewhere.
     pub bytes: u64,
     /// 8 bytes / (width height frames).
     pub bpp: f64,
@@ -96,7 +100,11 @@ pub struct Row {
 impl Row {
     /// Codec and config in one: the name of the curve.
     pub fn curve(&self) -> String {
-        if self.config.is_empty() { self.codec.clone() } else { format!("{} {}", self.codec, self.config) }
+        if self.config.is_empty() {
+            self.codec.clone()
+        } else {
+            format!("{} {}", self.codec, self.config)
+        }
     }
 }
 
@@ -111,7 +119,8 @@ impl Row {
 }
 
 impl Point {
-    /// The row of an adaptive coder of order 0 in place of nvc's, where it is known. There is no such file.
+    /// The row of an adaptive coder of order 0 in place of nvc's, where it is known. There is no
+    /// such file.
     pub fn order0(&self) -> Option<Row> {
         let (bytes, parts) = (self.order0_bytes?, self.parts?);
         let mut row = self.row.clone();

@@ -79,8 +79,18 @@ pub struct Outcome {
 pub fn run(plan: &Plan, options: &Options, on: &mut (dyn FnMut(Event) + Send)) -> Result<Outcome> {
     let processors = std::thread::available_parallelism().map_or(1, |n| n.get());
     // every codec gets the same number, and rows tell it
-    let plan = &Plan { threads: if plan.threads == 0 { processors } else { plan.threads }, ..plan.clone() };
-    plan.codec.iter().filter(|c| c.codec != "nvc").try_for_each(|c| anchor::spec(c).map(drop))?;
+    let plan = &Plan {
+        threads: if plan.threads == 0 {
+            processors
+        } else {
+            plan.threads
+        },
+        ..plan.clone()
+    };
+    plan.codec
+        .iter()
+        .filter(|c| c.codec != "nvc")
+        .try_for_each(|c| anchor::spec(c).map(drop))?;
     let sequences = sequences(plan, options)?;
     let records = Records::open(options.out)?;
     let mut codec = |codec: &CodecPlan| match codec.codec.as_str() {
@@ -89,20 +99,52 @@ pub fn run(plan: &Plan, options: &Options, on: &mut (dyn FnMut(Event) + Send)) -
         "nvc" => Ok(options.program_digest.clone()),
         _ => anchor::identity(codec),
     };
-    let measures = if options.gather { String::new() } else { anchor::measures(plan) };
-    let (jobs, missing) = jobs(plan, &sequences, &mut Identities { codec: &mut codec, measures })?;
+    let measures = if options.gather {
+        String::new()
+    } else {
+        anchor::measures(plan)
+    };
+    let (jobs, missing) = jobs(
+        plan,
+        &sequences,
+        &mut Identities {
+            codec: &mut codec,
+            measures,
+        },
+    )?;
     for (c, e) in &missing {
         on(Event::Missing(&plan.codec[*c], e));
     }
     let open = |j: &&Job| !options.gather && !matches!(records.find(j), Found::Point(_));
     let todo: VecDeque<&Job> = jobs.iter().filter(open).collect();
-    let wanted = if options.jobs > 0 { options.jobs } else { plan.jobs.unwrap_or((processors / plan.threads).max(1)) };
+    let wanted = if options.jobs > 0 {
+        options.jobs
+    } else {
+        plan.jobs.unwrap_or((processors / plan.threads).max(1))
+    };
     let at_once = wanted.min(todo.len());
-    on(Event::Plan { points: jobs.len(), finished: jobs.len() - todo.len(), jobs: at_once });
+    on(Event::Plan {
+        points: jobs.len(),
+        finished: jobs.len() - todo.len(),
+        jobs: at_once,
+    });
 
     let files = Files::new(options.out, &sequences, todo.iter().map(|j| j.sequence));
-    let state = Mutex::new(State { finished: jobs.len() - todo.len(), todo, on, failed: Vec::new() });
-    let worker = Worker { plan, options, sequences: &sequences, records: &records, files: &files, at_once, total: jobs.len() };
+    let state = Mutex::new(State {
+        finished: jobs.len() - todo.len(),
+        todo,
+        on,
+        failed: Vec::new(),
+    });
+    let worker = Worker {
+        plan,
+        options,
+        sequences: &sequences,
+        records: &records,
+        files: &files,
+        at_once,
+        total: jobs.len(),
+    };
     std::thread::scope(|scope| {
         for _ in 0..at_once {
             scope.spawn(|| worker.work(&state));
@@ -126,13 +168,32 @@ fn gather(
     failed: Vec<(String, Error)>,
     missing: Vec<(usize, Error)>,
 ) -> Result<Outcome> {
-    let found = if options.gather { records.newest(jobs) } else { jobs.iter().map(|j| records.find(j).point()).collect() };
-    let mut done: Vec<(&Job, Point)> = jobs.iter().zip(found).filter_map(|(j, p)| Some((j, p?))).collect();
-    done.sort_by(|(a, x), (b, y)| (a.sequence, a.codec).cmp(&(b.sequence, b.codec)).then(x.row.bpp.total_cmp(&y.row.bpp)));
+    let found = if options.gather {
+        records.newest(jobs)
+    } else {
+        jobs.iter().map(|j| records.find(j).point()).collect()
+    };
+    let mut done: Vec<(&Job, Point)> = jobs
+        .iter()
+        .zip(found)
+        .filter_map(|(j, p)| Some((j, p?)))
+        .collect();
+    done.sort_by(|(a, x), (b, y)| {
+        (a.sequence, a.codec)
+            .cmp(&(b.sequence, b.codec))
+            .then(x.row.bpp.total_cmp(&y.row.bpp))
+    });
     let mut pictures = Vec::new();
     for (s, sequence) in sequences.iter().enumerate() {
-        let frame = jobs.iter().find(|j| j.sequence == s).map_or(0, |j| j.picture);
-        let name = super::file_name(&format!("{}_source_{}_{frame}.png", sequence.name, &sequence.digest[..8]));
+        let frame = jobs
+            .iter()
+            .find(|j| j.sequence == s)
+            .map_or(0, |j| j.picture);
+        let name = super::file_name(&format!(
+            "{}_source_{}_{frame}.png",
+            sequence.name,
+            &sequence.digest[..8]
+        ));
         let path = options.out.join("points").join(name);
         let shown = done.iter().any(|(j, _)| j.sequence == s);
         if shown && !path.exists() {
@@ -140,12 +201,29 @@ fn gather(
         }
         pictures.push((frame, shown.then_some(path)));
     }
-    let missing = missing.into_iter().map(|(c, e)| (plan.codec[c].codec.clone(), e.to_string())).collect();
+    let missing = missing
+        .into_iter()
+        .map(|(c, e)| (plan.codec[c].codec.clone(), e.to_string()))
+        .collect();
     let open = jobs.len() - done.len();
     let order0 = done.iter().filter(|(j, _)| plan.codec[j.codec].order0);
-    let computed: Vec<Point> = order0.filter_map(|(_, p)| Some(Point { row: p.order0()?, ..Point::default() })).collect();
+    let computed: Vec<Point> = order0
+        .filter_map(|(_, p)| {
+            Some(Point {
+                row: p.order0()?,
+                ..Point::default()
+            })
+        })
+        .collect();
     let points = done.into_iter().map(|(_, p)| p).chain(computed).collect();
-    Ok(Outcome { pictures, points, failed, missing, open, sequences })
+    Ok(Outcome {
+        pictures,
+        points,
+        failed,
+        missing,
+        open,
+        sequences,
+    })
 }
 
 /// The sequences of a plan, data sets taken apart into theirs.
@@ -153,28 +231,56 @@ fn sequences(plan: &Plan, options: &Options) -> Result<Vec<Sequence>> {
     let mut list = Vec::<Sequence>::new();
     for s in &plan.sequence {
         let sources = match s.source.strip_prefix("dataset:") {
-            Some(name) => options.store.expand(name)?.into_iter().map(|e| format!("dataset:{}", e.id())).collect(),
+            Some(name) => options
+                .store
+                .expand(name)?
+                .into_iter()
+                .map(|e| format!("dataset:{}", e.id()))
+                .collect(),
             None => vec![s.source.clone()],
         };
         if sources.len() > 1 && s.name.is_some() {
-            return Err(Error::Parameter(format!("{} is {} sequences; one name cannot be all of theirs", s.source, sources.len())));
+            return Err(Error::Parameter(format!(
+                "{} is {} sequences; one name cannot be all of theirs",
+                s.source,
+                sources.len()
+            )));
         }
         for source in sources {
-            list.push(Sequence::open(&super::SequencePlan { source, ..s.clone() }, options.base, options.store)?);
+            list.push(Sequence::open(
+                &super::SequencePlan {
+                    source,
+                    ..s.clone()
+                },
+                options.base,
+                options.store,
+            )?);
         }
     }
     for (i, s) in list.iter().enumerate() {
         if list[..i].iter().any(|t| t.file_name() == s.file_name()) {
-            return Err(Error::Parameter(format!("two sequences are named '{}'; give one another name = ", s.name)));
+            return Err(Error::Parameter(format!(
+                "two sequences are named '{}'; give one another name = ",
+                s.name
+            )));
         }
     }
     for c in &plan.codec {
-        if let Some(name) = c.sequences.iter().find(|n| !list.iter().any(|s| s.name == **n)) {
-            return Err(Error::Parameter(format!("codec '{}' names the sequence '{name}', which the plan does not have", c.codec)));
+        if let Some(name) = c
+            .sequences
+            .iter()
+            .find(|n| !list.iter().any(|s| s.name == **n))
+        {
+            return Err(Error::Parameter(format!(
+                "codec '{}' names the sequence '{name}', which the plan does not have",
+                c.codec
+            )));
         }
     }
     for c in &plan.codec {
-        list.iter().filter(|s| c.runs_on(&s.name)).try_for_each(|s| anchor::check(c, s))?;
+        list.iter()
+            .filter(|s| c.runs_on(&s.name))
+            .try_for_each(|s| anchor::check(c, s))?;
     }
     Ok(list)
 }
@@ -204,13 +310,17 @@ struct Worker<'a> {
 impl Worker<'_> {
     fn work(&self, state: &Mutex<State>) {
         loop {
-            let Some(job) = lock(state).todo.pop_front() else { return };
+            let Some(job) = lock(state).todo.pop_front() else {
+                return;
+            };
             if self.options.stop.load(Ordering::SeqCst) {
                 return;
             }
             let label = self.label(job);
             (lock(state).on)(Event::Start(&label));
-            let result = self.point(job).and_then(|p| self.records.save(job, &p).map(|()| p));
+            let result = self
+                .point(job)
+                .and_then(|p| self.records.save(job, &p).map(|()| p));
             let mut state = lock(state);
             match result {
                 Ok(point) => {
@@ -235,7 +345,11 @@ impl Worker<'_> {
         } else {
             codec.name.clone().unwrap_or(codec.codec.clone())
         };
-        format!("{} {name} {}", self.sequences[job.sequence].name, point_name(job.at, "crf"))
+        format!(
+            "{} {name} {}",
+            self.sequences[job.sequence].name,
+            point_name(job.at, "crf")
+        )
     }
 
     fn point(&self, job: &Job) -> Result<Point> {
@@ -245,36 +359,73 @@ impl Worker<'_> {
         let attempt = self.records.attempt()?;
         let picture = attempt.path().join("picture.png");
         let keep = &mut |index: u64, _: &Frame, decoded: &Frame| {
-            if index == job.picture { write_picture(decoded, &sequence.info, &picture) } else { Ok(()) }
+            if index == job.picture {
+                write_picture(decoded, &sequence.info, &picture)
+            } else {
+                Ok(())
+            }
         };
         let mut point = if codec.codec == "nvc" {
             self.nvc(job, row, &input, attempt.path(), keep)?
         } else {
-            let place = anchor::Place { input: &input, sequence, dir: attempt.path(), stop: self.options.stop };
+            let place = anchor::Place {
+                input: &input,
+                sequence,
+                dir: attempt.path(),
+                stop: self.options.stop,
+            };
             anchor::point(self.plan, codec, job.at, &mut row, &place, keep)?;
-            Point { row, ..Point::default() }
+            Point {
+                row,
+                ..Point::default()
+            }
         };
         point.row.finish(sequence.frames);
         for extension in ["nvc", "ndjson", "png"] {
-            let name = if extension == "png" { picture.clone() } else { attempt.path().join(format!("coded.{extension}")) };
+            let name = if extension == "png" {
+                picture.clone()
+            } else {
+                attempt.path().join(format!("coded.{extension}"))
+            };
             let to = self.records.path(job, extension);
             if name.exists() {
-                std::fs::rename(&name, &to).map_err(|e| Error::io(format!("renaming to {}", to.display()), e))?;
+                std::fs::rename(&name, &to)
+                    .map_err(|e| Error::io(format!("renaming to {}", to.display()), e))?;
             }
         }
-        point.picture = self.records.path(job, "png").exists().then(|| format!("points/{}.png", job.stem));
+        point.picture = self
+            .records
+            .path(job, "png")
+            .exists()
+            .then(|| format!("points/{}.png", job.stem));
         Ok(point)
     }
 
-    /// A point of nvc; of one that is coded already and only looked at otherwise, the encode is not repeated.
-    fn nvc(&self, job: &Job, mut row: Row, input: &Path, dir: &Path, keep: anchor::Seen) -> Result<Point> {
+    /// A point of nvc; of one that is coded already and only looked at otherwise, the encode is not
+    /// repeated.
+    fn nvc(
+        &self,
+        job: &Job,
+        mut row: Row,
+        input: &Path,
+        dir: &Path,
+        keep: anchor::Seen,
+    ) -> Result<Point> {
         let (sequence, codec) = (&self.sequences[job.sequence], &self.plan.codec[job.codec]);
         if file_digest(self.options.program)? != self.options.program_digest {
             let name = self.options.program.display();
-            return Err(Error::Mismatch(format!("{name} has changed since the run began; start it again")));
+            return Err(Error::Mismatch(format!(
+                "{name} has changed since the run began; start it again"
+            )));
         }
         let kept = self.records.path(job, "nvc");
-        let run = nvc::Run { program: self.options.program, input, dir, threads: self.plan.threads, stop: self.options.stop };
+        let run = nvc::Run {
+            program: self.options.program,
+            input,
+            dir,
+            threads: self.plan.threads,
+            stop: self.options.stop,
+        };
         let (file, before) = match self.records.find(job) {
             Found::Encode(p) if kept.exists() => (kept, Some(p)),
             _ => (run.encoded_file(), None),
@@ -282,7 +433,10 @@ impl Worker<'_> {
         let encoded = match before {
             Some(p) => nvc::Encoded {
                 seconds: p.row.enc_s,
-                usage: Usage { cpu_seconds: p.row.enc_cpu_s, peak_bytes: p.row.enc_mb.map(|mb| (mb * 1e6) as u64) },
+                usage: Usage {
+                    cpu_seconds: p.row.enc_cpu_s,
+                    peak_bytes: p.row.enc_mb.map(|mb| (mb * 1e6) as u64),
+                },
                 device: p.row.enc_device,
                 note: p.encode_note,
                 progress: p.progress,
@@ -291,10 +445,15 @@ impl Worker<'_> {
             None => run.encode(codec, job.at)?,
         };
         let mut measure = anchor::Perceptual::start(self.plan, &sequence.info)?;
-        let decoded = run.decode(&file, &sequence.info, open(input)?, &mut |i, reference, decoded| {
-            measure.add(reference, decoded)?;
-            keep(i, reference, decoded)
-        })?;
+        let decoded = run.decode(
+            &file,
+            &sequence.info,
+            open(input)?,
+            &mut |i, reference, decoded| {
+                measure.add(reference, decoded)?;
+                keep(i, reference, decoded)
+            },
+        )?;
         row.codec = nvc::codec_name(codec);
         row.version = format!("nvc {}", env!("CARGO_PKG_VERSION"));
         row.config = nvc::config(codec);
@@ -304,7 +463,11 @@ impl Worker<'_> {
         row.set_scores(&decoded.scores);
         (row.enc_s, row.dec_s) = (encoded.seconds, decoded.seconds);
         let mb = |u: Usage| u.peak_bytes.map(|b| b as f64 / 1e6);
-        (row.enc_cpu_s, row.enc_mb, row.dec_mb) = (encoded.usage.cpu_seconds, mb(encoded.usage), mb(decoded.usage));
+        (row.enc_cpu_s, row.enc_mb, row.dec_mb) = (
+            encoded.usage.cpu_seconds,
+            mb(encoded.usage),
+            mb(decoded.usage),
+        );
         (row.enc_device, row.dec_device) = (encoded.device, format!("cpu x{}", self.plan.threads));
         (row.params, row.macs_per_pixel) = (Some(decoded.params), Some(decoded.macs_per_pixel));
         row.note = encoded.note.clone();
@@ -326,7 +489,11 @@ impl Worker<'_> {
             frames: s.frames,
             width: i.width,
             height: i.height,
-            fps: if s.is_picture() || i.fps.den == 0 { String::new() } else { i.fps.to_string() },
+            fps: if s.is_picture() || i.fps.den == 0 {
+                String::new()
+            } else {
+                i.fps.to_string()
+            },
             pix_fmt: i.format.name().into(),
             bit_depth: i.format.bit_depth,
             jobs: self.at_once,
@@ -346,13 +513,17 @@ pub fn point_name(at: At, scale: &str) -> String {
 
 /// Opens a prepared sequence.
 pub fn open(path: &Path) -> Result<BoxedSource> {
-    let text = path.to_str().ok_or_else(|| Error::Parameter(format!("{} is not a name in UTF-8", path.display())))?;
+    let text = path
+        .to_str()
+        .ok_or_else(|| Error::Parameter(format!("{} is not a name in UTF-8", path.display())))?;
     open_source(text, &SourceOptions::default())
 }
 
 /// Writes one frame as a PNG in RGB.
 pub fn write_picture(frame: &Frame, info: &VideoInfo, path: &Path) -> Result<()> {
-    let text = path.to_str().ok_or_else(|| Error::Parameter(format!("{} is not a name in UTF-8", path.display())))?;
+    let text = path
+        .to_str()
+        .ok_or_else(|| Error::Parameter(format!("{} is not a name in UTF-8", path.display())))?;
     let mut sink = open_sink(text, None, info)?;
     sink.write(frame)?;
     sink.finish().map(drop)
@@ -364,15 +535,31 @@ impl Row {
         let all = [s.psnr_y, s.psnr_u, s.psnr_v, s.psnr_yuv611, s.psnr_rgb];
         let mean = all.map(|p| p.map(|p| p.mean));
         let pooled = all.map(|p| p.map(|p| p.pooled));
-        [self.psnr_y, self.psnr_u, self.psnr_v, self.psnr_611, self.psnr_rgb] = mean;
-        [self.psnr_y_pooled, self.psnr_u_pooled, self.psnr_v_pooled, self.psnr_611_pooled, self.psnr_rgb_pooled] = pooled;
+        [
+            self.psnr_y,
+            self.psnr_u,
+            self.psnr_v,
+            self.psnr_611,
+            self.psnr_rgb,
+        ] = mean;
+        [
+            self.psnr_y_pooled,
+            self.psnr_u_pooled,
+            self.psnr_v_pooled,
+            self.psnr_611_pooled,
+            self.psnr_rgb_pooled,
+        ] = pooled;
         self.ms_ssim_y = s.ms_ssim_y;
     }
 
     /// What follows from bytes and geometry.
     pub(super) fn finish(&mut self, frames: u64) {
-        self.bpp = 8.0 * self.bytes as f64 / (self.width as f64 * self.height as f64 * frames as f64);
-        let rate = self.fps.split_once('/').and_then(|(n, d)| Some(n.parse::<f64>().ok()? / d.parse::<f64>().ok()?));
+        self.bpp =
+            8.0 * self.bytes as f64 / (self.width as f64 * self.height as f64 * frames as f64);
+        let rate = self
+            .fps
+            .split_once('/')
+            .and_then(|(n, d)| Some(n.parse::<f64>().ok()? / d.parse::<f64>().ok()?));
         self.kbps = rate.map(|fps| 8.0 * self.bytes as f64 / frames as f64 * fps / 1000.0);
     }
 }
@@ -386,14 +573,19 @@ struct Files {
 
 impl Files {
     fn new(out: &Path, sequences: &[Sequence], used: impl Iterator<Item = usize>) -> Self {
-        Files { dir: out.join("sequences"), ready: sequences.iter().map(|_| Mutex::new(false)).collect(), used: used.count() > 0 }
+        Files {
+            dir: out.join("sequences"),
+            ready: sequences.iter().map(|_| Mutex::new(false)).collect(),
+            used: used.count() > 0,
+        }
     }
 
     fn get(&self, index: usize, sequence: &Sequence, store: &Store) -> Result<PathBuf> {
         let path = self.dir.join(sequence.file_name());
         let mut ready = lock(&self.ready[index]);
         if !*ready {
-            std::fs::create_dir_all(&self.dir).map_err(|e| Error::io(format!("creating {}", self.dir.display()), e))?;
+            std::fs::create_dir_all(&self.dir)
+                .map_err(|e| Error::io(format!("creating {}", self.dir.display()), e))?;
             sequence.write(&path, store)?;
             *ready = true;
         }

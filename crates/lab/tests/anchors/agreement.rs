@@ -1,5 +1,6 @@
-//! Figures of `anchors_video.csv` and `anchors_images.csv` of the folder that NVC_DATA_DIR names, beside the clips (`video/`)
-//! and pictures (`images/`) they were measured on. They hold for Debian 12's encoders only.
+//! Figures of `anchors_video.csv` and `anchors_images.csv` of the folder that NVC_DATA_DIR names,
+//! beside the clips (`video/`) and pictures (`images/`) they were measured on. They hold for Debian
+//! 12's encoders only.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -13,7 +14,9 @@ use nvc_media::open_sink;
 use crate::{reopen, skipped};
 
 fn data() -> Option<PathBuf> {
-    let dir = std::env::var_os("NVC_DATA_DIR").map(PathBuf::from).filter(|d| d.join("anchors_video.csv").exists());
+    let dir = std::env::var_os("NVC_DATA_DIR")
+        .map(PathBuf::from)
+        .filter(|d| d.join("anchors_video.csv").exists());
     if dir.is_none() {
         skipped("NVC_DATA_DIR names no folder with anchors_video.csv");
     }
@@ -29,12 +32,21 @@ struct Table {
 impl Table {
     fn read(path: &Path) -> Self {
         let text = std::fs::read_to_string(path).unwrap();
-        let mut lines = text.lines().map(|l| l.split(',').map(str::to_string).collect::<Vec<_>>());
-        Table { columns: lines.next().unwrap(), rows: lines.collect() }
+        let mut lines = text
+            .lines()
+            .map(|l| l.split(',').map(str::to_string).collect::<Vec<_>>());
+        Table {
+            columns: lines.next().unwrap(),
+            rows: lines.collect(),
+        }
     }
 
     fn get<'a>(&self, row: &'a [String], column: &str) -> &'a str {
-        &row[self.columns.iter().position(|c| c == column).unwrap_or_else(|| panic!("no column {column}"))]
+        &row[self
+            .columns
+            .iter()
+            .position(|c| c == column)
+            .unwrap_or_else(|| panic!("no column {column}"))]
     }
 }
 
@@ -57,7 +69,10 @@ fn same_encoder(spec: &AnchorSpec) -> bool {
     match version(spec) {
         Ok(v) if v.starts_with(expected_version(spec)) => true,
         Ok(v) => {
-            skipped(&format!("{spec}: figures are of {}, here is {v}", expected_version(spec)));
+            skipped(&format!(
+                "{spec}: figures are of {}, here is {v}",
+                expected_version(spec)
+            ));
             false
         }
         Err(e) => {
@@ -86,8 +101,14 @@ fn clip(data: &Path, name: &str, dir: &Path) -> Option<String> {
     let raw = dir.join("raw.yuv");
     let mut args: Vec<String> = Vec::new();
     if name == RAW_CLIP {
-        let packed = std::fs::File::open(data.join("video/street_1920x1080_25fps_420_8bit_YUV_8f.yuv.xz")).ok()?;
-        let status = Command::new("xz").arg("-dc").stdin(packed).stdout(std::fs::File::create(&raw).unwrap()).status();
+        let packed =
+            std::fs::File::open(data.join("video/street_1920x1080_25fps_420_8bit_YUV_8f.yuv.xz"))
+                .ok()?;
+        let status = Command::new("xz")
+            .arg("-dc")
+            .stdin(packed)
+            .stdout(std::fs::File::create(&raw).unwrap())
+            .status();
         if !status.is_ok_and(|s| s.success()) {
             skipped("no xz program");
             return None;
@@ -95,12 +116,18 @@ fn clip(data: &Path, name: &str, dir: &Path) -> Option<String> {
         args.extend(["-f", "rawvideo", "-s", "1920x1080", "-r", "25"].map(String::from));
         args.extend(["-i".into(), raw.display().to_string()]);
     } else {
-        let found = ["mkv", "mp4"].iter().map(|e| data.join(format!("video/{name}.{e}"))).find(|p| p.exists())?;
+        let found = ["mkv", "mp4"]
+            .iter()
+            .map(|e| data.join(format!("video/{name}.{e}")))
+            .find(|p| p.exists())?;
         args.extend(["-i".into(), found.display().to_string()]);
     }
     let mut ffmpeg = Command::new("ffmpeg");
-    let status =
-        ffmpeg.args(["-nostdin", "-v", "error", "-y"]).args(&args).args(["-pix_fmt", "yuv420p", "-f", "yuv4mpegpipe", &out]).status();
+    let status = ffmpeg
+        .args(["-nostdin", "-v", "error", "-y"])
+        .args(&args)
+        .args(["-pix_fmt", "yuv420p", "-f", "yuv4mpegpipe", &out])
+        .status();
     if !status.is_ok_and(|s| s.success()) {
         skipped("no ffmpeg program");
         return None;
@@ -108,26 +135,36 @@ fn clip(data: &Path, name: &str, dir: &Path) -> Option<String> {
     Some(out)
 }
 
-/// What the clip's own header says of its chroma: the figures were measured with that in the stream. Of raw video nothing
-/// is known; ffmpeg's header for it says more than there is.
+/// What the clip's own header says of its chroma: the figures were measured with that in the
+/// stream. Of raw video nothing is known; ffmpeg's header for it says more than there is.
 fn siting(name: &str, path: &str) -> Siting {
     if name == RAW_CLIP {
         return Siting::Left;
     }
     let mut head = [0; 128];
     let n = std::fs::File::open(path).unwrap().read(&mut head).unwrap();
-    if String::from_utf8_lossy(&head[..n]).contains(" C420jpeg") { Siting::Center } else { Siting::Left }
+    if String::from_utf8_lossy(&head[..n]).contains(" C420jpeg") {
+        Siting::Center
+    } else {
+        Siting::Left
+    }
 }
 
 /// Runs the rows that `pick` chooses; returns how many were run and what differs.
 fn video_rows(pick: impl Fn(&str, &str, &str) -> bool) -> (usize, Vec<String>) {
-    let Some(data) = data() else { return (0, Vec::new()) };
+    let Some(data) = data() else {
+        return (0, Vec::new());
+    };
     let table = Table::read(&data.join("anchors_video.csv"));
     let dir = tempfile::tempdir().unwrap();
     let (mut run, mut wrong) = (0, Vec::new());
     for row in &table.rows {
         let get = |column: &str| table.get(row, column);
-        let tune = if get("tune") == "none" { String::new() } else { format!(":{}", get("tune")) };
+        let tune = if get("tune") == "none" {
+            String::new()
+        } else {
+            format!(":{}", get("tune"))
+        };
         let text = format!("{}:{}{tune}", get("codec"), get("preset"));
         if !pick(get("clip"), &text, get("crf")) {
             continue;
@@ -136,26 +173,80 @@ fn video_rows(pick: impl Fn(&str, &str, &str) -> bool) -> (usize, Vec<String>) {
         if !same_encoder(&spec) {
             continue;
         }
-        let Some(path) = clip(&data, get("clip"), dir.path()) else { continue };
+        let Some(path) = clip(&data, get("clip"), dir.path()) else {
+            continue;
+        };
         let reopen = reopen(&path);
         let info = *reopen().unwrap().info();
         let crf = get("crf").parse().unwrap();
-        let opts = AnchorOptions { siting: siting(get("clip"), &path), ..AnchorOptions::default() };
+        let opts = AnchorOptions {
+            siting: siting(get("clip"), &path),
+            ..AnchorOptions::default()
+        };
         let a = run_anchor_at(&spec, &reopen, &info, crf, &opts, &mut |_, _, _| Ok(())).unwrap();
         let mut off = Vec::new();
         differs(&mut off, "bytes", a.bytes as f64, get("bytes_stream"), 0.0);
-        differs(&mut off, "bytes with identification", a.bytes_with_identification as f64, get("bytes_stream_sei"), 0.0);
-        differs(&mut off, "frames", a.scores.frames as f64, get("frames"), 0.0);
-        let Scores { psnr_y, psnr_u, psnr_v, psnr_yuv611, psnr_rgb, .. } = a.scores;
-        for (name, psnr) in [("y", psnr_y), ("u", psnr_u), ("v", psnr_v), ("yuv611", psnr_yuv611), ("rgb", psnr_rgb)] {
+        differs(
+            &mut off,
+            "bytes with identification",
+            a.bytes_with_identification as f64,
+            get("bytes_stream_sei"),
+            0.0,
+        );
+        differs(
+            &mut off,
+            "frames",
+            a.scores.frames as f64,
+            get("frames"),
+            0.0,
+        );
+        let Scores {
+            psnr_y,
+            psnr_u,
+            psnr_v,
+            psnr_yuv611,
+            psnr_rgb,
+            ..
+        } = a.scores;
+        for (name, psnr) in [
+            ("y", psnr_y),
+            ("u", psnr_u),
+            ("v", psnr_v),
+            ("yuv611", psnr_yuv611),
+            ("rgb", psnr_rgb),
+        ] {
             let Psnr { mean, pooled } = psnr.unwrap();
-            differs(&mut off, &format!("{name} mean"), mean, get(&format!("psnr_{name}_mean")), 0.001);
-            differs(&mut off, &format!("{name} pooled"), pooled, get(&format!("psnr_{name}_agg")), 0.001);
+            differs(
+                &mut off,
+                &format!("{name} mean"),
+                mean,
+                get(&format!("psnr_{name}_mean")),
+                0.001,
+            );
+            differs(
+                &mut off,
+                &format!("{name} pooled"),
+                pooled,
+                get(&format!("psnr_{name}_agg")),
+                0.001,
+            );
         }
         run += 1;
-        eprintln!("{} {spec} crf {crf}: {}", get("clip"), if off.is_empty() { "agrees".into() } else { off.join(", ") });
+        eprintln!(
+            "{} {spec} crf {crf}: {}",
+            get("clip"),
+            if off.is_empty() {
+                "agrees".into()
+            } else {
+                off.join(", ")
+            }
+        );
         if !off.is_empty() {
-            wrong.push(format!("{} {spec} crf {crf}: {}", get("clip"), off.join(", ")));
+            wrong.push(format!(
+                "{} {spec} crf {crf}: {}",
+                get("clip"),
+                off.join(", ")
+            ));
         }
     }
     (run, wrong)
@@ -163,13 +254,19 @@ fn video_rows(pick: impl Fn(&str, &str, &str) -> bool) -> (usize, Vec<String>) {
 
 /// As [`video_rows`], of pictures.
 fn picture_rows(pick: impl Fn(&str, &str, &str) -> bool) -> (usize, Vec<String>) {
-    let Some(data) = data() else { return (0, Vec::new()) };
+    let Some(data) = data() else {
+        return (0, Vec::new());
+    };
     let table = Table::read(&data.join("anchors_images.csv"));
     let (mut run, mut wrong) = (0, Vec::new());
     for row in &table.rows {
         let get = |column: &str| table.get(row, column);
         let codec = get("codec");
-        let text = match codec.strip_suffix("420").map(|c| (c, "420")).or(codec.strip_suffix("444").map(|c| (c, "444"))) {
+        let text = match codec
+            .strip_suffix("420")
+            .map(|c| (c, "420"))
+            .or(codec.strip_suffix("444").map(|c| (c, "444")))
+        {
             Some((c, sampling)) => format!("{}:{sampling}", c.replace("x265i", "x265-intra")),
             None => codec.to_string(),
         };
@@ -181,11 +278,21 @@ fn picture_rows(pick: impl Fn(&str, &str, &str) -> bool) -> (usize, Vec<String>)
         if !same_encoder(&spec) {
             continue;
         }
-        let path = data.join(format!("images/{}.png", get("image"))).display().to_string();
+        let path = data
+            .join(format!("images/{}.png", get("image")))
+            .display()
+            .to_string();
         let reopen = reopen(&path);
         let info = *reopen().unwrap().info();
         let quality = quality.parse().unwrap();
-        let a = match run_anchor_at(&spec, &reopen, &info, quality, &AnchorOptions::default(), &mut |_, _, _| Ok(())) {
+        let a = match run_anchor_at(
+            &spec,
+            &reopen,
+            &info,
+            quality,
+            &AnchorOptions::default(),
+            &mut |_, _, _| Ok(()),
+        ) {
             Ok(a) => a,
             Err(e) if e.to_string().contains("is not installed") => {
                 skipped(&e.to_string());
@@ -195,13 +302,43 @@ fn picture_rows(pick: impl Fn(&str, &str, &str) -> bool) -> (usize, Vec<String>)
         };
         let mut off = Vec::new();
         differs(&mut off, "bytes", a.bytes as f64, get("bytes"), 0.0);
-        differs(&mut off, "rgb", a.scores.psnr_rgb.unwrap().mean, get("psnr_rgb"), 0.001);
-        differs(&mut off, "y601", a.scores.psnr_y601.unwrap().mean, get("psnr_y601"), 0.001);
-        differs(&mut off, "ms-ssim", a.scores.ms_ssim_y.unwrap(), get("msssim_y"), 0.0001);
+        differs(
+            &mut off,
+            "rgb",
+            a.scores.psnr_rgb.unwrap().mean,
+            get("psnr_rgb"),
+            0.001,
+        );
+        differs(
+            &mut off,
+            "y601",
+            a.scores.psnr_y601.unwrap().mean,
+            get("psnr_y601"),
+            0.001,
+        );
+        differs(
+            &mut off,
+            "ms-ssim",
+            a.scores.ms_ssim_y.unwrap(),
+            get("msssim_y"),
+            0.0001,
+        );
         run += 1;
-        eprintln!("{} {spec} {quality}: {}", get("image"), if off.is_empty() { "agrees".into() } else { off.join(", ") });
+        eprintln!(
+            "{} {spec} {quality}: {}",
+            get("image"),
+            if off.is_empty() {
+                "agrees".into()
+            } else {
+                off.join(", ")
+            }
+        );
         if !off.is_empty() {
-            wrong.push(format!("{} {spec} {quality}: {}", get("image"), off.join(", ")));
+            wrong.push(format!(
+                "{} {spec} {quality}: {}",
+                get("image"),
+                off.join(", ")
+            ));
         }
     }
     (run, wrong)
@@ -241,7 +378,8 @@ fn picture_anchors_agree_with_other_measurements() {
     assert!(wrong.is_empty(), "of {run} rows:\n{}", wrong.join("\n"));
 }
 
-/// Every row, or those that hold the word in NVC_ROWS: `NVC_DATA_DIR=... cargo test --release --test anchors -- --ignored`.
+/// Every row, or those that hold the word in NVC_ROWS:
+/// `NVC_DATA_DIR=... cargo test --release --test anchors -- --ignored`.
 #[test]
 #[ignore = "takes many minutes"]
 fn every_row_agrees() {
@@ -257,8 +395,17 @@ fn every_row_agrees() {
 fn compare(a: &[Vec<u8>], b: &[Vec<u8>]) -> (f64, f64) {
     let (mut levels, mut psnr) = (0.0, 0.0);
     for (a, b) in a.iter().zip(b) {
-        let squares: u64 = a.iter().zip(b).map(|(&a, &b)| u64::from(a.abs_diff(b)).pow(2)).sum();
-        levels += a.iter().zip(b).map(|(&a, &b)| i64::from(a) - i64::from(b)).sum::<i64>() as f64 / a.len() as f64;
+        let squares: u64 = a
+            .iter()
+            .zip(b)
+            .map(|(&a, &b)| u64::from(a.abs_diff(b)).pow(2))
+            .sum();
+        levels += a
+            .iter()
+            .zip(b)
+            .map(|(&a, &b)| i64::from(a) - i64::from(b))
+            .sum::<i64>() as f64
+            / a.len() as f64;
         psnr += 10.0 * (65025.0 * a.len() as f64 / squares.max(1) as f64).log10();
     }
     (levels / a.len() as f64, psnr / a.len() as f64)
@@ -274,17 +421,26 @@ fn rgb_beside_swscale() {
         return;
     }
     let dir = tempfile::tempdir().unwrap();
-    let Some(path) = clip(&data, "bunny_416x240_48f", dir.path()) else { return };
+    let Some(path) = clip(&data, "bunny_416x240_48f", dir.path()) else {
+        return;
+    };
     let info = *reopen(&path)().unwrap().info();
     let coded = dir.path().join("coded.y4m").display().to_string();
     let mut sink = open_sink(&coded, None, &info).unwrap();
     let convert = nvc::color::ToRgb::new(&info);
     let (mut own, mut own_coded) = (Vec::new(), Vec::new());
-    let a = run_anchor_at(&spec, &reopen(&path), &info, 28.0, &AnchorOptions::default(), &mut |_, reference, decoded| {
-        own.push(convert.convert(reference)?.data);
-        own_coded.push(convert.convert(decoded)?.data);
-        sink.write(decoded)
-    });
+    let a = run_anchor_at(
+        &spec,
+        &reopen(&path),
+        &info,
+        28.0,
+        &AnchorOptions::default(),
+        &mut |_, reference, decoded| {
+            own.push(convert.convert(reference)?.data);
+            own_coded.push(convert.convert(decoded)?.data);
+            sink.write(decoded)
+        },
+    );
     sink.finish().unwrap();
     let (_, ours) = compare(&own, &own_coded);
     assert!((ours - a.unwrap().scores.psnr_rgb.unwrap().mean).abs() < 1e-9);
@@ -293,8 +449,14 @@ fn rgb_beside_swscale() {
     for (name, flags) in [
         ("default", None),
         ("accurate_rnd", Some("accurate_rnd")),
-        ("accurate_rnd+full_chroma_int+bitexact, bicubic", Some("accurate_rnd+full_chroma_int+bitexact+bicubic")),
-        ("accurate_rnd+full_chroma_int+bitexact, nearest", Some("accurate_rnd+full_chroma_int+bitexact+neighbor")),
+        (
+            "accurate_rnd+full_chroma_int+bitexact, bicubic",
+            Some("accurate_rnd+full_chroma_int+bitexact+bicubic"),
+        ),
+        (
+            "accurate_rnd+full_chroma_int+bitexact, nearest",
+            Some("accurate_rnd+full_chroma_int+bitexact+neighbor"),
+        ),
     ] {
         let rgb = |path: &str| -> Vec<Vec<u8>> {
             let mut command = Command::new("ffmpeg");
@@ -302,20 +464,41 @@ fn rgb_beside_swscale() {
             if let Some(f) = flags {
                 command.args(["-vf", &format!("scale=flags={f}")]);
             }
-            let out = command.args(["-f", "rawvideo", "-pix_fmt", "rgb24", "-"]).output().unwrap();
-            assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
-            out.stdout.chunks_exact(info.width * info.height * 3).map(<[u8]>::to_vec).collect()
+            let out = command
+                .args(["-f", "rawvideo", "-pix_fmt", "rgb24", "-"])
+                .output()
+                .unwrap();
+            assert!(
+                out.status.success(),
+                "{}",
+                String::from_utf8_lossy(&out.stderr)
+            );
+            out.stdout
+                .chunks_exact(info.width * info.height * 3)
+                .map(<[u8]>::to_vec)
+                .collect()
         };
         let (theirs, theirs_coded) = (rgb(&path), rgb(&coded));
         assert_eq!(theirs.len(), own.len());
         let (levels, near) = compare(&theirs, &own);
-        let ((_, both), (_, mixed)) = (compare(&theirs, &theirs_coded), compare(&own, &theirs_coded));
+        let ((_, both), (_, mixed)) = (
+            compare(&theirs, &theirs_coded),
+            compare(&own, &theirs_coded),
+        );
         eprintln!(
             "swscale {name}: {levels:+.3} levels, {near:.2} dB from ours; RGB PSNR {both:.3} dB, {mixed:.3} dB against our reference"
         );
         found.push((levels, near, both - ours, mixed - ours));
     }
-    let [default, .., nearest] = found[..] else { panic!() };
-    assert!((-1.5..-0.3).contains(&default.0), "the default is darker: {default:?}");
-    assert!(nearest.0.abs() < 0.1 && nearest.2.abs() < 0.02, "exact arithmetic and nearest chroma agree: {nearest:?}");
+    let [default, .., nearest] = found[..] else {
+        panic!()
+    };
+    assert!(
+        (-1.5..-0.3).contains(&default.0),
+        "the default is darker: {default:?}"
+    );
+    assert!(
+        nearest.0.abs() < 0.1 && nearest.2.abs() < 0.02,
+        "exact arithmetic and nearest chroma agree: {nearest:?}"
+    );
 }

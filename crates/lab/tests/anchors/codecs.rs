@@ -7,16 +7,34 @@ use std::time::{Duration, Instant};
 
 use nvc::error::Error;
 use nvc::frame::{Chroma, Frame, VideoInfo};
-use nvc_lab::anchors::{AnchorOptions, AnchorSpec, ExternalCodec, Wanted, perceptual, run_anchor, run_anchor_at, version};
+use nvc_lab::anchors::{
+    AnchorOptions, AnchorSpec, ExternalCodec, Wanted, perceptual, run_anchor, run_anchor_at,
+    version,
+};
 
 use crate::{at, frames, info, source, there};
 
 #[test]
 fn every_codec_codes_every_format_or_refuses_it() {
-    let formats = [(Chroma::Yuv420, 8), (Chroma::Yuv420, 10), (Chroma::Yuv444, 8), (Chroma::Gray, 8), (Chroma::Gray, 10), (Chroma::Rgb, 8)];
+    let formats = [
+        (Chroma::Yuv420, 8),
+        (Chroma::Yuv420, 10),
+        (Chroma::Yuv444, 8),
+        (Chroma::Gray, 8),
+        (Chroma::Gray, 10),
+        (Chroma::Rgb, 8),
+    ];
     for (text, quality, takes) in [
-        ("x264:ultrafast", 30.0, "yuv420p yuv420p10le yuv444p gray gray10le"),
-        ("x265:ultrafast", 30.0, "yuv420p yuv420p10le yuv444p gray gray10le"),
+        (
+            "x264:ultrafast",
+            30.0,
+            "yuv420p yuv420p10le yuv444p gray gray10le",
+        ),
+        (
+            "x265:ultrafast",
+            30.0,
+            "yuv420p yuv420p10le yuv444p gray gray10le",
+        ),
         ("svtav1:12", 40.0, "yuv420p yuv420p10le"),
         ("aom:8", 40.0, "yuv420p yuv420p10le yuv444p gray gray10le"),
         ("vvenc:faster:psnr", 32.0, "yuv420p yuv420p10le"),
@@ -41,12 +59,23 @@ fn every_codec_codes_every_format_or_refuses_it() {
                     let psnr = a.scores.psnr_y.or(a.scores.psnr_rgb).unwrap().mean;
                     // A shift of range would leave some 24 dB.
                     assert!(psnr > 31.0, "{text} {name}: {psnr} dB by {}", a.command);
-                    assert!(a.bytes > 50 && a.bytes <= a.bytes_with_identification && a.scores.frames == 3, "{a:?}");
-                    assert!(a.encode_seconds > 0.0 && a.decode_seconds > 0.0 && !a.version.is_empty());
+                    assert!(
+                        a.bytes > 50
+                            && a.bytes <= a.bytes_with_identification
+                            && a.scores.frames == 3,
+                        "{a:?}"
+                    );
+                    assert!(
+                        a.encode_seconds > 0.0 && a.decode_seconds > 0.0 && !a.version.is_empty()
+                    );
                 }
                 // older ones lack gray or ten bits
                 Err(Error::Unsupported(m)) => {
-                    assert!(m.contains(name) && (spec.codec_name() == "aom" || !takes.split(' ').any(|t| t == name)), "{text} {name}: {m}")
+                    assert!(
+                        m.contains(name)
+                            && (spec.codec_name() == "aom" || !takes.split(' ').any(|t| t == name)),
+                        "{text} {name}: {m}"
+                    )
                 }
                 Err(e) => panic!("{text} {name}: {e}"),
             }
@@ -63,32 +92,69 @@ fn full_range_stays_as_it_is() {
     let mut i = info(Chroma::Yuv420, 8, 64, 64);
     i.color.range = nvc::frame::Range::Full;
     let all = frames(&i, 2);
-    assert!(at(&spec, &i, &all, 10.0).unwrap().scores.psnr_y.unwrap().mean > 45.0);
+    assert!(
+        at(&spec, &i, &all, 10.0)
+            .unwrap()
+            .scores
+            .psnr_y
+            .unwrap()
+            .mean
+            > 45.0
+    );
 }
 
 #[test]
 fn searched_sizes_and_observers() {
     let i = info(Chroma::Rgb, 8, 192, 176);
     let all = frames(&i, 2);
-    for (text, target) in [("jpeg:444", 9000), ("avif:420:10", 3000), ("jxl:3", 5000), ("webp:0", 5000)] {
+    for (text, target) in [
+        ("jpeg:444", 9000),
+        ("avif:420:10", 3000),
+        ("jxl:3", 5000),
+        ("webp:0", 5000),
+    ] {
         let spec: AnchorSpec = text.parse().unwrap();
         if !there(&spec) {
             continue;
         }
-        let a = run_anchor(&spec, &source(&i, &all), &i, target, &AnchorOptions::default()).unwrap();
+        let a = run_anchor(
+            &spec,
+            &source(&i, &all),
+            &i,
+            target,
+            &AnchorOptions::default(),
+        )
+        .unwrap();
         let off = a.bytes as f64 / target as f64 - 1.0;
-        assert!(off.abs() <= 0.01 || (a.note.is_some() && off.abs() < 0.15), "{text}: {} {:?}", a.bytes, a.note);
+        assert!(
+            off.abs() <= 0.01 || (a.note.is_some() && off.abs() < 0.15),
+            "{text}: {} {:?}",
+            a.bytes,
+            a.note
+        );
         let mut seen = Vec::new();
-        let again = run_anchor_at(&spec, &source(&i, &all), &i, a.quality, &AnchorOptions::default(), &mut |n, reference, decoded| {
-            assert_eq!(reference, &all[n as usize]);
-            seen.push((n, decoded.clone()));
-            Ok(())
-        });
+        let again = run_anchor_at(
+            &spec,
+            &source(&i, &all),
+            &i,
+            a.quality,
+            &AnchorOptions::default(),
+            &mut |n, reference, decoded| {
+                assert_eq!(reference, &all[n as usize]);
+                seen.push((n, decoded.clone()));
+                Ok(())
+            },
+        );
         let again = again.unwrap();
         assert_eq!((again.bytes, &again.scores), (a.bytes, &a.scores));
         assert!(seen.len() == 2 && seen[1].0 == 1 && seen[0].1 != all[0]);
         let json = a.to_json();
-        assert!(json["crf"].is_null() && json["quality"] == a.quality && json["codec"] == spec.codec_name(), "{json}");
+        assert!(
+            json["crf"].is_null()
+                && json["quality"] == a.quality
+                && json["codec"] == spec.codec_name(),
+            "{json}"
+        );
     }
 }
 
@@ -97,30 +163,56 @@ fn weak_settings_are_weak() {
     let i = info(Chroma::Yuv420, 8, 192, 176);
     let all = frames(&i, 30);
     for codec in ["x264", "x265"] {
-        let (weak, fair): (AnchorSpec, AnchorSpec) =
-            (format!("{codec}:veryfast:zerolatency").parse().unwrap(), format!("{codec}:veryfast").parse().unwrap());
+        let (weak, fair): (AnchorSpec, AnchorSpec) = (
+            format!("{codec}:veryfast:zerolatency").parse().unwrap(),
+            format!("{codec}:veryfast").parse().unwrap(),
+        );
         if !there(&fair) {
             continue;
         }
-        let (a, b) = (at(&weak, &i, &all, 28.0).unwrap(), at(&fair, &i, &all, 28.0).unwrap());
+        let (a, b) = (
+            at(&weak, &i, &all, 28.0).unwrap(),
+            at(&fair, &i, &all, 28.0).unwrap(),
+        );
         assert!(a.spec.weak() && a.command.contains("12") && a.to_json()["weak"] == true);
         // Three key pictures instead of one.
-        assert!(a.bytes as f64 > 1.2 * b.bytes as f64, "{codec}: {} against {}", a.bytes, b.bytes);
+        assert!(
+            a.bytes as f64 > 1.2 * b.bytes as f64,
+            "{codec}: {} against {}",
+            a.bytes,
+            b.bytes
+        );
     }
 }
 
 #[test]
 fn qualities_out_of_range_are_refused() {
     let i = info(Chroma::Yuv420, 8, 16, 16);
-    for (text, quality) in [("x264", 52.0), ("x265", -1.0), ("svtav1", 30.5), ("vvenc", 64.0), ("jpeg:420", 0.0), ("jxl", f64::NAN)] {
+    for (text, quality) in [
+        ("x264", 52.0),
+        ("x265", -1.0),
+        ("svtav1", 30.5),
+        ("vvenc", 64.0),
+        ("jpeg:420", 0.0),
+        ("jxl", f64::NAN),
+    ] {
         let e = at(&text.parse().unwrap(), &i, &[], quality).unwrap_err();
-        assert!(matches!(&e, Error::Parameter(m) if m.contains("allowed") && m.contains(&quality.to_string())), "{e}");
+        assert!(
+            matches!(&e, Error::Parameter(m) if m.contains("allowed") && m.contains(&quality.to_string())),
+            "{e}"
+        );
     }
     let e = at(&"jpeg:420".parse().unwrap(), &i, &frames(&i, 1), 50.0).unwrap_err();
-    assert!(matches!(&e, Error::Unsupported(m) if m.contains("yuv420p")), "{e}");
+    assert!(
+        matches!(&e, Error::Unsupported(m) if m.contains("yuv420p")),
+        "{e}"
+    );
     let rgb = info(Chroma::Rgb, 8, 16, 16);
     let e = at(&"x264".parse().unwrap(), &rgb, &frames(&rgb, 1), 30.0).unwrap_err();
-    assert!(matches!(&e, Error::Unsupported(m) if m.contains("gbrp") && m.contains("yuv444p")), "{e}");
+    assert!(
+        matches!(&e, Error::Unsupported(m) if m.contains("gbrp") && m.contains("yuv444p")),
+        "{e}"
+    );
 }
 
 /// Started by the next test with an empty PATH; alone it does nothing.
@@ -140,14 +232,32 @@ fn child_without_programs() {
         ("x264", yuv, ["/nonexistent/ffmpeg: ", "NVC_FFMPEG"]),
     ] {
         let spec: AnchorSpec = text.parse().unwrap();
-        for e in [at(&spec, &i, &frames(&i, 1), 20.0).unwrap_err(), version(&spec).unwrap_err()] {
+        for e in [
+            at(&spec, &i, &frames(&i, 1), 20.0).unwrap_err(),
+            version(&spec).unwrap_err(),
+        ] {
             assert_eq!(e.exit_code(), 5);
-            assert!(words.iter().all(|w| e.to_string().contains(w)), "{text}: {e}");
+            assert!(
+                words.iter().all(|w| e.to_string().contains(w)),
+                "{text}: {e}"
+            );
         }
     }
-    let p =
-        perceptual(&source(&yuv, &frames(&yuv, 1)), &source(&yuv, &frames(&yuv, 1)), &yuv, Wanted { vmaf: true, xpsnr: true }, 1).unwrap();
-    assert!(p.vmaf.is_none() && p.missing.len() == 2 && p.missing[0].contains("libvmaf"), "{p:?}");
+    let p = perceptual(
+        &source(&yuv, &frames(&yuv, 1)),
+        &source(&yuv, &frames(&yuv, 1)),
+        &yuv,
+        Wanted {
+            vmaf: true,
+            xpsnr: true,
+        },
+        1,
+    )
+    .unwrap();
+    assert!(
+        p.vmaf.is_none() && p.missing.len() == 2 && p.missing[0].contains("libvmaf"),
+        "{p:?}"
+    );
     println!("all missing programs are named");
 }
 
@@ -156,11 +266,19 @@ fn missing_programs_are_named() {
     let out = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "codecs::child_without_programs", "--nocapture"])
         .env_clear()
-        .envs([("PATH", "/nonexistent"), ("NVC_FFMPEG", "/nonexistent/ffmpeg"), ("NVC_TEST_CHILD", "1")])
+        .envs([
+            ("PATH", "/nonexistent"),
+            ("NVC_FFMPEG", "/nonexistent/ffmpeg"),
+            ("NVC_TEST_CHILD", "1"),
+        ])
         .output()
         .unwrap();
-    let text = String::from_utf8_lossy(&out.stdout).into_owned() + &String::from_utf8_lossy(&out.stderr);
-    assert!(out.status.success() && text.contains("all missing programs are named"), "{text}");
+    let text =
+        String::from_utf8_lossy(&out.stdout).into_owned() + &String::from_utf8_lossy(&out.stderr);
+    assert!(
+        out.status.success() && text.contains("all missing programs are named"),
+        "{text}"
+    );
 }
 
 #[cfg(unix)]
@@ -168,42 +286,115 @@ fn missing_programs_are_named() {
 fn codecs_of_ones_own() {
     let i = info(Chroma::Yuv420, 8, 32, 16);
     let all = frames(&i, 3);
-    let run = |codec: &ExternalCodec, i: &VideoInfo, all: &[Frame]| at(&codec.clone().into(), i, all, 7.0);
+    let run = |codec: &ExternalCodec, i: &VideoInfo, all: &[Frame]| {
+        at(&codec.clone().into(), i, all, 7.0)
+    };
     // Pipes on both sides: the file is the y4m itself, and the picture lossless.
     let a = run(&ExternalCodec::new("copy", "cat", "cat"), &i, &all).unwrap();
-    assert_eq!((a.scores.psnr_y.unwrap().mean, a.scores.frames, a.quality), (100.0, 3, 7.0));
-    assert!(a.bytes > 3 * 768 && a.bytes < 3 * 768 + 200 && a.command == "cat < IN.y4m > OUT.bin && cat < OUT.bin > DEC.y4m", "{a:?}");
-    assert_eq!((a.spec.codec_name(), a.spec.quality_name(), a.version.as_str()), ("copy", "q", ""));
+    assert_eq!(
+        (a.scores.psnr_y.unwrap().mean, a.scores.frames, a.quality),
+        (100.0, 3, 7.0)
+    );
+    assert!(
+        a.bytes > 3 * 768
+            && a.bytes < 3 * 768 + 200
+            && a.command == "cat < IN.y4m > OUT.bin && cat < OUT.bin > DEC.y4m",
+        "{a:?}"
+    );
+    assert_eq!(
+        (
+            a.spec.codec_name(),
+            a.spec.quality_name(),
+            a.version.as_str()
+        ),
+        ("copy", "q", "")
+    );
     // Files on both sides, and every word.
     let script = "test {quality}x{width}x{height}x{fps}x{frames}x{threads} = 7x32x16x25/1x3x1 && gzip -c {input} > {output}";
     let codec = ExternalCodec {
         config: "fast".into(),
         version: "gzip 1".into(),
-        ..ExternalCodec::new("gz", &format!("sh -c '{script}'"), "sh -c 'gzip -dc {input} > {output}'")
+        ..ExternalCodec::new(
+            "gz",
+            &format!("sh -c '{script}'"),
+            "sh -c 'gzip -dc {input} > {output}'",
+        )
     };
     let b = run(&codec, &i, &all).unwrap();
-    assert!(b.scores.psnr_rgb.unwrap().mean == 100.0 && b.bytes < a.bytes && b.version == "gzip 1" && b.spec.to_string() == "gz:fast");
+    assert!(
+        b.scores.psnr_rgb.unwrap().mean == 100.0
+            && b.bytes < a.bytes
+            && b.version == "gzip 1"
+            && b.spec.to_string() == "gz:fast"
+    );
     // RGB goes as PNG.
     let rgb = info(Chroma::Rgb, 8, 24, 24);
     let pictures = frames(&rgb, 2);
     let c = run(
-        &ExternalCodec { extension: "png".into(), ..ExternalCodec::new("cp", "cp {input} {output}", "cp {input} {output}") },
+        &ExternalCodec {
+            extension: "png".into(),
+            ..ExternalCodec::new("cp", "cp {input} {output}", "cp {input} {output}")
+        },
         &rgb,
         &pictures,
     )
     .unwrap();
-    assert!(c.scores.psnr_rgb.unwrap().mean == 100.0 && c.scores.frames == 2 && c.command == "cp IN.png OUT.png && cp OUT.png DEC.png");
+    assert!(
+        c.scores.psnr_rgb.unwrap().mean == 100.0
+            && c.scores.frames == 2
+            && c.command == "cp IN.png OUT.png && cp OUT.png DEC.png"
+    );
     // What goes wrong is told.
-    let error = |codec: ExternalCodec, i: &VideoInfo, all: &[Frame]| run(&codec, i, all).unwrap_err().to_string();
-    assert!(error(ExternalCodec::new("bad", "sh -c 'echo no luck >&2; exit 4'", "cat"), &i, &all).contains("no luck"));
-    assert!(error(ExternalCodec::new("bad", "cat", "sh -c 'head -c 900; echo torn >&2; exit 1'"), &i, &all).contains("torn"));
+    let error = |codec: ExternalCodec, i: &VideoInfo, all: &[Frame]| {
+        run(&codec, i, all).unwrap_err().to_string()
+    };
+    assert!(
+        error(
+            ExternalCodec::new("bad", "sh -c 'echo no luck >&2; exit 4'", "cat"),
+            &i,
+            &all
+        )
+        .contains("no luck")
+    );
+    assert!(
+        error(
+            ExternalCodec::new("bad", "cat", "sh -c 'head -c 900; echo torn >&2; exit 1'"),
+            &i,
+            &all
+        )
+        .contains("torn")
+    );
     let two = format!("head -c {}", a.bytes - 768 - 6);
-    assert!(error(ExternalCodec::new("bad", "cat", &two), &i, &all).contains("fewer frames than the reference has (2 compared)"));
+    assert!(
+        error(ExternalCodec::new("bad", "cat", &two), &i, &all)
+            .contains("fewer frames than the reference has (2 compared)")
+    );
     assert!(error(ExternalCodec::new("bad", "cat", "head -c 900"), &i, &all).contains("cut short"));
-    assert!(error(ExternalCodec::new("bad", "true {input} {output}", "cat"), &i, &all).contains("should have written"));
-    assert!(error(ExternalCodec::new("bad", "/nonexistent/enc", "cat"), &i, &all).contains("'/nonexistent/enc' is not found"));
+    assert!(
+        error(
+            ExternalCodec::new("bad", "true {input} {output}", "cat"),
+            &i,
+            &all
+        )
+        .contains("should have written")
+    );
+    assert!(
+        error(
+            ExternalCodec::new("bad", "/nonexistent/enc", "cat"),
+            &i,
+            &all
+        )
+        .contains("'/nonexistent/enc' is not found")
+    );
     assert!(error(ExternalCodec::new("bad", "cat", "cat"), &rgb, &pictures).contains("{input}"));
-    let e = run_anchor(&ExternalCodec::new("copy", "cat", "cat").into(), &source(&i, &all), &i, 10, &AnchorOptions::default()).unwrap_err();
+    let e = run_anchor(
+        &ExternalCodec::new("copy", "cat", "cat").into(),
+        &source(&i, &all),
+        &i,
+        10,
+        &AnchorOptions::default(),
+    )
+    .unwrap_err();
     assert!(matches!(e, Error::Parameter(_)), "{e}");
 }
 
@@ -213,25 +404,47 @@ fn nothing_is_left_in_the_temporary_folder() {
     let child = std::env::var_os("NVC_TEST_CHILD_TMP").is_some();
     if child {
         let i = info(Chroma::Yuv420, 8, 32, 16);
-        at(&ExternalCodec::new("copy", "cat", "cat").into(), &i, &frames(&i, 2), 1.0).unwrap();
-        at(&ExternalCodec::new("bad", "cat", "false").into(), &i, &frames(&i, 2), 1.0).unwrap_err();
+        at(
+            &ExternalCodec::new("copy", "cat", "cat").into(),
+            &i,
+            &frames(&i, 2),
+            1.0,
+        )
+        .unwrap();
+        at(
+            &ExternalCodec::new("bad", "cat", "false").into(),
+            &i,
+            &frames(&i, 2),
+            1.0,
+        )
+        .unwrap_err();
         assert_eq!(mine(), 0);
         println!("left nothing");
         return;
     }
     let dir = tempfile::tempdir().unwrap();
     let out = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "codecs::nothing_is_left_in_the_temporary_folder", "--nocapture"])
+        .args([
+            "--exact",
+            "codecs::nothing_is_left_in_the_temporary_folder",
+            "--nocapture",
+        ])
         .env("TMPDIR", dir.path())
         .env("NVC_TEST_CHILD_TMP", "1")
         .output()
         .unwrap();
-    assert!(out.status.success() && String::from_utf8_lossy(&out.stdout).contains("left nothing"), "{out:?}");
+    assert!(
+        out.status.success() && String::from_utf8_lossy(&out.stdout).contains("left nothing"),
+        "{out:?}"
+    );
 }
 
 /// Options with a folder of their own.
 fn in_folder(dir: &std::path::Path) -> AnchorOptions {
-    AnchorOptions { dir: Some(dir.to_path_buf()), ..AnchorOptions::default() }
+    AnchorOptions {
+        dir: Some(dir.to_path_buf()),
+        ..AnchorOptions::default()
+    }
 }
 
 #[cfg(unix)]
@@ -241,16 +454,26 @@ fn decoding_is_timed_without_the_scoring() {
     let all = frames(&i, 3);
     let slowly = |decode: &str| {
         let spec = ExternalCodec::new("copy", "cat", decode).into();
-        run_anchor_at(&spec, &source(&i, &all), &i, 1.0, &AnchorOptions::default(), &mut |_, _, _| {
-            std::thread::sleep(Duration::from_millis(300));
-            Ok(())
-        })
+        run_anchor_at(
+            &spec,
+            &source(&i, &all),
+            &i,
+            1.0,
+            &AnchorOptions::default(),
+            &mut |_, _, _| {
+                std::thread::sleep(Duration::from_millis(300));
+                Ok(())
+            },
+        )
         .unwrap()
         .decode_seconds
     };
     for decode in ["cat", "sh -c 'cat > {output}'"] {
         let seconds = slowly(decode);
-        assert!(seconds > 0.0 && seconds < 0.8, "{decode}: {seconds} s, beside 0.9 s of looking at frames");
+        assert!(
+            seconds > 0.0 && seconds < 0.8,
+            "{decode}: {seconds} s, beside 0.9 s of looking at frames"
+        );
     }
 }
 
@@ -263,15 +486,33 @@ fn temporary_files_go_where_they_are_told_to() {
     let inside = || std::fs::read_dir(dir.path()).unwrap().count();
     let spec = ExternalCodec::new("copy", "cat", "cat").into();
     let mut seen = Vec::new();
-    run_anchor_at(&spec, &source(&i, &all), &i, 1.0, &in_folder(dir.path()), &mut |_, _, _| {
-        seen.push(inside());
-        Ok(())
-    })
+    run_anchor_at(
+        &spec,
+        &source(&i, &all),
+        &i,
+        1.0,
+        &in_folder(dir.path()),
+        &mut |_, _, _| {
+            seen.push(inside());
+            Ok(())
+        },
+    )
     .unwrap();
     assert_eq!((seen, inside()), (vec![1, 1], 0));
     let none = dir.path().join("none");
-    let e = run_anchor_at(&spec, &source(&i, &all), &i, 1.0, &in_folder(&none), &mut |_, _, _| Ok(())).unwrap_err();
-    assert!(matches!(&e, Error::Io { .. }) && e.to_string().contains("/none"), "{e}");
+    let e = run_anchor_at(
+        &spec,
+        &source(&i, &all),
+        &i,
+        1.0,
+        &in_folder(&none),
+        &mut |_, _, _| Ok(()),
+    )
+    .unwrap_err();
+    assert!(
+        matches!(&e, Error::Io { .. }) && e.to_string().contains("/none"),
+        "{e}"
+    );
 }
 
 #[cfg(unix)]
@@ -288,10 +529,18 @@ fn programs_are_stopped_wherever_they_are() {
         ("sh -c 'cat; sleep 60'", "cat", i, &all),
         ("cat", "sh -c 'sleep 60; cat'", i, &all),
         ("cat", "sh -c 'sleep 60; cp {input} {output}'", i, &all),
-        ("sh -c 'sleep 60; cp {input} {output}'", "cp {input} {output}", rgb, &pictures),
+        (
+            "sh -c 'sleep 60; cp {input} {output}'",
+            "cp {input} {output}",
+            rgb,
+            &pictures,
+        ),
     ] {
         let stop = Arc::new(AtomicBool::new(false));
-        let opts = AnchorOptions { stop: Some(stop.clone()), ..in_folder(dir.path()) };
+        let opts = AnchorOptions {
+            stop: Some(stop.clone()),
+            ..in_folder(dir.path())
+        };
         let (begin, thread) = (
             Instant::now(),
             std::thread::spawn(move || {
@@ -299,15 +548,35 @@ fn programs_are_stopped_wherever_they_are() {
                 stop.store(true, Ordering::SeqCst);
             }),
         );
-        let codec = ExternalCodec { extension: "png".into(), ..ExternalCodec::new("slow", encode, decode) };
-        let r = run_anchor_at(&codec.into(), &source(&i, all), &i, 1.0, &opts, &mut |_, _, _| Ok(()));
-        assert!(matches!(r, Err(Error::Interrupted)), "{encode} && {decode}: {r:?}");
-        assert!(begin.elapsed() < Duration::from_secs(30), "{encode} && {decode}: {:?}", begin.elapsed());
+        let codec = ExternalCodec {
+            extension: "png".into(),
+            ..ExternalCodec::new("slow", encode, decode)
+        };
+        let r = run_anchor_at(
+            &codec.into(),
+            &source(&i, all),
+            &i,
+            1.0,
+            &opts,
+            &mut |_, _, _| Ok(()),
+        );
+        assert!(
+            matches!(r, Err(Error::Interrupted)),
+            "{encode} && {decode}: {r:?}"
+        );
+        assert!(
+            begin.elapsed() < Duration::from_secs(30),
+            "{encode} && {decode}: {:?}",
+            begin.elapsed()
+        );
         thread.join().unwrap();
     }
     // while scoring, and before anything
     let stop = Arc::new(AtomicBool::new(false));
-    let opts = AnchorOptions { stop: Some(stop.clone()), ..in_folder(dir.path()) };
+    let opts = AnchorOptions {
+        stop: Some(stop.clone()),
+        ..in_folder(dir.path())
+    };
     let spec = ExternalCodec::new("copy", "cat", "cat").into();
     let mut seen = 0;
     let mut look = |_, _: &Frame, _: &Frame| {
@@ -317,14 +586,22 @@ fn programs_are_stopped_wherever_they_are() {
     };
     let r = run_anchor_at(&spec, &source(&i, &all), &i, 1.0, &opts, &mut look);
     assert!(matches!(r, Err(Error::Interrupted)) && seen == 1);
-    let r = run_anchor_at(&spec, &source(&i, &all), &i, 1.0, &opts, &mut |_, _, _| Ok(()));
+    let r = run_anchor_at(&spec, &source(&i, &all), &i, 1.0, &opts, &mut |_, _, _| {
+        Ok(())
+    });
     assert!(matches!(r, Err(Error::Interrupted)));
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
     // a flag that nobody sets changes nothing
     let x264: AnchorSpec = "x264:ultrafast".parse().unwrap();
     if there(&x264) {
-        let free = AnchorOptions { stop: Some(Arc::default()), ..AnchorOptions::default() };
-        let a = run_anchor_at(&x264, &source(&i, &all), &i, 30.0, &free, &mut |_, _, _| Ok(())).unwrap();
+        let free = AnchorOptions {
+            stop: Some(Arc::default()),
+            ..AnchorOptions::default()
+        };
+        let a = run_anchor_at(&x264, &source(&i, &all), &i, 30.0, &free, &mut |_, _, _| {
+            Ok(())
+        })
+        .unwrap();
         assert_eq!(a.bytes, at(&x264, &i, &all, 30.0).unwrap().bytes);
     }
 }

@@ -1,4 +1,5 @@
-//! Anchors: agreement with figures measured by other code, missing programs, codecs of one's own, VMAF and XPSNR.
+//! Anchors: agreement with figures measured by other code, missing programs, codecs of one's own,
+//! VMAF and XPSNR.
 
 mod agreement;
 mod codecs;
@@ -20,7 +21,14 @@ fn reopen(path: &str) -> impl Fn() -> nvc::Result<BoxedSource> + '_ {
 
 fn info(chroma: Chroma, bit_depth: u8, width: usize, height: usize) -> VideoInfo {
     let (fps, sar) = (Ratio { num: 25, den: 1 }, Ratio { num: 1, den: 1 });
-    VideoInfo { width, height, format: PixelFormat { chroma, bit_depth }, fps, sar, color: ColorInfo::UNSPECIFIED }
+    VideoInfo {
+        width,
+        height,
+        format: PixelFormat { chroma, bit_depth },
+        fps,
+        sar,
+        color: ColorInfo::UNSPECIFIED,
+    }
 }
 
 /// A texture that moves and fades, smooth enough to code well.
@@ -28,14 +36,19 @@ fn frames(info: &VideoInfo, count: usize) -> Vec<Frame> {
     let scale = f64::from(info.format.max_value()) / 255.0;
     let sample = |x: usize, y: usize, t: usize, p: usize| {
         let (x, y, t) = (x as f64 + 1.5 * t as f64, y as f64, t as f64);
-        let wave = (x / 7.0).sin() * (y / 9.0 + p as f64).cos() * 60.0 + (x * y / 900.0).sin() * 30.0;
+        let wave =
+            (x / 7.0).sin() * (y / 9.0 + p as f64).cos() * 60.0 + (x * y / 900.0).sin() * 30.0;
         ((128.0 + wave + t) * scale).clamp(0.0, 255.0 * scale) as u16
     };
     let frame = |t| {
         let mut f = Frame::new(info.format, info.width, info.height);
         for (p, plane) in f.planes.iter_mut().enumerate() {
             let w = plane.width;
-            plane.data.iter_mut().enumerate().for_each(|(i, v)| *v = sample(i % w, i / w, t, p));
+            plane
+                .data
+                .iter_mut()
+                .enumerate()
+                .for_each(|(i, v)| *v = sample(i % w, i / w, t, p));
         }
         f
     };
@@ -59,11 +72,23 @@ impl FrameSource for Frames {
 
 fn source(info: &VideoInfo, frames: &[Frame]) -> impl Fn() -> nvc::Result<BoxedSource> {
     let (info, frames) = (*info, frames.to_vec());
-    move || Ok(Box::new(Frames { info, frames: frames.clone().into_iter() }))
+    move || {
+        Ok(Box::new(Frames {
+            info,
+            frames: frames.clone().into_iter(),
+        }))
+    }
 }
 
 fn at(spec: &AnchorSpec, info: &VideoInfo, frames: &[Frame], quality: f64) -> nvc::Result<Anchor> {
-    run_anchor_at(spec, &source(info, frames), info, quality, &AnchorOptions::default(), &mut |_, _, _| Ok(()))
+    run_anchor_at(
+        spec,
+        &source(info, frames),
+        info,
+        quality,
+        &AnchorOptions::default(),
+        &mut |_, _, _| Ok(()),
+    )
 }
 
 /// Whether the codec is here; says so if not.

@@ -35,8 +35,9 @@ pub fn take(notes: &Notes) -> Vec<String> {
 /// Of a file that holds fewer pictures than it says, beyond rounding.
 pub fn cut_short(frames: u64, said: u64) -> Option<String> {
     let missing = said.saturating_sub(frames);
-    (missing > 1 && missing as f64 > 0.02 * said as f64)
-        .then(|| format!("it holds {frames} pictures where its header says {said}: it seems to be cut short"))
+    (missing > 1 && missing as f64 > 0.02 * said as f64).then(|| {
+        format!("it holds {frames} pictures where its header says {said}: it seems to be cut short")
+    })
 }
 
 /// Streams that are left out.
@@ -53,18 +54,34 @@ pub fn streams(input: &Input, taken: usize, notes: &Notes) {
         *others.entry(kind).or_default() += 1;
     }
     if !others.is_empty() {
-        let list: Vec<String> = others.iter().map(|(kind, n)| format!("{n} {kind}")).collect();
+        let list: Vec<String> = others
+            .iter()
+            .map(|(kind, n)| format!("{n} {kind}"))
+            .collect();
         add(
             notes,
-            format!("other streams are left out ({}); ffmpeg -i DECODED.y4m -i IT -map 0 -map 1 -map -1:v puts them back", list.join(", ")),
+            format!(
+                "other streams are left out ({}); ffmpeg -i DECODED.y4m -i IT -map 0 -map 1 -map -1:v puts them back",
+                list.join(", ")
+            ),
         );
     }
-    // VP8 and VP9 have alpha in a stream of its own within each packet, which no decoder of theirs gives
-    if input.stream(taken).is_some_and(|s| s.metadata().get("alpha_mode").is_some_and(|v| v != "0")) {
-        add(notes, "its alpha is dropped; flatten it first where it matters".into());
+    // VP8 and VP9 have alpha in a stream of its own within each packet, which no decoder of theirs
+    // gives
+    if input
+        .stream(taken)
+        .is_some_and(|s| s.metadata().get("alpha_mode").is_some_and(|v| v != "0"))
+    {
+        add(
+            notes,
+            "its alpha is dropped; flatten it first where it matters".into(),
+        );
     }
     if input.stream(taken).is_some_and(|s| is_cover(&s)) {
-        add(notes, "its only pictures are a cover; that is what is taken".into());
+        add(
+            notes,
+            "its only pictures are a cover; that is what is taken".into(),
+        );
     }
 }
 
@@ -75,7 +92,11 @@ pub fn is_cover(stream: &ffmpeg::Stream) -> bool {
 
 /// How the pictures of a stream are to be shown.
 pub fn turn(stream: &ffmpeg::Stream, notes: &Notes) -> Turn {
-    let Some(matrix) = stream.side_data().find(|d| d.kind() == StreamData::DisplayMatrix).map(|d| words(d.data())) else {
+    let Some(matrix) = stream
+        .side_data()
+        .find(|d| d.kind() == StreamData::DisplayMatrix)
+        .map(|d| words(d.data()))
+    else {
         return Turn::NONE;
     };
     let turn = match matrix[..] {
@@ -90,7 +111,9 @@ pub fn turn(stream: &ffmpeg::Stream, notes: &Notes) -> Turn {
 
 /// Native integers of a structure of ffmpeg's.
 fn words(data: &[u8]) -> Vec<i32> {
-    data.chunks_exact(4).map(|w| i32::from_ne_bytes([w[0], w[1], w[2], w[3]])).collect()
+    data.chunks_exact(4)
+        .map(|w| i32::from_ne_bytes([w[0], w[1], w[2], w[3]]))
+        .collect()
 }
 
 /// What the first picture says beside its samples.
@@ -103,7 +126,11 @@ pub fn picture(p: &Video, notes: &Notes) {
         add(notes, what);
     }
     if p.side_data(FrameData::IccProfile).is_some() {
-        add(notes, "its ICC profile is not kept: the samples are, their meaning is not; convert it first".into());
+        add(
+            notes,
+            "its ICC profile is not kept: the samples are, their meaning is not; convert it first"
+                .into(),
+        );
     }
     if p.side_data(FrameData::DYNAMIC_HDR_PLUS).is_some() {
         add(notes, "its HDR10+ metadata are not kept".into());
@@ -123,26 +150,45 @@ pub fn siting(p: &Video) -> Siting {
     }
 }
 
-/// Mastering display and light levels, of the first picture or else of the stream (libavutil's AVMasteringDisplayMetadata: ratios of
-/// the primaries R, G, B and the white point, then of the least and the greatest luminance, then two flags; AVContentLightMetadata).
+/// Mastering display and light levels, of the first picture or else of the stream (libavutil's
+/// AVMasteringDisplayMetadata: ratios of the primaries R, G, B and the white point, then of the
+/// least and the greatest luminance, then two flags; AVContentLightMetadata).
 pub fn light(p: &Video, stream: &[(StreamData, Vec<u8>)]) -> Option<LightInfo> {
     let of = |frame: FrameData, kind: StreamData| {
         let own = p.side_data(frame).map(|d| words(d.data()));
-        own.or_else(|| stream.iter().find(|(k, _)| *k == kind).map(|(_, d)| words(d)))
+        own.or_else(|| {
+            stream
+                .iter()
+                .find(|(k, _)| *k == kind)
+                .map(|(_, d)| words(d))
+        })
     };
-    let mastering = of(FrameData::MasteringDisplayMetadata, StreamData::MasteringDisplayMetadata).and_then(|w| mastering(&w));
+    let mastering = of(
+        FrameData::MasteringDisplayMetadata,
+        StreamData::MasteringDisplayMetadata,
+    )
+    .and_then(|w| mastering(&w));
     let content = of(FrameData::ContentLightLevel, StreamData::ContentLightLevel).and_then(|w| {
         let level = |i: usize| w.get(i).map(|&v| u16::try_from(v).unwrap_or(u16::MAX));
-        Some(ContentLight { max_cll: level(0)?, max_fall: level(1)? })
+        Some(ContentLight {
+            max_cll: level(0)?,
+            max_fall: level(1)?,
+        })
     });
     (mastering.is_some() || content.is_some()).then_some(LightInfo { mastering, content })
 }
 
 fn mastering(w: &[i32]) -> Option<Mastering> {
-    let &[has_primaries, has_luminance] = w.get(20..22)? else { return None };
+    let &[has_primaries, has_luminance] = w.get(20..22)? else {
+        return None;
+    };
     let ratio = |i: usize, unit: f64| {
         let (n, d) = (f64::from(w[2 * i]), f64::from(w[2 * i + 1]));
-        if d == 0.0 { 0.0 } else { (n / d * unit).round().max(0.0) }
+        if d == 0.0 {
+            0.0
+        } else {
+            (n / d * unit).round().max(0.0)
+        }
     };
     if has_primaries == 0 || has_luminance == 0 {
         return None;
@@ -150,5 +196,12 @@ fn mastering(w: &[i32]) -> Option<Mastering> {
     let point = |i: usize| [i, i + 1].map(|i| ratio(i, 50_000.0) as u16);
     let [red, green, blue, white] = [0, 2, 4, 6].map(point);
     let [min_luminance, max_luminance] = [8, 9].map(|i| ratio(i, 10_000.0) as u32);
-    Some(Mastering { green, blue, red, white, max_luminance, min_luminance })
+    Some(Mastering {
+        green,
+        blue,
+        red,
+        white,
+        max_luminance,
+        min_luminance,
+    })
 }

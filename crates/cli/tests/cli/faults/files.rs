@@ -1,4 +1,5 @@
-//! Guards look at files, not at spellings: what is not an output keeps its bytes, and an output is whole or not there.
+//! Guards look at files, not at spellings: what is not an output keeps its bytes, and an output is
+//! whole or not there.
 
 use std::fs;
 use std::io::Write;
@@ -16,7 +17,9 @@ const VIDEO: &str = "F30000:1001 Ip A1:1 C420jpeg";
 /// Every file of a folder with its bytes.
 fn contents(dir: &Path) -> Vec<(String, Vec<u8>)> {
     let files = names(dir).into_iter().filter(|n| dir.join(n).is_file());
-    files.map(|n| (n.clone(), fs::read(dir.join(n)).unwrap())).collect()
+    files
+        .map(|n| (n.clone(), fs::read(dir.join(n)).unwrap()))
+        .collect()
 }
 
 #[track_caller]
@@ -34,16 +37,36 @@ fn numbered_pictures_are_not_overwritten_unasked() {
     encoded(dir.path(), "s/f_%03d.png -o s.nvc");
     let before = contents(&at("s"));
     let absolute = at("s/f_%03d.png").display().to_string();
-    for output in ["s/f_%03d.png", "./s/../s/f_%03d.png", "l/f_%03d.png", &absolute] {
-        refused(nvc(dir.path(), &format!("decode s.nvc -o {output}")), "exists", output);
-        refused(nvc_decode(dir.path(), &format!("s.nvc -o {output}")), "exists", output);
+    for output in [
+        "s/f_%03d.png",
+        "./s/../s/f_%03d.png",
+        "l/f_%03d.png",
+        &absolute,
+    ] {
+        refused(
+            nvc(dir.path(), &format!("decode s.nvc -o {output}")),
+            "exists",
+            output,
+        );
+        refused(
+            nvc_decode(dir.path(), &format!("s.nvc -o {output}")),
+            "exists",
+            output,
+        );
         assert!(contents(&at("s")) == before, "{output} is written");
     }
     for one in ["f_001.png", "f_002.png", "f_003.png"] {
         fs::create_dir(at("t")).unwrap();
         fs::write(at("t").join(one), "precious").unwrap();
-        refused(nvc(dir.path(), "decode s.nvc -o t/f_%03d.png"), one, "one of three");
-        assert_eq!(contents(&at("t")), [(one.to_string(), b"precious".to_vec())]);
+        refused(
+            nvc(dir.path(), "decode s.nvc -o t/f_%03d.png"),
+            one,
+            "one of three",
+        );
+        assert_eq!(
+            contents(&at("t")),
+            [(one.to_string(), b"precious".to_vec())]
+        );
         fs::remove_dir_all(at("t")).unwrap();
     }
     nvc(dir.path(), "decode s.nvc -o l/f_%03d.png -y").expect(0);
@@ -63,25 +86,65 @@ fn a_lone_percent_sign_is_a_letter() {
         refused(quick_os(dir.path(), &args), "same file", more);
         assert!(fs::read(at(name)).unwrap() == bytes, "the input is written");
     }
-    fitted(quick_os(dir.path(), &[name, "-o", "50%.nvc", "--recon", "a% d.y4m", "--stats", "%.ndjson"]));
+    fitted(quick_os(
+        dir.path(),
+        &[
+            name, "-o", "50%.nvc", "--recon", "a% d.y4m", "--stats", "%.ndjson",
+        ],
+    ));
     for decoder in [&[NVC, "decode"][..], &[NVC_DECODE][..]] {
         let args = [&decoder[1..], &["50%.nvc", "-o", "% out.y4m"][..]].concat();
         run_os(decoder[0], dir.path(), &args, b"").expect(0);
         assert!(fs::read(at("% out.y4m")).unwrap() == fs::read(at("a% d.y4m")).unwrap());
-        refused(run_os(decoder[0], dir.path(), &args, b""), "exists", "a second time");
+        refused(
+            run_os(decoder[0], dir.path(), &args, b""),
+            "exists",
+            "a second time",
+        );
         fs::remove_file(at("% out.y4m")).unwrap();
     }
-    for (option, name) in [("--recon", "a% d.y4m"), ("--stats", "%.ndjson"), ("-y --recon", "100% of it.y4m")] {
+    for (option, name) in [
+        ("--recon", "a% d.y4m"),
+        ("--stats", "%.ndjson"),
+        ("-y --recon", "100% of it.y4m"),
+    ] {
         let mut args = vec!["100% of it.y4m", "-o", "new.nvc"];
         args.extend(words(option));
         args.push(name);
-        let says = if option.contains("-y") { "same file" } else { "exists" };
+        let says = if option.contains("-y") {
+            "same file"
+        } else {
+            "exists"
+        };
         refused(quick_os(dir.path(), &args), says, name);
     }
     fs::write(at("9% grey.png"), png(&picture(40, 24, 0), &[])).unwrap();
-    fitted(quick_os(dir.path(), &["9% grey.png", "-o", "g.nvc", "--recon", "8% grey.png"]));
-    refused(run_os(NVC, dir.path(), &["decode", "g.nvc", "-o", "8% grey.png"], b""), "exists", "a picture");
-    assert_eq!(names(dir.path()), ["%.ndjson", "100% of it.y4m", "50%.nvc", "8% grey.png", "9% grey.png", "a% d.y4m", "g.nvc"]);
+    fitted(quick_os(
+        dir.path(),
+        &["9% grey.png", "-o", "g.nvc", "--recon", "8% grey.png"],
+    ));
+    refused(
+        run_os(
+            NVC,
+            dir.path(),
+            &["decode", "g.nvc", "-o", "8% grey.png"],
+            b"",
+        ),
+        "exists",
+        "a picture",
+    );
+    assert_eq!(
+        names(dir.path()),
+        [
+            "%.ndjson",
+            "100% of it.y4m",
+            "50%.nvc",
+            "8% grey.png",
+            "9% grey.png",
+            "a% d.y4m",
+            "g.nvc"
+        ]
+    );
 }
 
 #[test]
@@ -95,10 +158,20 @@ fn the_reference_is_never_overwritten() {
     let absolute = at("ref.y4m").display().to_string();
     for reference in ["ref.y4m", "link.y4m", "hard.y4m"] {
         for output in ["ref.y4m", "./ref.y4m", "link.y4m", "hard.y4m", &absolute] {
-            refused(nvc_decode(dir.path(), &format!("a.nvc -o {output} --score {reference} -y")), "same file", output);
+            refused(
+                nvc_decode(
+                    dir.path(),
+                    &format!("a.nvc -o {output} --score {reference} -y"),
+                ),
+                "same file",
+                output,
+            );
         }
     }
-    assert!(fs::read(at("ref.y4m")).unwrap() == sample().clip.y4m(), "the reference is written");
+    assert!(
+        fs::read(at("ref.y4m")).unwrap() == sample().clip.y4m(),
+        "the reference is written"
+    );
     numbered(&at("s"), "f", 1..=3);
     encoded(dir.path(), "s/f_%03d.png -o s.nvc");
     let before = contents(&at("s"));
@@ -108,7 +181,11 @@ fn the_reference_is_never_overwritten() {
         "-o s/f_002.png --frames 1..2 --score s/f_%03d.png",
         "-o s/f_%03d.png --score s/f_002.png",
     ] {
-        refused(nvc_decode(dir.path(), &format!("s.nvc {args} -y")), "same file", args);
+        refused(
+            nvc_decode(dir.path(), &format!("s.nvc {args} -y")),
+            "same file",
+            args,
+        );
         assert!(contents(&at("s")) == before, "{args}");
     }
     nvc_decode(dir.path(), "a.nvc -o other.y4m --score link.y4m").expect(0);
@@ -132,7 +209,11 @@ fn outputs_are_files_of_their_own() {
     ] {
         let e = quick(dir.path(), args).expect(2).stderr;
         assert!(e.contains("same file") || e.contains("both"), "{args}: {e}");
-        assert_eq!((names(dir.path()), names(&at("d"))), (vec!["a.y4m".into(), "d".into(), "l".into()], vec![]), "{args}");
+        assert_eq!(
+            (names(dir.path()), names(&at("d"))),
+            (vec!["a.y4m".into(), "d".into(), "l".into()], vec![]),
+            "{args}"
+        );
     }
 }
 
@@ -171,7 +252,10 @@ fn part_files_of_the_user_survive() {
         assert_eq!(fs::read(dir.path().join(part)).unwrap(), b"keep", "{part}");
     }
     assert_eq!(Clip::read(dir.path().join("o.y4m")).frames.len(), 6);
-    let mut all: Vec<&str> = ["a.nvc", "a.y4m", "o.y4m", "n.nvc", "r.y4m", "s.ndjson"].into_iter().chain(parts).collect();
+    let mut all: Vec<&str> = ["a.nvc", "a.y4m", "o.y4m", "n.nvc", "r.y4m", "s.ndjson"]
+        .into_iter()
+        .chain(parts)
+        .collect();
     all.sort();
     assert_eq!(names(dir.path()), all);
 }
@@ -186,12 +270,27 @@ fn links_stay_links() {
     let is_link = |name: &str| fs::symlink_metadata(at(name)).unwrap().is_symlink();
     fs::write(at("real.y4m"), "old").unwrap();
     for link in ["link.y4m", "d/up.y4m"] {
-        symlink(if link.starts_with('d') { "../real.y4m" } else { "real.y4m" }, at(link)).unwrap();
+        symlink(
+            if link.starts_with('d') {
+                "../real.y4m"
+            } else {
+                "real.y4m"
+            },
+            at(link),
+        )
+        .unwrap();
         fs::write(at("real.y4m"), "old").unwrap();
-        refused(nvc_decode(dir.path(), &format!("a.nvc -o {link}")), "exists", link);
+        refused(
+            nvc_decode(dir.path(), &format!("a.nvc -o {link}")),
+            "exists",
+            link,
+        );
         assert_eq!(fs::read(at("real.y4m")).unwrap(), b"old");
         nvc_decode(dir.path(), &format!("a.nvc -o {link} -y")).expect(0);
-        assert!(is_link(link) && !is_link("real.y4m"), "{link} is a file now");
+        assert!(
+            is_link(link) && !is_link("real.y4m"),
+            "{link} is a file now"
+        );
         assert_eq!(Clip::read(at("real.y4m")).frames.len(), 6, "{link}");
     }
     symlink("d/new.y4m", at("gone.y4m")).unwrap();
@@ -202,7 +301,11 @@ fn links_stay_links() {
     encoded(dir.path(), "a.y4m -o gone.nvc");
     assert!(is_link("gone.nvc") && !is_link("d/new.nvc"));
     nvc(dir.path(), "verify d/new.nvc").expect(0);
-    assert_eq!(names(&at("d")), ["new.nvc", "new.y4m", "up.y4m"], "something is left beside a link's target");
+    assert_eq!(
+        names(&at("d")),
+        ["new.nvc", "new.y4m", "up.y4m"],
+        "something is left beside a link's target"
+    );
 }
 
 #[test]
@@ -213,10 +316,19 @@ fn permissions_are_the_file_s_or_the_user_s() {
     sample().copy(&dir);
     sample().clip.write(at("a.y4m"));
     for (umask, want) in [("022", 0o644), ("027", 0o640), ("000", 0o666)] {
-        let fit = format!("\"$ENCODER\" encode a.y4m -o n.nvc --recon r.y4m --stats s.ndjson {QUICK}");
+        let fit =
+            format!("\"$ENCODER\" encode a.y4m -o n.nvc --recon r.y4m --stats s.ndjson {QUICK}");
         fitted(sh(dir.path(), &format!("umask {umask}; {fit}")));
-        sh(dir.path(), &format!("umask {umask}; exec \"$DECODER\" a.nvc -o o.y4m")).expect(0);
-        sh(dir.path(), &format!("umask {umask}; exec \"$ENCODER\" decode a.nvc -o p_%d.png")).expect(0);
+        sh(
+            dir.path(),
+            &format!("umask {umask}; exec \"$DECODER\" a.nvc -o o.y4m"),
+        )
+        .expect(0);
+        sh(
+            dir.path(),
+            &format!("umask {umask}; exec \"$ENCODER\" decode a.nvc -o p_%d.png"),
+        )
+        .expect(0);
         for name in ["n.nvc", "r.y4m", "s.ndjson", "o.y4m", "p_1.png"] {
             assert_eq!(mode(name), want, "{name} under umask {umask}");
         }
@@ -230,8 +342,15 @@ fn permissions_are_the_file_s_or_the_user_s() {
             fs::set_permissions(at(name), fs::Permissions::from_mode(want)).unwrap();
         }
         sh(dir.path(), "umask 022; exec \"$DECODER\" a.nvc -o o.y4m -y").expect(0);
-        fitted(sh(dir.path(), &format!("umask 022; exec \"$ENCODER\" encode a.y4m -o n.nvc -y {QUICK}")));
-        assert_eq!((mode("o.y4m"), mode("n.nvc")), (want, want), "an overwritten file");
+        fitted(sh(
+            dir.path(),
+            &format!("umask 022; exec \"$ENCODER\" encode a.y4m -o n.nvc -y {QUICK}"),
+        ));
+        assert_eq!(
+            (mode("o.y4m"), mode("n.nvc")),
+            (want, want),
+            "an overwritten file"
+        );
     }
 }
 
@@ -248,15 +367,28 @@ fn what_the_shell_has_opened_is_a_file_too() {
     ] {
         let e = sh(dir.path(), &script).expect(2).stderr;
         assert!(e.contains("same file"), "{script}: {e}");
-        assert!(fs::read(dir.path().join("a.y4m")).unwrap() == before, "{script}");
+        assert!(
+            fs::read(dir.path().join("a.y4m")).unwrap() == before,
+            "{script}"
+        );
     }
     let coded = fs::read(dir.path().join("a.nvc")).unwrap();
     sh(dir.path(), "\"$DECODER\" a.nvc -o - >> a.nvc").expect(2);
     assert!(fs::read(dir.path().join("a.nvc")).unwrap() == coded);
     // what is appended to stays
-    sh(dir.path(), "echo before > log; \"$DECODER\" a.nvc -o /dev/stdout --format md5 >> log").expect(0);
-    assert!(fs::read_to_string(dir.path().join("log")).unwrap().starts_with("before\nMD5="));
-    let e = sh(dir.path(), "\"$ENCODER\" compare - - < a.y4m").expect(2).stderr;
+    sh(
+        dir.path(),
+        "echo before > log; \"$DECODER\" a.nvc -o /dev/stdout --format md5 >> log",
+    )
+    .expect(0);
+    assert!(
+        fs::read_to_string(dir.path().join("log"))
+            .unwrap()
+            .starts_with("before\nMD5=")
+    );
+    let e = sh(dir.path(), "\"$ENCODER\" compare - - < a.y4m")
+        .expect(2)
+        .stderr;
     assert!(e.contains("stdin can be read once"), "{e}");
 }
 
@@ -267,7 +399,9 @@ fn links_among_pictures_are_looked_at_one_by_one() {
     sample().clip.write(dir.path().join("a.y4m"));
     let link = |to: &str, name: &str| symlink(to, dir.path().join(name)).unwrap();
     link("w.nvc", "v_3.png");
-    let e = quick(dir.path(), "a.y4m -o w.nvc --recon v_%d.png").expect(2).stderr;
+    let e = quick(dir.path(), "a.y4m -o w.nvc --recon v_%d.png")
+        .expect(2)
+        .stderr;
     assert!(e.contains("two outputs"), "{e}");
     link("one.png", "l_1.png");
     link("one.png", "l_2.png");
@@ -276,7 +410,11 @@ fn links_among_pictures_are_looked_at_one_by_one() {
     link("ring1", "ring2");
     link("ring2", "ring1");
     assert_eq!(quick(dir.path(), "a.y4m -o ring1 -y").code, 3);
-    assert!(fs::symlink_metadata(dir.path().join("ring1")).unwrap().is_symlink());
+    assert!(
+        fs::symlink_metadata(dir.path().join("ring1"))
+            .unwrap()
+            .is_symlink()
+    );
 }
 
 #[test]
@@ -285,9 +423,12 @@ fn outputs_that_cannot_be_made_are_told_before_the_fit() {
     sample().clip.write(dir.path().join("a.y4m"));
     fs::create_dir(dir.path().join("d_2.png")).unwrap();
     let long = "x".repeat(260);
-    for outputs in
-        ["-o x.nvc --recon none/r_%d.png", "-o x.nvc --recon d_%d.png -y", &format!("-o {long}.nvc"), &format!("-o x.nvc --stats {long}")]
-    {
+    for outputs in [
+        "-o x.nvc --recon none/r_%d.png",
+        "-o x.nvc --recon d_%d.png -y",
+        &format!("-o {long}.nvc"),
+        &format!("-o x.nvc --stats {long}"),
+    ] {
         let args = format!("encode a.y4m {outputs} {ENDLESS}");
         let done = within(AT_ONCE, &mut command(NVC, dir.path(), &words(&args)), b"");
         assert_eq!(done.code, 3, "{outputs}: {}", done.stderr);
@@ -301,20 +442,36 @@ const SIGNALS: [(&str, u32); 3] = [("INT", 2), ("TERM", 15), ("HUP", 1)];
 fn a_stopped_decoder_leaves_nothing() {
     let file = fs::read(sample().dir().join("a.nvc")).unwrap();
     for (name, _) in SIGNALS.into_iter().filter(|(_, number)| !ignored(*number)) {
-        for (program, args) in [(NVC_DECODE, "- -o o.y4m"), (NVC, "decode - -o o.yuv"), (NVC, "decode - -o o.txt --format md5")] {
+        for (program, args) in [
+            (NVC_DECODE, "- -o o.y4m"),
+            (NVC, "decode - -o o.yuv"),
+            (NVC, "decode - -o o.txt --format md5"),
+        ] {
             let dir = temp();
             let mut command = command(program, dir.path(), &words(args));
-            let mut child = command.stdin(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+            let mut child = command
+                .stdin(Stdio::piped())
+                .stderr(Stdio::null())
+                .spawn()
+                .unwrap();
             let mut stdin = child.stdin.take().unwrap();
             // all frames are decoded, and the last byte does not come
             stdin.write_all(&file[..file.len() - 1]).unwrap();
             stdin.flush().unwrap();
             until(|| !names(dir.path()).is_empty());
             std::thread::sleep(Duration::from_millis(100));
-            assert!(child.try_wait().unwrap().is_none(), "{args}: the end of the file is not waited for");
+            assert!(
+                child.try_wait().unwrap().is_none(),
+                "{args}: the end of the file is not waited for"
+            );
             signal(&child, name);
-            let status = ended(&mut child, AT_ONCE).unwrap_or_else(|| panic!("{args}: SIG{name} ends nothing"));
-            assert_eq!((status.code(), names(dir.path())), (Some(130), vec![]), "{args}, SIG{name}");
+            let status = ended(&mut child, AT_ONCE)
+                .unwrap_or_else(|| panic!("{args}: SIG{name} ends nothing"));
+            assert_eq!(
+                (status.code(), names(dir.path())),
+                (Some(130), vec![]),
+                "{args}, SIG{name}"
+            );
         }
     }
 }
@@ -325,17 +482,34 @@ fn a_decoder_stopped_while_its_reference_gives_nothing_leaves_nothing() {
     for (name, _) in SIGNALS.into_iter().filter(|(_, number)| !ignored(*number)) {
         let dir = temp();
         sample().copy(&dir);
-        assert!(Command::new("mkfifo").arg(dir.path().join("ref.y4m")).status().unwrap().success());
+        assert!(
+            Command::new("mkfifo")
+                .arg(dir.path().join("ref.y4m"))
+                .status()
+                .unwrap()
+                .success()
+        );
         let args = words("a.nvc -o o.y4m --score ref.y4m");
-        let mut child = command(NVC_DECODE, dir.path(), &args).stderr(Stdio::null()).spawn().unwrap();
+        let mut child = command(NVC_DECODE, dir.path(), &args)
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
         // open at both ends, a pipe waits for nobody
-        let mut reference = fs::File::options().read(true).write(true).open(dir.path().join("ref.y4m")).unwrap();
+        let mut reference = fs::File::options()
+            .read(true)
+            .write(true)
+            .open(dir.path().join("ref.y4m"))
+            .unwrap();
         reference.write_all(&y4m[..y4m.len() / 2]).unwrap();
         until(|| names(dir.path()).len() > 2);
         std::thread::sleep(Duration::from_millis(100));
         signal(&child, name);
         let status = ended(&mut child, AT_ONCE).unwrap_or_else(|| panic!("SIG{name} ends nothing"));
-        assert_eq!((status.code(), names(dir.path())), (Some(130), vec!["a.nvc".into(), "ref.y4m".into()]), "SIG{name}");
+        assert_eq!(
+            (status.code(), names(dir.path())),
+            (Some(130), vec!["a.nvc".into(), "ref.y4m".into()]),
+            "SIG{name}"
+        );
         drop(reference);
     }
 }
@@ -345,7 +519,11 @@ fn one_signal_ends_an_encode_whatever_it_waits_for() {
     let y4m = sample().clip.y4m();
     let dir = temp();
     let args = words("encode - -o a.nvc --stats s.ndjson --recon r.y4m --device cpu -q --steps 10");
-    let mut child = command(NVC, dir.path(), &args).stdin(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut child = command(NVC, dir.path(), &args)
+        .stdin(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
     let mut stdin = child.stdin.take().unwrap();
     // the rest does not come
     stdin.write_all(&y4m[..y4m.len() / 2]).unwrap();
@@ -361,9 +539,15 @@ fn one_signal_ends_an_encode_whatever_it_waits_for() {
 fn an_encode_under_nohup_outlives_its_terminal() {
     let dir = temp();
     let y4m = sample().clip.y4m();
-    let script = format!("trap '' HUP; exec \"$ENCODER\" encode - -o a.nvc --stats s.ndjson {QUICK}");
+    let script =
+        format!("trap '' HUP; exec \"$ENCODER\" encode - -o a.nvc --stats s.ndjson {QUICK}");
     let mut command = command("sh", dir.path(), &["-c", &script]);
-    let mut child = command.env("ENCODER", NVC).stdin(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut child = command
+        .env("ENCODER", NVC)
+        .stdin(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
     let mut stdin = child.stdin.take().unwrap();
     stdin.write_all(&y4m[..y4m.len() / 2]).unwrap();
     stdin.flush().unwrap();
@@ -372,7 +556,10 @@ fn an_encode_under_nohup_outlives_its_terminal() {
     std::thread::sleep(Duration::from_millis(500));
     signal(&child, "HUP");
     std::thread::sleep(Duration::from_millis(300));
-    assert!(child.try_wait().unwrap().is_none(), "SIGHUP ends an encode that was told to ignore it");
+    assert!(
+        child.try_wait().unwrap().is_none(),
+        "SIGHUP ends an encode that was told to ignore it"
+    );
     stdin.write_all(&y4m[y4m.len() / 2..]).unwrap();
     drop(stdin);
     let code = ended(&mut child, Duration::from_secs(60)).and_then(|s| s.code());
@@ -386,8 +573,15 @@ fn a_closed_stdout_is_said() {
     sample().copy(&dir);
     sample().clip.write(dir.path().join("a.y4m"));
     let encode = format!("exec \"$ENCODER\" encode a.y4m -o - {QUICK}");
-    for script in ["exec \"$DECODER\" a.nvc -o -", "exec \"$ENCODER\" decode a.nvc -o - --format yuv", &encode] {
+    for script in [
+        "exec \"$DECODER\" a.nvc -o -",
+        "exec \"$ENCODER\" decode a.nvc -o - --format yuv",
+        &encode,
+    ] {
         let e = sh(dir.path(), &format!("{script} >&-")).expect(3).stderr;
-        assert!(e.contains("error: ") && e.contains("stdout"), "{script}: {e}");
+        assert!(
+            e.contains("error: ") && e.contains("stdout"),
+            "{script}: {e}"
+        );
     }
 }

@@ -29,7 +29,12 @@ pub fn command<A: AsRef<OsStr>>(program: &str, dir: &Path, args: &[A]) -> Comman
 /// What a command leaves. It is killed, and the test fails, after `limit`.
 #[track_caller]
 pub fn within(limit: Duration, command: &mut Command, input: &[u8]) -> Done {
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
     let mut stdin = child.stdin.take().unwrap();
     let (stdout, stderr) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
     let (status, stdout, stderr) = std::thread::scope(|s| {
@@ -41,8 +46,14 @@ pub fn within(limit: Duration, command: &mut Command, input: &[u8]) -> Done {
         (status, out.join().unwrap(), err.join().unwrap())
     });
     let stderr = String::from_utf8_lossy(&stderr).into_owned();
-    let Some(status) = status else { panic!("{command:?} goes on after {limit:?}: {stderr}") };
-    Done { code: status.code().unwrap_or(-1), stdout, stderr }
+    let Some(status) = status else {
+        panic!("{command:?} goes on after {limit:?}: {stderr}")
+    };
+    Done {
+        code: status.code().unwrap_or(-1),
+        stdout,
+        stderr,
+    }
 }
 
 fn everything(mut pipe: impl Read) -> Vec<u8> {
@@ -85,18 +96,31 @@ pub fn run_os<A: AsRef<OsStr>>(program: &str, dir: &Path, args: &[A], input: &[u
 /// Runs a script that finds the programs in `$ENCODER` and `$DECODER`.
 #[track_caller]
 pub fn sh(dir: &Path, script: &str) -> Done {
-    within(HANGS, command("sh", dir, &["-c", script]).env("ENCODER", NVC).env("DECODER", NVC_DECODE), b"")
+    within(
+        HANGS,
+        command("sh", dir, &["-c", script])
+            .env("ENCODER", NVC)
+            .env("DECODER", NVC_DECODE),
+        b"",
+    )
 }
 
 pub fn signal(child: &Child, name: &str) {
-    let status = Command::new("sh").args(["-c", &format!("kill -{name} {}", child.id())]).status().unwrap();
+    let status = Command::new("sh")
+        .args(["-c", &format!("kill -{name} {}", child.id())])
+        .status()
+        .unwrap();
     assert!(status.success());
 }
 
-/// Whether whoever runs the tests has them ignore a signal, as nohup does: what they start then ignores it too.
+/// Whether whoever runs the tests has them ignore a signal, as nohup does: what they start then
+/// ignores it too.
 pub fn ignored(signal: u32) -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let mask = status.lines().find_map(|l| l.strip_prefix("SigIgn:")).and_then(|m| u64::from_str_radix(m.trim(), 16).ok());
+    let mask = status
+        .lines()
+        .find_map(|l| l.strip_prefix("SigIgn:"))
+        .and_then(|m| u64::from_str_radix(m.trim(), 16).ok());
     (mask.unwrap_or(0) >> (signal - 1)) & 1 == 1
 }
 
@@ -129,19 +153,31 @@ pub fn encoded(dir: &Path, args: &str) -> Done {
 #[track_caller]
 pub fn fitted(done: Done) -> Done {
     assert!(!done.stderr.contains("panicked"), "{}", done.stderr);
-    assert!([0, 6].contains(&done.code), "exit code {}: {}", done.code, done.stderr);
+    assert!(
+        [0, 6].contains(&done.code),
+        "exit code {}: {}",
+        done.code,
+        done.stderr
+    );
     done
 }
 
 pub fn warnings(done: &Done) -> Vec<&str> {
-    done.stderr.lines().filter(|l| l.starts_with("warning: ")).collect()
+    done.stderr
+        .lines()
+        .filter(|l| l.starts_with("warning: "))
+        .collect()
 }
 
 /// A warning that has all of `parts`.
 #[track_caller]
 pub fn warned(done: &Done, parts: &[&str]) -> String {
-    let found = warnings(done).into_iter().find(|l| parts.iter().all(|p| l.contains(*p)));
-    found.unwrap_or_else(|| panic!("no warning has all of {parts:?}: {}", done.stderr)).to_string()
+    let found = warnings(done)
+        .into_iter()
+        .find(|l| parts.iter().all(|p| l.contains(*p)));
+    found
+        .unwrap_or_else(|| panic!("no warning has all of {parts:?}: {}", done.stderr))
+        .to_string()
 }
 
 /// Whether `text` has a number that is not part of a longer one.
@@ -157,8 +193,12 @@ pub fn info(dir: &Path, file: &str) -> Value {
 /// 100 for the same samples; pictures and video alike.
 #[track_caller]
 pub fn likeness(dir: &Path, a: &str, b: &str) -> f64 {
-    let scores = nvc(dir, &format!("compare {a} {b} --json")).expect(0).json();
-    let found = ["psnr_yuv611", "psnr_rgb", "psnr_y"].iter().find_map(|k| scores[*k]["pooled"].as_f64());
+    let scores = nvc(dir, &format!("compare {a} {b} --json"))
+        .expect(0)
+        .json();
+    let found = ["psnr_yuv611", "psnr_rgb", "psnr_y"]
+        .iter()
+        .find_map(|k| scores[*k]["pooled"].as_f64());
     found.unwrap_or_else(|| panic!("no PSNR in {scores}"))
 }
 
@@ -168,7 +208,10 @@ pub fn video(width: usize, height: usize, tags: &str, frames: usize) -> Vec<u8> 
     let chroma = 2 * width.div_ceil(2) * height.div_ceil(2);
     for t in 0..frames {
         out.extend(b"FRAME\n");
-        out.extend((0..width * height).map(|i| (40 + ((i % width) * 3 + (i / width) * 2 + t * 5) % 150) as u8));
+        out.extend(
+            (0..width * height)
+                .map(|i| (40 + ((i % width) * 3 + (i / width) * 2 + t * 5) % 150) as u8),
+        );
         out.extend((0..chroma).map(|i| (100 + (i + t) % 50) as u8));
     }
     out
@@ -176,14 +219,24 @@ pub fn video(width: usize, height: usize, tags: &str, frames: usize) -> Vec<u8> 
 
 /// A picture without any symmetry, number `n` of a sequence.
 pub fn picture(width: u32, height: u32, n: u32) -> RgbImage {
-    RgbImage::from_fn(width, height, |x, y| Rgb([(x * 4 + 20) as u8, (y * 7 + n * 9) as u8, ((x + y) * 2 + 30) as u8]))
+    RgbImage::from_fn(width, height, |x, y| {
+        Rgb([
+            (x * 4 + 20) as u8,
+            (y * 7 + n * 9) as u8,
+            ((x + y) * 2 + 30) as u8,
+        ])
+    })
 }
 
 /// Pictures `PREFIX_NNN.png` in a folder.
 pub fn numbered(folder: &Path, prefix: &str, numbers: impl IntoIterator<Item = u32>) {
     std::fs::create_dir_all(folder).unwrap();
     for n in numbers {
-        std::fs::write(folder.join(format!("{prefix}_{n:03}.png")), png(&picture(40, 24, n), &[])).unwrap();
+        std::fs::write(
+            folder.join(format!("{prefix}_{n:03}.png")),
+            png(&picture(40, 24, n), &[]),
+        )
+        .unwrap();
     }
 }
 
@@ -195,7 +248,12 @@ pub fn png(picture: &RgbImage, chunks: &[u8]) -> Vec<u8> {
 /// A PNG with other chunks before and after its data.
 pub fn png_around(picture: &RgbImage, before: &[u8], after: &[u8]) -> Vec<u8> {
     let (width, height) = picture.dimensions();
-    let header = [&width.to_be_bytes()[..], &height.to_be_bytes()[..], &[8, 2, 0, 0, 0][..]].concat();
+    let header = [
+        &width.to_be_bytes()[..],
+        &height.to_be_bytes()[..],
+        &[8, 2, 0, 0, 0][..],
+    ]
+    .concat();
     let parts = [
         b"\x89PNG\r\n\x1a\n".to_vec(),
         chunk(b"IHDR", &header),
@@ -210,7 +268,8 @@ pub fn png_around(picture: &RgbImage, before: &[u8], after: &[u8]) -> Vec<u8> {
 /// Rows of a PNG before they are packed: each after its filter, none.
 pub fn lines(picture: &RgbImage) -> Vec<u8> {
     let rows = picture.as_raw().chunks_exact(3 * picture.width() as usize);
-    rows.flat_map(|row| std::iter::once(0).chain(row.iter().copied())).collect()
+    rows.flat_map(|row| std::iter::once(0).chain(row.iter().copied()))
+        .collect()
 }
 
 pub fn chunk(kind: &[u8; 4], data: &[u8]) -> Vec<u8> {
@@ -256,11 +315,21 @@ pub fn zlib(bytes: &[u8]) -> Vec<u8> {
 /// An EXIF block whose only field is the orientation, in either byte order.
 pub fn exif(orientation: u16, big_endian: bool) -> Vec<u8> {
     let (two, four) = if big_endian {
-        (u16::to_be_bytes as fn(u16) -> [u8; 2], u32::to_be_bytes as fn(u32) -> [u8; 4])
+        (
+            u16::to_be_bytes as fn(u16) -> [u8; 2],
+            u32::to_be_bytes as fn(u32) -> [u8; 4],
+        )
     } else {
-        (u16::to_le_bytes as fn(u16) -> [u8; 2], u32::to_le_bytes as fn(u32) -> [u8; 4])
+        (
+            u16::to_le_bytes as fn(u16) -> [u8; 2],
+            u32::to_le_bytes as fn(u32) -> [u8; 4],
+        )
     };
-    let mut out = if big_endian { b"MM".to_vec() } else { b"II".to_vec() };
+    let mut out = if big_endian {
+        b"MM".to_vec()
+    } else {
+        b"II".to_vec()
+    };
     out.extend(two(42));
     // where the fields are, how many, then tag, type SHORT, count and value
     out.extend(four(8));
@@ -277,9 +346,18 @@ pub fn made(dir: &Path, args: &str) -> bool {
     if !crate::run::ffmpeg() {
         return false;
     }
-    let out = command("ffmpeg", dir, &words(&format!("-nostdin -v error -y {args}"))).output().unwrap();
+    let out = command(
+        "ffmpeg",
+        dir,
+        &words(&format!("-nostdin -v error -y {args}")),
+    )
+    .output()
+    .unwrap();
     if !out.status.success() {
-        crate::run::skipped(&format!("ffmpeg {args}: {}", String::from_utf8_lossy(&out.stderr).trim()));
+        crate::run::skipped(&format!(
+            "ffmpeg {args}: {}",
+            String::from_utf8_lossy(&out.stderr).trim()
+        ));
     }
     out.status.success()
 }

@@ -27,7 +27,10 @@ fn pictures_stand_as_their_exif_says() {
             let said = chunk(b"eXIf", &exif(orientation, big_endian));
             std::fs::write(dir.path().join("exif.png"), png(&stored, &said)).unwrap();
             let psnr = likeness(dir.path(), "exif.png", "upright.png");
-            assert_eq!(psnr, 100.0, "orientation {orientation}, big endian: {big_endian}");
+            assert_eq!(
+                psnr, 100.0,
+                "orientation {orientation}, big endian: {big_endian}"
+            );
         }
     }
 }
@@ -36,13 +39,24 @@ fn pictures_stand_as_their_exif_says() {
 fn turned_jpeg(dir: &std::path::Path) {
     let stored = picture(40, 24, 0);
     let mut jpeg = Vec::new();
-    image::codecs::jpeg::JpegEncoder::new_with_quality(&mut jpeg, 90).encode_image(&stored).unwrap();
+    image::codecs::jpeg::JpegEncoder::new_with_quality(&mut jpeg, 90)
+        .encode_image(&stored)
+        .unwrap();
     let decoded = image::load_from_memory(&jpeg).unwrap().into_rgb8();
     let upright = RgbImage::from_fn(24, 40, |x, y| *decoded.get_pixel(y, 23 - x));
     std::fs::write(dir.join("upright.png"), png(&upright, &[])).unwrap();
     let said = [&b"Exif\0\0"[..], &exif(6, true)[..]].concat();
-    let segment = [&[0xff, 0xe1][..], &(said.len() as u16 + 2).to_be_bytes()[..], &said[..]].concat();
-    std::fs::write(dir.join("turned.jpg"), [&jpeg[..2], &segment[..], &jpeg[2..]].concat()).unwrap();
+    let segment = [
+        &[0xff, 0xe1][..],
+        &(said.len() as u16 + 2).to_be_bytes()[..],
+        &said[..],
+    ]
+    .concat();
+    std::fs::write(
+        dir.join("turned.jpg"),
+        [&jpeg[..2], &segment[..], &jpeg[2..]].concat(),
+    )
+    .unwrap();
 }
 
 #[test]
@@ -50,14 +64,29 @@ fn turned_pictures_are_coded_upright() {
     let dir = temp();
     turned_jpeg(dir.path());
     assert!(likeness(dir.path(), "turned.jpg", "upright.png") > 50.0);
-    std::fs::write(dir.path().join("turned.png"), png(&picture(40, 24, 0), &chunk(b"eXIf", &exif(6, true)))).unwrap();
+    std::fs::write(
+        dir.path().join("turned.png"),
+        png(&picture(40, 24, 0), &chunk(b"eXIf", &exif(6, true))),
+    )
+    .unwrap();
     for source in ["turned.jpg", "turned.png"] {
         encoded(dir.path(), &format!("{source} -o a.nvc -y"));
         let info = info(dir.path(), "a.nvc");
-        assert_eq!((info["width"].as_u64(), info["height"].as_u64()), (Some(24), Some(40)), "{source}");
+        assert_eq!(
+            (info["width"].as_u64(), info["height"].as_u64()),
+            (Some(24), Some(40)),
+            "{source}"
+        );
         nvc_decode(dir.path(), "a.nvc -o out.png -y").expect(0);
         let out = std::fs::read(dir.path().join("out.png")).unwrap();
-        assert_eq!(image::load_from_memory(&out).unwrap().into_rgb8().dimensions(), (24, 40), "{source}");
+        assert_eq!(
+            image::load_from_memory(&out)
+                .unwrap()
+                .into_rgb8()
+                .dimensions(),
+            (24, 40),
+            "{source}"
+        );
         // turned once, not by each program that shows it
         assert!(find_chunk(&out, b"eXIf").is_none(), "{source}");
     }
@@ -72,10 +101,18 @@ fn every_picture_of_an_animation_is_read() {
         chunk(b"fcTL", &[&numbers[..], &[0, 1, 0, 10, 0, 0][..]].concat())
     };
     let count = [2u32, 0].map(u32::to_be_bytes).concat();
-    let second = [&2u32.to_be_bytes()[..], &zlib(&lines(&picture(40, 24, 2)))[..]].concat();
+    let second = [
+        &2u32.to_be_bytes()[..],
+        &zlib(&lines(&picture(40, 24, 2)))[..],
+    ]
+    .concat();
     let before = [chunk(b"acTL", &count), control(0)].concat();
     let after = [control(1), chunk(b"fdAT", &second)].concat();
-    std::fs::write(dir.path().join("anim.png"), png_around(&picture(40, 24, 1), &before, &after)).unwrap();
+    std::fs::write(
+        dir.path().join("anim.png"),
+        png_around(&picture(40, 24, 1), &before, &after),
+    )
+    .unwrap();
     encoded(dir.path(), "anim.png -o a.nvc");
     assert_eq!(info(dir.path(), "a.nvc")["frames"].as_u64(), Some(2));
     assert_eq!(likeness(dir.path(), "anim.png", "f_%03d.png"), 100.0);
@@ -87,7 +124,11 @@ fn a_gap_in_a_sequence_is_said() {
     numbered(dir.path(), "gap", [1, 2, 4, 5]);
     let done = encoded(dir.path(), "gap_%03d.png -o a.nvc");
     assert_eq!(warnings(&done).len(), 1, "{}", done.stderr);
-    assert!(has_number(&warned(&done, &["gap_003.png"]), 2), "how many are left out: {}", done.stderr);
+    assert!(
+        has_number(&warned(&done, &["gap_003.png"]), 2),
+        "how many are left out: {}",
+        done.stderr
+    );
     assert_eq!(info(dir.path(), "a.nvc")["frames"].as_u64(), Some(2));
     numbered(dir.path(), "whole", 1..=3);
     assert!(warnings(&encoded(dir.path(), "whole_%03d.png -o b.nvc")).is_empty());
@@ -104,17 +145,29 @@ fn a_colour_profile_is_said_to_be_lost() {
         profile[at..at + 4].copy_from_slice(text);
     }
     let said = [&b"Wide\0\0"[..], &zlib(&profile)[..]].concat();
-    std::fs::write(dir.path().join("wide.png"), png(&picture(40, 24, 0), &chunk(b"iCCP", &said))).unwrap();
-    warned(&encoded(dir.path(), "wide.png -o a.nvc"), &["wide.png", "ICC"]);
+    std::fs::write(
+        dir.path().join("wide.png"),
+        png(&picture(40, 24, 0), &chunk(b"iCCP", &said)),
+    )
+    .unwrap();
+    warned(
+        &encoded(dir.path(), "wide.png -o a.nvc"),
+        &["wide.png", "ICC"],
+    );
 }
 
 #[test]
 fn colours_that_chunks_name_are_kept() {
     let dir = temp();
-    for (kind, data, primaries, transfer) in
-        [(b"cICP", vec![9, 16, 0, 1], Some(9), 16), (b"gAMA", 100000u32.to_be_bytes().to_vec(), None, 8)]
-    {
-        std::fs::write(dir.path().join("c.png"), png(&picture(40, 24, 0), &chunk(kind, &data))).unwrap();
+    for (kind, data, primaries, transfer) in [
+        (b"cICP", vec![9, 16, 0, 1], Some(9), 16),
+        (b"gAMA", 100000u32.to_be_bytes().to_vec(), None, 8),
+    ] {
+        std::fs::write(
+            dir.path().join("c.png"),
+            png(&picture(40, 24, 0), &chunk(kind, &data)),
+        )
+        .unwrap();
         encoded(dir.path(), "c.png -o a.nvc -y");
         let color = info(dir.path(), "a.nvc")["color"].clone();
         assert_eq!(color["transfer"].as_u64(), Some(transfer), "{color}");
@@ -142,13 +195,25 @@ fn has_tag(header: &str, tag: &str) -> bool {
 fn sample_aspect_ratios_are_reduced_or_said_to_be_lost() {
     let dir = temp();
     let encode = |ratio: &str| {
-        std::fs::write(dir.path().join("sar.y4m"), video(32, 32, &format!("F25:1 Ip A{ratio} C420jpeg"), 2)).unwrap();
+        std::fs::write(
+            dir.path().join("sar.y4m"),
+            video(32, 32, &format!("F25:1 Ip A{ratio} C420jpeg"), 2),
+        )
+        .unwrap();
         encoded(dir.path(), "sar.y4m -o a.nvc -y")
     };
-    for (ratio, sar, tag) in [("100000:75000", "4/3", "A4:3"), ("16:15", "16/15", "A16:15"), ("4294967295:4294967295", "1/1", "A1:1")] {
+    for (ratio, sar, tag) in [
+        ("100000:75000", "4/3", "A4:3"),
+        ("16:15", "16/15", "A16:15"),
+        ("4294967295:4294967295", "1/1", "A1:1"),
+    ] {
         let done = encode(ratio);
         assert!(warnings(&done).is_empty(), "{ratio}: {}", done.stderr);
-        assert_eq!(info(dir.path(), "a.nvc")["sar"].as_str(), Some(sar), "{ratio}");
+        assert_eq!(
+            info(dir.path(), "a.nvc")["sar"].as_str(),
+            Some(sar),
+            "{ratio}"
+        );
         let header = header(dir.path());
         assert!(has_tag(&header, tag), "{ratio}: {header}");
     }
@@ -162,8 +227,17 @@ fn sample_aspect_ratios_are_reduced_or_said_to_be_lost() {
 #[test]
 fn chroma_sitings_come_back() {
     let dir = temp();
-    for (tag, want) in [("420mpeg2", "C420mpeg2"), ("420paldv", "C420paldv"), ("420jpeg", "C420jpeg"), ("420", "C420jpeg")] {
-        std::fs::write(dir.path().join("a.y4m"), video(32, 32, &format!("F25:1 Ip A1:1 C{tag}"), 2)).unwrap();
+    for (tag, want) in [
+        ("420mpeg2", "C420mpeg2"),
+        ("420paldv", "C420paldv"),
+        ("420jpeg", "C420jpeg"),
+        ("420", "C420jpeg"),
+    ] {
+        std::fs::write(
+            dir.path().join("a.y4m"),
+            video(32, 32, &format!("F25:1 Ip A1:1 C{tag}"), 2),
+        )
+        .unwrap();
         encoded(dir.path(), "a.y4m -o a.nvc -y");
         let header = header(dir.path());
         assert!(has_tag(&header, want), "{tag}: {header}");
@@ -173,12 +247,25 @@ fn chroma_sitings_come_back() {
 #[test]
 fn interlaced_video_is_warned_of_with_a_remedy() {
     let dir = temp();
-    for (tag, interlaced) in [("Ib", true), ("It", true), ("Im", true), ("I?", false), ("Ip", false)] {
-        std::fs::write(dir.path().join("il.y4m"), video(32, 32, &format!("F25:1 {tag} A1:1 C420jpeg"), 2)).unwrap();
+    for (tag, interlaced) in [
+        ("Ib", true),
+        ("It", true),
+        ("Im", true),
+        ("I?", false),
+        ("Ip", false),
+    ] {
+        std::fs::write(
+            dir.path().join("il.y4m"),
+            video(32, 32, &format!("F25:1 {tag} A1:1 C420jpeg"), 2),
+        )
+        .unwrap();
         let done = encoded(dir.path(), "il.y4m -o a.nvc -y");
         if interlaced {
             let line = warned(&done, &["il.y4m", "interlaced"]);
-            assert!(line.contains("ffmpeg") || line.contains("deinterlac"), "no remedy: {line}");
+            assert!(
+                line.contains("ffmpeg") || line.contains("deinterlac"),
+                "no remedy: {line}"
+            );
         } else {
             assert!(warnings(&done).is_empty(), "{tag}: {}", done.stderr);
         }
@@ -188,17 +275,27 @@ fn interlaced_video_is_warned_of_with_a_remedy() {
 #[test]
 fn ranges_that_differ_are_not_compared_in_silence() {
     let dir = temp();
-    for (name, tags) in [("a.y4m", "F25:1 Ip A1:1 C420jpeg"), ("full.y4m", "F25:1 Ip A1:1 C420jpeg XCOLORRANGE=FULL")] {
+    for (name, tags) in [
+        ("a.y4m", "F25:1 Ip A1:1 C420jpeg"),
+        ("full.y4m", "F25:1 Ip A1:1 C420jpeg XCOLORRANGE=FULL"),
+    ] {
         std::fs::write(dir.path().join(name), video(32, 32, tags, 2)).unwrap();
     }
-    warned(&nvc(dir.path(), "compare a.y4m full.y4m").expect(0), &["range"]);
+    warned(
+        &nvc(dir.path(), "compare a.y4m full.y4m").expect(0),
+        &["range"],
+    );
     assert!(warnings(&nvc(dir.path(), "compare full.y4m full.y4m").expect(0)).is_empty());
 }
 
 #[test]
 fn options_that_would_do_nothing_are_refused() {
     let dir = temp();
-    std::fs::write(dir.path().join("a.y4m"), video(32, 32, "F25:1 Ip A1:1 C420jpeg", 2)).unwrap();
+    std::fs::write(
+        dir.path().join("a.y4m"),
+        video(32, 32, "F25:1 Ip A1:1 C420jpeg", 2),
+    )
+    .unwrap();
     std::fs::write(dir.path().join("a.png"), png(&picture(40, 24, 0), &[])).unwrap();
     for (input, option, value) in [
         ("a.y4m", "--fps", "50"),
@@ -209,13 +306,20 @@ fn options_that_would_do_nothing_are_refused() {
         ("a.png", "--size-in", "40x24"),
         ("a.png", "--pix-fmt", "gray"),
     ] {
-        let e = quick(dir.path(), &format!("{input} -o a.nvc {option} {value}")).expect(2).stderr;
-        assert!(e.contains(option) && !e.contains("unexpected argument"), "{input} {option}: {e}");
+        let e = quick(dir.path(), &format!("{input} -o a.nvc {option} {value}"))
+            .expect(2)
+            .stderr;
+        assert!(
+            e.contains(option) && !e.contains("unexpected argument"),
+            "{input} {option}: {e}"
+        );
         assert_eq!(names(dir.path()), ["a.png", "a.y4m"]);
     }
     let y4m = std::fs::read(dir.path().join("a.y4m")).unwrap();
     let args = format!("encode - -o a.nvc --fps 50 {QUICK}");
-    let e = run_os(NVC, dir.path(), &words(&args), &y4m).expect(2).stderr;
+    let e = run_os(NVC, dir.path(), &words(&args), &y4m)
+        .expect(2)
+        .stderr;
     assert!(e.contains("--fps"), "{e}");
 }
 
@@ -235,15 +339,24 @@ mod containers {
         let dir = temp();
         let source = "-f lavfi -i testsrc2=s=96x64:r=25:d=0.2 -c:v mpeg4 -q:v 2 plain.mp4";
         let turn = "-i plain.mp4 -c copy -metadata:s:v:0 rotate=90 turned.mp4";
-        if !made(dir.path(), source) || !made(dir.path(), turn) || !made(dir.path(), "-i turned.mp4 -f yuv4mpegpipe upright.y4m") {
+        if !made(dir.path(), source)
+            || !made(dir.path(), turn)
+            || !made(dir.path(), "-i turned.mp4 -f yuv4mpegpipe upright.y4m")
+        {
             return;
         }
-        if !std::fs::read(dir.path().join("upright.y4m")).unwrap().starts_with(b"YUV4MPEG2 W64 H96 ") {
+        if !std::fs::read(dir.path().join("upright.y4m"))
+            .unwrap()
+            .starts_with(b"YUV4MPEG2 W64 H96 ")
+        {
             return skipped("this ffmpeg writes no rotation so, and a turned clip is not tested");
         }
         encoded(dir.path(), "turned.mp4 -o a.nvc");
         let info = info(dir.path(), "a.nvc");
-        assert_eq!((info["width"].as_u64(), info["height"].as_u64()), (Some(64), Some(96)));
+        assert_eq!(
+            (info["width"].as_u64(), info["height"].as_u64()),
+            (Some(64), Some(96))
+        );
         // versions of ffmpeg may differ in a rounding, not in a turn
         assert!(likeness(dir.path(), "turned.mp4", "upright.y4m") > 45.0);
     }
@@ -253,7 +366,10 @@ mod containers {
         let dir = temp();
         // eight frames in 0.64 s; two of them last 0.2 s each
         let uneven = "-vf setpts='(N+4*clip(N-3,0,2))/25/TB' -fps_mode vfr";
-        if !made(dir.path(), &format!("-f lavfi -i testsrc2=s=64x48:r=25:d=0.32 {uneven} -c:v ffv1 vfr.mkv")) {
+        if !made(
+            dir.path(),
+            &format!("-f lavfi -i testsrc2=s=64x48:r=25:d=0.32 {uneven} -c:v ffv1 vfr.mkv"),
+        ) {
             return;
         }
         let e = quick(dir.path(), "vfr.mkv -o a.nvc").expect(5).stderr;
@@ -271,21 +387,40 @@ mod containers {
     #[test]
     fn rounded_times_are_even_enough() {
         let dir = temp();
-        if !made(dir.path(), "-f lavfi -i testsrc2=s=64x48:r=30000/1001:d=0.3 -pix_fmt yuv420p -c:v ffv1 even.mkv") {
+        if !made(
+            dir.path(),
+            "-f lavfi -i testsrc2=s=64x48:r=30000/1001:d=0.3 -pix_fmt yuv420p -c:v ffv1 even.mkv",
+        ) {
             return;
         }
         let done = encoded(dir.path(), "even.mkv -o a.nvc");
         assert!(warnings(&done).is_empty(), "{}", done.stderr);
-        assert_eq!((frames(dir.path()), info(dir.path(), "a.nvc")["fps"].as_str()), (9, Some("30000/1001")));
+        assert_eq!(
+            (
+                frames(dir.path()),
+                info(dir.path(), "a.nvc")["fps"].as_str()
+            ),
+            (9, Some("30000/1001"))
+        );
     }
 
     #[test]
     fn animations_are_read_whole() {
         let dir = temp();
         for (name, codec) in [("anim.gif", ""), ("anim.webp", "-c:v libwebp_anim")] {
-            if made(dir.path(), &format!("-f lavfi -i testsrc2=s=64x48:r=10:d=0.5 {codec} {name}")) {
+            if made(
+                dir.path(),
+                &format!("-f lavfi -i testsrc2=s=64x48:r=10:d=0.5 {codec} {name}"),
+            ) {
                 encoded(dir.path(), &format!("{name} -o a.nvc -y"));
-                assert_eq!((frames(dir.path()), info(dir.path(), "a.nvc")["fps"].as_str()), (5, Some("10/1")), "{name}");
+                assert_eq!(
+                    (
+                        frames(dir.path()),
+                        info(dir.path(), "a.nvc")["fps"].as_str()
+                    ),
+                    (5, Some("10/1")),
+                    "{name}"
+                );
             }
         }
     }
@@ -295,34 +430,57 @@ mod containers {
         let dir = temp();
         let color = "-pix_fmt yuv420p10le -color_primaries bt2020 -color_trc smpte2084 -colorspace bt2020nc -color_range tv";
         let display = "G(8500,39850)B(6550,2300)R(35400,14600)WP(15635,16450)L(40000000,50)";
-        let params = format!("log-level=error:hdr10=1:repeat-headers=1:master-display={display}:max-cll=600,200");
+        let params = format!(
+            "log-level=error:hdr10=1:repeat-headers=1:master-display={display}:max-cll=600,200"
+        );
         let source = "-f lavfi -i testsrc2=s=64x48:r=25:d=0.12";
-        if !made(dir.path(), &format!("{source} -c:v libx265 {color} -x265-params {params} hdr.mkv")) {
+        if !made(
+            dir.path(),
+            &format!("{source} -c:v libx265 {color} -x265-params {params} hdr.mkv"),
+        ) {
             return;
         }
         encoded(dir.path(), "hdr.mkv -o a.nvc");
         let color = info(dir.path(), "a.nvc")["color"].clone();
-        assert!(!color["mastering_display"].is_null() && !color["content_light"].is_null(), "{color}");
-        assert_eq!((color["primaries"].as_u64(), color["transfer"].as_u64()), (Some(9), Some(16)));
+        assert!(
+            !color["mastering_display"].is_null() && !color["content_light"].is_null(),
+            "{color}"
+        );
+        assert_eq!(
+            (color["primaries"].as_u64(), color["transfer"].as_u64()),
+            (Some(9), Some(16))
+        );
         let light = color["content_light"].to_string();
-        assert!(has_number(&light, 600) && has_number(&light, 200), "{light}");
+        assert!(
+            has_number(&light, 600) && has_number(&light, 200),
+            "{light}"
+        );
         nvc_decode(dir.path(), "a.nvc -o out_%d.png").expect(0);
         let out = std::fs::read(dir.path().join("out_1.png")).unwrap();
         assert_eq!(find_chunk(&out, b"IHDR").unwrap()[8], 16, "bits a sample");
-        assert_eq!(&find_chunk(&out, b"cICP").expect("a cICP chunk")[..2], [9, 16]);
+        assert_eq!(
+            &find_chunk(&out, b"cICP").expect("a cICP chunk")[..2],
+            [9, 16]
+        );
     }
 
     #[test]
     fn a_file_that_ends_early_is_said() {
         let dir = temp();
-        if !made(dir.path(), "-f lavfi -i testsrc2=s=64x48:r=25:d=0.32 -pix_fmt yuv420p -c:v ffv1 whole.mkv") {
+        if !made(
+            dir.path(),
+            "-f lavfi -i testsrc2=s=64x48:r=25:d=0.32 -pix_fmt yuv420p -c:v ffv1 whole.mkv",
+        ) {
             return;
         }
         let whole = std::fs::read(dir.path().join("whole.mkv")).unwrap();
         std::fs::write(dir.path().join("cut.mkv"), &whole[..whole.len() * 2 / 3]).unwrap();
         let done = encoded(dir.path(), "cut.mkv -o a.nvc");
         let (line, read) = (warned(&done, &["cut.mkv"]), frames(dir.path()));
-        assert!(read < 8 && has_number(&line, read) && has_number(&line, 8), "{read} of 8 frames: {line}");
+        assert!(
+            read < 8 && has_number(&line, read) && has_number(&line, 8),
+            "{read} of 8 frames: {line}"
+        );
         assert!(warnings(&encoded(dir.path(), "whole.mkv -o b.nvc")).is_empty());
     }
 
@@ -331,11 +489,17 @@ mod containers {
         let dir = temp();
         let sound = "-f lavfi -i testsrc2=s=64x48:r=25:d=0.12 -f lavfi -i sine=d=0.12 -pix_fmt yuv420p -c:v ffv1 -c:a pcm_s16le av.mkv";
         if made(dir.path(), sound) {
-            warned(&encoded(dir.path(), "av.mkv -o a.nvc"), &["av.mkv", "audio"]);
+            warned(
+                &encoded(dir.path(), "av.mkv -o a.nvc"),
+                &["av.mkv", "audio"],
+            );
         }
         let glass = "-f lavfi -i testsrc2=s=64x48:r=25:d=0.12,format=rgba,colorchannelmixer=aa=0.5 -c:v qtrle -pix_fmt argb glass.mov";
         if made(dir.path(), glass) {
-            warned(&encoded(dir.path(), "glass.mov -o b.nvc"), &["glass.mov", "alpha"]);
+            warned(
+                &encoded(dir.path(), "glass.mov -o b.nvc"),
+                &["glass.mov", "alpha"],
+            );
         }
     }
 }

@@ -1,4 +1,5 @@
-//! What goes wrong with names, sources and options: nothing is destroyed, and nothing is lost unsaid.
+//! What goes wrong with names, sources and options: nothing is destroyed, and nothing is lost
+//! unsaid.
 #![cfg(unix)]
 
 mod edges;

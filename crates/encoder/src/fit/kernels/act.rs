@@ -1,7 +1,7 @@
 //! Bias, pixel shuffle and activation in one pass over memory, and back.
 //!
-//! Pixel shuffle takes `[b, c*r*r, h, w]` to `[b, c, h*r, w*r]`: input channel `c*r*r + i*r + j` holds the pixels at row
-//! phase i and column phase j.
+//! Pixel shuffle takes `[b, c*r*r, h, w]` to `[b, c, h*r, w*r]`: input channel `c*r*r + i*r + j`
+//! holds the pixels at row phase i and column phase j.
 
 use super::arch;
 use super::gelu::{gelu, gelu_slope, swish, swish_slope};
@@ -42,8 +42,16 @@ impl Curve {
     }
 }
 
-/// `curve(pixel_shuffle(x + bias, r))`, `x [b, cin, h, w]`, `bias [cin]`, out `[b, cin/r/r, h*r, w*r]`.
-pub fn shuffle_curve(x: &[f32], bias: &[f32], dims: [usize; 4], r: usize, curve: Curve, y: &mut [f32]) {
+/// `curve(pixel_shuffle(x + bias, r))`, `x [b, cin, h, w]`, `bias [cin]`, out
+/// `[b, cin/r/r, h*r, w*r]`.
+pub fn shuffle_curve(
+    x: &[f32],
+    bias: &[f32],
+    dims: [usize; 4],
+    r: usize,
+    curve: Curve,
+    y: &mut [f32],
+) {
     shuffle(x, Some(bias), dims, r, Some(curve), y);
 }
 
@@ -52,21 +60,38 @@ pub fn pixel_shuffle(x: &[f32], bias: Option<&[f32]>, dims: [usize; 4], r: usize
     shuffle(x, bias, dims, r, None, y);
 }
 
-fn shuffle(x: &[f32], bias: Option<&[f32]>, [_, cin, h, w]: [usize; 4], r: usize, curve: Option<Curve>, out: &mut [f32]) {
+fn shuffle(
+    x: &[f32],
+    bias: Option<&[f32]>,
+    [_, cin, h, w]: [usize; 4],
+    r: usize,
+    curve: Option<Curve>,
+    out: &mut [f32],
+) {
     if out.is_empty() {
         return;
     }
     let row = r * r * w;
     let arch = arch();
     // one piece: r output rows, from one row of each of r * r input channels
-    out.par_chunks_mut(row).enumerate().with_min_len(1 + PIECE / row).for_each(|(at, out)| {
-        let (group, y) = (at / h, at % h);
-        for (phase_row, out) in out.chunks_mut(r * w).enumerate() {
-            let channel = (group * r + phase_row) * r;
-            let bias = bias.map_or(&[][..], |b| &b[channel % cin..][..r]);
-            arch.dispatch(ShuffleRow { from: &x[(channel * h + y) * w..], step: h * w, bias, out, r, curve });
-        }
-    });
+    out.par_chunks_mut(row)
+        .enumerate()
+        .with_min_len(1 + PIECE / row)
+        .for_each(|(at, out)| {
+            let (group, y) = (at / h, at % h);
+            for (phase_row, out) in out.chunks_mut(r * w).enumerate() {
+                let channel = (group * r + phase_row) * r;
+                let bias = bias.map_or(&[][..], |b| &b[channel % cin..][..r]);
+                arch.dispatch(ShuffleRow {
+                    from: &x[(channel * h + y) * w..],
+                    step: h * w,
+                    bias,
+                    out,
+                    r,
+                    curve,
+                });
+            }
+        });
 }
 
 struct ShuffleRow<'a> {
@@ -84,7 +109,14 @@ impl WithSimd for ShuffleRow<'_> {
     type Output = ();
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let ShuffleRow { from, step, bias, out, r, curve } = self;
+        let ShuffleRow {
+            from,
+            step,
+            bias,
+            out,
+            r,
+            curve,
+        } = self;
         let mut buf = [0.0f32; PHASES * CHUNK];
         if r > PHASES {
             // no format's network has such strides
@@ -123,7 +155,8 @@ fn activate<S: Simd>(simd: S, buf: &mut [f32], n: usize, bias: Option<f32>, curv
     }
 }
 
-/// Gradients `dx [b, cin, h, w]` and `dbias [cin]` of [`shuffle_curve`] for `g [b, cin/r/r, h*r, w*r]`.
+/// Gradients `dx [b, cin, h, w]` and `dbias [cin]` of [`shuffle_curve`] for
+/// `g [b, cin/r/r, h*r, w*r]`.
 pub fn shuffle_curve_backward(
     [x, bias, g]: [&[f32]; 3],
     [b, cin, h, w]: [usize; 4],
@@ -136,20 +169,35 @@ pub fn shuffle_curve_backward(
     let arch = arch();
     if !dx.is_empty() {
         // one piece: the r channels whose pixels share rows of g
-        let pieces = dx.par_chunks_mut(r * h * w).zip(sums.par_chunks_mut(r)).enumerate();
-        pieces.with_min_len(1 + PIECE / (r * h * w)).for_each(|(at, (dx, sums))| {
-            let (group, phase_row) = (at / r, at % r);
-            let g = &g[group * r * r * h * w + phase_row * r * w..];
-            let bias = &bias[at * r % cin..][..r];
-            arch.dispatch(Backward { x: &x[at * r * h * w..][..r * h * w], bias, g, dx, sums, w, r, curve });
-        });
+        let pieces = dx
+            .par_chunks_mut(r * h * w)
+            .zip(sums.par_chunks_mut(r))
+            .enumerate();
+        pieces
+            .with_min_len(1 + PIECE / (r * h * w))
+            .for_each(|(at, (dx, sums))| {
+                let (group, phase_row) = (at / r, at % r);
+                let g = &g[group * r * r * h * w + phase_row * r * w..];
+                let bias = &bias[at * r % cin..][..r];
+                arch.dispatch(Backward {
+                    x: &x[at * r * h * w..][..r * h * w],
+                    bias,
+                    g,
+                    dx,
+                    sums,
+                    w,
+                    r,
+                    curve,
+                });
+            });
     }
     add_images(&sums, dbias);
 }
 
 fn add_images(sums: &[f32], total: &mut [f32]) {
     total.fill(0.0);
-    sums.chunks(total.len().max(1)).for_each(|s| total.iter_mut().zip(s).for_each(|(t, s)| *t += s));
+    sums.chunks(total.len().max(1))
+        .for_each(|s| total.iter_mut().zip(s).for_each(|(t, s)| *t += s));
 }
 
 struct Backward<'a> {
@@ -169,7 +217,16 @@ impl WithSimd for Backward<'_> {
     type Output = ();
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Backward { x, bias, g, dx, sums, w, r, curve } = self;
+        let Backward {
+            x,
+            bias,
+            g,
+            dx,
+            sums,
+            w,
+            r,
+            curve,
+        } = self;
         let plane = x.len() / r;
         let mut total = vec![simd.splat_f32s(0.0); r];
         let mut gs = vec![0.0f32; r * CHUNK];
@@ -195,20 +252,31 @@ impl WithSimd for Backward<'_> {
                 }
             }
         }
-        sums.iter_mut().zip(total).for_each(|(s, t)| *s = simd.reduce_sum_f32s(t));
+        sums.iter_mut()
+            .zip(total)
+            .for_each(|(s, t)| *s = simd.reduce_sum_f32s(t));
     }
 }
 
-/// Inverse of [`pixel_shuffle`]: `x [b, c, h*r, w*r]` to `[b, c*r*r, h, w]`; `dims` are those of the **result**.
+/// Inverse of [`pixel_shuffle`]: `x [b, c, h*r, w*r]` to `[b, c*r*r, h, w]`; `dims` are those of
+/// the **result**.
 pub fn pixel_unshuffle(x: &[f32], [_, _, h, w]: [usize; 4], r: usize, out: &mut [f32]) {
     if out.is_empty() {
         return;
     }
     let arch = arch();
-    out.par_chunks_mut(r * h * w).enumerate().with_min_len(1 + PIECE / (r * h * w)).for_each(|(at, out)| {
-        let (group, phase_row) = (at / r, at % r);
-        arch.dispatch(Unshuffle { x: &x[group * r * r * h * w + phase_row * r * w..], out, w, r });
-    });
+    out.par_chunks_mut(r * h * w)
+        .enumerate()
+        .with_min_len(1 + PIECE / (r * h * w))
+        .for_each(|(at, out)| {
+            let (group, phase_row) = (at / r, at % r);
+            arch.dispatch(Unshuffle {
+                x: &x[group * r * r * h * w + phase_row * r * w..],
+                out,
+                w,
+                r,
+            });
+        });
 }
 
 struct Unshuffle<'a> {
@@ -243,7 +311,9 @@ pub fn channel_sums(x: &[f32], [b, c, h, w]: [usize; 4], sums: &mut [f32]) {
             // four chains hide the latency of an addition
             let mut acc = [simd.splat_f32s(0.0); 4];
             for v in v.chunks(4) {
-                acc.iter_mut().zip(v).for_each(|(a, v)| *a = simd.add_f32s(*a, *v));
+                acc.iter_mut()
+                    .zip(v)
+                    .for_each(|(a, v)| *a = simd.add_f32s(*a, *v));
             }
             let sum = simd.add_f32s(simd.add_f32s(acc[0], acc[1]), simd.add_f32s(acc[2], acc[3]));
             simd.reduce_sum_f32s(sum) + rest.iter().sum::<f32>()
@@ -253,6 +323,10 @@ pub fn channel_sums(x: &[f32], [b, c, h, w]: [usize; 4], sums: &mut [f32]) {
         return sums.fill(0.0);
     }
     let arch = arch();
-    let planes: Vec<f32> = x.par_chunks(h * w).with_min_len(1 + PIECE / (h * w)).map(|x| arch.dispatch(Sum(x))).collect();
+    let planes: Vec<f32> = x
+        .par_chunks(h * w)
+        .with_min_len(1 + PIECE / (h * w))
+        .map(|x| arch.dispatch(Sum(x)))
+        .collect();
     add_images(&planes, sums);
 }

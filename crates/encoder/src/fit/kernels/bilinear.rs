@@ -1,5 +1,5 @@
-//! Bilinear upsampling by an integer factor, `align_corners = false`: output sample o reads the input at
-//! `(o + 0.5) / factor - 0.5`, edges repeated.
+//! Bilinear upsampling by an integer factor, `align_corners = false`: output sample o reads the
+//! input at `(o + 0.5) / factor - 0.5`, edges repeated.
 
 use super::arch;
 use super::interleave::{deinterleave, interleave};
@@ -7,7 +7,8 @@ use super::scratch::Scratch;
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
-/// Where phase `p` of an output sample lies: the offset of the left neighbour (-1 or 0) plus 1, and the right one's share.
+/// Where phase `p` of an output sample lies: the offset of the left neighbour (-1 or 0) plus 1, and
+/// the right one's share.
 fn phase(p: usize, factor: usize) -> (usize, f32) {
     let at = (p as f32 + 0.5) / factor as f32 - 0.5;
     if at < 0.0 { (0, at + 1.0) } else { (1, at) }
@@ -26,20 +27,37 @@ pub fn bilinear(x: &[f32], h: usize, w: usize, factor: usize, y: &mut [f32]) {
         return;
     }
     let arch = arch();
-    y.par_chunks_mut(h * w * factor * factor).zip(x.par_chunks(h * w)).for_each(|(y, x)| {
-        let mut scratch = Scratch::take((factor + 1) * w + 2);
-        let (blend, lines) = scratch.get_mut().split_at_mut(w + 2);
-        for (at, y) in y.chunks_exact_mut(w * factor).enumerate() {
-            let (above, below, share) = rows(at, h, factor);
-            arch.dispatch(Mix { a: &x[above * w..][..w], b: &x[below * w..][..w], share, out: &mut blend[1..=w] });
-            (blend[0], blend[w + 1]) = (blend[1], blend[w]);
-            for p in 0..factor {
-                let (offset, share) = phase(p, factor);
-                arch.dispatch(Mix { a: &blend[offset..][..w], b: &blend[offset + 1..][..w], share, out: &mut lines[p * w..][..w] });
+    y.par_chunks_mut(h * w * factor * factor)
+        .zip(x.par_chunks(h * w))
+        .for_each(|(y, x)| {
+            let mut scratch = Scratch::take((factor + 1) * w + 2);
+            let (blend, lines) = scratch.get_mut().split_at_mut(w + 2);
+            for (at, y) in y.chunks_exact_mut(w * factor).enumerate() {
+                let (above, below, share) = rows(at, h, factor);
+                arch.dispatch(Mix {
+                    a: &x[above * w..][..w],
+                    b: &x[below * w..][..w],
+                    share,
+                    out: &mut blend[1..=w],
+                });
+                (blend[0], blend[w + 1]) = (blend[1], blend[w]);
+                for p in 0..factor {
+                    let (offset, share) = phase(p, factor);
+                    arch.dispatch(Mix {
+                        a: &blend[offset..][..w],
+                        b: &blend[offset + 1..][..w],
+                        share,
+                        out: &mut lines[p * w..][..w],
+                    });
+                }
+                arch.dispatch(Weave {
+                    lines,
+                    y,
+                    w,
+                    factor,
+                });
             }
-            arch.dispatch(Weave { lines, y, w, factor });
-        }
-    });
+        });
 }
 
 /// Gradient `dx [planes, h, w]` of [`bilinear`] for `g [planes, h * factor, w * factor]`.
@@ -48,25 +66,48 @@ pub fn bilinear_backward(g: &[f32], h: usize, w: usize, factor: usize, dx: &mut 
         return;
     }
     let arch = arch();
-    dx.par_chunks_mut(h * w).zip(g.par_chunks(h * w * factor * factor)).for_each(|(dx, g)| {
-        dx.fill(0.0);
-        let mut scratch = Scratch::take((factor + 1) * w + 2);
-        let (blend, lines) = scratch.get_mut().split_at_mut(w + 2);
-        for (at, g) in g.chunks_exact(w * factor).enumerate() {
-            blend.fill(0.0);
-            arch.dispatch(Unweave { g, lines, w, factor });
-            for (p, line) in lines.chunks_exact(w).enumerate() {
-                let (offset, share) = phase(p, factor);
-                arch.dispatch(Add { x: line, factor: 1.0 - share, out: &mut blend[offset..][..w] });
-                arch.dispatch(Add { x: line, factor: share, out: &mut blend[offset + 1..][..w] });
+    dx.par_chunks_mut(h * w)
+        .zip(g.par_chunks(h * w * factor * factor))
+        .for_each(|(dx, g)| {
+            dx.fill(0.0);
+            let mut scratch = Scratch::take((factor + 1) * w + 2);
+            let (blend, lines) = scratch.get_mut().split_at_mut(w + 2);
+            for (at, g) in g.chunks_exact(w * factor).enumerate() {
+                blend.fill(0.0);
+                arch.dispatch(Unweave {
+                    g,
+                    lines,
+                    w,
+                    factor,
+                });
+                for (p, line) in lines.chunks_exact(w).enumerate() {
+                    let (offset, share) = phase(p, factor);
+                    arch.dispatch(Add {
+                        x: line,
+                        factor: 1.0 - share,
+                        out: &mut blend[offset..][..w],
+                    });
+                    arch.dispatch(Add {
+                        x: line,
+                        factor: share,
+                        out: &mut blend[offset + 1..][..w],
+                    });
+                }
+                blend[1] += blend[0];
+                blend[w] += blend[w + 1];
+                let (above, below, share) = rows(at, h, factor);
+                arch.dispatch(Add {
+                    x: &blend[1..=w],
+                    factor: 1.0 - share,
+                    out: &mut dx[above * w..][..w],
+                });
+                arch.dispatch(Add {
+                    x: &blend[1..=w],
+                    factor: share,
+                    out: &mut dx[below * w..][..w],
+                });
             }
-            blend[1] += blend[0];
-            blend[w] += blend[w + 1];
-            let (above, below, share) = rows(at, h, factor);
-            arch.dispatch(Add { x: &blend[1..=w], factor: 1.0 - share, out: &mut dx[above * w..][..w] });
-            arch.dispatch(Add { x: &blend[1..=w], factor: share, out: &mut dx[below * w..][..w] });
-        }
-    });
+        });
 }
 
 /// `out = a + share * (b - a)`

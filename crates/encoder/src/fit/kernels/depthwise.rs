@@ -1,4 +1,5 @@
-//! Depthwise convolution: `R` output rows at once, so that one loaded vector of `x` serves up to K kernel rows.
+//! Depthwise convolution: `R` output rows at once, so that one loaded vector of `x` serves up to K
+//! kernel rows.
 
 use super::scratch::Padded;
 use super::{ConvShape, arch, wide};
@@ -16,16 +17,32 @@ pub fn depthwise_dx(dy: &[f32], wt: &[f32], s: ConvShape, dx: &mut [f32]) {
 }
 
 fn run(x: &[f32], s: ConvShape, y: &mut [f32], weight: impl Fn(usize, usize) -> f32 + Sync) {
-    let ConvShape { b, cout: c, h, w, k, .. } = s;
+    let ConvShape {
+        b,
+        cout: c,
+        h,
+        w,
+        k,
+        ..
+    } = s;
     if y.is_empty() {
         return;
     }
     let xp = Padded::new(x, b * c, h, w, k / 2);
     let arch = arch();
-    y.par_chunks_mut(h * w).enumerate().with_min_len(1 + 4096 / (h * w)).for_each(|(plane, out)| {
-        let wt: Vec<f32> = (0..k * k).map(|t| weight(plane % c, t)).collect();
-        arch.dispatch(Forward { x: &xp, plane, wt: &wt, out, s });
-    });
+    y.par_chunks_mut(h * w)
+        .enumerate()
+        .with_min_len(1 + 4096 / (h * w))
+        .for_each(|(plane, out)| {
+            let wt: Vec<f32> = (0..k * k).map(|t| weight(plane % c, t)).collect();
+            arch.dispatch(Forward {
+                x: &xp,
+                plane,
+                wt: &wt,
+                out,
+                s,
+            });
+        });
 }
 
 struct Forward<'a> {
@@ -62,7 +79,8 @@ impl Forward<'_> {
                 for kx in 0..K {
                     let base = self.x.tap(self.plane, y0, x0 + kx);
                     let from = &self.x.data()[base..];
-                    let wk: [S::f32s; K] = std::array::from_fn(|ky| simd.splat_f32s(self.wt[ky * K + kx]));
+                    let wk: [S::f32s; K] =
+                        std::array::from_fn(|ky| simd.splat_f32s(self.wt[ky * K + kx]));
                     // `tap` rows beyond the image are zeros or junk that is not stored
                     for i in 0..R + K - 1 {
                         let v = load(simd, &from[i * self.x.stride..]);
@@ -88,7 +106,10 @@ impl Forward<'_> {
             for x0 in (0..w).step_by(S::F32_LANES) {
                 let mut acc = simd.splat_f32s(0.0);
                 for (t, &wt) in self.wt.iter().enumerate() {
-                    let v = load(simd, &self.x.data()[self.x.tap(self.plane, y + t / k, x0 + t % k)..]);
+                    let v = load(
+                        simd,
+                        &self.x.data()[self.x.tap(self.plane, y + t / k, x0 + t % k)..],
+                    );
                     acc = simd.mul_add_e_f32s(simd.splat_f32s(wt), v, acc);
                 }
                 store(simd, &mut self.out[y * w..][x0..w], acc);
@@ -113,15 +134,34 @@ fn store<S: Simd>(simd: S, out: &mut [f32], v: S::f32s) {
 
 /// `dw [c, 1, k, k]` from `x [b, c, h, w]` and `dy [b, c, h, w]`.
 pub fn depthwise_dw(x: &[f32], dy: &[f32], s: ConvShape, dw: &mut [f32]) {
-    let ConvShape { b, cout: c, h, w, k, .. } = s;
+    let ConvShape {
+        b,
+        cout: c,
+        h,
+        w,
+        k,
+        ..
+    } = s;
     if dw.is_empty() || b * h * w == 0 {
         return dw.fill(0.0);
     }
-    let (xp, dyp) = (Padded::new(x, b * c, h, w, k / 2), Padded::new(dy, b * c, h, w, k / 2));
+    let (xp, dyp) = (
+        Padded::new(x, b * c, h, w, k / 2),
+        Padded::new(dy, b * c, h, w, k / 2),
+    );
     let arch = arch();
-    dw.par_chunks_mut(k * k).enumerate().with_min_len(1 + 4096 / (h * w)).for_each(|(channel, out)| {
-        arch.dispatch(Weights { x: &xp, dy: &dyp, channel, out, s });
-    });
+    dw.par_chunks_mut(k * k)
+        .enumerate()
+        .with_min_len(1 + 4096 / (h * w))
+        .for_each(|(channel, out)| {
+            arch.dispatch(Weights {
+                x: &xp,
+                dy: &dyp,
+                channel,
+                out,
+                s,
+            });
+        });
 }
 
 struct Weights<'a> {
@@ -157,12 +197,17 @@ impl Weights<'_> {
         for plane in (0..b).map(|i| i * cout + self.channel) {
             for y0 in (0..h).step_by(R) {
                 for x0 in (0..w).step_by(S::F32_LANES) {
-                    // Positions right of the row are the next row's pixels: the lanes beyond `w` must not count.
+                    // Positions right of the row are the next row's pixels: the lanes beyond `w`
+                    // must not count.
                     let mut d = [simd.splat_f32s(0.0); R];
                     let dy = &self.dy.data()[self.dy.pixel0(plane) + y0 * self.dy.stride + x0..];
                     for (r, d) in d.iter_mut().enumerate() {
                         let row = &dy[r * self.dy.stride..];
-                        *d = if x0 + S::F32_LANES <= w { load(simd, row) } else { simd.partial_load_f32s(&row[..w - x0]) };
+                        *d = if x0 + S::F32_LANES <= w {
+                            load(simd, row)
+                        } else {
+                            simd.partial_load_f32s(&row[..w - x0])
+                        };
                     }
                     for (kx, total) in total.iter_mut().enumerate() {
                         let from = &self.x.data()[self.x.tap(plane, y0, x0 + kx)..];
@@ -192,7 +237,8 @@ impl Weights<'_> {
         for (t, out) in self.out.iter_mut().enumerate() {
             let mut acc = simd.splat_f32s(0.0);
             for plane in (0..b).map(|i| i * cout + self.channel) {
-                let (x, _) = S::as_simd_f32s(&self.x.data()[self.x.tap(plane, t / k, t % k)..][..len]);
+                let (x, _) =
+                    S::as_simd_f32s(&self.x.data()[self.x.tap(plane, t / k, t % k)..][..len]);
                 let (dy, _) = S::as_simd_f32s(&self.dy.data()[self.dy.pixel0(plane)..][..len]);
                 for (x, dy) in x.iter().zip(dy) {
                     acc = simd.mul_add_e_f32s(*x, *dy, acc);

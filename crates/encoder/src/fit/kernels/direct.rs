@@ -1,14 +1,16 @@
 //! Forward convolution and input gradient: direct, register-blocked, no im2col.
 //!
-//! One tile is CB output channels x 3 vectors of pixels held in registers while a loop runs over all `cin * k * k` taps.
-//! A tap costs 3 loads and CB broadcasts for `3 * CB` multiply-adds, so with CB = 8 the FMA units are the bottleneck.
+//! One tile is CB output channels x 3 vectors of pixels held in registers while a loop runs over
+//! all `cin * k * k` taps. A tap costs 3 loads and CB broadcasts for `3 * CB` multiply-adds, so
+//! with CB = 8 the FMA units are the bottleneck.
 
 use super::scratch::{Padded, Scratch};
 use super::{ConvShape, arch, wide};
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
-/// Most output channels in a tile. 8 x 3 accumulators fill 32 registers; 16-register machines use [`CB_NARROW`].
+/// Most output channels in a tile. 8 x 3 accumulators fill 32 registers; 16-register machines use
+/// [`CB_NARROW`].
 const CB_MAX: usize = 8;
 const CB_NARROW: usize = 4;
 /// Pixels (junk included) that one task computes, about.
@@ -22,10 +24,20 @@ pub(super) fn conv(x: &[f32], wt: &[f32], s: ConvShape, y: &mut [f32]) {
     run(x, s, y, |co, t| wt[co * taps + t]);
 }
 
-/// `dx [b, cin, h, w]` from `dy [b, cout, h, w]`: a convolution with mirrored kernels and channel roles exchanged.
+/// `dx [b, cin, h, w]` from `dy [b, cout, h, w]`: a convolution with mirrored kernels and channel
+/// roles exchanged.
 pub(super) fn conv_dx(dy: &[f32], wt: &[f32], s: ConvShape, dx: &mut [f32]) {
     let kk = s.k * s.k;
-    run(dy, ConvShape { cin: s.cout, cout: s.cin, ..s }, dx, |ci, t| wt[(t / kk * s.cin + ci) * kk + kk - 1 - t % kk]);
+    run(
+        dy,
+        ConvShape {
+            cin: s.cout,
+            cout: s.cin,
+            ..s
+        },
+        dx,
+        |ci, t| wt[(t / kk * s.cin + ci) * kk + kk - 1 - t % kk],
+    );
 }
 
 /// One piece of work: some output channels of some rows of one image.
@@ -38,7 +50,14 @@ struct Task<'a> {
 }
 
 fn run(x: &[f32], s: ConvShape, y: &mut [f32], weight: impl Fn(usize, usize) -> f32) {
-    let ConvShape { b, cin, cout, h, w, k } = s;
+    let ConvShape {
+        b,
+        cin,
+        cout,
+        h,
+        w,
+        k,
+    } = s;
     let taps = cin * k * k;
     if y.is_empty() || taps == 0 {
         return y.fill(0.0);
@@ -46,7 +65,8 @@ fn run(x: &[f32], s: ConvShape, y: &mut [f32], weight: impl Fn(usize, usize) -> 
     let arch = arch();
     let cb = arch.dispatch(BlockSize);
     let blocks = cout.div_ceil(cb);
-    // Blocks of nearly equal size: 33 channels are 7+7+7+6+6, not 8+8+8+8+1, since tiny blocks are bound by loads.
+    // Blocks of nearly equal size: 33 channels are 7+7+7+6+6, not 8+8+8+8+1, since tiny blocks are
+    // bound by loads.
     let start = |i: usize| i * cout / blocks;
     let xp = Padded::new(x, b * cin, h, w, k / 2);
     let mut packed = Scratch::take(cout * taps);
@@ -67,22 +87,39 @@ fn run(x: &[f32], s: ConvShape, y: &mut [f32], weight: impl Fn(usize, usize) -> 
     let mut tasks: Vec<Task> = Vec::with_capacity(b * bands * blocks);
     for image in 0..b {
         for band in 0..bands {
-            tasks.extend((0..blocks).map(|i| Task { out: Vec::with_capacity(cb), image, first_channel: start(i), first_row: band * rows }));
+            tasks.extend((0..blocks).map(|i| Task {
+                out: Vec::with_capacity(cb),
+                image,
+                first_channel: start(i),
+                first_row: band * rows,
+            }));
         }
     }
     let mut block_of = vec![0; cout];
     (0..blocks).for_each(|i| block_of[start(i)..start(i + 1)].fill(i));
     for (plane, out) in y.chunks_mut(h * w).enumerate() {
         for (band, out) in out.chunks_mut(rows * w).enumerate() {
-            tasks[(plane / cout * bands + band) * blocks + block_of[plane % cout]].out.push(out);
+            tasks[(plane / cout * bands + band) * blocks + block_of[plane % cout]]
+                .out
+                .push(out);
         }
     }
     let small = s.macs() < 100_000;
-    tasks.into_par_iter().with_min_len(if small { usize::MAX } else { 1 }).for_each(|mut t| {
-        let weights = &packed[t.first_channel * taps..][..t.out.len() * taps];
-        let base = t.image * cin * xp.plane + t.first_row * xp.stride;
-        arch.dispatch(Band { x: &xp.data()[base..], offsets: &offsets, weights, out: &mut t.out, stride: xp.stride, w });
-    });
+    tasks
+        .into_par_iter()
+        .with_min_len(if small { usize::MAX } else { 1 })
+        .for_each(|mut t| {
+            let weights = &packed[t.first_channel * taps..][..t.out.len() * taps];
+            let base = t.image * cin * xp.plane + t.first_row * xp.stride;
+            arch.dispatch(Band {
+                x: &xp.data()[base..],
+                offsets: &offsets,
+                weights,
+                out: &mut t.out,
+                stride: xp.stride,
+                w,
+            });
+        });
 }
 
 /// Output channels of a tile on this machine.
@@ -90,7 +127,11 @@ struct BlockSize;
 impl WithSimd for BlockSize {
     type Output = usize;
     fn with_simd<S: Simd>(self, _: S) -> usize {
-        if wide(S::REGISTER_COUNT) { CB_MAX } else { CB_NARROW }
+        if wide(S::REGISTER_COUNT) {
+            CB_MAX
+        } else {
+            CB_NARROW
+        }
     }
 }
 
@@ -146,7 +187,8 @@ impl Band<'_, '_> {
     }
 }
 
-/// CB channels x NV vectors: `tile[c] = sum over t of weights[t][c] * x[offsets[t]..]`. Returns the pixels computed.
+/// CB channels x NV vectors: `tile[c] = sum over t of weights[t][c] * x[offsets[t]..]`. Returns the
+/// pixels computed.
 #[inline(always)]
 fn tap_loop<S: Simd, const CB: usize, const NV: usize>(
     simd: S,

@@ -1,14 +1,15 @@
 //! Weight gradient: `dw[co][tap] = sum over pixels of dy[co] * x shifted by the tap`.
 //!
-//! CO output channels x T taps of vector accumulators run along the flat padded planes; the lanes are summed once at the end.
+//! CO output channels x T taps of vector accumulators run along the flat padded planes; the lanes
+//! are summed once at the end.
 
 use super::scratch::Padded;
 use super::{ConvShape, arch, wide};
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
-/// Output channels of a register tile. With T = 6 taps, 24 accumulators and 6 vectors of x fit 32 registers; with 3, 12 and 3
-/// fit 16.
+/// Output channels of a register tile. With T = 6 taps, 24 accumulators and 6 vectors of x fit 32
+/// registers; with 3, 12 and 3 fit 16.
 const CO: usize = 4;
 /// Taps of one task, a multiple of both T.
 const TAPS: usize = 48;
@@ -17,16 +18,27 @@ const CHUNK: usize = 1536;
 
 /// `dw [cout, cin, k, k]` from `x [b, cin, h, w]` and `dy [b, cout, h, w]`.
 pub(super) fn conv_dw(x: &[f32], dy: &[f32], s: ConvShape, dw: &mut [f32]) {
-    let ConvShape { b, cin, cout, h, w, k } = s;
+    let ConvShape {
+        b,
+        cin,
+        cout,
+        h,
+        w,
+        k,
+    } = s;
     let taps = cin * k * k;
     if dw.is_empty() || b * h * w == 0 {
         return dw.fill(0.0);
     }
-    let (xp, dyp) = (Padded::new(x, b * cin, h, w, k / 2), Padded::new(dy, b * cout, h, w, k / 2));
+    let (xp, dyp) = (
+        Padded::new(x, b * cin, h, w, k / 2),
+        Padded::new(dy, b * cout, h, w, k / 2),
+    );
     let offsets = xp.taps(cin, k);
     let groups = taps.div_ceil(TAPS);
-    let mut tasks: Vec<(usize, usize, Vec<&mut [f32]>)> =
-        (0..cout.div_ceil(CO) * groups).map(|i| (i / groups * CO, i % groups * TAPS, Vec::with_capacity(CO))).collect();
+    let mut tasks: Vec<(usize, usize, Vec<&mut [f32]>)> = (0..cout.div_ceil(CO) * groups)
+        .map(|i| (i / groups * CO, i % groups * TAPS, Vec::with_capacity(CO)))
+        .collect();
     for (co, row) in dw.chunks_mut(taps).enumerate() {
         for (g, piece) in row.chunks_mut(TAPS).enumerate() {
             tasks[co / CO * groups + g].2.push(piece);
@@ -34,10 +46,20 @@ pub(super) fn conv_dw(x: &[f32], dy: &[f32], s: ConvShape, dw: &mut [f32]) {
     }
     let arch = arch();
     let small = s.macs() < 100_000;
-    tasks.into_par_iter().with_min_len(if small { usize::MAX } else { 1 }).for_each(|(co, tap, mut out)| {
-        let n = out.first().map_or(0, |o| o.len());
-        arch.dispatch(Task { x: &xp, dy: &dyp, offsets: &offsets[tap..tap + n], co, out: &mut out, s });
-    });
+    tasks
+        .into_par_iter()
+        .with_min_len(if small { usize::MAX } else { 1 })
+        .for_each(|(co, tap, mut out)| {
+            let n = out.first().map_or(0, |o| o.len());
+            arch.dispatch(Task {
+                x: &xp,
+                dy: &dyp,
+                offsets: &offsets[tap..tap + n],
+                co,
+                out: &mut out,
+                s,
+            });
+        });
 }
 
 struct Task<'a, 'b> {
@@ -75,14 +97,18 @@ impl Task<'_, '_> {
         let mut acc = vec![[[simd.splat_f32s(0.0); T]; N]; self.offsets.len().div_ceil(T)];
         for image in 0..self.s.b {
             let x = &self.x.data()[image * self.s.cin * self.x.plane..];
-            let dy: [usize; N] = std::array::from_fn(|c| self.dy.pixel0(image * self.s.cout + self.co + c));
+            let dy: [usize; N] =
+                std::array::from_fn(|c| self.dy.pixel0(image * self.s.cout + self.co + c));
             for start in (0..len).step_by(CHUNK) {
                 let n = CHUNK.min(len - start);
-                let dy: [&[S::f32s]; N] = std::array::from_fn(|c| S::as_simd_f32s(&self.dy.data()[dy[c] + start..][..n]).0);
+                let dy: [&[S::f32s]; N] = std::array::from_fn(|c| {
+                    S::as_simd_f32s(&self.dy.data()[dy[c] + start..][..n]).0
+                });
                 for (g, acc) in acc.iter_mut().enumerate() {
                     // a last group of less than T taps repeats its last one
-                    let x: [&[S::f32s]; T] =
-                        std::array::from_fn(|t| S::as_simd_f32s(&x[self.offsets[(g * T + t).min(last)] + start..][..n]).0);
+                    let x: [&[S::f32s]; T] = std::array::from_fn(|t| {
+                        S::as_simd_f32s(&x[self.offsets[(g * T + t).min(last)] + start..][..n]).0
+                    });
                     pixel_loop(simd, x, dy, acc);
                 }
             }
@@ -96,7 +122,12 @@ impl Task<'_, '_> {
 }
 
 #[inline(always)]
-fn pixel_loop<S: Simd, const N: usize, const T: usize>(simd: S, x: [&[S::f32s]; T], dy: [&[S::f32s]; N], sums: &mut [[S::f32s; T]; N]) {
+fn pixel_loop<S: Simd, const N: usize, const T: usize>(
+    simd: S,
+    x: [&[S::f32s]; T],
+    dy: [&[S::f32s]; N],
+    sums: &mut [[S::f32s; T]; N],
+) {
     let n = x[0].len();
     // told once, so that no access below is checked
     let x = x.map(|x| &x[..n]);

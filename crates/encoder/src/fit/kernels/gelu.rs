@@ -1,12 +1,12 @@
-//! Exact GELU, `x * Phi(x)`, swish, `x * sigmoid(x)`, and their derivatives on vectors: branch-free, one exponential and one
-//! division.
+//! Exact GELU, `x * Phi(x)`, swish, `x * sigmoid(x)`, and their derivatives on vectors:
+//! branch-free, one exponential and one division.
 
 use pulp::Simd;
 
 /// `Phi(x)` and `phi(x)`, the normal distribution and density.
 ///
-/// Abramowitz and Stegun 7.1.26 (error of erf below 1.5e-7). The tail is computed as such, not as `1 - erf`, so that large
-/// negative inputs keep their relative precision.
+/// Abramowitz and Stegun 7.1.26 (error of erf below 1.5e-7). The tail is computed as such, not as
+/// `1 - erf`, so that large negative inputs keep their relative precision.
 #[inline(always)]
 fn normal<S: Simd>(s: S, x: S::f32s) -> (S::f32s, S::f32s) {
     let k = |v: f32| s.splat_f32s(v);

@@ -1,4 +1,5 @@
-//! Register-tiled matrix products: the inner loop of Winograd convolutions and of Muon's orthogonalisation.
+//! Register-tiled matrix products: the inner loop of Winograd convolutions and of Muon's
+//! orthogonalisation.
 
 use super::scratch::Scratch;
 use super::{arch, wide};
@@ -17,16 +18,28 @@ pub(super) fn tile_rows() -> usize {
     impl WithSimd for Rows {
         type Output = usize;
         fn with_simd<S: Simd>(self, _: S) -> usize {
-            if wide(S::REGISTER_COUNT) { ROWS } else { ROWS_NARROW }
+            if wide(S::REGISTER_COUNT) {
+                ROWS
+            } else {
+                ROWS_NARROW
+            }
         }
     }
     arch().dispatch(Rows)
 }
 
-/// `out[r][c] = sum over i of a[i][r] * b[i][c]` for `rows` rows (at most [`ROWS`]) and the first `columns` columns of a
-/// panel, rounded up to whole vectors. `a [k][rows]`, `b [k][PANEL]`, `out [rows][PANEL]`.
+/// `out[r][c] = sum over i of a[i][r] * b[i][c]` for `rows` rows (at most [`ROWS`]) and the first
+/// `columns` columns of a panel, rounded up to whole vectors. `a [k][rows]`, `b [k][PANEL]`,
+/// `out [rows][PANEL]`.
 #[inline(always)]
-pub(super) fn tile<S: Simd>(simd: S, rows: usize, columns: usize, a: &[f32], b: &[f32], out: &mut [f32]) {
+pub(super) fn tile<S: Simd>(
+    simd: S,
+    rows: usize,
+    columns: usize,
+    a: &[f32],
+    b: &[f32],
+    out: &mut [f32],
+) {
     match rows {
         1 => columns_of::<S, 1>(simd, columns, a, b, out),
         2 => columns_of::<S, 2>(simd, columns, a, b, out),
@@ -40,7 +53,13 @@ pub(super) fn tile<S: Simd>(simd: S, rows: usize, columns: usize, a: &[f32], b: 
 }
 
 #[inline(always)]
-fn columns_of<S: Simd, const R: usize>(simd: S, columns: usize, a: &[f32], b: &[f32], out: &mut [f32]) {
+fn columns_of<S: Simd, const R: usize>(
+    simd: S,
+    columns: usize,
+    a: &[f32],
+    b: &[f32],
+    out: &mut [f32],
+) {
     let (a, _) = pulp::as_arrays::<R, f32>(a);
     let end = columns.div_ceil(S::F32_LANES);
     let mut at = 0;
@@ -55,7 +74,13 @@ fn columns_of<S: Simd, const R: usize>(simd: S, columns: usize, a: &[f32], b: &[
 }
 
 #[inline(always)]
-fn accumulate<S: Simd, const R: usize, const V: usize>(simd: S, at: usize, a: &[[f32; R]], b: &[f32], out: &mut [f32]) {
+fn accumulate<S: Simd, const R: usize, const V: usize>(
+    simd: S,
+    at: usize,
+    a: &[[f32; R]],
+    b: &[f32],
+    out: &mut [f32],
+) {
     let mut acc = [[simd.splat_f32s(0.0); V]; R];
     for (a, b) in a.iter().zip(b.chunks_exact(PANEL)) {
         let mut v = [simd.splat_f32s(0.0); V];
@@ -102,11 +127,22 @@ impl Product<'_> {
             return;
         }
         let mut packed = Scratch::take(n.div_ceil(PANEL) * k * PANEL);
-        packed.get_mut().par_chunks_mut((k * PANEL).max(1)).enumerate().for_each(|(panel, to)| self.pack(panel * PANEL, to));
+        packed
+            .get_mut()
+            .par_chunks_mut((k * PANEL).max(1))
+            .enumerate()
+            .for_each(|(panel, to)| self.pack(panel * PANEL, to));
         let (packed, arch, rows) = (packed.get(), arch(), tile_rows());
-        out.par_chunks_mut(rows * n).enumerate().for_each(|(block, out)| {
-            arch.dispatch(RowBlock { product: self, packed, first_row: block * rows, out });
-        });
+        out.par_chunks_mut(rows * n)
+            .enumerate()
+            .for_each(|(block, out)| {
+                arch.dispatch(RowBlock {
+                    product: self,
+                    packed,
+                    first_row: block * rows,
+                    out,
+                });
+            });
         if self.symmetric {
             for i in 1..n {
                 for j in 0..i {
@@ -130,7 +166,11 @@ impl Product<'_> {
             Right::Columns(b) => {
                 to.fill(0.0);
                 for (j, b) in b[first * k..].chunks(k.max(1)).take(width).enumerate() {
-                    to.iter_mut().skip(j).step_by(PANEL).zip(b).for_each(|(to, &b)| *to = b);
+                    to.iter_mut()
+                        .skip(j)
+                        .step_by(PANEL)
+                        .zip(b)
+                        .for_each(|(to, &b)| *to = b);
                 }
             }
         }
@@ -148,11 +188,28 @@ impl WithSimd for RowBlock<'_> {
     type Output = ();
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Product { a, k, n, scale, addend, symmetric, .. } = *self.product;
+        let Product {
+            a,
+            k,
+            n,
+            scale,
+            addend,
+            symmetric,
+            ..
+        } = *self.product;
         let rows = self.out.len() / n;
         let mut left = Scratch::take(k * rows);
-        for (r, a) in a[self.first_row * k..].chunks(k.max(1)).take(rows).enumerate() {
-            left.get_mut().iter_mut().skip(r).step_by(rows).zip(a).for_each(|(to, &a)| *to = a);
+        for (r, a) in a[self.first_row * k..]
+            .chunks(k.max(1))
+            .take(rows)
+            .enumerate()
+        {
+            left.get_mut()
+                .iter_mut()
+                .skip(r)
+                .step_by(rows)
+                .zip(a)
+                .for_each(|(to, &a)| *to = a);
         }
         let mut sums = [0.0; ROWS * PANEL];
         for first in (0..n).step_by(PANEL) {
@@ -160,8 +217,20 @@ impl WithSimd for RowBlock<'_> {
                 continue;
             }
             let width = PANEL.min(n - first);
-            tile(simd, rows, width, left.get(), &self.packed[first * k..][..PANEL * k], &mut sums);
-            for (r, (out, sums)) in self.out.chunks_exact_mut(n).zip(sums.chunks_exact(PANEL)).enumerate() {
+            tile(
+                simd,
+                rows,
+                width,
+                left.get(),
+                &self.packed[first * k..][..PANEL * k],
+                &mut sums,
+            );
+            for (r, (out, sums)) in self
+                .out
+                .chunks_exact_mut(n)
+                .zip(sums.chunks_exact(PANEL))
+                .enumerate()
+            {
                 let out = &mut out[first..first + width];
                 match addend {
                     Some((factor, c)) => {
@@ -170,15 +239,19 @@ impl WithSimd for RowBlock<'_> {
                             *out = scale * s + factor * c;
                         }
                     }
-                    None => out.iter_mut().zip(sums).for_each(|(out, s)| *out = scale * s),
+                    None => out
+                        .iter_mut()
+                        .zip(sums)
+                        .for_each(|(out, s)| *out = scale * s),
                 }
             }
         }
     }
 }
 
-/// `sums[r][c] += sum over i of a[r][i] * b[i][c]` for the first `columns` columns, rounded up to whole vectors.
-/// `a [rows][PANEL]`, `sums [rows][PANEL]` (at most [`ROWS`] rows), `b [k][PANEL]` with k at most [`PANEL`].
+/// `sums[r][c] += sum over i of a[r][i] * b[i][c]` for the first `columns` columns, rounded up to
+/// whole vectors. `a [rows][PANEL]`, `sums [rows][PANEL]` (at most [`ROWS`] rows), `b [k][PANEL]`
+/// with k at most [`PANEL`].
 #[inline(always)]
 pub(super) fn tile_outer<S: Simd>(simd: S, columns: usize, a: &[f32], b: &[f32], sums: &mut [f32]) {
     match a.len() / PANEL {
@@ -194,7 +267,13 @@ pub(super) fn tile_outer<S: Simd>(simd: S, columns: usize, a: &[f32], b: &[f32],
 }
 
 #[inline(always)]
-fn outer_columns<S: Simd, const R: usize>(simd: S, columns: usize, a: &[f32], b: &[f32], sums: &mut [f32]) {
+fn outer_columns<S: Simd, const R: usize>(
+    simd: S,
+    columns: usize,
+    a: &[f32],
+    b: &[f32],
+    sums: &mut [f32],
+) {
     let end = columns.div_ceil(S::F32_LANES);
     let mut at = 0;
     while at < end {
@@ -208,7 +287,13 @@ fn outer_columns<S: Simd, const R: usize>(simd: S, columns: usize, a: &[f32], b:
 }
 
 #[inline(always)]
-fn add_outer<S: Simd, const R: usize, const V: usize>(simd: S, at: usize, a: &[f32], b: &[f32], sums: &mut [f32]) {
+fn add_outer<S: Simd, const R: usize, const V: usize>(
+    simd: S,
+    at: usize,
+    a: &[f32],
+    b: &[f32],
+    sums: &mut [f32],
+) {
     let (a, _) = pulp::as_arrays::<PANEL, f32>(a);
     let a: [&[f32; PANEL]; R] = std::array::from_fn(|r| &a[r]);
     let mut acc = [[simd.splat_f32s(0.0); V]; R];

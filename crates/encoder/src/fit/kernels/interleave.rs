@@ -1,5 +1,5 @@
-//! Every r-th value of a row: the inner loop of pixel shuffles, tiles and upsampling. All r phases go at once, so that the
-//! compiler can make vector permutations of the copies.
+//! Every r-th value of a row: the inner loop of pixel shuffles, tiles and upsampling. All r phases
+//! go at once, so that the compiler can make vector permutations of the copies.
 
 /// Values of a phase that are taken out at once.
 const BLOCK: usize = 16;
@@ -17,7 +17,10 @@ pub(super) fn interleave(from: &[f32], step: usize, to: &mut [f32], r: usize) {
         4 => interleave_by::<4>(from, step, to),
         5 => interleave_by::<5>(from, step, to),
         6 => interleave_by::<6>(from, step, to),
-        _ => to.iter_mut().enumerate().for_each(|(i, to)| *to = from[i % r * step + i / r]),
+        _ => to
+            .iter_mut()
+            .enumerate()
+            .for_each(|(i, to)| *to = from[i % r * step + i / r]),
     }
 }
 
@@ -49,7 +52,10 @@ pub(super) fn deinterleave(from: &[f32], to: &mut [f32], step: usize, r: usize) 
         4 => deinterleave_by::<4>(from, to, step),
         5 => deinterleave_by::<5>(from, to, step),
         6 => deinterleave_by::<6>(from, to, step),
-        _ => from.iter().enumerate().for_each(|(i, from)| to[i % r * step + i / r] = *from),
+        _ => from
+            .iter()
+            .enumerate()
+            .for_each(|(i, from)| to[i % r * step + i / r] = *from),
     }
 }
 
@@ -58,7 +64,8 @@ fn deinterleave_by<const R: usize>(from: &[f32], to: &mut [f32], step: usize) {
     let (whole, rest) = pulp::as_arrays::<R, f32>(from);
     let blocks = whole.len() / BLOCK;
     for (at, block) in whole.chunks_exact(BLOCK).enumerate() {
-        // through a local array, of which the compiler knows that it overlaps nothing: else it makes gathers of this
+        // through a local array, of which the compiler knows that it overlaps nothing: else it
+        // makes gathers of this
         let mut out = [[0f32; BLOCK]; R];
         for t in 0..BLOCK {
             for j in 0..R {

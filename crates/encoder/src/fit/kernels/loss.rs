@@ -8,7 +8,8 @@ use super::arch;
 /// Rows summed by one piece of work: the partition depends on the shapes alone.
 const ROWS: usize = 32;
 
-/// Geometry of an output `[b, c, rows, columns]` whose top left `height` x `width` samples are compared.
+/// Geometry of an output `[b, c, rows, columns]` whose top left `height` x `width` samples are
+/// compared.
 #[derive(Clone, Copy, Debug)]
 pub struct ErrorShape {
     /// Planes of all pictures together, b * c.
@@ -33,7 +34,8 @@ impl ErrorShape {
     }
 }
 
-/// Sum over channels of `shares[c]` times the mean squared difference of `output` and `target [b, c, height, width]`.
+/// Sum over channels of `shares[c]` times the mean squared difference of `output` and
+/// `target [b, c, height, width]`.
 pub fn squared_error(output: &[f32], target: &[f32], shares: &[f32], s: ErrorShape) -> f32 {
     let pieces = s.height.div_ceil(ROWS);
     let sums: Vec<f64> = (0..s.planes * pieces)
@@ -67,26 +69,45 @@ impl WithSimd for SquareSum<'_> {
                 *sum = s.mul_add_e_f32s(d, d, *sum);
             }
         }
-        let rest: f32 = x_rest.iter().zip(t_rest).map(|(x, t)| (x - t) * (x - t)).sum();
-        s.reduce_sum_f32s(s.add_f32s(s.add_f32s(sums[0], sums[1]), s.add_f32s(sums[2], sums[3]))) + rest
+        let rest: f32 = x_rest
+            .iter()
+            .zip(t_rest)
+            .map(|(x, t)| (x - t) * (x - t))
+            .sum();
+        s.reduce_sum_f32s(s.add_f32s(s.add_f32s(sums[0], sums[1]), s.add_f32s(sums[2], sums[3])))
+            + rest
     }
 }
 
-/// Gradient of [`squared_error`] for the output, times `g`; 0 where nothing is compared. Writes all of `dx`.
-pub fn squared_error_backward(output: &[f32], target: &[f32], shares: &[f32], g: f32, s: ErrorShape, dx: &mut [f32]) {
+/// Gradient of [`squared_error`] for the output, times `g`; 0 where nothing is compared. Writes all
+/// of `dx`.
+pub fn squared_error_backward(
+    output: &[f32],
+    target: &[f32],
+    shares: &[f32],
+    g: f32,
+    s: ErrorShape,
+    dx: &mut [f32],
+) {
     if s.columns == 0 {
         return;
     }
-    dx.par_chunks_mut(s.columns).with_min_len(ROWS).enumerate().for_each(|(row, dx)| {
-        let (plane, y) = (row / s.rows, row % s.rows);
-        if y >= s.height {
-            return dx.fill(0.0);
-        }
-        let scale = (2.0 * s.weight(shares, plane) * f64::from(g)) as f32;
-        let o = &output[row * s.columns..][..s.width];
-        let t = &target[(plane * s.height + y) * s.width..][..s.width];
-        let (dx, outside) = dx.split_at_mut(s.width);
-        dx.iter_mut().zip(o).zip(t).for_each(|((d, o), t)| *d = scale * (o - t));
-        outside.fill(0.0);
-    });
+    dx.par_chunks_mut(s.columns)
+        .with_min_len(ROWS)
+        .enumerate()
+        .for_each(|(row, dx)| {
+            let (plane, y) = (row / s.rows, row % s.rows);
+            if y >= s.height {
+                return dx.fill(0.0);
+            }
+            let scale = (2.0 * s.weight(shares, plane) * f64::from(g)) as f32;
+            let o = &output[row * s.columns..][..s.width];
+            let t = &target[(plane * s.height + y) * s.width..][..s.width];
+            let (dx, outside) = dx.split_at_mut(s.width);
+            dx.iter_mut()
+                .zip(o)
+                .zip(t)
+                .for_each(|((d, o), t)| *d = scale * (o - t));
+            outside.fill(0.0);
+        });
 }

@@ -1,8 +1,8 @@
 //! CPU kernels for fitting, as plain functions on `f32` slices (NCHW, contiguous).
 //!
-//! Every function gives the same bits for any number of rayon threads: work is cut into pieces that depend on the shapes
-//! alone, each output value is written by one piece, and sums run in a fixed order. The bits may differ between SIMD
-//! widths; nothing here is normative for decoding.
+//! Every function gives the same bits for any number of rayon threads: work is cut into pieces that
+//! depend on the shapes alone, each output value is written by one piece, and sums run in a fixed
+//! order. The bits may differ between SIMD widths; nothing here is normative for decoding.
 //!
 //! Convolutions have stride 1, an odd square kernel and zero padding that keeps the size ("same").
 
@@ -24,7 +24,9 @@ mod winograd;
 use pulp::Arch;
 use std::sync::OnceLock;
 
-pub use act::{Curve, channel_sums, pixel_shuffle, pixel_unshuffle, shuffle_curve, shuffle_curve_backward};
+pub use act::{
+    Curve, channel_sums, pixel_shuffle, pixel_unshuffle, shuffle_curve, shuffle_curve_backward,
+};
 pub use bilinear::{bilinear, bilinear_backward};
 pub use conv::{Method, Pass, conv, conv_dw, conv_dx, method, products};
 pub use depthwise::{depthwise, depthwise_dw, depthwise_dx};
@@ -80,11 +82,19 @@ impl AdamStep {
     /// Step number `t`, counted from 1, with the usual decays 0.9 and 0.999.
     pub fn new(rate: f32, epsilon: f32, t: usize) -> Self {
         let correction = |beta: f64| (1.0 - beta.powi(i32::try_from(t).unwrap_or(i32::MAX))) as f32;
-        AdamStep { rate, beta1: 0.9, beta2: 0.999, epsilon, correction1: correction(0.9), correction2: correction(0.999) }
+        AdamStep {
+            rate,
+            beta1: 0.9,
+            beta2: 0.999,
+            epsilon,
+            correction1: correction(0.9),
+            correction2: correction(0.999),
+        }
     }
 }
 
-/// The best vectors of this machine, or those that the environment variable `NVC_FIT_SIMD` (`scalar`, `avx2`) asks for.
+/// The best vectors of this machine, or those that the environment variable `NVC_FIT_SIMD`
+/// (`scalar`, `avx2`) asks for.
 fn arch() -> Arch {
     static ARCH: OnceLock<Arch> = OnceLock::new();
     *ARCH.get_or_init(|| match std::env::var("NVC_FIT_SIMD").as_deref() {

@@ -25,7 +25,9 @@ impl Scratch {
         let mut pool = POOL.lock().unwrap_or_else(|e| e.into_inner());
         let need = len + LINE;
         // the smallest that fits, else grow the largest
-        let at = (0..pool.len()).filter(|&i| pool[i].len() >= need).min_by_key(|&i| pool[i].len());
+        let at = (0..pool.len())
+            .filter(|&i| pool[i].len() >= need)
+            .min_by_key(|&i| pool[i].len());
         let at = at.or_else(|| (0..pool.len()).max_by_key(|&i| pool[i].len()));
         let mut buf = at.map(|i| pool.swap_remove(i)).unwrap_or_default();
         drop(pool);
@@ -34,7 +36,11 @@ impl Scratch {
             buf = vec![0.0; need];
         }
         let misalign = (buf.as_ptr() as usize / 4) % LINE;
-        Scratch { start: (LINE - misalign) % LINE, buf, len }
+        Scratch {
+            start: (LINE - misalign) % LINE,
+            buf,
+            len,
+        }
     }
     pub(super) fn get(&self) -> &[f32] {
         &self.buf[self.start..self.start + self.len]
@@ -60,9 +66,9 @@ pub fn release() {
 
 /// Zero-padded copy of `[planes, h, w]`, each plane one flat run of memory.
 ///
-/// Rows lie `stride = w + p` apart: the zeros right of one row are the zeros left of the next. So the value of a tap for
-/// *all* pixels of a plane is one shifted run of memory, and a kernel can vectorise over whole planes whatever their width;
-/// it computes `p` junk values after each row.
+/// Rows lie `stride = w + p` apart: the zeros right of one row are the zeros left of the next. So
+/// the value of a tap for *all* pixels of a plane is one shifted run of memory, and a kernel can
+/// vectorise over whole planes whatever their width; it computes `p` junk values after each row.
 pub(super) struct Padded {
     data: Scratch,
     /// Distance between rows.
@@ -84,16 +90,25 @@ impl Padded {
         let (body, tail) = data.get_mut().split_at_mut(planes * plane);
         tail.fill(0.0);
         if h * w > 0 {
-            body.par_chunks_mut(plane).with_min_len(1 + 8192 / plane).zip(x.par_chunks(h * w)).for_each(|(to, from)| {
-                to[..origin].fill(0.0);
-                for (to, from) in to[origin..].chunks_mut(stride).zip(from.chunks(w)) {
-                    to[..w].copy_from_slice(from);
-                    to[w..].fill(0.0);
-                }
-                to[origin + h * stride..].fill(0.0);
-            });
+            body.par_chunks_mut(plane)
+                .with_min_len(1 + 8192 / plane)
+                .zip(x.par_chunks(h * w))
+                .for_each(|(to, from)| {
+                    to[..origin].fill(0.0);
+                    for (to, from) in to[origin..].chunks_mut(stride).zip(from.chunks(w)) {
+                        to[..w].copy_from_slice(from);
+                        to[w..].fill(0.0);
+                    }
+                    to[origin + h * stride..].fill(0.0);
+                });
         }
-        Padded { data, stride, plane, origin, p }
+        Padded {
+            data,
+            stride,
+            plane,
+            origin,
+            p,
+        }
     }
     /// All planes.
     pub(super) fn data(&self) -> &[f32] {
@@ -103,12 +118,15 @@ impl Padded {
     pub(super) fn pixel0(&self, plane: usize) -> usize {
         plane * self.plane + self.origin
     }
-    /// Offset, from an output position counted from the start of a plane, of the input under tap `(ky, kx)` of channel `c`.
+    /// Offset, from an output position counted from the start of a plane, of the input under tap
+    /// `(ky, kx)` of channel `c`.
     pub(super) fn tap(&self, c: usize, ky: usize, kx: usize) -> usize {
         c * self.plane + self.origin - (self.p * self.stride + self.p) + ky * self.stride + kx
     }
     /// [`Self::tap`] for all taps of a `cin x k x k` kernel, in memory order of the weights.
     pub(super) fn taps(&self, cin: usize, k: usize) -> Vec<usize> {
-        (0..cin * k * k).map(|t| self.tap(t / (k * k), t / k % k, t % k)).collect()
+        (0..cin * k * k)
+            .map(|t| self.tap(t / (k * k), t / k % k, t % k))
+            .collect()
     }
 }

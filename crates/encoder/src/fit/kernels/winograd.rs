@@ -1,8 +1,10 @@
-//! Convolution with fewer multiplications: Winograd's minimal filtering on tiles of 8 x 8 inputs. A 3x3 kernel gives 6 x 6
-//! outputs a tile (64 products for 324), 5x5 gives 4 x 4 (64 for 400), 7x7 gives 2 x 2 (64 for 196).
+//! Convolution with fewer multiplications: Winograd's minimal filtering on tiles of 8 x 8 inputs. A
+//! 3x3 kernel gives 6 x 6 outputs a tile (64 products for 324), 5x5 gives 4 x 4 (64 for 400), 7x7
+//! gives 2 x 2 (64 for 196).
 //!
-//! Tiles lie in vector lanes. 48 tiles of an image go through transform, 64 small matrix products and inverse transform
-//! while they are in the second-level cache. Errors are about 1e-6 of the root mean square of the output.
+//! Tiles lie in vector lanes. 48 tiles of an image go through transform, 64 small matrix products
+//! and inverse transform while they are in the second-level cache. Errors are about 1e-6 of the
+//! root mean square of the output.
 
 mod gradient;
 mod tiles;
@@ -39,7 +41,8 @@ pub(super) fn conv(x: &[f32], kernel: Kernel<'_>, s: ConvShape, y: &mut [f32]) {
     }
 }
 
-/// Tiles that go through at once: fewer when there are many channels, so that their points stay in the second-level cache.
+/// Tiles that go through at once: fewer when there are many channels, so that their points stay in
+/// the second-level cache.
 fn panel_width(cin: usize) -> usize {
     const POINTS: usize = 160 * 1024;
     (POINTS / (PRODUCTS * cin) / LANES * LANES).clamp(LANES, PANEL)
@@ -55,7 +58,9 @@ struct Task<'a> {
 }
 
 fn run<const M: usize, const K: usize>(x: &[f32], kernel: Kernel<'_>, s: ConvShape, y: &mut [f32]) {
-    let ConvShape { b, cin, cout, h, w, .. } = s;
+    let ConvShape {
+        b, cin, cout, h, w, ..
+    } = s;
     let (arch, grid) = (arch(), Grid::new(s));
     // blocks of nearly equal size, since small tiles are bound by loads
     let blocks = cout.div_ceil(tile_rows());
@@ -65,12 +70,19 @@ fn run<const M: usize, const K: usize>(x: &[f32], kernel: Kernel<'_>, s: ConvSha
     let mut pieces = Vec::with_capacity(blocks);
     let mut rest = points.get_mut();
     for i in 0..blocks {
-        let (piece, tail) = std::mem::take(&mut rest).split_at_mut(PRODUCTS * cin * (start(i + 1) - start(i)));
+        let (piece, tail) =
+            std::mem::take(&mut rest).split_at_mut(PRODUCTS * cin * (start(i + 1) - start(i)));
         pieces.push(piece);
         rest = tail;
     }
     pieces.into_par_iter().enumerate().for_each(|(i, to)| {
-        arch.dispatch(Weights::<K> { kernel, s, first: start(i), count: start(i + 1) - start(i), to });
+        arch.dispatch(Weights::<K> {
+            kernel,
+            s,
+            first: start(i),
+            count: start(i + 1) - start(i),
+            to,
+        });
     });
     let rows = (BAND / grid.stride).clamp(1, grid.rows);
     let bands = grid.rows.div_ceil(rows);
@@ -81,18 +93,32 @@ fn run<const M: usize, const K: usize>(x: &[f32], kernel: Kernel<'_>, s: ConvSha
     for i in 0..b * bands * shares {
         let (share, band, image) = (i % shares, i / shares % bands, i / shares / bands);
         let blocks = share_start(share)..share_start(share + 1);
-        tasks.push(Task { out: Vec::with_capacity(start(blocks.end) - start(blocks.start)), image, blocks, first_row: band * rows });
+        tasks.push(Task {
+            out: Vec::with_capacity(start(blocks.end) - start(blocks.start)),
+            image,
+            blocks,
+            first_row: band * rows,
+        });
     }
     let mut share_of = vec![0; cout];
     (0..shares).for_each(|i| share_of[start(share_start(i))..start(share_start(i + 1))].fill(i));
     for (plane, out) in y.chunks_mut(h * w).enumerate() {
         for (band, out) in out.chunks_mut(rows * M * w).enumerate() {
-            tasks[(plane / cout * bands + band) * shares + share_of[plane % cout]].out.push(out);
+            tasks[(plane / cout * bands + band) * shares + share_of[plane % cout]]
+                .out
+                .push(out);
         }
     }
     let points = points.get();
     tasks.into_par_iter().for_each(|mut task| {
-        arch.dispatch(Band::<M> { x, weights: points, starts: &start, task: &mut task, s, grid });
+        arch.dispatch(Band::<M> {
+            x,
+            weights: points,
+            starts: &start,
+            task: &mut task,
+            s,
+            grid,
+        });
     });
 }
 
@@ -112,7 +138,13 @@ impl<const K: usize> WithSimd for Weights<'_, K> {
     type Output = ();
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Weights { kernel: Kernel { w, mirrored }, s: ConvShape { cin, cout, .. }, first, count, to } = self;
+        let Weights {
+            kernel: Kernel { w, mirrored },
+            s: ConvShape { cin, cout, .. },
+            first,
+            count,
+            to,
+        } = self;
         let (lanes, values) = (S::F32_LANES, cin * count);
         let mut taps = [[[0f32; LANES]; K]; K];
         let mut half = [[simd.splat_f32s(0.0); K]; SIDE];
@@ -120,7 +152,12 @@ impl<const K: usize> WithSimd for Weights<'_, K> {
             let used = lanes.min(values - at);
             for lane in 0..used {
                 let (ci, co) = ((at + lane) / count, first + (at + lane) % count);
-                let from = &w[(if mirrored { ci * cout + co } else { co * cin + ci }) * K * K..][..K * K];
+                let from = &w[(if mirrored {
+                    ci * cout + co
+                } else {
+                    co * cin + ci
+                }) * K
+                    * K..][..K * K];
                 for (t, taps) in taps.as_flattened_mut().iter_mut().enumerate() {
                     taps[lane] = from[if mirrored { K * K - 1 - t } else { t }];
                 }
@@ -165,15 +202,27 @@ impl<const M: usize> WithSimd for Band<'_, '_, M> {
     type Output = ();
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Band { x, weights, starts, task, s, grid } = self;
+        let Band {
+            x,
+            weights,
+            starts,
+            task,
+            s,
+            grid,
+        } = self;
         let ConvShape { cin, h, w, .. } = s;
-        let Some(height) = task.out.first().map(|o| o.len() / w) else { return };
+        let Some(height) = task.out.first().map(|o| o.len() / w) else {
+            return;
+        };
         let rows = height.div_ceil(M);
         let mut cells = Scratch::take(grid.cells_len());
         let step = point_step(cin * PANEL);
         let mut v = Scratch::take(points_len(step));
-        let most =
-            GROUP * (0..task.blocks.len()).map(|i| starts(task.blocks.start + i + 1) - starts(task.blocks.start + i)).max().unwrap_or(0);
+        let most = GROUP
+            * (0..task.blocks.len())
+                .map(|i| starts(task.blocks.start + i + 1) - starts(task.blocks.start + i))
+                .max()
+                .unwrap_or(0);
         let product_step = point_step(most * PANEL);
         let mut products = Scratch::take(points_len(product_step));
         let first_channel = starts(task.blocks.start);
@@ -181,10 +230,22 @@ impl<const M: usize> WithSimd for Band<'_, '_, M> {
         let width = panel_width(cin);
         for i in 0..grid.panels(rows, width) {
             let panel = grid.panel(i, rows, width);
-            let below = Panel { row: panel.row + task.first_row, ..panel };
+            let below = Panel {
+                row: panel.row + task.first_row,
+                ..panel
+            };
             for ci in 0..cin {
                 let x = &x[(task.image * cin + ci) * h * w..][..h * w];
-                points::<S, M>(simd, x, s, grid, below, cells.get_mut(), &mut v.get_mut()[ci * PANEL..], step);
+                points::<S, M>(
+                    simd,
+                    x,
+                    s,
+                    grid,
+                    below,
+                    cells.get_mut(),
+                    &mut v.get_mut()[ci * PANEL..],
+                    step,
+                );
             }
             for group in task.blocks.clone().step_by(GROUP) {
                 let group = group..(group + GROUP).min(task.blocks.end);
@@ -193,21 +254,33 @@ impl<const M: usize> WithSimd for Band<'_, '_, M> {
                     let v = &v.get()[point * step..][..cin * PANEL];
                     for block in group.clone() {
                         let (at, count) = (starts(block), starts(block + 1) - starts(block));
-                        let u = &weights[PRODUCTS * cin * at + point * cin * count..][..cin * count];
-                        let to = &mut products.get_mut()[point * product_step + (at - base) * PANEL..][..count * PANEL];
+                        let u =
+                            &weights[PRODUCTS * cin * at + point * cin * count..][..cin * count];
+                        let to = &mut products.get_mut()
+                            [point * product_step + (at - base) * PANEL..][..count * PANEL];
                         tile(simd, count, panel.count, u, v, to);
                     }
                 }
                 for co in base..starts(group.end) {
                     let from = &products.get()[(co - base) * PANEL..];
-                    outputs::<S, M>(simd, from, product_step, panel, &mut *task.out[co - first_channel], w, grid, &mut pixels);
+                    outputs::<S, M>(
+                        simd,
+                        from,
+                        product_step,
+                        panel,
+                        &mut *task.out[co - first_channel],
+                        w,
+                        grid,
+                        &mut pixels,
+                    );
                 }
             }
         }
     }
 }
 
-/// Inverse transform of the products of one channel, `from[point * step + column]`, into the rows of `out`.
+/// Inverse transform of the products of one channel, `from[point * step + column]`, into the rows
+/// of `out`.
 #[inline(always)]
 #[allow(clippy::too_many_arguments)]
 fn outputs<S: Simd, const M: usize>(
@@ -248,12 +321,17 @@ fn outputs<S: Simd, const M: usize>(
     // runs of tiles within a row
     let mut at = 0;
     while at < panel.count {
-        let (ty, tx) = (panel.row + (panel.column + at) / grid.stride, (panel.column + at) % grid.stride);
+        let (ty, tx) = (
+            panel.row + (panel.column + at) / grid.stride,
+            (panel.column + at) % grid.stride,
+        );
         let n = (grid.stride - tx).min(panel.count - at);
         let left = (tx * M).min(w);
         let right = ((tx + n) * M).min(w);
         for (i, row) in rows.iter().enumerate() {
-            let Some(out) = out.chunks_exact_mut(w).nth(ty * M + i) else { break };
+            let Some(out) = out.chunks_exact_mut(w).nth(ty * M + i) else {
+                break;
+            };
             out[left..right].copy_from_slice(&row[at * M..][..right - left]);
         }
         at += n;
@@ -271,7 +349,10 @@ pub(super) fn products(s: ConvShape, pass: Pass) -> usize {
     let grid = Grid::new(s);
     let (tiles, channels) = match pass {
         Pass::Forward | Pass::Dx => (grid.computed(grid.rows, LANES), s.cin * s.cout),
-        Pass::Dw => (grid.computed(grid.rows, 1), s.cin * s.cout.next_multiple_of(LANES)),
+        Pass::Dw => (
+            grid.computed(grid.rows, 1),
+            s.cin * s.cout.next_multiple_of(LANES),
+        ),
     };
     s.b * PRODUCTS * channels * tiles
 }

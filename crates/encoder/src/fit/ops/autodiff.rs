@@ -2,7 +2,8 @@
 
 use super::{Curve, FastOps};
 use burn::backend::autodiff::checkpoint::{
-    base::Checkpointer, retro_forward::RetroForward, state::BackwardStates, strategy::CheckpointStrategy,
+    base::Checkpointer, retro_forward::RetroForward, state::BackwardStates,
+    strategy::CheckpointStrategy,
 };
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::autodiff::{Autodiff, NodeId, grads::Gradients};
@@ -21,7 +22,10 @@ impl<B: FastOps> Backward<B, 2> for Conv {
         let x: FloatTensor<B> = kept.retrieve_node_output(x);
         let w: FloatTensor<B> = kept.retrieve_node_output(w);
         if let Some(n) = for_x {
-            grads.register::<B>(n.id, B::conv_same_dx(x.clone(), w.clone(), dy.clone(), depthwise));
+            grads.register::<B>(
+                n.id,
+                B::conv_same_dx(x.clone(), w.clone(), dy.clone(), depthwise),
+            );
         }
         if let Some(n) = for_w {
             grads.register::<B>(n.id, B::conv_same_dw(x, w, dy, depthwise));
@@ -38,7 +42,13 @@ impl<B: FastOps> Backward<B, 2> for ShuffleCurve {
         let [for_x, for_b] = ops.parents;
         let g = grads.consume::<B>(&ops.node);
         let (x, bias, r, curve) = ops.state;
-        let (dx, db) = B::shuffle_curve_backward(kept.retrieve_node_output(x), kept.retrieve_node_output(bias), g, r, curve);
+        let (dx, db) = B::shuffle_curve_backward(
+            kept.retrieve_node_output(x),
+            kept.retrieve_node_output(bias),
+            g,
+            r,
+            curve,
+        );
         if let Some(n) = for_x {
             grads.register::<B>(n.id, dx);
         }
@@ -48,8 +58,8 @@ impl<B: FastOps> Backward<B, 2> for ShuffleCurve {
     }
 }
 
-/// With a strategy that recomputes (`BalancedCheckpointing`), the output is not kept for the next layer's gradient but made
-/// again from the input, which is kept anyway.
+/// With a strategy that recomputes (`BalancedCheckpointing`), the output is not kept for the next
+/// layer's gradient but made again from the input, which is kept anyway.
 #[derive(Debug)]
 struct ShuffleAgain<B> {
     x: NodeId,
@@ -61,7 +71,10 @@ struct ShuffleAgain<B> {
 
 impl<B: FastOps> RetroForward for ShuffleAgain<B> {
     fn forward(&self, states: &mut BackwardStates, out: NodeId) {
-        let (x, bias) = (states.get_state::<FloatTensor<B>>(&self.x), states.get_state::<FloatTensor<B>>(&self.bias));
+        let (x, bias) = (
+            states.get_state::<FloatTensor<B>>(&self.x),
+            states.get_state::<FloatTensor<B>>(&self.bias),
+        );
         states.save(out, B::shuffle_curve(x, bias, self.r, self.curve));
     }
 }
@@ -91,7 +104,10 @@ impl<B: FastOps> Backward<B, 2> for FakeQuant {
         let [for_x, for_step] = ops.parents;
         let g = grads.consume::<B>(&ops.node);
         if let Some(n) = for_step {
-            let (x, log_step) = (kept.retrieve_node_output(ops.state.0), kept.retrieve_node_output(ops.state.1));
+            let (x, log_step) = (
+                kept.retrieve_node_output(ops.state.0),
+                kept.retrieve_node_output(ops.state.1),
+            );
             grads.register::<B>(n.id, B::fake_quant_log_step(x, log_step, g.clone()));
         }
         if let Some(n) = for_x {
@@ -107,8 +123,15 @@ impl<B: FastOps> Backward<B, 3> for ChannelNorm {
     type State = (NodeId, NodeId);
     fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, kept: &mut Checkpointer) {
         let g = grads.consume::<B>(&ops.node);
-        let (x, gain) = (kept.retrieve_node_output(ops.state.0), kept.retrieve_node_output(ops.state.1));
-        for (parent, gradient) in ops.parents.into_iter().zip(B::channel_norm_backward(x, gain, g)) {
+        let (x, gain) = (
+            kept.retrieve_node_output(ops.state.0),
+            kept.retrieve_node_output(ops.state.1),
+        );
+        for (parent, gradient) in ops
+            .parents
+            .into_iter()
+            .zip(B::channel_norm_backward(x, gain, g))
+        {
             if let Some(n) = parent {
                 grads.register::<B>(n.id, gradient);
             }
@@ -138,7 +161,10 @@ impl<B: FastOps> Backward<B, 1> for SquaredError {
         let g = grads.consume::<B>(&ops.node);
         let (x, target, shares) = ops.state;
         if let Some(n) = for_x {
-            grads.register::<B>(n.id, B::squared_error_backward(kept.retrieve_node_output(x), target, &shares, g));
+            grads.register::<B>(
+                n.id,
+                B::squared_error_backward(kept.retrieve_node_output(x), target, &shares, g),
+            );
         }
     }
 }
@@ -182,8 +208,14 @@ impl<B: FastOps> Backward<B, 1> for RearrangeOp {
     }
 }
 
-fn rearrange<B: FastOps, C: CheckpointStrategy>(x: FloatTensor<Autodiff<B, C>>, op: Rearrange) -> FloatTensor<Autodiff<B, C>> {
-    match Backward::<B, 1>::prepare::<C>(RearrangeOp, [x.node.clone()]).compute_bound().stateful() {
+fn rearrange<B: FastOps, C: CheckpointStrategy>(
+    x: FloatTensor<Autodiff<B, C>>,
+    op: Rearrange,
+) -> FloatTensor<Autodiff<B, C>> {
+    match Backward::<B, 1>::prepare::<C>(RearrangeOp, [x.node.clone()])
+        .compute_bound()
+        .stateful()
+    {
         OpsKind::Tracked(p) => p.finish(op, op.forward::<B>(x.primitive)),
         OpsKind::UnTracked(p) => p.finish(op.forward::<B>(x.primitive)),
     }
@@ -191,7 +223,10 @@ fn rearrange<B: FastOps, C: CheckpointStrategy>(x: FloatTensor<Autodiff<B, C>>, 
 
 impl<B: FastOps, C: CheckpointStrategy> FastOps for Autodiff<B, C> {
     fn conv_same(x: FloatTensor<Self>, w: FloatTensor<Self>, depthwise: bool) -> FloatTensor<Self> {
-        match Backward::<B, 2>::prepare::<C>(Conv, [x.node.clone(), w.node.clone()]).compute_bound().stateful() {
+        match Backward::<B, 2>::prepare::<C>(Conv, [x.node.clone(), w.node.clone()])
+            .compute_bound()
+            .stateful()
+        {
             OpsKind::Tracked(mut p) => {
                 let state = (p.checkpoint(&x), p.checkpoint(&w), depthwise);
                 p.finish(state, B::conv_same(x.primitive, w.primitive, depthwise))
@@ -200,20 +235,49 @@ impl<B: FastOps, C: CheckpointStrategy> FastOps for Autodiff<B, C> {
         }
     }
 
-    fn shuffle_curve(x: FloatTensor<Self>, bias: FloatTensor<Self>, r: usize, curve: Curve) -> FloatTensor<Self> {
-        let again = ShuffleAgain::<B> { x: x.node.id, bias: bias.node.id, r, curve, backend: PhantomData };
-        let prepared = Backward::<B, 2>::prepare::<C>(ShuffleCurve, [x.node.clone(), bias.node.clone()]).memory_bound();
-        match prepared.retro_forward(again).parents([&x, &bias]).stateful() {
+    fn shuffle_curve(
+        x: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        r: usize,
+        curve: Curve,
+    ) -> FloatTensor<Self> {
+        let again = ShuffleAgain::<B> {
+            x: x.node.id,
+            bias: bias.node.id,
+            r,
+            curve,
+            backend: PhantomData,
+        };
+        let prepared =
+            Backward::<B, 2>::prepare::<C>(ShuffleCurve, [x.node.clone(), bias.node.clone()])
+                .memory_bound();
+        match prepared
+            .retro_forward(again)
+            .parents([&x, &bias])
+            .stateful()
+        {
             OpsKind::Tracked(mut p) => {
                 let state = (p.checkpoint(&x), p.checkpoint(&bias), r, curve);
-                p.finish(state, B::shuffle_curve(x.primitive, bias.primitive, r, curve))
+                p.finish(
+                    state,
+                    B::shuffle_curve(x.primitive, bias.primitive, r, curve),
+                )
             }
-            OpsKind::UnTracked(p) => p.finish(B::shuffle_curve(x.primitive, bias.primitive, r, curve)),
+            OpsKind::UnTracked(p) => {
+                p.finish(B::shuffle_curve(x.primitive, bias.primitive, r, curve))
+            }
         }
     }
 
-    fn shuffle_linear(x: FloatTensor<Self>, bias: FloatTensor<Self>, r: usize) -> FloatTensor<Self> {
-        match Backward::<B, 2>::prepare::<C>(ShuffleLinear, [x.node.clone(), bias.node.clone()]).compute_bound().stateful() {
+    fn shuffle_linear(
+        x: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        r: usize,
+    ) -> FloatTensor<Self> {
+        match Backward::<B, 2>::prepare::<C>(ShuffleLinear, [x.node.clone(), bias.node.clone()])
+            .compute_bound()
+            .stateful()
+        {
             OpsKind::Tracked(p) => p.finish(r, B::shuffle_linear(x.primitive, bias.primitive, r)),
             OpsKind::UnTracked(p) => p.finish(B::shuffle_linear(x.primitive, bias.primitive, r)),
         }
@@ -228,7 +292,10 @@ impl<B: FastOps, C: CheckpointStrategy> FastOps for Autodiff<B, C> {
     }
 
     fn add(x: FloatTensor<Self>, y: FloatTensor<Self>) -> FloatTensor<Self> {
-        match Backward::<B, 2>::prepare::<C>(Add, [x.node.clone(), y.node.clone()]).compute_bound().stateful() {
+        match Backward::<B, 2>::prepare::<C>(Add, [x.node.clone(), y.node.clone()])
+            .compute_bound()
+            .stateful()
+        {
             OpsKind::Tracked(p) => p.finish((), B::add(x.primitive, y.primitive)),
             OpsKind::UnTracked(p) => p.finish(B::add(x.primitive, y.primitive)),
         }
@@ -243,7 +310,10 @@ impl<B: FastOps, C: CheckpointStrategy> FastOps for Autodiff<B, C> {
     }
 
     fn fake_quant(x: FloatTensor<Self>, log_step: FloatTensor<Self>) -> FloatTensor<Self> {
-        match Backward::<B, 2>::prepare::<C>(FakeQuant, [x.node.clone(), log_step.node.clone()]).compute_bound().stateful() {
+        match Backward::<B, 2>::prepare::<C>(FakeQuant, [x.node.clone(), log_step.node.clone()])
+            .compute_bound()
+            .stateful()
+        {
             OpsKind::Tracked(mut p) => {
                 let state = (p.checkpoint(&x), p.checkpoint(&log_step));
                 p.finish(state, B::fake_quant(x.primitive, log_step.primitive))
@@ -252,24 +322,48 @@ impl<B: FastOps, C: CheckpointStrategy> FastOps for Autodiff<B, C> {
         }
     }
 
-    fn squared_error(x: FloatTensor<Self>, target: FloatTensor<Self>, shares: &[f32]) -> FloatTensor<Self> {
-        match Backward::<B, 1>::prepare::<C>(SquaredError, [x.node.clone()]).compute_bound().stateful() {
+    fn squared_error(
+        x: FloatTensor<Self>,
+        target: FloatTensor<Self>,
+        shares: &[f32],
+    ) -> FloatTensor<Self> {
+        match Backward::<B, 1>::prepare::<C>(SquaredError, [x.node.clone()])
+            .compute_bound()
+            .stateful()
+        {
             OpsKind::Tracked(mut p) => {
                 let state = (p.checkpoint(&x), target.primitive.clone(), shares.to_vec());
-                p.finish(state, B::squared_error(x.primitive, target.primitive, shares))
+                p.finish(
+                    state,
+                    B::squared_error(x.primitive, target.primitive, shares),
+                )
             }
-            OpsKind::UnTracked(p) => p.finish(B::squared_error(x.primitive, target.primitive, shares)),
+            OpsKind::UnTracked(p) => {
+                p.finish(B::squared_error(x.primitive, target.primitive, shares))
+            }
         }
     }
 
-    fn channel_norm(x: FloatTensor<Self>, gain: FloatTensor<Self>, bias: FloatTensor<Self>) -> FloatTensor<Self> {
+    fn channel_norm(
+        x: FloatTensor<Self>,
+        gain: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
         let nodes = [x.node.clone(), gain.node.clone(), bias.node.clone()];
-        match Backward::<B, 3>::prepare::<C>(ChannelNorm, nodes).compute_bound().stateful() {
+        match Backward::<B, 3>::prepare::<C>(ChannelNorm, nodes)
+            .compute_bound()
+            .stateful()
+        {
             OpsKind::Tracked(mut p) => {
                 let state = (p.checkpoint(&x), p.checkpoint(&gain));
-                p.finish(state, B::channel_norm(x.primitive, gain.primitive, bias.primitive))
+                p.finish(
+                    state,
+                    B::channel_norm(x.primitive, gain.primitive, bias.primitive),
+                )
             }
-            OpsKind::UnTracked(p) => p.finish(B::channel_norm(x.primitive, gain.primitive, bias.primitive)),
+            OpsKind::UnTracked(p) => {
+                p.finish(B::channel_norm(x.primitive, gain.primitive, bias.primitive))
+            }
         }
     }
 }

@@ -16,7 +16,14 @@ fn native<const N: usize>(t: [&FlexTensor; N]) -> bool {
 }
 
 fn conv_shape([b, cin, h, w]: [usize; 4], [cout, _, k, _]: [usize; 4]) -> ConvShape {
-    ConvShape { b, cin, cout, h, w, k }
+    ConvShape {
+        b,
+        cin,
+        cout,
+        h,
+        w,
+        k,
+    }
 }
 
 /// Shape after pixel shuffle.
@@ -32,55 +39,98 @@ impl FastOps for Flex {
         let s = conv_shape(dims(&x), dims(&w));
         let (x, w) = (x.to_contiguous(), w.to_contiguous());
         if depthwise {
-            return filled(&[s.b, s.cout, s.h, s.w], |y| k::depthwise(x.storage(), w.storage(), s, y));
+            return filled(&[s.b, s.cout, s.h, s.w], |y| {
+                k::depthwise(x.storage(), w.storage(), s, y)
+            });
         }
-        filled(&[s.b, s.cout, s.h, s.w], |y| k::conv(x.storage(), w.storage(), s, k::method(s, k::Pass::Forward), y))
+        filled(&[s.b, s.cout, s.h, s.w], |y| {
+            k::conv(
+                x.storage(),
+                w.storage(),
+                s,
+                k::method(s, k::Pass::Forward),
+                y,
+            )
+        })
     }
 
     fn conv_same_dx(x: FlexTensor, w: FlexTensor, dy: FlexTensor, depthwise: bool) -> FlexTensor {
         if !native([&x, &w, &dy]) {
             let options = plain::conv_options(dims(&w), depthwise);
-            return <Self as burn::tensor::ops::ModuleOps<Self>>::conv2d_x_backward(x, w, dy, options);
+            return <Self as burn::tensor::ops::ModuleOps<Self>>::conv2d_x_backward(
+                x, w, dy, options,
+            );
         }
         let s = conv_shape(dims(&x), dims(&w));
         let (w, dy) = (w.to_contiguous(), dy.to_contiguous());
         if depthwise {
-            return filled(&[s.b, s.cin, s.h, s.w], |dx| k::depthwise_dx(dy.storage(), w.storage(), s, dx));
+            return filled(&[s.b, s.cin, s.h, s.w], |dx| {
+                k::depthwise_dx(dy.storage(), w.storage(), s, dx)
+            });
         }
-        filled(&[s.b, s.cin, s.h, s.w], |dx| k::conv_dx(dy.storage(), w.storage(), s, k::method(s, k::Pass::Dx), dx))
+        filled(&[s.b, s.cin, s.h, s.w], |dx| {
+            k::conv_dx(dy.storage(), w.storage(), s, k::method(s, k::Pass::Dx), dx)
+        })
     }
 
     fn conv_same_dw(x: FlexTensor, w: FlexTensor, dy: FlexTensor, depthwise: bool) -> FlexTensor {
         if !native([&x, &w, &dy]) {
             let options = plain::conv_options(dims(&w), depthwise);
-            return <Self as burn::tensor::ops::ModuleOps<Self>>::conv2d_weight_backward(x, w, dy, options);
+            return <Self as burn::tensor::ops::ModuleOps<Self>>::conv2d_weight_backward(
+                x, w, dy, options,
+            );
         }
         let s = conv_shape(dims(&x), dims(&w));
         let (x, dy) = (x.to_contiguous(), dy.to_contiguous());
         if depthwise {
-            return filled(&dims(&w), |dw| k::depthwise_dw(x.storage(), dy.storage(), s, dw));
+            return filled(&dims(&w), |dw| {
+                k::depthwise_dw(x.storage(), dy.storage(), s, dw)
+            });
         }
-        filled(&dims(&w), |dw| k::conv_dw(x.storage(), dy.storage(), s, k::method(s, k::Pass::Dw), dw))
+        filled(&dims(&w), |dw| {
+            k::conv_dw(x.storage(), dy.storage(), s, k::method(s, k::Pass::Dw), dw)
+        })
     }
 
     fn shuffle_curve(x: FlexTensor, bias: FlexTensor, r: usize, curve: Curve) -> FlexTensor {
         if !native([&x, &bias]) {
-            return prim(plain::shuffle_curve(tensor::<Self, 4>(x), tensor(bias), r, curve));
+            return prim(plain::shuffle_curve(
+                tensor::<Self, 4>(x),
+                tensor(bias),
+                r,
+                curve,
+            ));
         }
         let (x, bias) = (x.to_contiguous(), bias.to_contiguous());
         let d = dims(&x);
-        filled(&shuffled(d, r), |y| k::shuffle_curve(x.storage(), bias.storage(), d, r, curve, y))
+        filled(&shuffled(d, r), |y| {
+            k::shuffle_curve(x.storage(), bias.storage(), d, r, curve, y)
+        })
     }
 
-    fn shuffle_curve_backward(x: FlexTensor, bias: FlexTensor, g: FlexTensor, r: usize, curve: Curve) -> (FlexTensor, FlexTensor) {
+    fn shuffle_curve_backward(
+        x: FlexTensor,
+        bias: FlexTensor,
+        g: FlexTensor,
+        r: usize,
+        curve: Curve,
+    ) -> (FlexTensor, FlexTensor) {
         if !native([&x, &bias, &g]) {
-            let (dx, db) = plain::shuffle_curve_backward(tensor::<Self, 4>(x), tensor(bias), tensor(g), r, curve);
+            let (dx, db) = plain::shuffle_curve_backward(
+                tensor::<Self, 4>(x),
+                tensor(bias),
+                tensor(g),
+                r,
+                curve,
+            );
             return (prim(dx), prim(db));
         }
         let (x, bias, g) = (x.to_contiguous(), bias.to_contiguous(), g.to_contiguous());
         let d = dims(&x);
         let from = [x.storage(), bias.storage(), g.storage()];
-        let [dx, db] = all_filled([&d, &[d[1]]], |[dx, db]| k::shuffle_curve_backward(from, d, r, curve, dx, db));
+        let [dx, db] = all_filled([&d, &[d[1]]], |[dx, db]| {
+            k::shuffle_curve_backward(from, d, r, curve, dx, db)
+        });
         (dx, db)
     }
 
@@ -90,7 +140,9 @@ impl FastOps for Flex {
         }
         let (x, bias) = (x.to_contiguous(), bias.to_contiguous());
         let d = dims(&x);
-        filled(&shuffled(d, r), |y| k::pixel_shuffle(x.storage(), Some(bias.storage()), d, r, y))
+        filled(&shuffled(d, r), |y| {
+            k::pixel_shuffle(x.storage(), Some(bias.storage()), d, r, y)
+        })
     }
 
     fn pixel_shuffle(x: FlexTensor, r: usize) -> FlexTensor {
@@ -98,7 +150,9 @@ impl FastOps for Flex {
             return prim(plain::pixel_shuffle(tensor::<Self, 4>(x), r));
         }
         let (x, d) = (x.to_contiguous(), dims(&x));
-        filled(&shuffled(d, r), |y| k::pixel_shuffle(x.storage(), None, d, r, y))
+        filled(&shuffled(d, r), |y| {
+            k::pixel_shuffle(x.storage(), None, d, r, y)
+        })
     }
 
     fn pixel_unshuffle(x: FlexTensor, r: usize) -> FlexTensor {
@@ -124,35 +178,71 @@ impl FastOps for Flex {
         }
         let (x, step) = (x.to_contiguous(), log_step.to_contiguous());
         let n = x.shape().dims::<1>();
-        filled(&n, |y| k::fake_quant(x.storage(), step.storage::<f32>()[0].exp(), y))
+        filled(&n, |y| {
+            k::fake_quant(x.storage(), step.storage::<f32>()[0].exp(), y)
+        })
     }
 
     fn fake_quant_log_step(x: FlexTensor, log_step: FlexTensor, g: FlexTensor) -> FlexTensor {
         if !native([&x, &log_step, &g]) {
-            return prim(plain::fake_quant_log_step(tensor::<Self, 1>(x), tensor(log_step), tensor(g)));
+            return prim(plain::fake_quant_log_step(
+                tensor::<Self, 1>(x),
+                tensor(log_step),
+                tensor(g),
+            ));
         }
-        let (x, step, g) = (x.to_contiguous(), log_step.to_contiguous(), g.to_contiguous());
-        filled(&[1], |y| y.fill(k::fake_quant_log_step(x.storage(), g.storage(), step.storage::<f32>()[0].exp())))
+        let (x, step, g) = (
+            x.to_contiguous(),
+            log_step.to_contiguous(),
+            g.to_contiguous(),
+        );
+        filled(&[1], |y| {
+            y.fill(k::fake_quant_log_step(
+                x.storage(),
+                g.storage(),
+                step.storage::<f32>()[0].exp(),
+            ))
+        })
     }
 
     fn channel_norm(x: FlexTensor, gain: FlexTensor, bias: FlexTensor) -> FlexTensor {
         if !native([&x, &gain, &bias]) {
-            return prim(plain::channel_norm(tensor::<Self, 4>(x), tensor(gain), tensor(bias)));
+            return prim(plain::channel_norm(
+                tensor::<Self, 4>(x),
+                tensor(gain),
+                tensor(bias),
+            ));
         }
-        let (x, gain, bias) = (x.to_contiguous(), gain.to_contiguous(), bias.to_contiguous());
+        let (x, gain, bias) = (
+            x.to_contiguous(),
+            gain.to_contiguous(),
+            bias.to_contiguous(),
+        );
         let d = dims(&x);
-        filled(&d, |y| k::channel_norm(x.storage(), gain.storage(), bias.storage(), d[2] * d[3], super::NORM_EPSILON, y))
+        filled(&d, |y| {
+            k::channel_norm(
+                x.storage(),
+                gain.storage(),
+                bias.storage(),
+                d[2] * d[3],
+                super::NORM_EPSILON,
+                y,
+            )
+        })
     }
 
     fn channel_norm_backward(x: FlexTensor, gain: FlexTensor, g: FlexTensor) -> [FlexTensor; 3] {
         if !native([&x, &gain, &g]) {
-            let (dx, dgain, dbias) = plain::channel_norm_backward(tensor::<Self, 4>(x), tensor(gain), tensor(g));
+            let (dx, dgain, dbias) =
+                plain::channel_norm_backward(tensor::<Self, 4>(x), tensor(gain), tensor(g));
             return [prim(dx), prim(dgain), prim(dbias)];
         }
         let (x, gain, g) = (x.to_contiguous(), gain.to_contiguous(), g.to_contiguous());
         let d = dims(&x);
         let from = [x.storage(), gain.storage(), g.storage()];
-        all_filled([&d, &[d[1]], &[d[1]]], |out| k::channel_norm_backward(from, d[2] * d[3], super::NORM_EPSILON, out))
+        all_filled([&d, &[d[1]], &[d[1]]], |out| {
+            k::channel_norm_backward(from, d[2] * d[3], super::NORM_EPSILON, out)
+        })
     }
 
     fn add(x: FlexTensor, y: FlexTensor) -> FlexTensor {
@@ -160,7 +250,9 @@ impl FastOps for Flex {
             return <Self as burn::tensor::ops::FloatTensorOps<Self>>::float_add(x, y);
         }
         let (x, y) = (x.to_contiguous(), y.to_contiguous());
-        filled(&x.shape().to_vec(), |out| k::add(x.storage(), y.storage(), out))
+        filled(&x.shape().to_vec(), |out| {
+            k::add(x.storage(), y.storage(), out)
+        })
     }
 
     fn bilinear(x: FlexTensor, factor: usize) -> FlexTensor {
@@ -168,7 +260,9 @@ impl FastOps for Flex {
             return prim(plain::bilinear(tensor::<Self, 4>(x), factor));
         }
         let (x, [b, c, h, w]) = (x.to_contiguous(), dims(&x));
-        filled(&[b, c, h * factor, w * factor], |y| k::bilinear(x.storage(), h, w, factor, y))
+        filled(&[b, c, h * factor, w * factor], |y| {
+            k::bilinear(x.storage(), h, w, factor, y)
+        })
     }
 
     fn bilinear_backward(g: FlexTensor, factor: usize) -> FlexTensor {
@@ -177,16 +271,26 @@ impl FastOps for Flex {
         }
         let (g, [b, c, h, w]) = (g.to_contiguous(), dims(&g));
         let (h, w) = (h / factor, w / factor);
-        filled(&[b, c, h, w], |dx| k::bilinear_backward(g.storage(), h, w, factor, dx))
+        filled(&[b, c, h, w], |dx| {
+            k::bilinear_backward(g.storage(), h, w, factor, dx)
+        })
     }
 
-    fn adam(x: FlexTensor, g: FlexTensor, m: FlexTensor, v: FlexTensor, step: AdamStep) -> [FlexTensor; 3] {
+    fn adam(
+        x: FlexTensor,
+        g: FlexTensor,
+        m: FlexTensor,
+        v: FlexTensor,
+        step: AdamStep,
+    ) -> [FlexTensor; 3] {
         if !native([&x, &g, &m, &v]) {
             return plain::adam([x, g, m, v].map(tensor::<Self, 1>), step).map(prim);
         }
         let n = x.shape().dims::<1>();
         let from = [x, g, m, v].map(|t| t.to_contiguous());
-        all_filled([&n; 3], |out| k::adam(from.each_ref().map(|t| t.storage()), step, out))
+        all_filled([&n; 3], |out| {
+            k::adam(from.each_ref().map(|t| t.storage()), step, out)
+        })
     }
 
     fn orthogonal(x: FlexTensor) -> FlexTensor {
@@ -194,29 +298,59 @@ impl FastOps for Flex {
             return prim(plain::orthogonal(tensor::<Self, 2>(x)));
         }
         let (x, [rows, columns]) = (x.to_contiguous(), x.shape().dims());
-        filled(&[rows, columns], |out| k::orthogonal(x.storage(), rows, columns, out))
+        filled(&[rows, columns], |out| {
+            k::orthogonal(x.storage(), rows, columns, out)
+        })
     }
 
     fn squared_error(x: FlexTensor, target: FlexTensor, shares: &[f32]) -> FlexTensor {
         if !native([&x, &target]) {
-            return prim(plain::squared_error(tensor::<Self, 4>(x), tensor(target), shares));
+            return prim(plain::squared_error(
+                tensor::<Self, 4>(x),
+                tensor(target),
+                shares,
+            ));
         }
         let (x, target) = (x.to_contiguous(), target.to_contiguous());
         let s = error_shape(dims(&x), dims(&target));
-        filled(&[1], |y| y.fill(k::squared_error(x.storage(), target.storage(), shares, s)))
+        filled(&[1], |y| {
+            y.fill(k::squared_error(x.storage(), target.storage(), shares, s))
+        })
     }
 
-    fn squared_error_backward(x: FlexTensor, target: FlexTensor, shares: &[f32], g: FlexTensor) -> FlexTensor {
+    fn squared_error_backward(
+        x: FlexTensor,
+        target: FlexTensor,
+        shares: &[f32],
+        g: FlexTensor,
+    ) -> FlexTensor {
         if !native([&x, &target, &g]) {
-            return prim(plain::squared_error_backward(tensor::<Self, 4>(x), tensor(target), shares, tensor(g)));
+            return prim(plain::squared_error_backward(
+                tensor::<Self, 4>(x),
+                tensor(target),
+                shares,
+                tensor(g),
+            ));
         }
         let (x, target, g) = (x.to_contiguous(), target.to_contiguous(), g.to_contiguous());
         let (d, g) = (dims(&x), g.storage::<f32>()[0]);
         let s = error_shape(d, dims(&target));
-        filled(&d, |dx| k::squared_error_backward(x.storage(), target.storage(), shares, g, s, dx))
+        filled(&d, |dx| {
+            k::squared_error_backward(x.storage(), target.storage(), shares, g, s, dx)
+        })
     }
 }
 
-fn error_shape([b, channels, rows, columns]: [usize; 4], [_, _, height, width]: [usize; 4]) -> k::ErrorShape {
-    k::ErrorShape { planes: b * channels, channels, rows, columns, height, width }
+fn error_shape(
+    [b, channels, rows, columns]: [usize; 4],
+    [_, _, height, width]: [usize; 4],
+) -> k::ErrorShape {
+    k::ErrorShape {
+        planes: b * channels,
+        channels,
+        rows,
+        columns,
+        height,
+        width,
+    }
 }

@@ -1,4 +1,5 @@
-//! The same operations from ordinary burn operations: what other backends run, and the reference for tests.
+//! The same operations from ordinary burn operations: what other backends run, and the reference
+//! for tests.
 
 use super::{AdamStep, Curve};
 use crate::fit::kernels::{NEWTON_SCHULZ, NEWTON_SCHULZ_STEPS};
@@ -7,7 +8,12 @@ use burn::tensor::{Tensor, TensorData, backend::Backend, module::conv2d, ops::Co
 use std::f64::consts::{FRAC_1_SQRT_2, PI};
 
 pub(super) fn conv_options([c, _, kh, kw]: [usize; 4], depthwise: bool) -> ConvOptions<2> {
-    ConvOptions::new([1, 1], [kh / 2, kw / 2], [1, 1], if depthwise { c } else { 1 })
+    ConvOptions::new(
+        [1, 1],
+        [kh / 2, kw / 2],
+        [1, 1],
+        if depthwise { c } else { 1 },
+    )
 }
 
 /// See [`conv_same`](super::conv_same) and [`conv_same_depthwise`](super::conv_same_depthwise).
@@ -22,7 +28,9 @@ pub fn pixel_shuffle<B: Backend>(x: Tensor<B, 4>, r: usize) -> Tensor<B, 4> {
     if r == 1 {
         return x;
     }
-    let x = x.reshape([b, c / r / r, r, r, h, w]).permute([0, 1, 4, 2, 5, 3]);
+    let x = x
+        .reshape([b, c / r / r, r, r, h, w])
+        .permute([0, 1, 4, 2, 5, 3]);
     x.reshape([b, c / r / r, h * r, w * r])
 }
 
@@ -32,7 +40,9 @@ pub fn pixel_unshuffle<B: Backend>(x: Tensor<B, 4>, r: usize) -> Tensor<B, 4> {
     if r == 1 {
         return x;
     }
-    let x = x.reshape([b, c, h / r, r, w / r, r]).permute([0, 1, 3, 5, 2, 4]);
+    let x = x
+        .reshape([b, c, h / r, r, w / r, r])
+        .permute([0, 1, 3, 5, 2, 4]);
     x.reshape([b, c * r * r, h / r, w / r])
 }
 
@@ -42,13 +52,19 @@ pub fn shuffle_linear<B: Backend>(x: Tensor<B, 4>, bias: Tensor<B, 1>, r: usize)
     pixel_shuffle(x + bias.reshape([1, n, 1, 1]), r)
 }
 
-/// `Phi(x)`. Spelt out, since the default gradient of burn's own gelu is that of its tanh approximation.
+/// `Phi(x)`. Spelt out, since the default gradient of burn's own gelu is that of its tanh
+/// approximation.
 fn normal_cdf<B: Backend>(x: Tensor<B, 4>) -> Tensor<B, 4> {
     ((x * FRAC_1_SQRT_2).erf() + 1.0) * 0.5
 }
 
 /// See [`shuffle_gelu`](super::shuffle_gelu) and [`shuffle_swish`](super::shuffle_swish).
-pub fn shuffle_curve<B: Backend>(x: Tensor<B, 4>, bias: Tensor<B, 1>, r: usize, curve: Curve) -> Tensor<B, 4> {
+pub fn shuffle_curve<B: Backend>(
+    x: Tensor<B, 4>,
+    bias: Tensor<B, 1>,
+    r: usize,
+    curve: Curve,
+) -> Tensor<B, 4> {
     let x = shuffle_linear(x, bias, r);
     x.clone()
         * match curve {
@@ -97,19 +113,33 @@ fn interpolation<B: Backend>(n: usize, factor: usize, device: &B::Device) -> Ten
 pub fn bilinear<B: Backend>(x: Tensor<B, 4>, factor: usize) -> Tensor<B, 4> {
     let ([b, c, h, w], device) = (x.dims(), x.device());
     let y = interpolation::<B>(h, factor, &device).matmul(x.reshape([b * c, h, w]));
-    y.matmul(interpolation::<B>(w, factor, &device).transpose()).reshape([b, c, h * factor, w * factor])
+    y.matmul(interpolation::<B>(w, factor, &device).transpose())
+        .reshape([b, c, h * factor, w * factor])
 }
 
 /// Gradient of [`bilinear`].
 pub fn bilinear_backward<B: Backend>(g: Tensor<B, 4>, factor: usize) -> Tensor<B, 4> {
     let ([b, c, h, w], device) = (g.dims(), g.device());
-    let dx = interpolation::<B>(h / factor, factor, &device).transpose().matmul(g.reshape([b * c, h, w]));
-    dx.matmul(interpolation::<B>(w / factor, factor, &device)).reshape([b, c, h / factor, w / factor])
+    let dx = interpolation::<B>(h / factor, factor, &device)
+        .transpose()
+        .matmul(g.reshape([b * c, h, w]));
+    dx.matmul(interpolation::<B>(w / factor, factor, &device))
+        .reshape([b, c, h / factor, w / factor])
 }
 
 /// See [`adam`](super::adam); parameters, gradient, first and second moment.
-pub fn adam<B: Backend, const D: usize>([x, g, m, v]: [Tensor<B, D>; 4], step: AdamStep) -> [Tensor<B, D>; 3] {
-    let AdamStep { rate, beta1, beta2, epsilon, correction1, correction2 } = step;
+pub fn adam<B: Backend, const D: usize>(
+    [x, g, m, v]: [Tensor<B, D>; 4],
+    step: AdamStep,
+) -> [Tensor<B, D>; 3] {
+    let AdamStep {
+        rate,
+        beta1,
+        beta2,
+        epsilon,
+        correction1,
+        correction2,
+    } = step;
     let m = m * beta1 + g.clone() * (1.0 - beta1);
     let v = v * beta2 + g.clone() * g * (1.0 - beta2);
     let shift = (m.clone() / correction1) / ((v.clone() / correction2).sqrt() + epsilon);
@@ -146,7 +176,11 @@ pub fn fake_quant<B: Backend>(x: Tensor<B, 1>, log_step: Tensor<B, 1>) -> Tensor
 }
 
 /// Gradient of [`fake_quant`](super::fake_quant) for `log_step`.
-pub fn fake_quant_log_step<B: Backend>(x: Tensor<B, 1>, log_step: Tensor<B, 1>, g: Tensor<B, 1>) -> Tensor<B, 1> {
+pub fn fake_quant_log_step<B: Backend>(
+    x: Tensor<B, 1>,
+    log_step: Tensor<B, 1>,
+    g: Tensor<B, 1>,
+) -> Tensor<B, 1> {
     let step = log_step.exp();
     let v = x / step.clone();
     (g * (v.clone().round() - v)).sum() * step
@@ -155,12 +189,20 @@ pub fn fake_quant_log_step<B: Backend>(x: Tensor<B, 1>, log_step: Tensor<B, 1>, 
 /// Normal values and inverse deviations over channels.
 fn normalise<B: Backend>(x: Tensor<B, 4>) -> (Tensor<B, 4>, Tensor<B, 4>) {
     let x = x.clone() - x.mean_dim(1);
-    let inverse = (x.clone() * x.clone()).mean_dim(1).add_scalar(super::NORM_EPSILON).sqrt().recip();
+    let inverse = (x.clone() * x.clone())
+        .mean_dim(1)
+        .add_scalar(super::NORM_EPSILON)
+        .sqrt()
+        .recip();
     (x * inverse.clone(), inverse)
 }
 
 /// See [`channel_norm`](super::channel_norm).
-pub fn channel_norm<B: Backend>(x: Tensor<B, 4>, gain: Tensor<B, 1>, bias: Tensor<B, 1>) -> Tensor<B, 4> {
+pub fn channel_norm<B: Backend>(
+    x: Tensor<B, 4>,
+    gain: Tensor<B, 1>,
+    bias: Tensor<B, 1>,
+) -> Tensor<B, 4> {
     let n = gain.dims()[0];
     normalise(x).0 * gain.reshape([1, n, 1, 1]) + bias.reshape([1, n, 1, 1])
 }
@@ -173,14 +215,22 @@ pub fn channel_norm_backward<B: Backend>(
 ) -> (Tensor<B, 4>, Tensor<B, 1>, Tensor<B, 1>) {
     let n = gain.dims()[0];
     let (normal, inverse) = normalise(x);
-    let (dgain, dbias) = (channel_sums(g.clone() * normal.clone()), channel_sums(g.clone()));
+    let (dgain, dbias) = (
+        channel_sums(g.clone() * normal.clone()),
+        channel_sums(g.clone()),
+    );
     let g = g * gain.reshape([1, n, 1, 1]);
-    let dx = (g.clone() - g.clone().mean_dim(1) - normal.clone() * (g * normal).mean_dim(1)) * inverse;
+    let dx =
+        (g.clone() - g.clone().mean_dim(1) - normal.clone() * (g * normal).mean_dim(1)) * inverse;
     (dx, dgain, dbias)
 }
 
 /// See [`squared_error`](super::squared_error).
-pub fn squared_error<B: Backend>(x: Tensor<B, 4>, target: Tensor<B, 4>, shares: &[f32]) -> Tensor<B, 1> {
+pub fn squared_error<B: Backend>(
+    x: Tensor<B, 4>,
+    target: Tensor<B, 4>,
+    shares: &[f32],
+) -> Tensor<B, 1> {
     let [b, c, h, w] = target.dims();
     let e = x.slice([0..b, 0..c, 0..h, 0..w]) - target;
     let shares = shares_of(shares, &e);
@@ -188,7 +238,12 @@ pub fn squared_error<B: Backend>(x: Tensor<B, 4>, target: Tensor<B, 4>, shares: 
 }
 
 /// Gradient of [`squared_error`] for `x`.
-pub fn squared_error_backward<B: Backend>(x: Tensor<B, 4>, target: Tensor<B, 4>, shares: &[f32], g: Tensor<B, 1>) -> Tensor<B, 4> {
+pub fn squared_error_backward<B: Backend>(
+    x: Tensor<B, 4>,
+    target: Tensor<B, 4>,
+    shares: &[f32],
+    g: Tensor<B, 1>,
+) -> Tensor<B, 4> {
     let [b, c, h, w] = target.dims();
     let part = [0..b, 0..c, 0..h, 0..w];
     let e = x.clone().slice(part.clone()) - target;

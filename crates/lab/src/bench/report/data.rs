@@ -35,12 +35,19 @@ pub(super) fn style(curve: &Published) -> usize {
 
 /// JSON that can stand within a script element: no `<` in it, so that nothing ends the element.
 pub(super) fn script_json(content: &Content, pictures: &Pictures) -> String {
-    value(content, pictures).to_string().replace('<', "\\u003c").replace('\u{2028}', "\\u2028").replace('\u{2029}', "\\u2029")
+    value(content, pictures)
+        .to_string()
+        .replace('<', "\\u003c")
+        .replace('\u{2028}', "\\u2028")
+        .replace('\u{2029}', "\\u2029")
 }
 
 fn value(content: &Content, pictures: &Pictures) -> Value {
     let curves = content.curves();
-    let metrics = content.metrics.iter().map(|m| json!({"key": m.key(), "name": m.name(), "axis": m.axis()}));
+    let metrics = content
+        .metrics
+        .iter()
+        .map(|m| json!({"key": m.key(), "name": m.name(), "axis": m.axis()}));
     let views = content.views.iter().map(|view| {
         let points = content.rows_of(view).into_iter().map(|(row, point)| {
             let figures: Map<String, Value> = content

@@ -27,13 +27,21 @@ pub(super) fn escape(text: &str) -> String {
 /// The whole file.
 pub(super) fn page(content: &Content, plots: &[(String, String)], pictures: &Pictures) -> String {
     let input = content.input;
-    let facts = [("Measured", &input.date), ("Machine", &input.machine), ("Command", &input.command)];
+    let facts = [
+        ("Measured", &input.date),
+        ("Machine", &input.machine),
+        ("Command", &input.command),
+    ];
     let facts: String = facts
         .iter()
         .filter(|(_, text)| !text.is_empty())
         .map(|(name, text)| {
             let text = escape(text);
-            let text = if *name == "Command" { format!("<code>{text}</code>") } else { text };
+            let text = if *name == "Command" {
+                format!("<code>{text}</code>")
+            } else {
+                text
+            };
             format!("<dt>{name}</dt><dd>{text}</dd>\n")
         })
         .collect();
@@ -49,7 +57,11 @@ pub(super) fn page(content: &Content, plots: &[(String, String)], pictures: &Pic
         ("published", "Published points", !published.is_empty()),
         ("definitions", "What the figures are", true),
     ];
-    let nav: String = sections.iter().filter(|s| s.2).map(|(id, name, _)| format!("<a href=\"#{id}\">{name}</a>\n")).collect();
+    let nav: String = sections
+        .iter()
+        .filter(|s| s.2)
+        .map(|(id, name, _)| format!("<a href=\"#{id}\">{name}</a>\n"))
+        .collect();
     let svgs: String = plots.iter().map(|(_, svg)| svg.as_str()).collect();
     fill(
         include_str!("assets/template.html"),
@@ -77,7 +89,8 @@ pub(super) fn page(content: &Content, plots: &[(String, String)], pictures: &Pic
 
 /// `{{name}}` in the template replaced, once: what is put in is not looked at again.
 pub(super) fn fill(template: &str, values: &[(&str, &str)]) -> String {
-    let mut out = String::with_capacity(template.len() + values.iter().map(|v| v.1.len()).sum::<usize>());
+    let mut out =
+        String::with_capacity(template.len() + values.iter().map(|v| v.1.len()).sum::<usize>());
     let mut rest = template;
     while let Some((before, after)) = rest.split_once("{{") {
         out.push_str(before);
@@ -90,23 +103,40 @@ pub(super) fn fill(template: &str, values: &[(&str, &str)]) -> String {
 
 fn description(text: &str) -> String {
     let text = text.trim();
-    if text.is_empty() { String::new() } else { format!("<p class=\"description\">{}</p>", escape(text)) }
+    if text.is_empty() {
+        String::new()
+    } else {
+        format!("<p class=\"description\">{}</p>", escape(text))
+    }
 }
 
 fn list(class: &str, lines: &[String]) -> String {
     if lines.is_empty() {
         return String::new();
     }
-    let list: String = lines.iter().map(|l| format!("<li>{}</li>\n", escape(l))).collect();
+    let list: String = lines
+        .iter()
+        .map(|l| format!("<li>{}</li>\n", escape(l)))
+        .collect();
     format!("<div class=\"{class}\"><ul>\n{list}</ul></div>")
 }
 
 fn name(curve: &str, weak: bool) -> String {
-    escape(curve) + if weak { " <span class=\"weak\">(weak)</span>" } else { "" }
+    escape(curve)
+        + if weak {
+            " <span class=\"weak\">(weak)</span>"
+        } else {
+            ""
+        }
 }
 
 fn bd_tables(content: &Content) -> String {
-    let measured: Vec<Metric> = content.metrics.iter().copied().filter(|m| content.rows.iter().any(|r| m.of(r).is_some())).collect();
+    let measured: Vec<Metric> = content
+        .metrics
+        .iter()
+        .copied()
+        .filter(|m| content.rows.iter().any(|r| m.of(r).is_some()))
+        .collect();
     if content.rows.is_empty() || measured.is_empty() {
         return "<p>No point has a figure of quality.</p>".into();
     }
@@ -117,10 +147,19 @@ fn bd_tables(content: &Content) -> String {
         content.input.method.name(),
     );
     for (n, metric) in measured.into_iter().enumerate() {
-        match BdTable::new(&content.rows, content.input.anchor, metric, content.input.method) {
+        match BdTable::new(
+            &content.rows,
+            content.input.anchor,
+            metric,
+            content.input.method,
+        ) {
             Ok(table) => {
                 let open = if n == 0 { " open" } else { "" };
-                out += &format!("<details{open}><summary>At equal {}</summary>\n{}</details>\n", metric.name(), bd_table(&table));
+                out += &format!(
+                    "<details{open}><summary>At equal {}</summary>\n{}</details>\n",
+                    metric.name(),
+                    bd_table(&table)
+                );
             }
             Err(e) => return format!("<p>{}</p>", escape(&e.to_string())),
         }
@@ -130,7 +169,11 @@ fn bd_tables(content: &Content) -> String {
 
 fn bd_table(table: &BdTable) -> String {
     let key = table.metric.key();
-    let head: String = table.sequences.iter().map(|s| format!("<th>{}</th>", escape(s))).collect();
+    let head: String = table
+        .sequences
+        .iter()
+        .map(|s| format!("<th>{}</th>", escape(s)))
+        .collect();
     let value = |percent: Option<f64>, text: String, note: Option<usize>| {
         let class = match percent {
             Some(v) if v < -0.05 => "less",
@@ -138,7 +181,9 @@ fn bd_table(table: &BdTable) -> String {
             Some(_) => "",
             None => "na",
         };
-        let note = note.map_or(String::new(), |n| format!("<sup><a href=\"#note-{key}-{n}\">{n}</a></sup>"));
+        let note = note.map_or(String::new(), |n| {
+            format!("<sup><a href=\"#note-{key}-{n}\">{n}</a></sup>")
+        });
         format!("<td class=\"{class}\">{text}{note}</td>")
     };
     let mut out = format!(
@@ -146,18 +191,36 @@ fn bd_table(table: &BdTable) -> String {
         table.common.len()
     );
     for line in &table.lines {
-        let cells: String = line.cells.iter().map(|c: &Cell| value(c.percent, c.text(), c.note)).collect();
-        out += &format!("<tr><th>{}</th>{cells}{}</tr>\n", name(&line.curve, line.weak), value(line.mean, percent(line.mean), None));
+        let cells: String = line
+            .cells
+            .iter()
+            .map(|c: &Cell| value(c.percent, c.text(), c.note))
+            .collect();
+        out += &format!(
+            "<tr><th>{}</th>{cells}{}</tr>\n",
+            name(&line.curve, line.weak),
+            value(line.mean, percent(line.mean), None)
+        );
     }
     out += "</tbody></table></div>\n";
     if !table.notes.is_empty() {
-        let notes = table.notes.iter().enumerate().map(|(n, t)| format!("<li id=\"note-{key}-{}\">{}</li>\n", n + 1, escape(t)));
+        let notes = table
+            .notes
+            .iter()
+            .enumerate()
+            .map(|(n, t)| format!("<li id=\"note-{key}-{}\">{}</li>\n", n + 1, escape(t)));
         out += &format!("<ol class=\"notes\">\n{}</ol>\n", notes.collect::<String>());
     }
     if table.common.len() < table.sequences.len() {
-        let over = if table.common.is_empty() { "no sequence".into() } else { table.common.join(", ") };
-        out +=
-            &format!("<p class=\"note\">The mean is over sequences on which every curve with a figure has one: {}.</p>\n", escape(&over));
+        let over = if table.common.is_empty() {
+            "no sequence".into()
+        } else {
+            table.common.join(", ")
+        };
+        out += &format!(
+            "<p class=\"note\">The mean is over sequences on which every curve with a figure has one: {}.</p>\n",
+            escape(&over)
+        );
     }
     out
 }
@@ -173,13 +236,31 @@ fn size(bytes: u64) -> String {
 /// Bars of the parts of every file that has them.
 fn bits(content: &Content) -> String {
     let mut out = String::new();
-    for (number, view) in content.views.iter().enumerate().filter(|(_, v)| v.kind == Kind::Sequence) {
-        let files: Vec<_> =
-            content.rows_of(view).into_iter().filter_map(|(row, p)| Some((row, p?.parts?))).filter(|(_, b)| total(b) > 0).collect();
-        let Some(most) = files.iter().map(|(_, b)| total(b)).max() else { continue };
-        out += &format!("<div data-view=\"{number}\"><h3>{}</h3><div class=\"bits\">\n", escape(&view.name));
+    for (number, view) in content
+        .views
+        .iter()
+        .enumerate()
+        .filter(|(_, v)| v.kind == Kind::Sequence)
+    {
+        let files: Vec<_> = content
+            .rows_of(view)
+            .into_iter()
+            .filter_map(|(row, p)| Some((row, p?.parts?)))
+            .filter(|(_, b)| total(b) > 0)
+            .collect();
+        let Some(most) = files.iter().map(|(_, b)| total(b)).max() else {
+            continue;
+        };
+        out += &format!(
+            "<div data-view=\"{number}\"><h3>{}</h3><div class=\"bits\">\n",
+            escape(&view.name)
+        );
         for (row, b) in files {
-            let parts = [("header", b.header), ("weights", b.weights), ("latents", b.latents)];
+            let parts = [
+                ("header", b.header),
+                ("weights", b.weights),
+                ("latents", b.latents),
+            ];
             let all = total(&b);
             let bars: String = parts
                 .iter()
@@ -188,7 +269,10 @@ fn bits(content: &Content) -> String {
                     format!("<i class=\"{part}\" style=\"width:{share:.2}%\" title=\"{part}: {bytes} B, {share:.1} %\"></i>")
                 })
                 .collect();
-            let text: Vec<String> = parts.iter().map(|(part, bytes)| format!("{part} {}", size(*bytes))).collect();
+            let text: Vec<String> = parts
+                .iter()
+                .map(|(part, bytes)| format!("{part} {}", size(*bytes)))
+                .collect();
             out += &format!(
                 "<div class=\"label\">{} {}</div><div><div class=\"stack\" style=\"width:{:.2}%\">{bars}</div><small>{} = {}</small></div>\n",
                 escape(&row.curve()),
@@ -203,7 +287,9 @@ fn bits(content: &Content) -> String {
     if out.is_empty() {
         return out;
     }
-    let key = ["header", "weights", "latents"].map(|p| format!("<i class=\"{p}\"></i>{p}")).concat();
+    let key = ["header", "weights", "latents"]
+        .map(|p| format!("<i class=\"{p}\"></i>{p}"))
+        .concat();
     format!(
         "<section id=\"bits\">\n<h2>Bits by part</h2>\n<p class=\"key\">Where the bytes of a file went:{key}</p>\n{out}\
          <p class=\"note\" id=\"no-bits\" hidden>No file of the sequence chosen above tells its parts.</p>\n</section>"
@@ -217,7 +303,11 @@ fn total(b: &crate::bench::Bytes) -> u64 {
 fn pictures_section(content: &Content, pictures: &Pictures) -> String {
     let beside = beside(content, pictures);
     if pictures.shown.is_empty() {
-        return if beside.is_empty() { beside } else { format!("<section id=\"pictures\">\n<h2>Decoded frames</h2>\n{beside}</section>") };
+        return if beside.is_empty() {
+            beside
+        } else {
+            format!("<section id=\"pictures\">\n<h2>Decoded frames</h2>\n{beside}</section>")
+        };
     }
     let mut gallery = String::new();
     for p in &pictures.shown {
@@ -239,13 +329,19 @@ fn beside(content: &Content, pictures: &Pictures) -> String {
     if pictures.beside.is_empty() {
         return String::new();
     }
-    let (left, all) = (pictures.beside.len(), pictures.beside.len() + pictures.shown.len());
+    let (left, all) = (
+        pictures.beside.len(),
+        pictures.beside.len() + pictures.shown.len(),
+    );
     let list: String = pictures
         .beside
         .iter()
         .map(|b| {
             let (view, label) = (escape(&content.views[b.view].name), escape(&b.label));
-            format!("<li>{view}: {label}: <code>{}</code></li>\n", escape(&b.path.display().to_string()))
+            format!(
+                "<li>{view}: {label}: <code>{}</code></li>\n",
+                escape(&b.path.display().to_string())
+            )
         })
         .collect();
     format!(
@@ -283,10 +379,19 @@ fn points(content: &Content) -> String {
         return "<p>There are no points.</p>".into();
     }
     let columns = point_columns(rows);
-    let head: String =
-        columns.iter().map(|(h, _)| if is_text(h) { format!("<th class=\"text\">{h}</th>") } else { format!("<th>{h}</th>") }).collect();
-    let mut out =
-        format!("<div class=\"scroll\"><table id=\"point-table\"><thead><tr>{head}<th class=\"text\">how</th></tr></thead><tbody>\n");
+    let head: String = columns
+        .iter()
+        .map(|(h, _)| {
+            if is_text(h) {
+                format!("<th class=\"text\">{h}</th>")
+            } else {
+                format!("<th>{h}</th>")
+            }
+        })
+        .collect();
+    let mut out = format!(
+        "<div class=\"scroll\"><table id=\"point-table\"><thead><tr>{head}<th class=\"text\">how</th></tr></thead><tbody>\n"
+    );
     for row in rows {
         let cells = columns.iter().map(|(h, f)| {
             let class = match h.as_str() {
@@ -296,9 +401,22 @@ fn points(content: &Content) -> String {
             };
             format!("<td{class}>{}</td>", escape(&f(row)))
         });
-        let places = format!("encoded on {}, decoded on {}", or_unknown(&row.enc_device), or_unknown(&row.dec_device));
-        let jobs = if row.jobs > 1 { format!(", {} points at a time", row.jobs) } else { String::new() };
-        let version = [&row.version, &row.git].into_iter().filter(|t| !t.is_empty()).map(|t| escape(t)).collect::<Vec<_>>().join(", ");
+        let places = format!(
+            "encoded on {}, decoded on {}",
+            or_unknown(&row.enc_device),
+            or_unknown(&row.dec_device)
+        );
+        let jobs = if row.jobs > 1 {
+            format!(", {} points at a time", row.jobs)
+        } else {
+            String::new()
+        };
+        let version = [&row.version, &row.git]
+            .into_iter()
+            .filter(|t| !t.is_empty())
+            .map(|t| escape(t))
+            .collect::<Vec<_>>()
+            .join(", ");
         out += &format!(
             "<tr>{}<td class=\"cmd\"><details><summary>command</summary><code>{}</code><br>{version}<br>{}{jobs}</details></td></tr>\n",
             cells.collect::<String>(),
@@ -310,7 +428,11 @@ fn points(content: &Content) -> String {
 }
 
 fn or_unknown(text: &str) -> &str {
-    if text.is_empty() { "an unknown device" } else { text }
+    if text.is_empty() {
+        "an unknown device"
+    } else {
+        text
+    }
 }
 
 fn published(content: &Content) -> String {
@@ -323,7 +445,12 @@ fn published(content: &Content) -> String {
         .values()
         .map(|s| {
             let terms = escape(&s.licence);
-            format!("<li><a href=\"{}\">{}</a> ({terms}). {}</li>\n", escape(&s.url), escape(&s.title), escape(&s.note))
+            format!(
+                "<li><a href=\"{}\">{}</a> ({terms}). {}</li>\n",
+                escape(&s.url),
+                escape(&s.title),
+                escape(&s.note)
+            )
         })
         .collect();
     let rows: String = data
@@ -373,7 +500,10 @@ fn definitions(content: &Content) -> String {
              over the qualities that both curves reach, never beyond; n/a with its reason where those are less than half of the shorter \
              curve's, or a curve has too few points or does not rise. A note tells where another interpolation differs by more than a point.",
         ),
-        ("enc s", "Wall-clock seconds of encoding all frames on the device that the point's details name."),
+        (
+            "enc s",
+            "Wall-clock seconds of encoding all frames on the device that the point's details name.",
+        ),
         ("dec fps", "Frames over wall-clock seconds of decoding."),
         (
             "(weak)",
@@ -381,6 +511,9 @@ fn definitions(content: &Content) -> String {
              preset made for speed alone.",
         ),
     ];
-    let list: String = metrics.chain(others).map(|(name, text)| format!("<dt>{}</dt><dd>{}</dd>\n", escape(name), escape(text))).collect();
+    let list: String = metrics
+        .chain(others)
+        .map(|(name, text)| format!("<dt>{}</dt><dd>{}</dd>\n", escape(name), escape(text)))
+        .collect();
     format!("<dl class=\"defs\">\n{list}</dl>")
 }

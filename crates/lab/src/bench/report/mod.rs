@@ -58,34 +58,44 @@ pub struct ReportInput<'a> {
     pub method: Method,
     /// Whether to show curves from the literature.
     pub published: bool,
-    /// Most bytes of the file that pictures take, such as [`PICTURE_BUDGET`]. Pictures that do not fit stay beside it.
+    /// Most bytes of the file that pictures take, such as [`PICTURE_BUDGET`]. Pictures that do not
+    /// fit stay beside it.
     pub picture_budget: u64,
 }
 
 /// Bytes of pictures that browsers open without trouble.
 pub const PICTURE_BUDGET: u64 = 48_000_000;
 
-/// Writes `report.html` and `plots/*.svg` to `dir`, which holds the pictures. What could not be shown, such as a missing picture, is
-/// said in the report.
+/// Writes `report.html` and `plots/*.svg` to `dir`, which holds the pictures. What could not be
+/// shown, such as a missing picture, is said in the report.
 pub fn write_report(dir: &Path, input: &ReportInput) -> Result<()> {
-    let write = |path: PathBuf, text: &str| std::fs::write(&path, text).map_err(|e| Error::io(format!("writing {}", path.display()), e));
+    let write = |path: PathBuf, text: &str| {
+        std::fs::write(&path, text).map_err(|e| Error::io(format!("writing {}", path.display()), e))
+    };
     let content = Content::new(input);
     let plots = content.plots()?;
     if !plots.is_empty() {
         let folder = dir.join("plots");
-        std::fs::create_dir_all(&folder).map_err(|e| Error::io(format!("making {}", folder.display()), e))?;
+        std::fs::create_dir_all(&folder)
+            .map_err(|e| Error::io(format!("making {}", folder.display()), e))?;
         for (file, svg) in &plots {
             write(folder.join(file), svg)?;
         }
     }
     let pictures = Pictures::read(dir, &content);
-    write(dir.join("report.html"), &html::page(&content, &plots, &pictures))
+    write(
+        dir.join("report.html"),
+        &html::page(&content, &plots, &pictures),
+    )
 }
 
-/// What is to be said of published curves beside pictures of a size (`None`: not all pictures): which do not compare.
+/// What is to be said of published curves beside pictures of a size (`None`: not all pictures):
+/// which do not compare.
 fn comparison(sequence: &str, whole: Option<(usize, usize)>, frames: &str) -> String {
     let all: Vec<&Published> = uvg().on(sequence).collect();
-    let (own, apart): (Vec<&Published>, Vec<&Published>) = all.into_iter().partition(|p| whole.is_some_and(|(w, h)| p.is_of(w, h)));
+    let (own, apart): (Vec<&Published>, Vec<&Published>) = all
+        .into_iter()
+        .partition(|p| whole.is_some_and(|(w, h)| p.is_of(w, h)));
     // one size after the other, each once
     let mut sizes: Vec<String> = apart.iter().map(|p| p.size_text()).collect();
     sizes.sort_unstable();
@@ -145,25 +155,52 @@ enum Kind {
 impl<'a> Content<'a> {
     fn new(input: &'a ReportInput<'a>) -> Self {
         let rows: Vec<&Row> = input.points.iter().map(|p| &p.row).collect();
-        let metrics: Vec<Metric> = input.metrics.iter().copied().filter(|m| rows.iter().any(|r| m.of(r).is_some())).collect();
+        let metrics: Vec<Metric> = input
+            .metrics
+            .iter()
+            .copied()
+            .filter(|m| rows.iter().any(|r| m.of(r).is_some()))
+            .collect();
         let mut names: Vec<String> = input.sequences.iter().map(|s| s.name.clone()).collect();
-        names.extend(sequences(&rows).into_iter().filter(|s| !input.sequences.iter().any(|i| i.name == *s)));
+        names.extend(
+            sequences(&rows)
+                .into_iter()
+                .filter(|s| !input.sequences.iter().any(|i| i.name == *s)),
+        );
         let (means, without) = averages(&rows);
-        let mut content = Content { input, rows, metrics, views: Vec::new(), means };
+        let mut content = Content {
+            input,
+            rows,
+            metrics,
+            views: Vec::new(),
+            means,
+        };
         for name in &names {
             let view = content.sequence_view(name);
             content.views.push(view);
         }
         if names.len() > 1 && !content.means.is_empty() {
-            let published = (input.published && uvg().is_whole(&names)).then(|| AVERAGE.to_string());
-            let mut note = format!("Means over {} of the points that a codec has on every one of them.", names.join(", "));
+            let published =
+                (input.published && uvg().is_whole(&names)).then(|| AVERAGE.to_string());
+            let mut note = format!(
+                "Means over {} of the points that a codec has on every one of them.",
+                names.join(", ")
+            );
             // of all pictures of one size
-            let whole = content.views[0].whole.filter(|_| content.views.iter().all(|v| v.whole == content.views[0].whole));
+            let whole = content.views[0].whole.filter(|_| {
+                content
+                    .views
+                    .iter()
+                    .all(|v| v.whole == content.views[0].whole)
+            });
             if published.is_some() {
                 note += &comparison(AVERAGE, whole, "all frames");
             }
             if !without.is_empty() {
-                note += &format!(" Without {}: not the same points on every sequence.", without.join("; "));
+                note += &format!(
+                    " Without {}: not the same points on every sequence.",
+                    without.join("; ")
+                );
             }
             content.views.push(View {
                 name: AVERAGE.into(),
@@ -174,14 +211,23 @@ impl<'a> Content<'a> {
                 whole,
             });
         }
-        if input.published && !content.views.iter().any(|v| v.published.as_deref() == Some(AVERAGE)) {
+        if input.published
+            && !content
+                .views
+                .iter()
+                .any(|v| v.published.as_deref() == Some(AVERAGE))
+        {
             if !content.metrics.contains(&Metric::PsnrRgb) {
                 content.metrics.push(Metric::PsnrRgb);
             }
             content.views.push(View {
                 name: format!("{} average", uvg().dataset),
                 label: format!("{} average, published points alone", uvg().dataset),
-                note: format!("Not measured here. {}: {}.", uvg().dataset, uvg().definition),
+                note: format!(
+                    "Not measured here. {}: {}.",
+                    uvg().dataset,
+                    uvg().definition
+                ),
                 kind: Kind::Published,
                 published: Some(AVERAGE.into()),
                 whole: None,
@@ -198,15 +244,27 @@ impl<'a> Content<'a> {
             (None, Some(r)) => (r.frames, r.width, r.height),
             (None, None) => (0, 0, 0),
         };
-        let mut note = format!("{frames} frame{} of {width}x{height}.", if frames == 1 { "" } else { "s" });
+        let mut note = format!(
+            "{frames} frame{} of {width}x{height}.",
+            if frames == 1 { "" } else { "s" }
+        );
         let data = uvg();
         let published = self.input.published.then(|| data.sequence(name)).flatten();
-        let whole = published.filter(|own| data.frames[*own] == frames).map(|_| (width, height));
+        let whole = published
+            .filter(|own| data.frames[*own] == frames)
+            .map(|_| (width, height));
         if let Some(own) = published {
             note += &comparison(own, whole, &format!("{} frames", data.frames[own]));
         }
         let published = published.map(str::to_string);
-        View { name: name.into(), label: name.into(), note, kind: Kind::Sequence, published, whole }
+        View {
+            name: name.into(),
+            label: name.into(),
+            note,
+            kind: Kind::Sequence,
+            published,
+            whole,
+        }
     }
 
     fn curves(&self) -> Vec<Curve<'a>> {
@@ -216,7 +274,13 @@ impl<'a> Content<'a> {
     /// Every point, or mean of points, of a view.
     fn rows_of(&self, view: &View) -> Vec<(&Row, Option<&'a Point>)> {
         match view.kind {
-            Kind::Sequence => self.input.points.iter().filter(|p| p.row.sequence == view.name).map(|p| (&p.row, Some(p))).collect(),
+            Kind::Sequence => self
+                .input
+                .points
+                .iter()
+                .filter(|p| p.row.sequence == view.name)
+                .map(|p| (&p.row, Some(p)))
+                .collect(),
             Kind::Average => self.means.iter().map(|r| (r, None)).collect(),
             Kind::Published => Vec::new(),
         }
@@ -237,7 +301,10 @@ impl<'a> Content<'a> {
         for (n, view) in self.views.iter().enumerate() {
             for &metric in &self.metrics {
                 if let Some(svg) = plots::svg(&view.label, metric.axis(), self.lines(n, metric))? {
-                    out.push((names.make(&format!("{}__{}", view.name, metric.key()), "svg"), svg));
+                    out.push((
+                        names.make(&format!("{}__{}", view.name, metric.key()), "svg"),
+                        svg,
+                    ));
                 }
             }
         }
@@ -251,15 +318,35 @@ impl<'a> Content<'a> {
         let mut lines = Vec::new();
         for (style, curve) in self.curves().iter().enumerate() {
             let own = rows.iter().filter(|(r, _)| r.curve() == curve.name);
-            let mut points: Vec<(f64, f64)> = own.filter_map(|(r, _)| Some((r.bpp, metric.on_axis(metric.of(r)?)))).collect();
+            let mut points: Vec<(f64, f64)> = own
+                .filter_map(|(r, _)| Some((r.bpp, metric.on_axis(metric.of(r)?))))
+                .collect();
             points.sort_by(|a, b| a.0.total_cmp(&b.0));
-            lines.push(plots::Line { name: curve.label(), style, published: false, points });
+            lines.push(plots::Line {
+                name: curve.label(),
+                style,
+                published: false,
+                points,
+            });
         }
         // without its note beside it, a diagram shows only what compares
-        for p in self.published_on(view, metric).into_iter().filter(|p| view.compares(p) && data::shown(p)) {
+        for p in self
+            .published_on(view, metric)
+            .into_iter()
+            .filter(|p| view.compares(p) && data::shown(p))
+        {
             let points = p.bpp.iter().copied().zip(p.psnr.iter().copied()).collect();
-            let name = format!("{}{}, published", p.name, if p.weak { " (weak)" } else { "" });
-            lines.push(plots::Line { name, style: data::style(p), published: true, points });
+            let name = format!(
+                "{}{}, published",
+                p.name,
+                if p.weak { " (weak)" } else { "" }
+            );
+            lines.push(plots::Line {
+                name,
+                style: data::style(p),
+                published: true,
+                points,
+            });
         }
         lines
     }

@@ -51,11 +51,17 @@ struct Candidate<'a> {
 const SIGNATURE: &[u8; 8] = b"\x89PNG\r\n\x1a\n";
 
 impl Pictures {
-    /// Reads those that fit: of every sequence the source, then of each curve the point in the middle, then the others, the
-    /// sequences in turn. They stand in the order of sequences and points.
+    /// Reads those that fit: of every sequence the source, then of each curve the point in the
+    /// middle, then the others, the sequences in turn. They stand in the order of sequences and
+    /// points.
     pub(super) fn read(dir: &Path, content: &Content) -> Pictures {
         let mut all = Vec::new();
-        for (number, view) in content.views.iter().enumerate().filter(|(_, v)| v.kind == Kind::Sequence) {
+        for (number, view) in content
+            .views
+            .iter()
+            .enumerate()
+            .filter(|(_, v)| v.kind == Kind::Sequence)
+        {
             all.extend(candidates(content, number, view));
         }
         for c in &mut all {
@@ -65,12 +71,22 @@ impl Pictures {
         let mut out = Pictures::default();
         for (c, chosen) in all.into_iter().zip(chosen) {
             let (path, name, label) = (c.path, &content.views[c.view].name, c.label);
-            let warn = |why: &str| format!("The picture {} ({name}, {label}) {why}.", path.display());
+            let warn =
+                |why: &str| format!("The picture {} ({name}, {label}) {why}.", path.display());
             match (c.bytes, chosen) {
                 (Err(why), _) => out.warnings.push(warn(&why)),
-                (Ok(_), false) => out.beside.push(Beside { view: c.view, label, path: path.to_path_buf() }),
+                (Ok(_), false) => out.beside.push(Beside {
+                    view: c.view,
+                    label,
+                    path: path.to_path_buf(),
+                }),
                 (Ok(_), true) => match std::fs::read(dir.join(path)) {
-                    Ok(png) => out.shown.push(Picture { id: out.shown.len(), view: c.view, label, png }),
+                    Ok(png) => out.shown.push(Picture {
+                        id: out.shown.len(),
+                        view: c.view,
+                        label,
+                        png,
+                    }),
                     Err(e) => out.warnings.push(warn(&format!("could not be read: {e}"))),
                 },
             }
@@ -82,8 +98,18 @@ impl Pictures {
 /// The pictures of a sequence, the source first.
 fn candidates<'a>(content: &'a Content, number: usize, view: &View) -> Vec<Candidate<'a>> {
     let info = content.input.sequences.iter().find(|s| s.name == view.name);
-    let source = info.and_then(|i| Some((i.picture.as_deref()?, format!("source, frame {}", i.picture_frame), 0)));
-    let shown: Vec<_> = content.rows_of(view).into_iter().filter_map(|(row, p)| Some((row, p?.picture.as_deref()?))).collect();
+    let source = info.and_then(|i| {
+        Some((
+            i.picture.as_deref()?,
+            format!("source, frame {}", i.picture_frame),
+            0,
+        ))
+    });
+    let shown: Vec<_> = content
+        .rows_of(view)
+        .into_iter()
+        .filter_map(|(row, p)| Some((row, p?.picture.as_deref()?)))
+        .collect();
     // rates of each curve, for the middle
     let mut rates: BTreeMap<String, Vec<f64>> = BTreeMap::new();
     for (row, _) in &shown {
@@ -92,14 +118,33 @@ fn candidates<'a>(content: &'a Content, number: usize, view: &View) -> Vec<Candi
     rates.values_mut().for_each(|r| r.sort_by(f64::total_cmp));
     let decoded = shown.into_iter().map(|(row, path)| {
         let weak = if row.weak == "yes" { " (weak)" } else { "" };
-        let psnr = content.metrics.iter().find_map(|m| Some(format!(", {} {}", m.name(), m.format(m.of(row)?))));
-        let label = format!("{}{weak} {}: {:.4} bpp{}", row.curve(), row.point, row.bpp, psnr.unwrap_or_default());
+        let psnr = content
+            .metrics
+            .iter()
+            .find_map(|m| Some(format!(", {} {}", m.name(), m.format(m.of(row)?))));
+        let label = format!(
+            "{}{weak} {}: {:.4} bpp{}",
+            row.curve(),
+            row.point,
+            row.bpp,
+            psnr.unwrap_or_default()
+        );
         let curve = &rates[&row.curve()];
-        let at = curve.iter().position(|r| r.total_cmp(&row.bpp).is_eq()).unwrap_or(0);
+        let at = curve
+            .iter()
+            .position(|r| r.total_cmp(&row.bpp).is_eq())
+            .unwrap_or(0);
         (Path::new(path), label, 1 + at.abs_diff(curve.len() / 2))
     });
     let all = source.into_iter().chain(decoded);
-    all.map(|(path, label, rank)| Candidate { view: number, label, path, rank, bytes: Ok(0) }).collect()
+    all.map(|(path, label, rank)| Candidate {
+        view: number,
+        label,
+        path,
+        rank,
+        bytes: Ok(0),
+    })
+    .collect()
 }
 
 /// What a file takes as base64, without reading more of it than tells that it is a PNG.
@@ -117,7 +162,8 @@ fn bytes(path: &Path) -> Result<u64, String> {
 
 /// Which of them fit.
 fn choose(all: &[Candidate], budget: u64) -> Vec<bool> {
-    // the sources, the middles, the others; in each the first of every sequence, then the second, and so on
+    // the sources, the middles, the others; in each the first of every sequence, then the second,
+    // and so on
     let mut order: Vec<(usize, usize, usize, usize)> = Vec::new();
     let mut by_rank: Vec<usize> = (0..all.len()).collect();
     by_rank.sort_by_key(|&n| all[n].rank);
@@ -146,10 +192,15 @@ pub(super) fn base64(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for chunk in bytes.chunks(3) {
-        let bits = chunk.iter().fold(0u32, |v, &b| v << 8 | u32::from(b)) << (8 * (3 - chunk.len()));
+        let bits =
+            chunk.iter().fold(0u32, |v, &b| v << 8 | u32::from(b)) << (8 * (3 - chunk.len()));
         for i in 0..4 {
             let digit = DIGITS[(bits >> (18 - 6 * i) & 63) as usize];
-            out.push(if i <= chunk.len() { char::from(digit) } else { '=' });
+            out.push(if i <= chunk.len() {
+                char::from(digit)
+            } else {
+                '='
+            });
         }
     }
     out

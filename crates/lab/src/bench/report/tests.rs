@@ -46,23 +46,40 @@ fn written(input: &ReportInput) -> (String, Vec<String>) {
     let dir = tempfile::tempdir().unwrap();
     write_report(dir.path(), input).unwrap();
     let page = std::fs::read_to_string(dir.path().join("report.html")).unwrap();
-    let plots = std::fs::read_dir(dir.path().join("plots")).map(|d| d.map(|e| e.unwrap().file_name().into_string().unwrap()).collect());
+    let plots = std::fs::read_dir(dir.path().join("plots")).map(|d| {
+        d.map(|e| e.unwrap().file_name().into_string().unwrap())
+            .collect()
+    });
     let mut plots: Vec<String> = plots.unwrap_or_default();
     plots.sort();
     // nothing is left to replace, and one script element each holds data and code
-    assert!(!page.contains("{{") && page.matches("</script>").count() == 2 && page.matches("<script").count() == 2);
+    assert!(
+        !page.contains("{{")
+            && page.matches("</script>").count() == 2
+            && page.matches("<script").count() == 2
+    );
     (page, plots)
 }
 
 fn data_of(page: &str) -> serde_json::Value {
-    let json = page.split("id=\"data\">").nth(1).unwrap().split("</script>").next().unwrap();
+    let json = page
+        .split("id=\"data\">")
+        .nth(1)
+        .unwrap()
+        .split("</script>")
+        .next()
+        .unwrap();
     serde_json::from_str(json).unwrap()
 }
 
 #[test]
 fn no_points_and_one_point_make_a_report() {
     let (page, plots) = written(&input(&[], &[]));
-    assert!(page.contains("There are no points") && page.contains("No point has a figure") && plots.is_empty());
+    assert!(
+        page.contains("There are no points")
+            && page.contains("No point has a figure")
+            && plots.is_empty()
+    );
     assert_eq!(data_of(&page)["views"], serde_json::json!([]));
 
     let one = &points("x265", "s1", 0.0)[..1];
@@ -74,7 +91,11 @@ fn no_points_and_one_point_make_a_report() {
     let mut blind = one.to_vec();
     blind[0].row.psnr_rgb = None;
     let (page, plots) = written(&input(&blind, &[]));
-    assert!(page.contains("No point has a figure") && page.contains("id=\"point-table\"") && plots.is_empty());
+    assert!(
+        page.contains("No point has a figure")
+            && page.contains("id=\"point-table\"")
+            && plots.is_empty()
+    );
 }
 
 #[test]
@@ -86,8 +107,14 @@ fn figures_that_are_not_finite_are_left_out() {
     let (page, plots) = written(&input(&p, &[]));
     assert_eq!(plots, ["s1__psnr_rgb.svg"]);
     let d = data_of(&page);
-    assert_eq!(d["views"][0]["points"][0]["q"]["ms_ssim_y"], serde_json::Value::Null);
-    assert_eq!(d["views"][0]["points"][1]["q"]["psnr_rgb"], serde_json::Value::Null);
+    assert_eq!(
+        d["views"][0]["points"][0]["q"]["ms_ssim_y"],
+        serde_json::Value::Null
+    );
+    assert_eq!(
+        d["views"][0]["points"][1]["q"]["psnr_rgb"],
+        serde_json::Value::Null
+    );
     assert!(page.contains("must be finite"));
 }
 
@@ -100,17 +127,57 @@ fn an_anchor_that_is_not_there_is_said() {
 
 #[test]
 fn averages_are_drawn_over_several_sequences() {
-    let mut p = [points("x265", "s1", 0.0), points("x265", "s2", 2.0), points("nvc", "s2", 1.0)].concat();
-    p[0].parts = Some(Bytes { header: 10, weights: 20, latents: 30 });
-    p[0].progress = vec![Progress { seconds: 0.5, psnr: 29.0 }, Progress { seconds: 0.9, psnr: 30.0 }];
+    let mut p = [
+        points("x265", "s1", 0.0),
+        points("x265", "s2", 2.0),
+        points("nvc", "s2", 1.0),
+    ]
+    .concat();
+    p[0].parts = Some(Bytes {
+        header: 10,
+        weights: 20,
+        latents: 30,
+    });
+    p[0].progress = vec![
+        Progress {
+            seconds: 0.5,
+            psnr: 29.0,
+        },
+        Progress {
+            seconds: 0.9,
+            psnr: 30.0,
+        },
+    ];
     let (page, plots) = written(&input(&p, &[]));
-    assert_eq!(plots, ["average__psnr_rgb.svg", "s1__psnr_rgb.svg", "s2__psnr_rgb.svg"]);
+    assert_eq!(
+        plots,
+        [
+            "average__psnr_rgb.svg",
+            "s1__psnr_rgb.svg",
+            "s2__psnr_rgb.svg"
+        ]
+    );
     let d = data_of(&page);
     assert_eq!(d["views"][2]["label"], "average of 2");
-    assert!(d["views"][2]["note"].as_str().unwrap().contains("Without nvc"));
+    assert!(
+        d["views"][2]["note"]
+            .as_str()
+            .unwrap()
+            .contains("Without nvc")
+    );
     assert_eq!(d["views"][2]["points"].as_array().unwrap().len(), 3);
-    assert!((d["views"][2]["points"][0]["q"]["psnr_rgb"][0].as_f64().unwrap() - 31.0).abs() < 1e-9);
-    assert_eq!(d["views"][0]["points"][0]["progress"], serde_json::json!([[0.5, 29.0], [0.9, 30.0]]));
+    assert!(
+        (d["views"][2]["points"][0]["q"]["psnr_rgb"][0]
+            .as_f64()
+            .unwrap()
+            - 31.0)
+            .abs()
+            < 1e-9
+    );
+    assert_eq!(
+        d["views"][0]["points"][0]["progress"],
+        serde_json::json!([[0.5, 29.0], [0.9, 30.0]])
+    );
     assert!(page.contains("60 B = header 10 B + weights 20 B + latents 30 B"));
     assert!(page.contains("<div data-view=\"0\">") && !page.contains("<div data-view=\"1\">"));
 }
@@ -125,14 +192,23 @@ fn nothing_in_the_data_is_read_as_markup() {
         p.row.version = evil.into();
         p.row.point = evil.into();
         p.picture = Some(evil.into());
-        p.parts = Some(Bytes { header: 1, weights: 1, latents: 1 });
+        p.parts = Some(Bytes {
+            header: 1,
+            weights: 1,
+            latents: 1,
+        });
     }
-    let info = SequenceInfo { name: evil.into(), picture: Some(evil.into()), ..SequenceInfo::default() };
+    let info = SequenceInfo {
+        name: evil.into(),
+        picture: Some(evil.into()),
+        ..SequenceInfo::default()
+    };
     let sequences = [info];
     let mut i = input(&p, &sequences);
     let remarks = [evil.to_string()];
     (i.description, i.remarks) = (evil, &remarks);
-    (i.title, i.date, i.machine, i.command, i.anchor) = (evil.into(), evil.into(), evil.into(), evil.into(), evil);
+    (i.title, i.date, i.machine, i.command, i.anchor) =
+        (evil.into(), evil.into(), evil.into(), evil.into(), evil);
     let (page, plots) = written(&i);
     assert!(!page.contains("<img src=x"));
     assert_eq!(data_of(&page)["views"][0]["name"], evil);
@@ -153,87 +229,183 @@ fn published_curves_stand_with_their_sequence_or_alone() {
             .unwrap()
             .contains("do not compare with the points measured here. Those are of 600 frames of 1920x1080, 1920x960.")
     );
-    assert_eq!((&d["views"][1]["published"], d["views"].as_array().unwrap().len()), (&"average".into(), 2));
-    assert_eq!(plots, ["UVG-average__psnr_rgb.svg", "uvg-Jockey__psnr_rgb.svg"]);
+    assert_eq!(
+        (
+            &d["views"][1]["published"],
+            d["views"].as_array().unwrap().len()
+        ),
+        (&"average".into(), 2)
+    );
+    assert_eq!(
+        plots,
+        ["UVG-average__psnr_rgb.svg", "uvg-Jockey__psnr_rgb.svg"]
+    );
     let svg = |p: &[Point]| {
-        plots::svg("", "", Content::new(&ReportInput { published: true, ..input(p, &[]) }).lines(0, Metric::PsnrRgb)).unwrap().unwrap()
+        plots::svg(
+            "",
+            "",
+            Content::new(&ReportInput {
+                published: true,
+                ..input(p, &[])
+            })
+            .lines(0, Metric::PsnrRgb),
+        )
+        .unwrap()
+        .unwrap()
     };
     assert!(!svg(&p).contains("published"));
     let mut whole = p.clone();
-    whole.iter_mut().for_each(|p| (p.row.frames, p.row.width, p.row.height) = (600, 1920, 1080));
+    whole
+        .iter_mut()
+        .for_each(|p| (p.row.frames, p.row.width, p.row.height) = (600, 1920, 1080));
     assert!(svg(&whole).contains("HiNeRV, published") && !svg(&whole).contains("1920x960"));
     // of the crop, those of the crop; of other sizes or fewer frames, none
     let mut cropped = whole.clone();
     cropped.iter_mut().for_each(|p| p.row.height = 960);
-    assert!(svg(&cropped).contains("HNeRV (authors, 1920x960), published") && !svg(&cropped).contains("HiNeRV"));
+    assert!(
+        svg(&cropped).contains("HNeRV (authors, 1920x960), published")
+            && !svg(&cropped).contains("HiNeRV")
+    );
     for (frames, height) in [(599, 960), (599, 1080), (600, 1024)] {
         let mut other = whole.clone();
-        other.iter_mut().for_each(|p| (p.row.frames, p.row.height) = (frames, height));
-        assert!(!svg(&other).contains("published"), "{frames} frames of {height} rows");
+        other
+            .iter_mut()
+            .for_each(|p| (p.row.frames, p.row.height) = (frames, height));
+        assert!(
+            !svg(&other).contains("published"),
+            "{frames} frames of {height} rows"
+        );
     }
-    assert!(page.contains("id=\"published\"") && page.contains("https://github.com/google-deepmind/c3_neural_compression"));
+    assert!(
+        page.contains("id=\"published\"")
+            && page.contains("https://github.com/google-deepmind/c3_neural_compression")
+    );
 
     // all seven sequences: their average is compared with the published one
-    let p: Vec<Point> = uvg().frames.keys().flat_map(|s| points("x265", s, 0.0)).collect();
+    let p: Vec<Point> = uvg()
+        .frames
+        .keys()
+        .flat_map(|s| points("x265", s, 0.0))
+        .collect();
     let mut i = input(&p, &[]);
     i.published = true;
     let d = data_of(&written(&i).0);
     let views = d["views"].as_array().unwrap();
-    assert_eq!((views.len(), &views[7]["name"], &views[7]["published"]), (8, &"average".into(), &"average".into()));
+    assert_eq!(
+        (views.len(), &views[7]["name"], &views[7]["published"]),
+        (8, &"average".into(), &"average".into())
+    );
     // without the metric of the published points they still are shown alone
     let mut i = input(&[], &[]);
     i.published = true;
     let (page, plots) = written(&i);
-    assert_eq!((data_of(&page)["metrics"][0]["key"].as_str().unwrap(), plots), ("psnr_rgb", vec!["UVG-average__psnr_rgb.svg".to_string()]));
+    assert_eq!(
+        (data_of(&page)["metrics"][0]["key"].as_str().unwrap(), plots),
+        ("psnr_rgb", vec!["UVG-average__psnr_rgb.svg".to_string()])
+    );
 }
 
 #[test]
 fn every_published_curve_is_marked_where_it_does_not_compare() {
-    let all: Vec<(&str, u64)> = uvg().frames.iter().map(|(name, frames)| (name.as_str(), *frames)).collect();
+    let all: Vec<(&str, u64)> = uvg()
+        .frames
+        .iter()
+        .map(|(name, frames)| (name.as_str(), *frames))
+        .collect();
     let measured = |height: usize| -> Vec<Point> {
         let of = |(name, frames): &(&str, u64)| {
             let mut p = points("x265", name, 0.0);
-            p.iter_mut().for_each(|p| (p.row.frames, p.row.width, p.row.height) = (*frames, 1920, height));
+            p.iter_mut()
+                .for_each(|p| (p.row.frames, p.row.width, p.row.height) = (*frames, 1920, height));
             p
         };
         all.iter().flat_map(of).collect()
     };
     for (height, said) in [
-        (1080, "Those marked as not comparable are of other pictures (1920x960"),
-        (960, "Those marked as not comparable are of other pictures (1920x1080"),
+        (
+            1080,
+            "Those marked as not comparable are of other pictures (1920x960",
+        ),
+        (
+            960,
+            "Those marked as not comparable are of other pictures (1920x1080",
+        ),
         (1024, "they do not compare with the points measured here."),
     ] {
         let p = measured(height);
-        let (page, plots) = written(&ReportInput { published: true, ..input(&p, &[]) });
+        let (page, plots) = written(&ReportInput {
+            published: true,
+            ..input(&p, &[])
+        });
         let d = data_of(&page);
         assert_eq!((d["views"].as_array().unwrap().len(), plots.len()), (8, 8));
         for view in d["views"].as_array().unwrap() {
-            assert!(view["note"].as_str().unwrap().contains(said), "{}", view["note"]);
+            assert!(
+                view["note"].as_str().unwrap().contains(said),
+                "{}",
+                view["note"]
+            );
             let apart: Vec<usize> = serde_json::from_value(view["apart"].clone()).unwrap();
             for (n, c) in uvg().curves.iter().enumerate() {
-                assert_eq!(apart.contains(&n), c.size != Some((1920, height)), "{height}: {}", c.name);
+                assert_eq!(
+                    apart.contains(&n),
+                    c.size != Some((1920, height)),
+                    "{height}: {}",
+                    c.name
+                );
             }
         }
     }
     // one sequence of another size, and the average compares with nothing
     let mut p = measured(1080);
     p.iter_mut().take(3).for_each(|p| p.row.height = 960);
-    let d = data_of(&written(&ReportInput { published: true, ..input(&p, &[]) }).0);
-    assert_eq!(d["views"][7]["apart"].as_array().unwrap().len(), uvg().curves.len());
-    assert!(d["views"][7]["note"].as_str().unwrap().contains("do not compare") && d["views"][1]["apart"].as_array().unwrap().len() < 20);
+    let d = data_of(
+        &written(&ReportInput {
+            published: true,
+            ..input(&p, &[])
+        })
+        .0,
+    );
+    assert_eq!(
+        d["views"][7]["apart"].as_array().unwrap().len(),
+        uvg().curves.len()
+    );
+    assert!(
+        d["views"][7]["note"]
+            .as_str()
+            .unwrap()
+            .contains("do not compare")
+            && d["views"][1]["apart"].as_array().unwrap().len() < 20
+    );
     // alone there is nothing to compare with
-    let d = data_of(&written(&ReportInput { published: true, ..input(&[], &[]) }).0);
+    let d = data_of(
+        &written(&ReportInput {
+            published: true,
+            ..input(&[], &[])
+        })
+        .0,
+    );
     assert_eq!(d["views"][0]["apart"], serde_json::json!([]));
 }
 
 #[test]
 fn description_and_remarks_stand_before_all_else() {
     let p = points("x265", "s1", 0.0);
-    let remarks = ["left out: vvenc: no ffmpeg has <it>".to_string(), "failed: s1 x264 crf=20".into()];
-    let (page, _) = written(&ReportInput { description: " Why & what. ", remarks: &remarks, ..input(&p, &[]) });
+    let remarks = [
+        "left out: vvenc: no ffmpeg has <it>".to_string(),
+        "failed: s1 x264 crf=20".into(),
+    ];
+    let (page, _) = written(&ReportInput {
+        description: " Why & what. ",
+        remarks: &remarks,
+        ..input(&p, &[])
+    });
     let at = |text: &str| page.find(text).unwrap_or_else(|| panic!("no {text}"));
     assert!(at("<h1>") < at("<p class=\"description\">Why &amp; what.</p>"));
-    assert!(at("<li>left out: vvenc: no ffmpeg has &lt;it&gt;</li>") < at("<li>failed: s1 x264 crf=20</li>"));
+    assert!(
+        at("<li>left out: vvenc: no ffmpeg has &lt;it&gt;</li>")
+            < at("<li>failed: s1 x264 crf=20</li>")
+    );
     assert!(at("failed: s1") < at("<nav") && at("Why &amp;") < at("left out"));
     let (page, _) = written(&input(&p, &[]));
     assert!(!page.contains("class=\"description\"") && !page.contains("class=\"remarks\""));
@@ -253,7 +425,11 @@ fn pictures_are_chosen_evenly_within_their_budget() {
     for s in ["s1", "s2"] {
         let source = format!("{s}-source.png");
         fake_png(dir.path(), &source, 300);
-        sequences.push(SequenceInfo { name: s.into(), picture: Some(source.into()), ..SequenceInfo::default() });
+        sequences.push(SequenceInfo {
+            name: s.into(),
+            picture: Some(source.into()),
+            ..SequenceInfo::default()
+        });
         for codec in ["x265", "nvc"] {
             // largest file first, as a plan may have it
             let mut curve = points(codec, s, 0.0);
@@ -267,21 +443,41 @@ fn pictures_are_chosen_evenly_within_their_budget() {
         }
     }
     let embedded = |pictures: u64| {
-        let i = ReportInput { picture_budget: pictures * 400, ..input(&all, &sequences) };
+        let i = ReportInput {
+            picture_budget: pictures * 400,
+            ..input(&all, &sequences)
+        };
         write_report(dir.path(), &i).unwrap();
         let page = std::fs::read_to_string(dir.path().join("report.html")).unwrap();
         let d = data_of(&page);
         let name = |p: &serde_json::Value| {
             let label = p["label"].as_str().unwrap();
-            format!("s{} {}", p["view"].as_u64().unwrap() + 1, label.split([':', ',']).next().unwrap())
+            format!(
+                "s{} {}",
+                p["view"].as_u64().unwrap() + 1,
+                label.split([':', ',']).next().unwrap()
+            )
         };
         let names: Vec<String> = d["pictures"].as_array().unwrap().iter().map(name).collect();
         assert_eq!(page.matches("data:image/png;base64,").count(), names.len());
         assert_eq!(names.len() as u64, pictures.min(14));
         if pictures < 14 {
-            assert!(page.contains(&format!("{} of 14 pictures are not in this file", 14 - pictures)), "{pictures}");
+            assert!(
+                page.contains(&format!(
+                    "{} of 14 pictures are not in this file",
+                    14 - pictures
+                )),
+                "{pictures}"
+            );
             assert_eq!(
-                page.split("<ul class=\"beside\">").nth(1).unwrap().split("</ul>").next().unwrap().matches("<li>").count() as u64,
+                page.split("<ul class=\"beside\">")
+                    .nth(1)
+                    .unwrap()
+                    .split("</ul>")
+                    .next()
+                    .unwrap()
+                    .matches("<li>")
+                    .count() as u64,
                 14 - pictures
             );
         } else {
@@ -292,17 +488,32 @@ fn pictures_are_chosen_evenly_within_their_budget() {
     assert_eq!(embedded(0), [""; 0]);
     assert_eq!(embedded(1), ["s1 source"]);
     assert_eq!(embedded(3), ["s1 source", "s1 x265 p1", "s2 source"]);
-    assert_eq!(embedded(6), ["s1 source", "s1 x265 p1", "s1 nvc p1", "s2 source", "s2 x265 p1", "s2 nvc p1"]);
+    assert_eq!(
+        embedded(6),
+        [
+            "s1 source",
+            "s1 x265 p1",
+            "s1 nvc p1",
+            "s2 source",
+            "s2 x265 p1",
+            "s2 nvc p1"
+        ]
+    );
     let eight = embedded(8);
     assert_eq!(eight.iter().filter(|n| n.starts_with("s1")).count(), 4);
     assert_eq!(embedded(14).len(), embedded(99).len());
     // one that is too large leaves room for those that are not
     fake_png(dir.path(), "s1-source.png", 100_000);
-    let i = ReportInput { picture_budget: 400, ..input(&all, &sequences) };
+    let i = ReportInput {
+        picture_budget: 400,
+        ..input(&all, &sequences)
+    };
     write_report(dir.path(), &i).unwrap();
     let page = std::fs::read_to_string(dir.path().join("report.html")).unwrap();
     assert_eq!(data_of(&page)["pictures"][0]["view"], 1);
-    assert!(page.contains("<code>s1-source.png</code>") && page.contains("below 400 B of pictures"));
+    assert!(
+        page.contains("<code>s1-source.png</code>") && page.contains("below 400 B of pictures")
+    );
 }
 
 #[test]
@@ -310,7 +521,9 @@ fn pictures_are_embedded_once_and_missing_ones_said() {
     let dir = tempfile::tempdir().unwrap();
     let png = |v: u8| {
         let mut out = std::io::Cursor::new(Vec::new());
-        image::RgbImage::from_pixel(3, 2, image::Rgb([v, 0, 0])).write_to(&mut out, image::ImageFormat::Png).unwrap();
+        image::RgbImage::from_pixel(3, 2, image::Rgb([v, 0, 0]))
+            .write_to(&mut out, image::ImageFormat::Png)
+            .unwrap();
         out.into_inner()
     };
     std::fs::write(dir.path().join("source.png"), png(1)).unwrap();
@@ -320,7 +533,12 @@ fn pictures_are_embedded_once_and_missing_ones_said() {
     for (p, name) in p.iter_mut().zip(["a.png", "b.png", "c.png"]) {
         p.picture = Some(name.into());
     }
-    let sequences = [SequenceInfo { name: "s1".into(), picture: Some("source.png".into()), picture_frame: 4, ..SequenceInfo::default() }];
+    let sequences = [SequenceInfo {
+        name: "s1".into(),
+        picture: Some("source.png".into()),
+        picture_frame: 4,
+        ..SequenceInfo::default()
+    }];
     write_report(dir.path(), &input(&p, &sequences)).unwrap();
     let page = std::fs::read_to_string(dir.path().join("report.html")).unwrap();
     assert_eq!(page.matches("data:image/png;base64,").count(), 2);
@@ -328,41 +546,99 @@ fn pictures_are_embedded_once_and_missing_ones_said() {
         assert_eq!(page.matches(&base64(&png(v))).count(), 1);
     }
     let pictures = data_of(&page)["pictures"].clone();
-    assert_eq!(pictures[0], serde_json::json!({"id": 0, "view": 0, "label": "source, frame 4"}));
+    assert_eq!(
+        pictures[0],
+        serde_json::json!({"id": 0, "view": 0, "label": "source, frame 4"})
+    );
     assert_eq!(pictures[1]["label"], "x265 p0: 0.1000 bpp, PSNR RGB 30.00");
-    assert!(page.contains("The picture b.png (s1, x265 p1: 0.2000 bpp, PSNR RGB 33.01) is no PNG file."));
-    assert!(page.contains("The picture c.png (s1, x265 p2: 0.4000 bpp, PSNR RGB 36.02) could not be read"));
+    assert!(
+        page.contains(
+            "The picture b.png (s1, x265 p1: 0.2000 bpp, PSNR RGB 33.01) is no PNG file."
+        )
+    );
+    assert!(
+        page.contains(
+            "The picture c.png (s1, x265 p2: 0.4000 bpp, PSNR RGB 36.02) could not be read"
+        )
+    );
 }
 
 #[test]
 fn a_folder_that_is_not_there_is_an_error() {
     let dir = tempfile::tempdir().unwrap();
-    let e = write_report(&dir.path().join("none"), &input(&[], &[])).unwrap_err().to_string();
+    let e = write_report(&dir.path().join("none"), &input(&[], &[]))
+        .unwrap_err()
+        .to_string();
     assert!(e.contains("report.html"), "{e}");
 }
 
 #[test]
 fn svg_files_are_escaped_white_and_without_empty_curves() {
-    let line =
-        |name: &str, points: &[(f64, f64)], published| plots::Line { name: name.into(), style: 3, published, points: points.to_vec() };
-    assert_eq!(plots::svg("t", "y", vec![line("a", &[(0.0, 1.0), (f64::NAN, 2.0), (1.0, f64::INFINITY)], false)]).unwrap(), None);
-    let svg =
-        plots::svg("<t>&", "y", vec![line("a<b", &[(0.1, 30.0), (2.0, 40.0)], false), line("c", &[(0.2, 33.0)], true)]).unwrap().unwrap();
-    assert!(svg.starts_with("<svg") && svg.contains("a&lt;b") && svg.contains("&lt;t&gt;&amp;") && !svg.contains("<t>"), "{svg}");
+    let line = |name: &str, points: &[(f64, f64)], published| plots::Line {
+        name: name.into(),
+        style: 3,
+        published,
+        points: points.to_vec(),
+    };
+    assert_eq!(
+        plots::svg(
+            "t",
+            "y",
+            vec![line(
+                "a",
+                &[(0.0, 1.0), (f64::NAN, 2.0), (1.0, f64::INFINITY)],
+                false
+            )]
+        )
+        .unwrap(),
+        None
+    );
+    let svg = plots::svg(
+        "<t>&",
+        "y",
+        vec![
+            line("a<b", &[(0.1, 30.0), (2.0, 40.0)], false),
+            line("c", &[(0.2, 33.0)], true),
+        ],
+    )
+    .unwrap()
+    .unwrap();
+    assert!(
+        svg.starts_with("<svg")
+            && svg.contains("a&lt;b")
+            && svg.contains("&lt;t&gt;&amp;")
+            && !svg.contains("<t>"),
+        "{svg}"
+    );
     assert!(svg.contains("#FFFFFF") && !svg.contains("http://www.w3.org/1999/xhtml"));
     // a marker a point and one in the legend for each line
     assert_eq!(svg.matches("<polygon").count(), 3 + 2);
-    let alone = plots::svg("t", "y", vec![line("a", &[(0.1, 30.0)], false)]).unwrap().unwrap();
+    let alone = plots::svg("t", "y", vec![line("a", &[(0.1, 30.0)], false)])
+        .unwrap()
+        .unwrap();
     assert_eq!(alone.matches("<polygon").count(), 2);
     assert!(!svg.contains("NaN") && !alone.contains("NaN"));
 }
 
 #[test]
 fn small_tools() {
-    assert_eq!(escape("<a b=\"c\">'&"), "&lt;a b=&quot;c&quot;&gt;&#39;&amp;");
-    assert_eq!(fill("a{{x}}b{{y}}{{z}}c", &[("x", "{{y}}"), ("y", "2")]), "a{{y}}b2c");
-    let rfc =
-        [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg=="), ("fooba", "Zm9vYmE="), ("foobar", "Zm9vYmFy")];
+    assert_eq!(
+        escape("<a b=\"c\">'&"),
+        "&lt;a b=&quot;c&quot;&gt;&#39;&amp;"
+    );
+    assert_eq!(
+        fill("a{{x}}b{{y}}{{z}}c", &[("x", "{{y}}"), ("y", "2")]),
+        "a{{y}}b2c"
+    );
+    let rfc = [
+        ("", ""),
+        ("f", "Zg=="),
+        ("fo", "Zm8="),
+        ("foo", "Zm9v"),
+        ("foob", "Zm9vYg=="),
+        ("fooba", "Zm9vYmE="),
+        ("foobar", "Zm9vYmFy"),
+    ];
     for (plain, coded) in rfc {
         assert_eq!(base64(plain.as_bytes()), coded);
     }

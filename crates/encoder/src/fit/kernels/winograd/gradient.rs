@@ -1,7 +1,8 @@
-//! Weight gradient: at every point the sum over tiles of output gradient times input, then the transposed kernel transform.
+//! Weight gradient: at every point the sum over tiles of output gradient times input, then the
+//! transposed kernel transform.
 //!
-//! Tiles of x lie in rows as in the forward pass; output gradients have their channels in vector lanes, so that a product's
-//! row of sums is whole vectors.
+//! Tiles of x lie in rows as in the forward pass; output gradients have their channels in vector
+//! lanes, so that a product's row of sums is whole vectors.
 
 use super::super::gemm::{PANEL, tile_outer, tile_rows};
 use super::super::interleave::interleave_by;
@@ -40,8 +41,11 @@ fn run<const M: usize, const K: usize>(x: &[f32], dy: &[f32], s: ConvShape, dw: 
     let panels = groups.div_ceil(PANEL / LINE);
     let units = b * grid.panels(grid.rows, PANEL);
     let size = PRODUCTS * cin * PANEL;
-    let parts = (units / PART_PANELS).min(PARTS_FLOATS / (size * panels)).clamp(1, PARTS);
-    // few parts: panels of channels are summed by different tasks, each of which transforms x for itself
+    let parts = (units / PART_PANELS)
+        .min(PARTS_FLOATS / (size * panels))
+        .clamp(1, PARTS);
+    // few parts: panels of channels are summed by different tasks, each of which transforms x for
+    // itself
     let shares = (PARTS / parts).clamp(1, panels);
 
     let lined = channels_last(dy, s, grid);
@@ -57,36 +61,70 @@ fn run<const M: usize, const K: usize>(x: &[f32], dy: &[f32], s: ConvShape, dw: 
         }
     }
     tasks.into_par_iter().for_each(|(units, panels, sums)| {
-        arch.dispatch(Part::<M> { x, dy: lined.get(), units, panels, groups, sums, s, grid });
+        arch.dispatch(Part::<M> {
+            x,
+            dy: lined.get(),
+            units,
+            panels,
+            groups,
+            sums,
+            s,
+            grid,
+        });
     });
     let sums = sums.get();
-    dw.par_chunks_mut(LINE * cin * K * K).enumerate().for_each(|(group, dw)| {
-        let panel = (0..panels).find(|&p| panel_groups(p, groups).contains(&group)).unwrap_or(0);
-        let lane = (group - panel_groups(panel, groups).start) * LINE;
-        arch.dispatch(Finish::<K> { sums: &sums[panel * size..], part_step: panels * size, parts, lane, cin, dw });
-    });
+    dw.par_chunks_mut(LINE * cin * K * K)
+        .enumerate()
+        .for_each(|(group, dw)| {
+            let panel = (0..panels)
+                .find(|&p| panel_groups(p, groups).contains(&group))
+                .unwrap_or(0);
+            let lane = (group - panel_groups(panel, groups).start) * LINE;
+            arch.dispatch(Finish::<K> {
+                sums: &sums[panel * size..],
+                part_step: panels * size,
+                parts,
+                lane,
+                cin,
+                dw,
+            });
+        });
 }
 
-/// `dy` as `[b][groups][rows * m][columns * m][LINE channels]`, zeros beyond the image and the last channel.
+/// `dy` as `[b][groups][rows * m][columns * m][LINE channels]`, zeros beyond the image and the last
+/// channel.
 fn channels_last(dy: &[f32], s: ConvShape, grid: Grid) -> Scratch {
     let ConvShape { b, cout, h, w, .. } = s;
     let groups = cout.div_ceil(LINE);
     let width = grid.columns * grid.m;
     let mut out = Scratch::take(b * groups * grid.rows * grid.m * width * LINE);
     let arch = arch();
-    out.get_mut().par_chunks_mut(grid.m * width * LINE).enumerate().for_each(|(i, to)| {
-        let (image, group, ty) = (i / grid.rows / groups, i / grid.rows % groups, i % grid.rows);
-        let first = image * cout + group * LINE;
-        let channels = LINE.min(cout - group * LINE);
-        for (row, to) in to.chunks_exact_mut(width * LINE).enumerate() {
-            let y = ty * grid.m + row;
-            if y >= h {
-                to.fill(0.0);
-                continue;
+    out.get_mut()
+        .par_chunks_mut(grid.m * width * LINE)
+        .enumerate()
+        .for_each(|(i, to)| {
+            let (image, group, ty) = (
+                i / grid.rows / groups,
+                i / grid.rows % groups,
+                i % grid.rows,
+            );
+            let first = image * cout + group * LINE;
+            let channels = LINE.min(cout - group * LINE);
+            for (row, to) in to.chunks_exact_mut(width * LINE).enumerate() {
+                let y = ty * grid.m + row;
+                if y >= h {
+                    to.fill(0.0);
+                    continue;
+                }
+                arch.dispatch(Transpose {
+                    rows: &dy[(first * h + y) * w..],
+                    plane: h * w,
+                    channels,
+                    w,
+                    to,
+                });
             }
-            arch.dispatch(Transpose { rows: &dy[(first * h + y) * w..], plane: h * w, channels, w, to });
-        }
-    });
+        });
     out
 }
 
@@ -106,7 +144,13 @@ impl WithSimd for Transpose<'_> {
     type Output = ();
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
-        let Transpose { rows, plane, channels, w, to } = self;
+        let Transpose {
+            rows,
+            plane,
+            channels,
+            w,
+            to,
+        } = self;
         let mut block = [[0f32; LINE]; LINE];
         let mut quads = [0f32; 4 * LINE];
         let mut pixels = [[0f32; LINE]; LINE];
@@ -133,7 +177,8 @@ impl WithSimd for Transpose<'_> {
     }
 }
 
-/// Sums over some panels of tiles, for some panels of output channels: `sums [panels][PRODUCTS][cin][PANEL]`.
+/// Sums over some panels of tiles, for some panels of output channels:
+/// `sums [panels][PRODUCTS][cin][PANEL]`.
 struct Part<'a, const M: usize> {
     x: &'a [f32],
     dy: &'a [f32],
@@ -150,21 +195,48 @@ impl<const M: usize> WithSimd for Part<'_, M> {
     type Output = ();
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Part { x, dy, units, panels, groups, sums, s, grid } = self;
+        let Part {
+            x,
+            dy,
+            units,
+            panels,
+            groups,
+            sums,
+            s,
+            grid,
+        } = self;
         let ConvShape { cin, h, w, .. } = s;
         let per_image = grid.panels(grid.rows, PANEL);
         let mut cells = Scratch::take(grid.cells_len());
         let step = point_step(cin * PANEL);
-        let (mut v, mut e) = (Scratch::take(points_len(step)), Scratch::take(PRODUCTS * PANEL * PANEL));
+        let (mut v, mut e) = (
+            Scratch::take(points_len(step)),
+            Scratch::take(PRODUCTS * PANEL * PANEL),
+        );
         let rows = tile_rows();
         sums.fill(0.0);
         for unit in units {
-            let (image, tiles) = (unit / per_image, grid.panel(unit % per_image, grid.rows, PANEL));
+            let (image, tiles) = (
+                unit / per_image,
+                grid.panel(unit % per_image, grid.rows, PANEL),
+            );
             for ci in 0..cin {
                 let x = &x[(image * cin + ci) * h * w..][..h * w];
-                points::<S, M>(simd, x, s, grid, tiles, cells.get_mut(), &mut v.get_mut()[ci * PANEL..], step);
+                points::<S, M>(
+                    simd,
+                    x,
+                    s,
+                    grid,
+                    tiles,
+                    cells.get_mut(),
+                    &mut v.get_mut()[ci * PANEL..],
+                    step,
+                );
             }
-            for (panel, sums) in panels.clone().zip(sums.chunks_exact_mut(PRODUCTS * cin * PANEL)) {
+            for (panel, sums) in panels
+                .clone()
+                .zip(sums.chunks_exact_mut(PRODUCTS * cin * PANEL))
+            {
                 let channels = panel_groups(panel, groups);
                 let width = channels.len() * LINE;
                 for (at, group) in channels.enumerate() {
@@ -173,7 +245,10 @@ impl<const M: usize> WithSimd for Part<'_, M> {
                     gradients::<S, M>(simd, dy, tiles, &mut e.get_mut()[at * LINE..], grid);
                 }
                 for (point, sums) in sums.chunks_exact_mut(cin * PANEL).enumerate() {
-                    let (v, e) = (&v.get()[point * step..][..cin * PANEL], &e.get()[point * PANEL * PANEL..][..tiles.count * PANEL]);
+                    let (v, e) = (
+                        &v.get()[point * step..][..cin * PANEL],
+                        &e.get()[point * PANEL * PANEL..][..tiles.count * PANEL],
+                    );
                     for (v, sums) in v.chunks(rows * PANEL).zip(sums.chunks_mut(rows * PANEL)) {
                         tile_outer(simd, width, v, e, sums);
                     }
@@ -183,14 +258,24 @@ impl<const M: usize> WithSimd for Part<'_, M> {
     }
 }
 
-/// Points of the output gradients of one group of channels: `to[(point * PANEL + column) * PANEL + channel]`.
+/// Points of the output gradients of one group of channels:
+/// `to[(point * PANEL + column) * PANEL + channel]`.
 #[inline(always)]
-fn gradients<S: Simd, const M: usize>(simd: S, dy: &[f32], tiles: Panel, to: &mut [f32], grid: Grid) {
+fn gradients<S: Simd, const M: usize>(
+    simd: S,
+    dy: &[f32],
+    tiles: Panel,
+    to: &mut [f32],
+    grid: Grid,
+) {
     let lanes = S::F32_LANES;
     let width = grid.columns * M;
     let mut half = [[simd.splat_f32s(0.0); M]; SIDE];
     for column in 0..tiles.count {
-        let (ty, tx) = (tiles.row + (tiles.column + column) / grid.stride, (tiles.column + column) % grid.stride);
+        let (ty, tx) = (
+            tiles.row + (tiles.column + column) / grid.stride,
+            (tiles.column + column) % grid.stride,
+        );
         if tx >= grid.columns {
             for point in 0..PRODUCTS {
                 to[(point * PANEL + column) * PANEL..][..LINE].fill(0.0);
@@ -201,7 +286,10 @@ fn gradients<S: Simd, const M: usize>(simd: S, dy: &[f32], tiles: Panel, to: &mu
             for j in 0..M {
                 let mut pixels = [simd.splat_f32s(0.0); M];
                 for i in 0..M {
-                    pixels[i] = load(simd, &dy[((ty * M + i) * width + tx * M + j) * LINE + lane..]);
+                    pixels[i] = load(
+                        simd,
+                        &dy[((ty * M + i) * width + tx * M + j) * LINE + lane..],
+                    );
                 }
                 let points = evaluate::<S, M>(simd, &pixels);
                 for i in 0..SIDE {
@@ -211,7 +299,11 @@ fn gradients<S: Simd, const M: usize>(simd: S, dy: &[f32], tiles: Panel, to: &mu
             for i in 0..SIDE {
                 let row = evaluate::<S, M>(simd, &half[i]);
                 for j in 0..SIDE {
-                    store(simd, &mut to[((i * SIDE + j) * PANEL + column) * PANEL + lane..], row[j]);
+                    store(
+                        simd,
+                        &mut to[((i * SIDE + j) * PANEL + column) * PANEL + lane..],
+                        row[j],
+                    );
                 }
             }
         }
@@ -235,7 +327,14 @@ impl<const K: usize> WithSimd for Finish<'_, K> {
     type Output = ();
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Finish { sums, part_step, parts, lane, cin, dw } = self;
+        let Finish {
+            sums,
+            part_step,
+            parts,
+            lane,
+            cin,
+            dw,
+        } = self;
         let lanes = S::F32_LANES;
         let mut taps = [[[0f32; LINE]; K]; K];
         let mut half = [[simd.splat_f32s(0.0); SIDE]; K];

@@ -1,6 +1,6 @@
-//! The one-dimensional transforms on 8 points, 0, ±1, ±2, ±1/2 and infinity (Lavin and Gray, "Fast algorithms for
-//! convolutional neural networks", CVPR 2016). With kernels of K taps one tile gives `M = 9 - K` outputs:
-//! `y = combine(evaluate(scaled kernel) * input(d))`.
+//! The one-dimensional transforms on 8 points, 0, ±1, ±2, ±1/2 and infinity (Lavin and Gray, "Fast
+//! algorithms for convolutional neural networks", CVPR 2016). With kernels of K taps one tile gives
+//! `M = 9 - K` outputs: `y = combine(evaluate(scaled kernel) * input(d))`.
 
 use pulp::Simd;
 
@@ -9,8 +9,18 @@ pub(super) const SIDE: usize = 8;
 /// Products of a tile.
 pub(super) const PRODUCTS: usize = SIDE * SIDE;
 
-/// What the kernel's value at each point is multiplied by: one over the product of the differences to the other points.
-pub(super) const SCALE: [f32; SIDE] = [1.0, -2.0 / 9.0, -2.0 / 9.0, 1.0 / 90.0, 1.0 / 90.0, 32.0 / 45.0, 32.0 / 45.0, 1.0];
+/// What the kernel's value at each point is multiplied by: one over the product of the differences
+/// to the other points.
+pub(super) const SCALE: [f32; SIDE] = [
+    1.0,
+    -2.0 / 9.0,
+    -2.0 / 9.0,
+    1.0 / 90.0,
+    1.0 / 90.0,
+    32.0 / 45.0,
+    32.0 / 45.0,
+    1.0,
+];
 
 /// 8 samples to 8 points (`B^T d`).
 #[inline(always)]
@@ -36,7 +46,8 @@ pub(super) fn input<S: Simd>(s: S, d: &[S::f32s; SIDE]) -> [S::f32s; SIDE] {
     ]
 }
 
-/// Values at the points of the polynomial with coefficients `e`: kernels to points, and output gradients to points.
+/// Values at the points of the polynomial with coefficients `e`: kernels to points, and output
+/// gradients to points.
 #[inline(always)]
 pub(super) fn evaluate<S: Simd, const N: usize>(s: S, e: &[S::f32s; N]) -> [S::f32s; SIDE] {
     let k = |v: f32| s.splat_f32s(v);
@@ -46,7 +57,11 @@ pub(super) fn evaluate<S: Simd, const N: usize>(s: S, e: &[S::f32s; N]) -> [S::f
         let mut sum = e[i];
         while i > first {
             i -= 2;
-            sum = if square == 1.0 { s.add_f32s(sum, e[i]) } else { s.mul_add_e_f32s(sum, k(square), e[i]) };
+            sum = if square == 1.0 {
+                s.add_f32s(sum, e[i])
+            } else {
+                s.mul_add_e_f32s(sum, k(square), e[i])
+            };
         }
         sum
     };
@@ -73,8 +88,16 @@ pub(super) fn combine<S: Simd, const N: usize>(s: S, m: &[S::f32s; SIDE]) -> [S:
     let mut y = [even1; N];
     for (i, y) in y.iter_mut().enumerate() {
         let power = (1u32 << i) as f32;
-        let (a, b, c) = if i % 2 == 0 { (even1, even2, even3) } else { (odd1, odd2, odd3) };
-        *y = s.mul_add_e_f32s(c, s.splat_f32s(1.0 / power), s.mul_add_e_f32s(b, s.splat_f32s(power), a));
+        let (a, b, c) = if i % 2 == 0 {
+            (even1, even2, even3)
+        } else {
+            (odd1, odd2, odd3)
+        };
+        *y = s.mul_add_e_f32s(
+            c,
+            s.splat_f32s(1.0 / power),
+            s.mul_add_e_f32s(b, s.splat_f32s(power), a),
+        );
     }
     y[0] = s.add_f32s(y[0], m[0]);
     y[N - 1] = s.add_f32s(y[N - 1], m[7]);
