@@ -12,7 +12,7 @@ use criterion::{Criterion, Throughput};
 use nvc::entropy::tensor::{Syntax, blank_network, code_network};
 use nvc::entropy::{Decoder, Encoder};
 use nvc::frame::Chroma;
-use nvc::synth::{Level, Synth};
+use nvc::synth::{SimdLevel, Synth};
 
 fn pictures(c: &mut Criterion) {
     let info = common::info(416, 240, Chroma::Yuv420, 8);
@@ -23,7 +23,7 @@ fn pictures(c: &mut Criterion) {
     group
         .throughput(Throughput::Elements(graph.macs()))
         .sample_size(20);
-    for level in Level::available().filter(|l| *l != Level::Reference) {
+    for level in SimdLevel::available().filter(|l| *l != SimdLevel::Reference) {
         let synth = Synth::new(&graph, &g.network, &info, level).expect("a network");
         let mut ws = synth.workspace();
         group.bench_function(level.name(), |b| {

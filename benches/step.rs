@@ -16,9 +16,9 @@ use burn::backend::autodiff::checkpoint::strategy::{
 use burn::backend::{Autodiff, Flex};
 use burn::tensor::{Distribution, Tensor, backend::Backend};
 use nvc::frame::{Chroma, ColorInfo, PixelFormat, Ratio, VideoInfo};
-use nvc::network::{Chain, Graph, size};
+use nvc::network::{FusedConv, Graph, size};
 use nvc_encoder::fit::kernels::{self as k, ConvShape, Method, Pass};
-use nvc_encoder::fit::ops::{self, AdamStep, Curve};
+use nvc_encoder::fit::ops::{self, Activation, AdamStep};
 use std::hint::black_box;
 use std::time::Instant;
 
@@ -38,7 +38,7 @@ struct Layer {
 }
 
 enum Network {
-    Hnerv(Graph, Vec<Chain>),
+    Hnerv(Graph, Vec<FusedConv>),
     /// NeRV++ S (Ghorbel et al., 2024) as far as it is published; the inner layout is a
     /// reconstruction.
     NervPp,
@@ -72,8 +72,8 @@ fn network(name: &str) -> Result<Network, Box<dyn std::error::Error>> {
             None => size::for_params(&info, 1, params, &Default::default())?,
         };
         let graph = h.lower(&info)?;
-        let chains = graph.chains().ok_or("not made of chains")?;
-        Ok(Network::Hnerv(graph, chains))
+        let convs = graph.fused_convs().ok_or("not made of convolutions")?;
+        Ok(Network::Hnerv(graph, convs))
     };
     match name {
         "hnerv-0.1m" => hnerv(video(416, 240, Chroma::Yuv420), None, 1e5),
@@ -104,14 +104,14 @@ impl Network {
             curved: false,
         };
         match self {
-            Network::Hnerv(graph, chains) => chains
+            Network::Hnerv(graph, convs) => convs
                 .iter()
                 .map(|c| {
                     let ([cout, cin, k, _], [_, h, w]) =
                         (graph.tensors[c.weight].shape, graph.nodes[c.conv].shape);
                     Layer {
                         factor: c.factor,
-                        curved: c.curve.is_some(),
+                        curved: c.activation.is_some(),
                         ..layer(cin, cout, k, h, w)
                     }
                 })
@@ -169,19 +169,19 @@ impl Network {
         b: &[Tensor<A<C>, 1>],
     ) -> Vec<Tensor<A<C>, 4>> {
         match self {
-            Network::Hnerv(graph, chains) => {
+            Network::Hnerv(graph, convs) => {
                 let mut values: Vec<Option<Tensor<A<C>, 4>>> = vec![None; graph.nodes.len()];
                 values[0] = Some(x);
-                for (i, c) in chains.iter().enumerate() {
-                    // what no later chain reads is let go
-                    let read_later = chains[i + 1..].iter().any(|l| l.input == c.input);
+                for (i, c) in convs.iter().enumerate() {
+                    // what no later convolution reads is let go
+                    let read_later = convs[i + 1..].iter().any(|l| l.input == c.input);
                     let x = if read_later {
                         values[c.input].clone()
                     } else {
                         values[c.input].take()
                     };
-                    let y = ops::conv_same(x.expect("an earlier chain"), w[i].clone());
-                    let act = if c.curve.is_some() {
+                    let y = ops::conv_same(x.expect("an earlier convolution"), w[i].clone());
+                    let act = if c.activation.is_some() {
                         ops::shuffle_gelu
                     } else {
                         ops::shuffle_linear
@@ -460,14 +460,14 @@ fn convolutions(net: &Network, batch: usize, show: bool, only: Option<usize>) ->
             let (bias, mut db, d) = (noise(s.cout), noise(s.cout), [s.b, s.cout, s.h, s.w]);
             if layer.curved {
                 act_total[0] += time(runs, || {
-                    k::shuffle_curve(&y, &bias, d, layer.factor, Curve::Gelu, &mut out[0])
+                    k::shuffle_activation(&y, &bias, d, layer.factor, Activation::Gelu, &mut out[0])
                 });
                 act_total[1] += time(runs, || {
-                    k::shuffle_curve_backward(
+                    k::shuffle_activation_backward(
                         [&y, &bias, &y],
                         d,
                         layer.factor,
-                        Curve::Gelu,
+                        Activation::Gelu,
                         &mut out[0],
                         &mut db,
                     );

@@ -15,11 +15,11 @@ use crate::bitstream::fields::Reader;
 use crate::bitstream::header::{FORMAT_VERSION, IndexEntry, SectionHeader, SequenceHeader};
 use crate::bitstream::light;
 use crate::bitstream::limits::Limits;
-use crate::entropy::tensor::Network;
+use crate::entropy::tensor::QuantizedNetwork;
 use crate::error::{Error, Result};
 use crate::frame::{Frame, VideoInfo};
-use crate::group::{Group, GroupLayout, at};
-use crate::synth::{Level, Synth, Workspace};
+use crate::group::{Group, GroupLayout, with_offset};
+use crate::synth::{SimdLevel, Synth, Workspace};
 
 /// How to decode; the samples do not depend on it.
 #[derive(Clone, Copy, Debug)]
@@ -27,7 +27,7 @@ pub struct Options {
     /// What a stream may ask for.
     pub limits: Limits,
     /// Instruction set.
-    pub level: Level,
+    pub level: SimdLevel,
     /// Frames computed at once; 0 = one a processor.
     pub threads: usize,
 }
@@ -36,7 +36,7 @@ impl Default for Options {
     fn default() -> Self {
         Options {
             limits: Limits::default(),
-            level: Level::detect(),
+            level: SimdLevel::detect(),
             threads: 0,
         }
     }
@@ -117,7 +117,7 @@ impl Section {
         range: Range<u64>,
         sink: &mut dyn FnMut(u64, &GroupLayout, Group) -> Result<()>,
     ) -> Result<()> {
-        let mut previous: Option<Network> = None;
+        let mut previous: Option<QuantizedNetwork> = None;
         let wanted = |(first, layout): &(u64, GroupLayout)| {
             *first < range.end && first + u64::from(layout.header.frames) > range.start
         };
@@ -129,7 +129,7 @@ impl Section {
             let (first, layout) = group;
             let wanted = wanted(group);
             let mut r = self.coded(layout);
-            let place = |e| at(e, layout.offset + layout.header_bytes);
+            let place = |e| with_offset(e, layout.offset + layout.header_bytes);
             let next = self.groups[..=last]
                 .get(i + 1)
                 .filter(|(_, next)| next.uses_previous());
@@ -250,7 +250,7 @@ impl<R: Read> Sections<R> {
     fn groups(
         &mut self,
         range: &Range<u64>,
-        level: Level,
+        level: SimdLevel,
         out: &SyncSender<Result<Ready>>,
     ) -> Result<()> {
         while let Some(section) = self.next_section()? {
@@ -259,7 +259,7 @@ impl<R: Read> Sections<R> {
                 let frames =
                     range.start.max(first)..range.end.min(first + u64::from(layout.header.frames));
                 let synth = Synth::new(&layout.graph, &group.network, &self.info, level)
-                    .map_err(|e| at(e, layout.offset))?;
+                    .map_err(|e| with_offset(e, layout.offset))?;
                 gone = out
                     .send(Ok(Ready {
                         synth,

@@ -6,7 +6,7 @@ use crate::bitstream::header::{
     GroupHeader, HnervHeader, HnervStage, NervHeader, NervppHeader, NirvanaHeader,
 };
 use crate::entropy::scaled::Scaled;
-use crate::entropy::tensor::{Network, Syntax, blank_network, code_network};
+use crate::entropy::tensor::{QuantizedNetwork, Syntax, blank_network, code_network};
 use crate::entropy::{Coder, Decoder, Encoder, latent};
 use crate::error::{Error, Result};
 use crate::frame::VideoInfo;
@@ -163,7 +163,7 @@ impl Arch {
 
 /// How the network of a group of architecture `id` is coded; `previous` is that of the group before
 /// it in the section.
-pub fn syntax(id: u32, previous: Option<&Network>) -> Syntax<'_> {
+pub fn syntax(id: u32, previous: Option<&QuantizedNetwork>) -> Syntax<'_> {
     if id == hnerv::ARCH_ID {
         Syntax::Plain
     } else {
@@ -212,7 +212,7 @@ impl GroupLayout {
         let arch = Arch::read(header.arch, r)?;
         let graph = arch
             .lower(info, header.frames as usize)
-            .map_err(|e| at(e, offset))?;
+            .map_err(|e| with_offset(e, offset))?;
         graph.check(header.frames as usize, limits)?;
         let coded = u64::from(header.weights_bytes) + u64::from(header.latents_bytes);
         let latents = (graph.latent_len() * graph.passes(header.frames as usize)) as u64;
@@ -259,8 +259,8 @@ impl GroupLayout {
     pub fn decode_network(
         &self,
         r: &mut Reader<'_>,
-        previous: Option<&Network>,
-    ) -> Result<Network> {
+        previous: Option<&QuantizedNetwork>,
+    ) -> Result<QuantizedNetwork> {
         let at = r.offset();
         let weights = r.bytes(self.header.weights_bytes as usize, "coded weights")?;
         let syntax = syntax(self.header.arch, previous);
@@ -273,7 +273,7 @@ impl GroupLayout {
     }
 
     /// Decodes network and latents; `previous` as in [`GroupLayout::decode_network`].
-    pub fn decode(&self, r: &mut Reader<'_>, previous: Option<&Network>) -> Result<Group> {
+    pub fn decode(&self, r: &mut Reader<'_>, previous: Option<&QuantizedNetwork>) -> Result<Group> {
         let mut network = self.decode_network(r, previous)?;
         let at_latents = r.offset();
         let coded = r.bytes(self.header.latents_bytes as usize, "coded latents")?;
@@ -301,7 +301,7 @@ impl GroupLayout {
 }
 
 /// Gives an error from a header's interpretation its place in the file.
-pub(crate) fn at(e: Error, offset: u64) -> Error {
+pub(crate) fn with_offset(e: Error, offset: u64) -> Error {
     match e {
         Error::Format { offset: 0, what } => Error::Format { offset, what },
         e => e,
@@ -313,8 +313,8 @@ pub(crate) fn at(e: Error, offset: u64) -> Error {
 pub struct Group {
     /// Representation and its sizes.
     pub arch: Arch,
-    /// Steps, scales and weights.
-    pub network: Network,
+    /// Steps, fraction bits and weights.
+    pub network: QuantizedNetwork,
     /// The latents of all frames, one after another; empty where none are coded.
     pub latents: Vec<i16>,
     /// Number of frames.
@@ -326,7 +326,7 @@ pub struct Group {
 pub struct GroupBytes {
     /// Group and architecture headers.
     pub header: u64,
-    /// Steps, scales and weights.
+    /// Steps, fraction bits and weights.
     pub weights: u64,
     /// Latents.
     pub latents: u64,
@@ -346,7 +346,7 @@ impl Group {
     pub fn write(
         &self,
         graph: &Graph,
-        previous: Option<&Network>,
+        previous: Option<&QuantizedNetwork>,
         out: &mut Vec<u8>,
     ) -> Result<GroupBytes> {
         let start = out.len();
@@ -391,7 +391,7 @@ impl Group {
     }
 
     /// How the network is coded after `previous`.
-    pub fn syntax<'a>(&self, previous: Option<&'a Network>) -> Syntax<'a> {
+    pub fn syntax<'a>(&self, previous: Option<&'a QuantizedNetwork>) -> Syntax<'a> {
         syntax(self.arch.id(), previous)
     }
 

@@ -10,7 +10,7 @@ use nvc::entropy::latent::code_latents;
 use nvc::entropy::tensor::{Syntax, blank_network, code_network};
 use nvc::entropy::{Decoder, Encoder};
 use nvc::frame::Chroma;
-use nvc::synth::{Level, Synth};
+use nvc::synth::{SimdLevel, Synth};
 
 struct Counting;
 
@@ -80,7 +80,7 @@ fn allocations_do_not_grow_with_symbols_or_samples() {
             )
         });
 
-        let synth = Synth::new(&graph, &g.network, &info, Level::detect()).unwrap();
+        let synth = Synth::new(&graph, &g.network, &info, SimdLevel::detect()).unwrap();
         let mut ws = synth.workspace();
         let source = synth.source(0, &g.latents);
         let (frame, _) = counted(|| synth.frames(&source, &mut ws));

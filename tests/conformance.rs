@@ -13,7 +13,7 @@ use std::process::{Command, Stdio};
 use md5::{Digest, Md5};
 use nvc::bitstream::Limits;
 use nvc::decoder::{Options, StreamDecoder};
-use nvc::synth::Level;
+use nvc::synth::SimdLevel;
 
 const VECTORS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/bitstream-spec/vectors");
 
@@ -22,7 +22,7 @@ fn path(name: &str) -> PathBuf {
 }
 
 /// MD5 of the raw planar frames.
-fn md5(bytes: &[u8], level: Level, threads: usize) -> nvc::Result<String> {
+fn md5(bytes: &[u8], level: SimdLevel, threads: usize) -> nvc::Result<String> {
     let mut d = StreamDecoder::new(
         std::io::Cursor::new(bytes.to_vec()),
         Options {
@@ -59,7 +59,7 @@ fn list(name: &str) -> BTreeMap<String, String> {
 fn every_vector_gives_its_md5_at_every_level_and_thread_count() {
     for (name, expected) in list("md5.txt") {
         let bytes = std::fs::read(path(&name)).unwrap_or_else(|e| panic!("{name}: {e}"));
-        for level in Level::available() {
+        for level in SimdLevel::available() {
             for threads in [1, 2] {
                 let got = md5(&bytes, level, threads).unwrap_or_else(|e| panic!("{name}: {e}"));
                 assert_eq!(got, expected, "{name} at {level:?}, {threads} threads");
@@ -74,7 +74,7 @@ fn every_faulty_file_gives_its_error() {
         let bytes =
             std::fs::read(path("faulty").join(&name)).unwrap_or_else(|e| panic!("{name}: {e}"));
         let (code, message) = expected.split_once(' ').unwrap();
-        for level in [Level::Reference, Level::Scalar] {
+        for level in [SimdLevel::Reference, SimdLevel::Scalar] {
             let e = md5(&bytes, level, 1)
                 .err()
                 .unwrap_or_else(|| panic!("{name} decoded"));
@@ -258,8 +258,8 @@ fn changed_vectors_under_right_crcs_never_panic() {
         for i in 0..if first { 60 } else { 120 } {
             let b = mutated(&bytes, &mut rng);
             let there = architectures(&b, limits);
-            let level = Level::available()
-                .nth(i % Level::available().count())
+            let level = SimdLevel::available()
+                .nth(i % SimdLevel::available().count())
                 .unwrap();
             let result = StreamDecoder::new(
                 std::io::Cursor::new(b),
@@ -314,7 +314,7 @@ fn regenerate() {
         let mut readme = format!("{}\n", generate::introduction(folder));
         for v in generate::vectors().iter().filter(|v| v.folder == folder) {
             std::fs::write(path(folder).join(v.name), &v.bytes).unwrap();
-            let result = md5(&v.bytes, Level::Reference, 1);
+            let result = md5(&v.bytes, SimdLevel::Reference, 1);
             match (&v.error, result) {
                 (None, r) => {
                     sums += &format!(

@@ -11,9 +11,9 @@ use common::{file, info, random_group};
 use nvc::decoder::{Options, StreamDecoder};
 use nvc::frame::{Chroma, ContentLight, Frame, LightInfo, Mastering, Siting, VideoInfo};
 use nvc::group::Group;
-use nvc::synth::{Level, Synth};
+use nvc::synth::{SimdLevel, Synth};
 
-fn pictures(g: &Group, info: &VideoInfo, level: Level) -> Vec<Frame> {
+fn pictures(g: &Group, info: &VideoInfo, level: SimdLevel) -> Vec<Frame> {
     let graph = g.arch.lower(info, g.frames).unwrap();
     let synth = Synth::new(&graph, &g.network, info, level).unwrap();
     let mut ws = synth.workspace();
@@ -51,7 +51,7 @@ fn every_level_gives_the_same_samples() {
     ] {
         let info = info(w, h, chroma, depth);
         let g = random_group(&info, 2, 20_000.0, 7);
-        let reference = pictures(&g, &info, Level::Reference);
+        let reference = pictures(&g, &info, SimdLevel::Reference);
         let distinct: std::collections::HashSet<u16> =
             reference[0].planes[0].data.iter().copied().collect();
         assert!(
@@ -59,7 +59,7 @@ fn every_level_gives_the_same_samples() {
             "{w}x{h}: the test picture is flat ({} values)",
             distinct.len()
         );
-        for level in Level::available() {
+        for level in SimdLevel::available() {
             assert!(
                 pictures(&g, &info, level) == reference,
                 "{w}x{h} {chroma:?} differs at {level:?}"
@@ -78,8 +78,8 @@ fn sums_that_need_64_bits_are_exact() {
             *v = if *v < 0 { -32767 } else { 32767 };
         }
     }
-    let reference = pictures(&g, &info, Level::Reference);
-    for level in Level::available() {
+    let reference = pictures(&g, &info, SimdLevel::Reference);
+    for level in SimdLevel::available() {
         assert!(pictures(&g, &info, level) == reference, "{level:?}");
     }
 }
@@ -112,7 +112,7 @@ fn a_file_gives_back_its_groups_and_its_frames() {
 
     let expected: Vec<Frame> = groups
         .iter()
-        .flat_map(|g| pictures(g, &info, Level::Reference))
+        .flat_map(|g| pictures(g, &info, SimdLevel::Reference))
         .collect();
     for threads in [1, 2, 3] {
         assert!(
@@ -215,7 +215,7 @@ fn flips_under_a_right_crc_never_panic() {
                 match decode(
                     &b,
                     Options {
-                        level: Level::Scalar,
+                        level: SimdLevel::Scalar,
                         threads: 1,
                         ..Options::default()
                     },

@@ -6,14 +6,14 @@ mod common;
 use common::{Rng, info};
 use nvc::bitstream::header::{HnervHeader, HnervStage, NervHeader, NervppHeader, NirvanaHeader};
 use nvc::decoder;
-use nvc::entropy::tensor::{Network, Step, blank_network};
+use nvc::entropy::tensor::{QuantStep, QuantizedNetwork, blank_network};
 use nvc::frame::{Chroma, Frame, VideoInfo};
 use nvc::group::Arch;
 use nvc::network::hnerv::Hnerv;
 use nvc::network::nerv::Nerv;
 use nvc::network::nirvana::Nirvana;
-use nvc::network::{Curve, Graph, Role};
-use nvc::synth::{Level, Synth};
+use nvc::network::{Activation, Graph, Role};
+use nvc::synth::{SimdLevel, Synth};
 
 /// How large the weights are.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -87,10 +87,15 @@ fn graph(rng: &mut Rng, chroma: Chroma) -> Graph {
 /// Any step may follow any other: what [`graph`] has, depthwise, sums, bilinear, frame codes, stems
 /// of one position, several frames.
 fn mixed_graph(rng: &mut Rng, chroma: Chroma) -> Graph {
-    let curves = [Curve::Gelu, Curve::Swish, Curve::Sine, Curve::Tanh];
+    let curves = [
+        Activation::Gelu,
+        Activation::Swish,
+        Activation::Sine,
+        Activation::Tanh,
+    ];
     let curve = |rng: &mut Rng, g: &mut Graph, x: usize| {
         if rng.next() & 3 != 0 {
-            g.curve(x, curves[below(rng, 4)])
+            g.activate(x, curves[below(rng, 4)])
         } else {
             x
         }
@@ -117,7 +122,7 @@ fn mixed_graph(rng: &mut Rng, chroma: Chroma) -> Graph {
             let (channels, rows, columns) =
                 (1 + below(rng, 5), 1 + below(rng, 3), 1 + below(rng, 5));
             let c = g.conv2d("spread", x, channels * rows * columns, 1);
-            let c = g.unflatten(c, rows, columns);
+            let c = g.reshape(c, rows, columns);
             x = curve(rng, &mut g, c);
         }
     }
@@ -168,7 +173,7 @@ fn mixed_graph(rng: &mut Rng, chroma: Chroma) -> Graph {
                 g.add(x, other)
             }
             4 => g.bilinear(x, factor),
-            _ => g.frame_code(x, below(rng, 70)),
+            _ => g.frame_embedding(x, below(rng, 70)),
         };
         ends.push(x);
     }
@@ -183,10 +188,10 @@ fn mixed_graph(rng: &mut Rng, chroma: Chroma) -> Graph {
         };
     }
     g.frames = 1 + below(rng, 3);
-    g.closed = rng.next() & 1 == 0;
+    g.full_range_output = rng.next() & 1 == 0;
     for frame in 0..g.frames {
         let own = if g.frames > 1 {
-            g.frame_code(x, frame)
+            g.frame_embedding(x, frame)
         } else {
             x
         };
@@ -296,9 +301,9 @@ fn arch(rng: &mut Rng, info: &VideoInfo) -> Arch {
     }
 }
 
-fn network(rng: &mut Rng, graph: &Graph, kind: Weights) -> Network {
+fn network(rng: &mut Rng, graph: &Graph, kind: Weights) -> QuantizedNetwork {
     let mut n = blank_network(graph);
-    n.latent_step = Step::nearest(1.0 / 16.0);
+    n.latent_step = QuantStep::nearest(1.0 / 16.0);
     for (t, spec) in n.tensors.iter_mut().zip(&graph.tensors) {
         let fan_in = (spec.shape[1] * spec.shape[2] * spec.shape[3]) as f64;
         let (mean, max, gain) = match kind {
@@ -307,7 +312,7 @@ fn network(rng: &mut Rng, graph: &Graph, kind: Weights) -> Network {
             Weights::Wide => (30000, 32767, 0.0001),
             Weights::Steep => (1, 3, 0.6),
         };
-        t.step = Step::nearest(gain / fan_in.sqrt());
+        t.step = QuantStep::nearest(gain / fan_in.sqrt());
         t.values
             .iter_mut()
             .for_each(|v| *v = rng.laplace(mean, max));
@@ -317,32 +322,32 @@ fn network(rng: &mut Rng, graph: &Graph, kind: Weights) -> Network {
             (t.values[0], t.values[below]) = (30000, 30000);
         }
     }
-    for (s, node) in n.scales.iter_mut().zip(&graph.nodes) {
-        *s = if node.op.has_scale() {
+    for (s, node) in n.frac_bits.iter_mut().zip(&graph.nodes) {
+        *s = if node.op.has_frac_bits() {
             7 + below(rng, 5) as u8
         } else {
             0
         };
     }
     if graph.has_latents() {
-        n.scales[0] = 4;
+        n.frac_bits[0] = 4;
     }
     n
 }
 
 fn pictures(
     g: &Graph,
-    net: &Network,
+    net: &QuantizedNetwork,
     info: &VideoInfo,
     pass: usize,
     latents: &[i16],
-    level: Level,
+    level: SimdLevel,
     strips: usize,
 ) -> Vec<Frame> {
     let synth = Synth::new(g, net, info, level).unwrap();
     assert_eq!(
         synth.is_fused(),
-        level != Level::Reference,
+        level != SimdLevel::Reference,
         "{level:?}: {g:?}"
     );
     let mut ws = synth.workspace_in_strips(strips);
@@ -359,17 +364,17 @@ fn pictures(
 fn check(
     case: usize,
     g: &Graph,
-    net: &Network,
+    net: &QuantizedNetwork,
     info: &VideoInfo,
     pass: usize,
     latents: &[i16],
 ) -> bool {
-    let Ok(synth) = Synth::new(g, net, info, Level::Reference) else {
+    let Ok(synth) = Synth::new(g, net, info, SimdLevel::Reference) else {
         panic!("case {case}: refused")
     };
     let reference = synth.frames(&synth.source(pass, latents), &mut synth.workspace());
     assert_eq!(reference.len(), g.frames, "case {case}");
-    for level in Level::available().skip(1) {
+    for level in SimdLevel::available().skip(1) {
         for strips in [1, 2, 3 + case % 5] {
             let got = pictures(g, net, info, pass, latents, level, strips);
             assert!(
@@ -460,8 +465,8 @@ fn wide_pictures_use_every_tile() {
             let info = info(2 * width, 14, Chroma::Rgb, 8);
             let net = network(&mut rng, &g, kind);
             let latent: Vec<i16> = (0..g.latent_len()).map(|_| rng.laplace(20, 200)).collect();
-            let reference = pictures(&g, &net, &info, 0, &latent, Level::Reference, 1);
-            for level in Level::available() {
+            let reference = pictures(&g, &net, &info, 0, &latent, SimdLevel::Reference, 1);
+            for level in SimdLevel::available() {
                 assert!(
                     pictures(&g, &net, &info, 0, &latent, level, 2) == reference,
                     "{width} columns, {level:?}"
@@ -493,7 +498,7 @@ fn sums_at_the_edge_of_32_bits_come_out_right() {
             let mut net = network(&mut rng, &g, Weights::Loud);
             // every activation that is not near 0 is as large as can be
             net.tensors[1].values.fill(32767);
-            net.tensors[1].step = Step::nearest(1.0);
+            net.tensors[1].step = QuantStep::nearest(1.0);
             let half = 5 * kernel * kernel;
             for (i, v) in net.tensors[2].values.iter_mut().enumerate() {
                 *v = if i / (kernel * kernel) % 2 == 0 {
@@ -503,11 +508,11 @@ fn sums_at_the_edge_of_32_bits_come_out_right() {
                 }
                 .clamp(-32767, 32767) as i16;
             }
-            net.tensors[2].step = Step::nearest(1.0 / 40000.0);
+            net.tensors[2].step = QuantStep::nearest(1.0 / 40000.0);
             let info = info(20, 6, Chroma::Rgb, 8);
             let latent: Vec<i16> = (0..g.latent_len()).map(|_| rng.laplace(20, 200)).collect();
-            let reference = pictures(&g, &net, &info, 0, &latent, Level::Reference, 1);
-            for level in Level::available() {
+            let reference = pictures(&g, &net, &info, 0, &latent, SimdLevel::Reference, 1);
+            for level in SimdLevel::available() {
                 let got = pictures(&g, &net, &info, 0, &latent, level, 1);
                 assert!(
                     got == reference,
@@ -525,7 +530,7 @@ fn threads_do_not_show() {
     let info = info(176, 144, Chroma::Yuv420, 8);
     let g = common::random_group(&info, 5, 12_000.0, 4);
     let graph = g.arch.lower(&info, g.frames).unwrap();
-    let synth = Synth::new(&graph, &g.network, &info, Level::detect()).unwrap();
+    let synth = Synth::new(&graph, &g.network, &info, SimdLevel::detect()).unwrap();
     let mut ws = synth.workspace();
     let expected: Vec<Frame> = (0..5)
         .flat_map(|pass| synth.frames(&synth.source(pass, &g.latents), &mut ws))

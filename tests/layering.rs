@@ -117,7 +117,7 @@ fn the_encoder_s_floating_point_is_not_called_when_decoding() {
         let counts = costs == 0
             || file == "entropy/contexts.rs"
             || (file == "entropy/tensor.rs" && costs == 1 && words(&code, "cheaper(").len() == 2);
-        let steps = !code.contains("Step::nearest(") && !code.contains("step.value()");
+        let steps = !code.contains("QuantStep::nearest(") && !code.contains("step.value()");
         assert!(
             (size && real && counts && steps) || !EXACT.split(' ').any(|m| m == own),
             "{file}: floating point of the encoder's"

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use nvc::synth::Level;
+use nvc::synth::SimdLevel;
 use nvc::synth::lanes::{Lanes, Portable};
 
 /// Products that nothing but the multiply-add instruction can delay, `M` x `C` sums at a time.
@@ -38,23 +38,23 @@ impl<L: Lanes, const M: usize, const C: usize> pulp::NullaryFnOnce for Loop<L, M
     }
 }
 
-fn once(level: Level, n: usize) -> usize {
+fn once(level: SimdLevel, n: usize) -> usize {
     use pulp::NullaryFnOnce;
     let (sum, products) = match level {
         #[cfg(target_arch = "x86_64")]
-        Level::Sse2 => {
+        SimdLevel::Sse2 => {
             pulp::x86::V1::try_new().map(|l| (l.vectorize(Loop::<_, 4, 2>(l, n)), 4 * 2 * 8))
         }
         #[cfg(target_arch = "x86_64")]
-        Level::Avx2 => {
+        SimdLevel::Avx2 => {
             pulp::x86::V3::try_new().map(|l| (l.vectorize(Loop::<_, 4, 2>(l, n)), 4 * 2 * 16))
         }
         #[cfg(target_arch = "x86_64")]
-        Level::Avx512 => {
+        SimdLevel::Avx512 => {
             pulp::x86::V4::try_new().map(|l| (l.vectorize(Loop::<_, 6, 3>(l, n)), 6 * 3 * 32))
         }
         #[cfg(target_arch = "x86_64")]
-        Level::Vnni => nvc::synth::lanes::Vnni::try_new()
+        SimdLevel::Vnni => nvc::synth::lanes::Vnni::try_new()
             .map(|l| (l.vectorize(Loop::<_, 6, 3>(l, n)), 6 * 3 * 32)),
         _ => None,
     }
@@ -64,7 +64,7 @@ fn once(level: Level, n: usize) -> usize {
 }
 
 /// Billions of multiply-adds a second on `threads` threads: best of several runs.
-pub fn gmacs(level: Level, threads: usize) -> f64 {
+pub fn gmacs(level: SimdLevel, threads: usize) -> f64 {
     let one = || {
         (0..5)
             .map(|_| {

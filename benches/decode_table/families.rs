@@ -1,7 +1,7 @@
 //! Networks of the table: HNeRVs of the published sizes and one of each other family.
 
 use nvc::bitstream::header::{HnervStage, NervHeader, NervppHeader, NirvanaHeader};
-use nvc::entropy::tensor::{Step, blank_network};
+use nvc::entropy::tensor::{QuantStep, blank_network};
 use nvc::frame::{Chroma, VideoInfo};
 use nvc::group::{Arch, Group};
 use nvc::network::Role;
@@ -41,7 +41,7 @@ pub const ALL: [(&str, Make); 6] = [
             t.values
                 .iter_mut()
                 .for_each(|v| *v = v.saturating_mul(64).clamp(-2047, 2047));
-            t.step = Step::nearest(t.step.value() / 64.0);
+            t.step = QuantStep::nearest(t.step.value() / 64.0);
         }
         (info, g)
     }),
@@ -59,7 +59,7 @@ fn quieten(g: &mut Group, info: &VideoInfo) {
     let graph = g.arch.lower(info, g.frames).expect("a graph");
     for (t, spec) in g.network.tensors.iter_mut().zip(&graph.tensors) {
         if spec.role == Role::Weight {
-            t.step = Step::nearest(t.step.value() * GAIN);
+            t.step = QuantStep::nearest(t.step.value() * GAIN);
         }
     }
 }
@@ -117,14 +117,14 @@ fn group(arch: Arch, frames: usize) -> (VideoInfo, Group) {
     let mut network = blank_network(&graph);
     for (t, spec) in network.tensors.iter_mut().zip(&graph.tensors) {
         let fan_in = (spec.shape[1] * spec.shape[2] * spec.shape[3]) as f64;
-        t.step = Step::nearest(0.2 / fan_in.sqrt());
+        t.step = QuantStep::nearest(0.2 / fan_in.sqrt());
         t.values.iter_mut().for_each(|v| *v = rng.laplace(8, 200));
     }
     network
-        .scales
+        .frac_bits
         .iter_mut()
         .zip(&graph.nodes)
-        .for_each(|(s, n)| *s = if n.op.has_scale() { 11 } else { 0 });
+        .for_each(|(s, n)| *s = if n.op.has_frac_bits() { 11 } else { 0 });
     let mut g = Group {
         arch,
         network,

@@ -9,7 +9,7 @@ use nvc::decoder;
 use nvc::frame::{Chroma, VideoInfo};
 use nvc::group::{Arch, Group};
 use nvc::network::Graph;
-use nvc::synth::{Level, Synth};
+use nvc::synth::{SimdLevel, Synth};
 
 /// The word after `name`.
 fn word(name: &str) -> Option<String> {
@@ -52,14 +52,14 @@ fn measure(
     group: &Group,
     graph: &Graph,
     info: &VideoInfo,
-    level: Level,
+    level: SimdLevel,
     threads: usize,
     rounds: usize,
 ) -> Vec<f64> {
     let pool = decoder::pool(threads).expect("threads");
     let synth = Synth::new(graph, &group.network, info, level).expect("a network");
     let count = synth.per_pass()
-        * if graph.macs() > 5_000_000_000 || level == Level::Reference {
+        * if graph.macs() > 5_000_000_000 || level == SimdLevel::Reference {
             threads
         } else {
             8 * threads
@@ -106,8 +106,10 @@ pub fn main() {
             continue;
         }
         // the reference only where it is asked for
-        for level in Level::available().filter(|l| *l != Level::Reference || only_level.is_some()) {
-            let wanted = |n: &str| n == level.name() || n == "best" && level == Level::detect();
+        for level in
+            SimdLevel::available().filter(|l| *l != SimdLevel::Reference || only_level.is_some())
+        {
+            let wanted = |n: &str| n == level.name() || n == "best" && level == SimdLevel::detect();
             if only_level.as_deref().is_some_and(|n| !wanted(n)) {
                 continue;
             }

@@ -7,7 +7,7 @@
 
 use std::io::Read;
 
-use nvc::entropy::tensor::{Step, Syntax, Tensor, blank_network, code_network};
+use nvc::entropy::tensor::{QuantStep, Syntax, Tensor, blank_network, code_network};
 use nvc::entropy::{Decoder as RangeDecoder, Encoder};
 use nvc::frame::{Chroma, ColorInfo, PixelFormat, Ratio};
 use nvc::network::size;
@@ -90,9 +90,9 @@ pub fn coded_networks(data: &[u8]) {
     let mut next = || bytes.next().unwrap_or(0);
     let mut network = blank_network(&graph);
     for t in &mut network.tensors {
-        let step = Step {
+        let step = QuantStep {
             mantissa: next() | 128,
-            exponent: next() % (Step::MAX_EXPONENT + 1),
+            exponent: next() % (QuantStep::MAX_EXPONENT + 1),
         };
         let wide = next() % 16;
         let values = t
@@ -106,9 +106,9 @@ pub fn coded_networks(data: &[u8]) {
             scaled: None,
         };
     }
-    let own = |i: usize| graph.nodes[i].op.has_scale();
+    let own = |i: usize| graph.nodes[i].op.has_frac_bits();
     network
-        .scales
+        .frac_bits
         .iter_mut()
         .enumerate()
         .filter(|(i, _)| own(*i))

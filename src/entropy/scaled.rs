@@ -130,7 +130,7 @@ enum Kind {
     Flag = 0,
     Unit = 1,
     Coefficient = 2,
-    Level = 3,
+    SimdLevel = 3,
     Levels = 4,
     Single = 7,
 }
@@ -302,7 +302,7 @@ fn code_distribution<C: Coder>(
     f.level = integer(
         c,
         model,
-        Kind::Level as usize,
+        Kind::SimdLevel as usize,
         f.level.into(),
         0..=level,
         "level of a field",

@@ -1,5 +1,5 @@
-//! Network tensors to bytes and back (spec sections 4.4 and 4.6): steps, activation scales,
-//! weights.
+//! Network tensors to bytes and back (spec sections 4.4 and 4.6): steps, fraction bits of
+//! activations, weights.
 
 use std::sync::Arc;
 
@@ -12,31 +12,31 @@ const CLASSES: usize = 24;
 
 /// Quantisation step `mantissa * 2^-exponent`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Step {
+pub struct QuantStep {
     /// 128..=255.
     pub mantissa: u8,
     /// 0..=40.
     pub exponent: u8,
 }
 
-impl Step {
+impl QuantStep {
     /// Largest exponent.
     pub const MAX_EXPONENT: u8 = 40;
 
     /// The step nearest to `x` in ratio, within the range of the format.
     // the encoder's side of a step; a decoder's is its two integers
     #[allow(clippy::float_arithmetic)]
-    pub fn nearest(x: f64) -> Step {
-        let x = x.clamp(128.0 * (-f64::from(Step::MAX_EXPONENT)).exp2(), 255.0);
+    pub fn nearest(x: f64) -> QuantStep {
+        let x = x.clamp(128.0 * (-f64::from(QuantStep::MAX_EXPONENT)).exp2(), 255.0);
         let mut exponent = (7.0 - x.log2())
             .ceil()
-            .clamp(0.0, f64::from(Step::MAX_EXPONENT)) as i32;
+            .clamp(0.0, f64::from(QuantStep::MAX_EXPONENT)) as i32;
         let mut mantissa = (x * f64::from(exponent).exp2()).round() as i32;
         if mantissa > 255 {
             exponent = (exponent - 1).max(0);
             mantissa = (x * f64::from(exponent).exp2()).round() as i32;
         }
-        Step {
+        QuantStep {
             mantissa: mantissa.clamp(128, 255) as u8,
             exponent: exponent as u8,
         }
@@ -53,7 +53,7 @@ impl Step {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Tensor {
     /// Quantisation step.
-    pub step: Step,
+    pub step: QuantStep,
     /// Values, magnitudes at most 32767, in the order of the tensor's shape.
     pub values: Vec<i16>,
     /// What the values are coded as and come from, if the tensor is a scaled one (spec section
@@ -63,18 +63,18 @@ pub struct Tensor {
 
 /// The coded network of one group.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Network {
+pub struct QuantizedNetwork {
     /// One tensor for each of the graph's.
     pub tensors: Vec<Tensor>,
     /// Quantisation step of the latents.
-    pub latent_step: Step,
+    pub latent_step: QuantStep,
     /// Fraction bits of each node's activations (spec section 5.1); 0 where the node has none of
     /// its own.
-    pub scales: Vec<u8>,
+    pub frac_bits: Vec<u8>,
     /// What the latents are coded as, if they are a scaled tensor (spec section 4.7).
     pub scaled_latents: Option<Box<Scaled>>,
     /// Which nodes have fraction bits of their own: a group that follows tells 0 from none by it.
-    pub has_scale: Vec<bool>,
+    pub has_frac_bits: Vec<bool>,
     /// What the models have learnt, for a group that follows.
     pub learnt: Learnt,
 }
@@ -115,13 +115,13 @@ impl PartialEq for Learnt {
     }
 }
 
-impl Network {
+impl QuantizedNetwork {
     /// Fraction bits of node `i`, if it has some of its own.
-    fn own_scale(&self, i: usize) -> Option<i32> {
-        self.has_scale
+    fn own_frac_bits(&self, i: usize) -> Option<i32> {
+        self.has_frac_bits
             .get(i)
             .filter(|&&own| own)
-            .and(self.scales.get(i))
+            .and(self.frac_bits.get(i))
             .map(|&f| f.into())
     }
 }
@@ -151,7 +151,7 @@ impl Side {
     }
 
     /// Fraction bits, relative to those of the group before where it has some.
-    fn scale<C: Coder>(&mut self, c: &mut C, f: u8, before: Option<i32>) -> Result<u8> {
+    fn frac_bits<C: Coder>(&mut self, c: &mut C, f: u8, before: Option<i32>) -> Result<u8> {
         let max = Graph::MAX_FRACTION.into();
         let Some(before) = before else {
             return self.field(c, 2, f.into(), max, "activation fraction bits");
@@ -182,12 +182,12 @@ impl Side {
         }
     }
 
-    fn step<C: Coder>(&mut self, c: &mut C, s: Step) -> Result<Step> {
+    fn step<C: Coder>(&mut self, c: &mut C, s: QuantStep) -> Result<QuantStep> {
         let exponent = self.field(
             c,
             0,
             s.exponent.into(),
-            Step::MAX_EXPONENT.into(),
+            QuantStep::MAX_EXPONENT.into(),
             "step exponent",
         )?;
         let mantissa = 128
@@ -198,11 +198,16 @@ impl Side {
                 127,
                 "step mantissa - 128",
             )?;
-        Ok(Step { mantissa, exponent })
+        Ok(QuantStep { mantissa, exponent })
     }
 
     /// A step after that of the same tensor of the group before.
-    fn step_after<C: Coder>(&mut self, c: &mut C, s: Step, before: Option<Step>) -> Result<Step> {
+    fn step_after<C: Coder>(
+        &mut self,
+        c: &mut C,
+        s: QuantStep,
+        before: Option<QuantStep>,
+    ) -> Result<QuantStep> {
         let Some(before) = before else {
             return self.step(c, s);
         };
@@ -223,7 +228,7 @@ pub enum Syntax<'a> {
     /// A mode for each tensor (spec section 4.6).
     Modes {
         /// The network of the group before in the section.
-        previous: Option<&'a Network>,
+        previous: Option<&'a QuantizedNetwork>,
     },
 }
 
@@ -266,9 +271,9 @@ impl Models {
 pub fn code_network<C: Coder>(
     c: &mut C,
     graph: &Graph,
-    net: &Network,
+    net: &QuantizedNetwork,
     syntax: Syntax<'_>,
-) -> Result<Network> {
+) -> Result<QuantizedNetwork> {
     let previous = match syntax {
         Syntax::Modes { previous } => previous,
         Syntax::Plain => None,
@@ -280,11 +285,12 @@ pub fn code_network<C: Coder>(
         out.latent_step = models.side.step(c, net.latent_step)?;
     }
     for (i, node) in graph.nodes.iter().enumerate() {
-        if node.op.has_scale() {
-            out.scales[i] =
-                models
-                    .side
-                    .scale(c, net.scales[i], previous.and_then(|p| p.own_scale(i)))?;
+        if node.op.has_frac_bits() {
+            out.frac_bits[i] = models.side.frac_bits(
+                c,
+                net.frac_bits[i],
+                previous.and_then(|p| p.own_frac_bits(i)),
+            )?;
         }
     }
     for (i, (spec, t)) in graph.tensors.iter().zip(&mut out.tensors).enumerate() {
@@ -357,7 +363,7 @@ fn code_values<C: Coder>(
 }
 
 /// Value `q` of step `from`, in units of step `to`, halves up (spec section 4.6).
-fn predicted(q: i16, from: Step, to: Step) -> i32 {
+fn predicted(q: i16, from: QuantStep, to: QuantStep) -> i32 {
     let (mut value, mut unit) = (
         i128::from(q) * i128::from(from.mantissa),
         i128::from(to.mantissa),
@@ -406,12 +412,12 @@ fn cheaper(
 }
 
 /// An empty network of the graph's shape: what a reader starts from.
-pub fn blank_network(graph: &Graph) -> Network {
-    let step = Step {
+pub fn blank_network(graph: &Graph) -> QuantizedNetwork {
+    let step = QuantStep {
         mantissa: 128,
         exponent: 0,
     };
-    Network {
+    QuantizedNetwork {
         tensors: graph
             .tensors
             .iter()
@@ -422,8 +428,8 @@ pub fn blank_network(graph: &Graph) -> Network {
             })
             .collect(),
         latent_step: step,
-        scales: vec![0; graph.nodes.len()],
-        has_scale: graph.nodes.iter().map(|n| n.op.has_scale()).collect(),
+        frac_bits: vec![0; graph.nodes.len()],
+        has_frac_bits: graph.nodes.iter().map(|n| n.op.has_frac_bits()).collect(),
         scaled_latents: None,
         learnt: Learnt::default(),
     }
@@ -487,7 +493,7 @@ mod tests {
     fn nearest_step_is_within_half_a_mantissa_unit() {
         for i in -600..100 {
             let x = (f64::from(i) / 17.0).exp2().clamp(2f64.powi(-33), 255.0);
-            let s = Step::nearest(x);
+            let s = QuantStep::nearest(x);
             assert!(
                 (s.value() / x - 1.0).abs() <= 0.5 / 128.0 + 1e-12,
                 "{x} -> {s:?} = {}",

@@ -15,7 +15,7 @@ pub type TensorId = usize;
 
 /// A nonlinearity, by table (spec section 5.5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Curve {
+pub enum Activation {
     /// Gaussian error linear unit.
     Gelu,
     /// `x / (1 + e^-x)`.
@@ -33,7 +33,7 @@ pub enum Op {
     Latent,
     /// Source: positional code of a frame's place in its group, `[2 * levels, 1, 1]` (spec section
     /// 5.2).
-    Time {
+    PositionalEncoding {
         /// Frequencies, each with a sine and a cosine.
         levels: usize,
         /// Frames of the group.
@@ -68,16 +68,16 @@ pub enum Op {
     },
     /// `out[c][y][x] = in[(c * rows + y) * columns + x][0][0]` of a single position (spec section
     /// 5.4).
-    Unflatten {
+    Reshape {
         /// Node read, of one row and column.
         input: NodeId,
     },
     /// A nonlinearity (spec section 5.5).
-    Curve {
+    Activation {
         /// Node read.
         input: NodeId,
         /// Which.
-        curve: Curve,
+        activation: Activation,
     },
     /// Sum of two nodes (spec section 5.7).
     Add {
@@ -92,7 +92,7 @@ pub enum Op {
         factor: usize,
     },
     /// Adds to each channel a constant that tells frame `frame` of the pass (spec section 5.9).
-    FrameCode {
+    FrameEmbedding {
         /// Node read.
         input: NodeId,
         /// Frame of the pass.
@@ -101,14 +101,14 @@ pub enum Op {
 }
 
 impl Op {
-    /// Whether the node's activations have a coded scale of their own.
-    pub fn has_scale(self) -> bool {
+    /// Whether the node's activations have coded fraction bits of their own.
+    pub fn has_frac_bits(self) -> bool {
         !matches!(
             self,
-            Op::Time { .. }
+            Op::PositionalEncoding { .. }
                 | Op::Grid
                 | Op::PixelShuffle { .. }
-                | Op::Unflatten { .. }
+                | Op::Reshape { .. }
                 | Op::Bilinear { .. }
         )
     }
@@ -116,14 +116,14 @@ impl Op {
     /// The nodes read.
     pub fn inputs(&self) -> &[NodeId] {
         match self {
-            Op::Latent | Op::Time { .. } | Op::Grid => &[],
+            Op::Latent | Op::PositionalEncoding { .. } | Op::Grid => &[],
             Op::Conv2d { input, .. }
             | Op::Depthwise { input, .. }
             | Op::PixelShuffle { input, .. }
-            | Op::Unflatten { input }
-            | Op::Curve { input, .. }
+            | Op::Reshape { input }
+            | Op::Activation { input, .. }
             | Op::Bilinear { input, .. }
-            | Op::FrameCode { input, .. } => std::slice::from_ref(input),
+            | Op::FrameEmbedding { input, .. } => std::slice::from_ref(input),
             Op::Add { inputs } => inputs,
         }
     }
@@ -180,12 +180,12 @@ pub struct OutputPlane {
     pub channel: usize,
 }
 
-/// A convolution with what follows it, see [`Graph::steps`].
+/// A convolution with what follows it, see [`Graph::fused_ops`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Chain {
+pub struct FusedConv {
     /// The convolution's node.
     pub conv: NodeId,
-    /// The chain's last node.
+    /// The last node that is fused.
     pub end: NodeId,
     /// Node read.
     pub input: NodeId,
@@ -198,34 +198,34 @@ pub struct Chain {
     /// Factor of the pixel shuffle; 1 without one.
     pub factor: usize,
     /// Rows and columns that a single position becomes.
-    pub unflatten: Option<[usize; 2]>,
-    /// The nonlinearity that ends the chain.
-    pub curve: Option<Curve>,
+    pub reshape: Option<[usize; 2]>,
+    /// The nonlinearity at its end.
+    pub activation: Option<Activation>,
 }
 
-/// What executors compute in one pass over memory, see [`Graph::steps`].
+/// What executors compute in one pass over memory, see [`Graph::fused_ops`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum FusedOp {
     /// A convolution with what follows it.
-    Chain(Chain),
-    /// [`Op::Add`], [`Op::Bilinear`] or [`Op::FrameCode`] by itself.
+    Conv(FusedConv),
+    /// [`Op::Add`], [`Op::Bilinear`] or [`Op::FrameEmbedding`] by itself.
     Node(NodeId),
 }
 
-impl Step {
+impl FusedOp {
     /// The node that the step ends with.
     pub fn end(&self) -> NodeId {
         match *self {
-            Step::Chain(c) => c.end,
-            Step::Node(n) => n,
+            FusedOp::Conv(c) => c.end,
+            FusedOp::Node(n) => n,
         }
     }
 
     /// The convolution, if it is one.
-    pub fn chain(&self) -> Option<Chain> {
+    pub fn conv(&self) -> Option<FusedConv> {
         match *self {
-            Step::Chain(c) => Some(c),
-            Step::Node(_) => None,
+            FusedOp::Conv(c) => Some(c),
+            FusedOp::Node(_) => None,
         }
     }
 }
@@ -242,7 +242,7 @@ pub struct Graph {
     /// Pictures of one evaluation.
     pub frames: usize,
     /// Whether the output 1 is the largest sample, not one above it (spec section 5.6).
-    pub closed: bool,
+    pub full_range_output: bool,
 }
 
 impl Graph {
@@ -268,7 +268,10 @@ impl Graph {
 
     /// A graph that starts with the place of a frame among `frames`.
     pub fn with_time(levels: usize, frames: usize) -> Self {
-        Graph::with_source(Op::Time { levels, frames }, [2 * levels, 1, 1])
+        Graph::with_source(
+            Op::PositionalEncoding { levels, frames },
+            [2 * levels, 1, 1],
+        )
     }
 
     /// A graph that starts with the coordinates of a grid.
@@ -298,7 +301,7 @@ impl Graph {
     /// The graph as convolutions, each with the shuffle and nonlinearity that alone read it, and
     /// what stands between them: what executors compute in one pass over memory. `None` if some
     /// node fits no such step.
-    pub fn steps(&self) -> Option<Vec<Step>> {
+    pub fn fused_ops(&self) -> Option<Vec<FusedOp>> {
         let follower = |node: NodeId| {
             let next = self
                 .nodes
@@ -327,14 +330,14 @@ impl Graph {
                     weight,
                     bias,
                 } => (input, weight, bias, true),
-                Op::Add { .. } | Op::Bilinear { .. } | Op::FrameCode { .. } => {
-                    steps.push(Step::Node(node));
+                Op::Add { .. } | Op::Bilinear { .. } | Op::FrameEmbedding { .. } => {
+                    steps.push(FusedOp::Node(node));
                     node += 1;
                     continue;
                 }
                 _ => return None,
             };
-            let mut c = Chain {
+            let mut c = FusedConv {
                 conv: node,
                 end: node,
                 input,
@@ -342,8 +345,8 @@ impl Graph {
                 bias,
                 depthwise,
                 factor: 1,
-                unflatten: None,
-                curve: None,
+                reshape: None,
+                activation: None,
             };
             match follower(c.end) {
                 Some(Node {
@@ -351,33 +354,33 @@ impl Graph {
                     ..
                 }) => (c.end, c.factor) = (c.end + 1, *factor),
                 Some(Node {
-                    op: Op::Unflatten { .. },
+                    op: Op::Reshape { .. },
                     shape: [_, h, w],
-                }) => (c.end, c.unflatten) = (c.end + 1, Some([*h, *w])),
+                }) => (c.end, c.reshape) = (c.end + 1, Some([*h, *w])),
                 _ => {}
             }
             if let Some(Node {
-                op: Op::Curve { curve, .. },
+                op: Op::Activation { activation, .. },
                 ..
             }) = follower(c.end)
             {
-                (c.end, c.curve) = (c.end + 1, Some(*curve));
+                (c.end, c.activation) = (c.end + 1, Some(*activation));
             }
             node = c.end + 1;
-            steps.push(Step::Chain(c));
+            steps.push(FusedOp::Conv(c));
         }
         // a step may only read what another one ends with
         let ends = |n: NodeId| n == 0 || steps.iter().any(|s| s.end() == n);
-        let reads = |s: &Step| match *s {
-            Step::Chain(c) => ends(c.input),
-            Step::Node(n) => self.nodes[n].op.inputs().iter().all(|&i| ends(i)),
+        let reads = |s: &FusedOp| match *s {
+            FusedOp::Conv(c) => ends(c.input),
+            FusedOp::Node(n) => self.nodes[n].op.inputs().iter().all(|&i| ends(i)),
         };
         (steps.iter().all(reads) && self.outputs.iter().all(|o| ends(o.node))).then_some(steps)
     }
 
-    /// The convolutions of [`Graph::steps`], in order.
-    pub fn chains(&self) -> Option<Vec<Chain>> {
-        Some(self.steps()?.iter().filter_map(Step::chain).collect())
+    /// The convolutions of [`Graph::fused_ops`], in order.
+    pub fn fused_convs(&self) -> Option<Vec<FusedConv>> {
+        Some(self.fused_ops()?.iter().filter_map(FusedOp::conv).collect())
     }
 
     /// Number of network parameters.

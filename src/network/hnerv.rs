@@ -6,8 +6,8 @@
 //! the second form of the architecture has), and for 4:2:0 the chroma planes are read from the
 //! half-resolution features before the last block, so no sample is computed that is not coded.
 
-use super::graph::{Curve, Graph};
-use super::lowering::{self, Heads};
+use super::graph::{Activation, Graph};
+use super::lowering::{self, OutputConvs};
 use crate::bitstream::header::{HnervHeader, HnervStage};
 use crate::error::{Error, Result};
 use crate::frame::VideoInfo;
@@ -78,11 +78,11 @@ impl Hnerv {
             let p = g.pixel_shuffle(c, s.stride as usize);
             x = g.gelu(p);
         }
-        g.closed = self.tanh;
-        let heads = Heads {
+        g.full_range_output = self.tanh;
+        let heads = OutputConvs {
             name: "head",
             kernel: h.head_kernel,
-            curve: self.tanh.then_some(Curve::Tanh),
+            activation: self.tanh.then_some(Activation::Tanh),
         };
         heads.add(&mut g, x, before, info);
         Ok(g)

@@ -1,7 +1,7 @@
 //! What lowerings have in common: rules that every architecture's fields obey, and the output
 //! convolutions.
 
-use super::graph::{Curve, Graph, NodeId};
+use super::graph::{Activation, Graph, NodeId};
 use crate::bitstream::header::HnervStage;
 use crate::error::{Error, Result};
 use crate::frame::{Chroma, VideoInfo};
@@ -65,22 +65,22 @@ pub fn last_stride(arch: &str, last: u32, info: &VideoInfo) -> Result<()> {
 }
 
 /// The output convolutions of one picture.
-pub struct Heads<'a> {
+pub struct OutputConvs<'a> {
     /// What their tensors' names start with.
     pub name: &'a str,
     /// Kernel size.
     pub kernel: u32,
     /// What follows each.
-    pub curve: Option<Curve>,
+    pub activation: Option<Activation>,
 }
 
-impl Heads<'_> {
+impl OutputConvs<'_> {
     /// Adds them and their planes: `x` at full resolution, `before` at half, from which chroma
     /// planes of 4:2:0 are read.
     pub fn add(&self, g: &mut Graph, x: NodeId, before: NodeId, info: &VideoInfo) {
         let mut head = |name: String, input: NodeId, planes: usize| {
             let conv = g.conv2d(&name, input, planes, self.kernel as usize);
-            let node = self.curve.map_or(conv, |c| g.curve(conv, c));
+            let node = self.activation.map_or(conv, |c| g.activate(conv, c));
             (0..planes).for_each(|c| g.output(node, c));
         };
         if info.format.chroma == Chroma::Yuv420 {

@@ -10,4 +10,4 @@ pub mod nirvana;
 #[allow(clippy::float_arithmetic)]
 pub mod size;
 
-pub use graph::{Chain, Curve, Graph, Node, Op, OutputPlane, Role, Step, TensorSpec};
+pub use graph::{Activation, FusedConv, FusedOp, Graph, Node, Op, OutputPlane, Role, TensorSpec};

@@ -7,13 +7,13 @@
 //! Ghorbel et al., "NeRV++: An Enhanced Implicit Neural Video Representation", 2024, puts residual
 //! blocks of separable convolutions before and after each upsampling and a bilinear skip around it.
 //! The inner layout of those blocks is not public; this one is a reconstruction:
-//! `x + pointwise(curve(depthwise(x)))`.
+//! `x + pointwise(activation(depthwise(x)))`.
 //!
 //! Departures: the output is linear and clamped, and chroma planes of 4:2:0 are read before the
 //! last stage, as in [`hnerv`](super::hnerv).
 
-use super::graph::{Curve, Graph, NodeId};
-use super::lowering::{self, Heads};
+use super::graph::{Activation, Graph, NodeId};
+use super::lowering::{self, OutputConvs};
 use crate::bitstream::header::{HnervStage, NervHeader, NervppHeader};
 use crate::error::{Error, Result};
 use crate::frame::VideoInfo;
@@ -49,11 +49,11 @@ impl Nerv {
         lowering::upsampling(&self.stages)
     }
 
-    fn curve(&self) -> Curve {
+    fn activation(&self) -> Activation {
         if self.header.curve == 0 {
-            Curve::Gelu
+            Activation::Gelu
         } else {
-            Curve::Swish
+            Activation::Swish
         }
     }
 
@@ -97,19 +97,19 @@ impl Nerv {
         }
         let mut g = Graph::with_time(h.levels as usize, frames);
         let c = g.conv2d("stem0", 0, h.hidden as usize, 1);
-        let x = g.curve(c, self.curve());
+        let x = g.activate(c, self.activation());
         let c = g.conv2d("stem1", x, spread as usize, 1);
-        let c = g.unflatten(c, h.rows as usize, h.columns as usize);
-        let mut x = g.curve(c, self.curve());
+        let c = g.reshape(c, h.rows as usize, h.columns as usize);
+        let mut x = g.activate(c, self.activation());
         let mut before = x;
         for (i, s) in self.stages.iter().enumerate() {
             before = x;
             x = self.stage(&mut g, &format!("stage{i}"), x, s);
         }
-        Heads {
+        OutputConvs {
             name: "head",
             kernel: h.head_kernel,
-            curve: None,
+            activation: None,
         }
         .add(&mut g, x, before, info);
         Ok(g)
@@ -127,7 +127,7 @@ impl Nerv {
             s.kernel as usize,
         );
         let p = g.pixel_shuffle(c, s.stride as usize);
-        let mut x = g.curve(p, self.curve());
+        let mut x = g.activate(p, self.activation());
         if let Some(plus) = &self.plus {
             for i in 0..plus.after {
                 x = self.residual(g, &format!("{name}.after{i}"), x);
@@ -144,7 +144,7 @@ impl Nerv {
         let kernel = self.plus.as_ref().map_or(1, |p| p.kernel) as usize;
         let channels = g.nodes[x].shape[0];
         let d = g.depthwise(&format!("{name}.depthwise"), x, kernel);
-        let a = g.curve(d, self.curve());
+        let a = g.activate(d, self.activation());
         let p = g.conv2d(&format!("{name}.pointwise"), a, channels, 1);
         g.add(x, p)
     }

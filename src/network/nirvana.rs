@@ -9,8 +9,8 @@
 //! so there are no seams; sines count turns, so their published factor of 30 is part of the
 //! weights; chroma planes of 4:2:0 are read at half resolution.
 
-use super::graph::{Curve, Graph};
-use super::lowering::{self, Heads};
+use super::graph::{Activation, Graph};
+use super::lowering::{self, OutputConvs};
 use crate::bitstream::header::NirvanaHeader;
 use crate::error::{Error, Result};
 use crate::frame::VideoInfo;
@@ -57,13 +57,13 @@ impl Nirvana {
         let mut x = 0;
         for i in 0..h.layers {
             let c = g.conv2d(&format!("stem{i}"), x, h.hidden as usize, 1);
-            x = g.curve(c, Curve::Sine);
+            x = g.activate(c, Activation::Sine);
         }
         let c = g.conv2d("features", x, (h.features * h.cell * h.cell) as usize, 1);
         let features = g.pixel_shuffle(c, h.cell as usize);
         for frame in 0..frames {
             let name = format!("frame{frame}");
-            let own = g.frame_code(features, frame);
+            let own = g.frame_embedding(features, frame);
             let c = g.conv2d(
                 &name,
                 own,
@@ -72,10 +72,10 @@ impl Nirvana {
             );
             let p = g.pixel_shuffle(c, h.stride as usize);
             let x = g.gelu(p);
-            Heads {
+            OutputConvs {
                 name: &format!("{name}.head"),
                 kernel: h.head_kernel,
-                curve: None,
+                activation: None,
             }
             .add(&mut g, x, own, info);
         }

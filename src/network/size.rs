@@ -17,7 +17,7 @@ use crate::frame::VideoInfo;
     derive(serde::Deserialize),
     serde(default, deny_unknown_fields, rename_all = "kebab-case")
 )]
-pub struct HnervKnobs {
+pub struct HnervConfig {
     /// Upsampling factors (default: from the picture).
     pub strides: Option<Vec<u32>>,
     /// Channels of a frame's latent (default: about 128 values a frame, at most 16 channels).
@@ -37,9 +37,9 @@ pub struct HnervKnobs {
     pub tanh: bool,
 }
 
-impl Default for HnervKnobs {
+impl Default for HnervConfig {
     fn default() -> Self {
-        HnervKnobs {
+        HnervConfig {
             strides: None,
             latent_channels: None,
             stem_channels: None,
@@ -52,7 +52,7 @@ impl Default for HnervKnobs {
     }
 }
 
-impl HnervKnobs {
+impl HnervConfig {
     fn kernel(&self, stage: usize) -> u32 {
         (self.kernels[0] + 2 * stage as u32).min(self.kernels[1])
     }
@@ -235,7 +235,7 @@ pub fn with_stem(
     plan: &StridePlan,
     latent_channels: u32,
     stem_channels: u32,
-    knobs: &HnervKnobs,
+    config: &HnervConfig,
 ) -> Hnerv {
     let mut channels = stem_channels;
     let stages: Vec<HnervStage> = plan
@@ -243,11 +243,11 @@ pub fn with_stem(
         .iter()
         .enumerate()
         .map(|(i, &stride)| {
-            channels = round_half_even(f64::from(channels) / knobs.reduce)
-                .max(knobs.min_channels.unwrap_or(*MIN_CHANNELS.end()));
+            channels = round_half_even(f64::from(channels) / config.reduce)
+                .max(config.min_channels.unwrap_or(*MIN_CHANNELS.end()));
             HnervStage {
                 stride,
-                kernel: knobs.kernel(i),
+                kernel: config.kernel(i),
                 channels,
             }
         })
@@ -257,13 +257,13 @@ pub fn with_stem(
         latent_height: plan.grid.0,
         latent_width: plan.grid.1,
         stem_channels,
-        head_kernel: knobs.head_kernel,
+        head_kernel: config.head_kernel,
         stages: stages.len() as u32,
     };
     Hnerv {
         header,
         stages,
-        tanh: knobs.tanh,
+        tanh: config.tanh,
     }
 }
 
@@ -274,19 +274,21 @@ pub fn published_stem(
     latent_channels: u32,
     params: f64,
     frames: usize,
-    knobs: &HnervKnobs,
+    config: &HnervConfig,
 ) -> u32 {
     let embeds = f64::from(latent_channels)
         * f64::from(plan.grid.0)
         * f64::from(plan.grid.1)
         * frames as f64;
     let decoder = (params - embeds).max(0.0);
-    let r = 1.0 / knobs.reduce;
+    let r = 1.0 / config.reduce;
     let a = r * plan
         .strides
         .iter()
         .enumerate()
-        .map(|(i, &s)| r.powi(2 * i as i32) * f64::from(s * s) * f64::from(knobs.kernel(i)).powi(2))
+        .map(|(i, &s)| {
+            r.powi(2 * i as i32) * f64::from(s * s) * f64::from(config.kernel(i)).powi(2)
+        })
         .sum::<f64>();
     let b = f64::from(latent_channels) * 9.0;
     ((-b + (b * b + 4.0 * a * decoder).sqrt()) / (2.0 * a)) as u32
@@ -305,38 +307,38 @@ pub fn for_params(
     info: &VideoInfo,
     frames: usize,
     params: f64,
-    knobs: &HnervKnobs,
+    config: &HnervConfig,
 ) -> Result<Hnerv> {
-    knobs.check()?;
-    let plan = match &knobs.strides {
+    config.check()?;
+    let plan = match &config.strides {
         Some(s) => StridePlan::of(s, info.width, info.height),
         None => stride_plan(info.width, info.height),
     };
-    let d = knobs
+    let d = config
         .latent_channels
         .unwrap_or_else(|| latent_channels(&plan));
-    let stem = knobs
+    let stem = config
         .stem_channels
-        .unwrap_or_else(|| published_stem(&plan, d, params, frames, knobs));
+        .unwrap_or_else(|| published_stem(&plan, d, params, frames, config));
     if !(1..=4096).contains(&stem) {
         return Err(Error::Parameter(format!(
             "model size {params:.0} gives {stem} stem channels (allowed 1..=4096) for {}x{} and {frames} frames",
             info.width, info.height
         )));
     }
-    if knobs.min_channels.is_some() {
-        return Ok(with_stem(&plan, d, stem, knobs));
+    if config.min_channels.is_some() {
+        return Ok(with_stem(&plan, d, stem, config));
     }
     // a stem narrower than what follows would starve it
-    let stem_for = |m: u32| knobs.stem_channels.unwrap_or(stem.max(m));
+    let stem_for = |m: u32| config.stem_channels.unwrap_or(stem.max(m));
     let nets = MIN_CHANNELS.rev().map(|m| {
         with_stem(
             &plan,
             d,
             stem_for(m),
-            &HnervKnobs {
+            &HnervConfig {
                 min_channels: Some(m),
-                ..knobs.clone()
+                ..config.clone()
             },
         )
     });
@@ -400,7 +402,7 @@ mod tests {
             (1.5e6, [68, 57, 48, 40, 33, 28], 1_488_276),
             (3e6, [97, 81, 68, 57, 48, 40], 3_012_686),
         ] {
-            let net = for_params(&rgb(1280, 640), 132, params, &HnervKnobs::default()).unwrap();
+            let net = for_params(&rgb(1280, 640), 132, params, &HnervConfig::default()).unwrap();
             let mut got = vec![net.header.stem_channels];
             got.extend(net.stages.iter().map(|s| s.channels));
             assert_eq!(got, widths);
@@ -414,7 +416,7 @@ mod tests {
         let mut info = rgb(176, 144);
         info.format = PixelFormat::new8(Chroma::Yuv420);
         for params in [12_000.0, 20_000.0, 30_000.0, 42_000.0, 100_000.0] {
-            let net = for_params(&info, 48, params, &HnervKnobs::default()).unwrap();
+            let net = for_params(&info, 48, params, &HnervConfig::default()).unwrap();
             let graph = net.lower(&info).unwrap();
             let got = graph.params() as f64 + 48.0 * graph.latent_len() as f64;
             assert!((0.75..=1.4).contains(&(got / params)), "{got} of {params}");
@@ -428,11 +430,11 @@ mod tests {
                 "{params}: {least} channels"
             );
         }
-        let knobs = HnervKnobs {
+        let config = HnervConfig {
             min_channels: Some(12),
             ..Default::default()
         };
-        let net = for_params(&info, 48, 12_000.0, &knobs).unwrap();
+        let net = for_params(&info, 48, 12_000.0, &config).unwrap();
         assert!(net.stages.iter().all(|s| s.channels >= 12));
     }
 
@@ -457,7 +459,7 @@ mod tests {
             let mut info = rgb(w, h);
             for chroma in [Chroma::Rgb, Chroma::Yuv420] {
                 info.format = PixelFormat::new8(chroma);
-                let net = for_params(&info, 10, 200_000.0, &HnervKnobs::default()).unwrap();
+                let net = for_params(&info, 10, 200_000.0, &HnervConfig::default()).unwrap();
                 let g = net.lower(&info).unwrap_or_else(|e| panic!("{w}x{h}: {e}"));
                 let [_, ph, pw] = g.nodes[g.outputs[0].node].shape;
                 assert!(ph >= h && pw >= w, "{w}x{h} in {pw}x{ph}");

@@ -5,10 +5,10 @@
 
 use std::marker::PhantomData;
 
-use super::finish::{self, CHUNK, Total};
 use super::kernel::{Columns, Job, Rows, TILE, tile, tiles};
 use super::lanes::{Lane, Lanes, Task};
 use super::layer;
+use super::requantize::{self, Accumulator, CHUNK};
 
 /// Weights `[channels][1][rows][columns]` as `[pair of slots][row][column][slot of the pair]`, `of`
 /// being the channel of each slot.
@@ -42,7 +42,7 @@ impl<'a, S> ByChannel<'a, S> {
     }
 }
 
-impl<S: Total> Task for ByChannel<'_, S> {
+impl<S: Accumulator> Task for ByChannel<'_, S> {
     #[inline(always)]
     fn run<L: Lanes>(mut self, lanes: L) {
         let job = &mut Job::new(&mut self.0);
@@ -56,7 +56,7 @@ impl<S: Total> Task for ByChannel<'_, S> {
 
 struct Pairs<S>(PhantomData<S>);
 
-impl<S: Total> Columns for Pairs<S> {
+impl<S: Accumulator> Columns for Pairs<S> {
     type Sums = [[S; TILE]; 2];
 
     #[inline(always)]
@@ -110,7 +110,7 @@ impl<S: Total> Columns for Pairs<S> {
                     both[stride..2 * stride].copy_from_slice(&second[stride..2 * stride]);
                 }
                 let output = &mut job.output[out..][..layer.factor * layer.to.row()];
-                finish::tile(layer, 2 * s, &sums[0][..2 * stride], 2, x, valid, output);
+                requantize::tile(layer, 2 * s, &sums[0][..2 * stride], 2, x, valid, output);
             }
         }
         C

@@ -1,26 +1,27 @@
 //! The depth-first executor: rows run through all layers as soon as the rows they need are there.
 //!
 //! [`schedule`](super::schedule) says in which order, [`ring`](super::ring) holds the rows,
-//! [`kernel`](super::kernel) computes those of a convolution and [`plain`](super::plain) the
-//! others. What has a single position is computed before ([`prologue`](super::prologue)).
+//! [`kernel`](super::kernel) computes those of a convolution and
+//! [`elementwise`](super::elementwise) the others. What has a single position is computed before
+//! ([`stem`](super::stem)).
 
 use rayon::prelude::*;
 
-use super::finish::Tables;
+use super::elementwise::{Elementwise, Scratch};
 use super::kernel::{self, Rows};
 use super::layer::Layer;
-use super::level::Level;
+use super::level::SimdLevel;
 use super::math::sample;
-use super::plain::{Plain, Scratch};
-use super::prologue::Prologue;
+use super::requantize::Tables;
 use super::ring::{Geometry, Ring};
-use super::schedule::{Flow, Flows, Schedule, Step as Do};
-use super::{Source, node_scales};
-use crate::entropy::tensor::Network;
+use super::schedule::{Flow, Flows, RowTask, Schedule};
+use super::stem::PointwiseStem;
+use super::{Source, node_frac_bits};
+use crate::entropy::tensor::QuantizedNetwork;
 use crate::error::Result;
 use crate::frame::{Frame, Plane, VideoInfo};
 use crate::network::graph::NodeId;
-use crate::network::{Graph, Op, Step};
+use crate::network::{FusedOp, Graph, Op};
 
 /// Where a plane comes from.
 #[derive(Clone, Copy, Debug)]
@@ -36,7 +37,7 @@ struct Output {
 #[allow(clippy::large_enum_variant)]
 enum Work {
     Convolution(Box<Layer>),
-    Plain(Plain),
+    Elementwise(Elementwise),
 }
 
 impl Work {
@@ -46,9 +47,9 @@ impl Work {
                 inputs: [l.input; 2],
                 reach: l.kernel / 2,
                 factor: l.factor,
-                step: 1 + usize::from(l.paired.is_some()),
+                step: 1 + usize::from(l.row_pair.is_some()),
             },
-            Work::Plain(p) => Flow {
+            Work::Elementwise(p) => Flow {
                 inputs: p.inputs,
                 reach: p.reach(),
                 factor: p.factor(),
@@ -60,11 +61,11 @@ impl Work {
 
 /// A network ready for [`Fast::frames`].
 pub struct Fast {
-    level: Level,
+    level: SimdLevel,
     info: VideoInfo,
-    closed: bool,
-    prologue: Prologue,
-    /// The prologue's values that fill the first buffers; each layer writes one of the others.
+    full_range_output: bool,
+    stem: PointwiseStem,
+    /// The stem's values that fill the first buffers; each layer writes one of the others.
     sources: Vec<usize>,
     buffers: Vec<Geometry>,
     layers: Vec<Work>,
@@ -82,39 +83,39 @@ struct Strip {
 pub struct Strips(Vec<Strip>);
 
 /// Nodes that a step reads.
-fn inputs<'a>(graph: &'a Graph, step: &'a Step) -> &'a [NodeId] {
+fn inputs<'a>(graph: &'a Graph, step: &'a FusedOp) -> &'a [NodeId] {
     match step {
-        Step::Chain(c) => std::slice::from_ref(&c.input),
-        Step::Node(n) => graph.nodes[*n].op.inputs(),
+        FusedOp::Conv(c) => std::slice::from_ref(&c.input),
+        FusedOp::Node(n) => graph.nodes[*n].op.inputs(),
     }
 }
 
 impl Fast {
-    /// `None` if the graph does not split into [`Graph::steps`].
+    /// `None` if the graph does not split into [`Graph::fused_ops`].
     pub fn new(
         graph: &Graph,
-        net: &Network,
+        net: &QuantizedNetwork,
         info: &VideoInfo,
-        level: Level,
+        level: SimdLevel,
     ) -> Result<Option<Self>> {
-        let Some(steps) = graph.steps() else {
+        let Some(steps) = graph.fused_ops() else {
             return Ok(None);
         };
-        let scales = node_scales(graph, net);
-        let (before, rows): (Vec<Step>, Vec<Step>) = steps
+        let frac_bits = node_frac_bits(graph, net);
+        let (before, rows): (Vec<FusedOp>, Vec<FusedOp>) = steps
             .into_iter()
-            .partition(|s| Prologue::takes(graph, inputs(graph, s)));
-        let mut prologue = Prologue::default();
+            .partition(|s| PointwiseStem::takes(graph, inputs(graph, s)));
+        let mut stem = PointwiseStem::default();
         for step in &before {
             match step {
-                Step::Chain(c) => prologue.push(c, graph, net, &scales)?,
-                Step::Node(n) if prologue.push_node(*n, graph, &scales) => {}
-                Step::Node(_) => return Ok(None),
+                FusedOp::Conv(c) => stem.push(c, graph, net, &frac_bits)?,
+                FusedOp::Node(n) if stem.push_node(*n, graph, &frac_bits) => {}
+                FusedOp::Node(_) => return Ok(None),
             }
         }
         let geometry = |node: NodeId| {
             let kernels = rows.iter().filter_map(|s| match s {
-                Step::Chain(c) if c.input == node => Some(graph.tensors[c.weight].shape[2]),
+                FusedOp::Conv(c) if c.input == node => Some(graph.tensors[c.weight].shape[2]),
                 _ => None,
             });
             let [channels, height, width] = graph.nodes[node].shape;
@@ -133,7 +134,7 @@ impl Fast {
             .copied()
             .chain(graph.outputs.iter().map(|o| o.node))
         {
-            if let (Some(value), usize::MAX) = (prologue.value(node), buffer_of[node]) {
+            if let (Some(value), usize::MAX) = (stem.value(node), buffer_of[node]) {
                 buffer_of[node] = buffers.len();
                 buffers.push(geometry(node));
                 sources.push(value);
@@ -143,31 +144,31 @@ impl Fast {
         for step in &rows {
             let to = geometry(step.end());
             layers.push(match step {
-                Step::Chain(c) => {
+                FusedOp::Conv(c) => {
                     let input = buffer_of[c.input];
                     Work::Convolution(Box::new(Layer::new(
                         c,
                         graph,
                         net,
-                        &scales,
+                        &frac_bits,
                         (input, buffers[input], to),
                         &mut tables,
                     )?))
                 }
-                Step::Node(n) => {
+                FusedOp::Node(n) => {
                     let op = graph.nodes[*n].op;
                     let inputs = match op {
                         Op::Add { inputs } => inputs,
                         op => [op.inputs()[0]; 2],
                     };
-                    match Plain::new(
+                    match Elementwise::new(
                         op,
                         inputs.map(|i| buffer_of[i]),
-                        inputs.map(|i| scales[i]),
-                        scales[*n],
+                        inputs.map(|i| frac_bits[i]),
+                        frac_bits[*n],
                         to,
                     ) {
-                        Some(p) => Work::Plain(p),
+                        Some(p) => Work::Elementwise(p),
                         None => return Ok(None),
                     }
                 }
@@ -178,14 +179,14 @@ impl Fast {
         let output = |o: &crate::network::OutputPlane| Output {
             buffer: buffer_of[o.node],
             channel: o.channel,
-            fraction: scales[o.node],
+            fraction: frac_bits[o.node],
         };
         let outputs = graph.outputs.iter().map(output).collect();
         Ok(Some(Fast {
             level: level.or_below(),
             info: *info,
-            closed: graph.closed,
-            prologue,
+            full_range_output: graph.full_range_output,
+            stem,
             sources,
             buffers,
             layers,
@@ -221,7 +222,7 @@ impl Fast {
         };
         let differences = |b: usize| {
             let rows = self.layers.iter().filter_map(|w| match w {
-                Work::Convolution(l) if l.input == b && l.paired.is_some() => Some(l.kernel - 1),
+                Work::Convolution(l) if l.input == b && l.row_pair.is_some() => Some(l.kernel - 1),
                 _ => None,
             });
             rows.max().unwrap_or(0)
@@ -230,7 +231,7 @@ impl Fast {
             .layers
             .iter()
             .map(|w| {
-                if let Work::Plain(p) = w {
+                if let Work::Elementwise(p) = w {
                     p.scratch()
                 } else {
                     0
@@ -253,7 +254,7 @@ impl Fast {
 
     /// The pictures of one pass, their strips in parallel.
     pub fn frames(&self, source: &Source, strips: &mut Strips) -> Vec<Frame> {
-        let before = self.prologue.run(source);
+        let before = self.stem.run(source);
         let values: Vec<&[i16]> = self
             .sources
             .iter()
@@ -312,8 +313,8 @@ impl Fast {
             .for_each(|(ring, values)| ring.fill(values));
         for step in &schedule.steps {
             match *step {
-                Do::Rows { layer, y, count } => self.rows(layer, y, count, rings, scratch),
-                Do::Emit { plane, y } => {
+                RowTask::Rows { layer, y, count } => self.rows(layer, y, count, rings, scratch),
+                RowTask::Emit { plane, y } => {
                     let o = self.outputs[plane];
                     let depth = u32::from(self.info.format.bit_depth);
                     let width = self
@@ -329,7 +330,7 @@ impl Fast {
                         &mut planes[plane][(y - schedule.planes[plane].start) * width..][..width];
                     let from = rings[o.buffer].channel(y, o.channel);
                     row.iter_mut().zip(from).for_each(|(out, v)| {
-                        *out = sample(v[o.channel % 2], o.fraction, depth, self.closed)
+                        *out = sample(v[o.channel % 2], o.fraction, depth, self.full_range_output)
                     });
                 }
             }
@@ -361,7 +362,9 @@ impl Fast {
                     },
                 );
             }
-            Work::Plain(p) => p.run(self.level, p.inputs.map(|i| &head[i]), y, output, scratch),
+            Work::Elementwise(p) => {
+                p.run(self.level, p.inputs.map(|i| &head[i]), y, output, scratch)
+            }
         }
     }
 }

@@ -4,13 +4,13 @@
 use std::ops::Range;
 
 use super::depthwise::ByChannel;
-use super::finish::{self, CHUNK, Total};
 use super::lanes::{Lane, Lanes, Task, vectorize};
 use super::layer::Layer;
-use super::level::Level;
-use super::paired::{self, Source};
+use super::level::SimdLevel;
 use super::parts::Wide;
+use super::requantize::{self, Accumulator, CHUNK};
 use super::ring::{COLUMNS, Ring};
+use super::row_pair::{self, Source};
 
 /// Most sums of a tile.
 pub const TILE: usize = 512;
@@ -35,7 +35,7 @@ pub struct Rows<'a> {
 }
 
 /// Computes rows with the instructions of `level`, or the best below that the processor has.
-pub fn run(level: Level, rows: Rows<'_>) {
+pub fn run(level: SimdLevel, rows: Rows<'_>) {
     match (rows.layer.depthwise, rows.layer.parts.is_some()) {
         (false, false) => vectorize(level, rows),
         (false, true) => vectorize(level, Wide(rows)),
@@ -83,8 +83,8 @@ pub struct Job<'a> {
     pub direct: [Sum; 2],
     /// Rows.
     pub count: usize,
-    /// Three sums for two rows (see [`paired`]), and where their differences do not fit.
-    paired: Option<([Sum; paired::SUMS], &'a [i16])>,
+    /// Three sums for two rows (see [`row_pair`]), and where their differences do not fit.
+    row_pair: Option<([Sum; row_pair::SUMS], &'a [i16])>,
 }
 
 impl<'a> Job<'a> {
@@ -108,7 +108,7 @@ impl<'a> Job<'a> {
         }
         let inside = count == 2 && top >= 0 && top + (kernel as isize) < height;
         let mut pair = None;
-        if let Some(p) = layer.paired.as_ref().filter(|_| inside) {
+        if let Some(p) = layer.row_pair.as_ref().filter(|_| inside) {
             let at = |i: usize| rows.input.rows * layer.from.row() + (i - 1) * layer.from.row();
             rows.input.clipped.fill(0);
             for i in 1..kernel {
@@ -119,7 +119,7 @@ impl<'a> Job<'a> {
                 let len = layer.from.row();
                 let (held, differences) = rows.input.lanes.split_at_mut(rows.input.rows * len);
                 let to = &mut differences[(i - 1) * len..][..len];
-                paired::difference(
+                row_pair::difference(
                     &held[row..][..len],
                     &held[before..][..len],
                     to,
@@ -127,7 +127,7 @@ impl<'a> Job<'a> {
                     &mut rows.input.clipped,
                 );
             }
-            let mut sums = [Sum::default(); paired::SUMS];
+            let mut sums = [Sum::default(); row_pair::SUMS];
             let mut first = 0;
             for (sum, sources) in sums.iter_mut().zip(&p.sources) {
                 (sum.first, sum.len) = (first, sources.len());
@@ -150,7 +150,7 @@ impl<'a> Job<'a> {
             out,
             direct,
             count,
-            paired: pair.map(|s| (s, clipped)),
+            row_pair: pair.map(|s| (s, clipped)),
         }
     }
 }
@@ -193,11 +193,11 @@ pub fn tiles<L: Lanes, K: Columns, const M: usize, const C: usize>(l: L, job: &m
 struct Dense;
 
 impl Columns for Dense {
-    type Sums = [[i32; TILE]; paired::SUMS];
+    type Sums = [[i32; TILE]; row_pair::SUMS];
 
     #[inline(always)]
     fn sums() -> Self::Sums {
-        [[0; TILE]; paired::SUMS]
+        [[0; TILE]; row_pair::SUMS]
     }
 
     #[inline(always)]
@@ -219,10 +219,10 @@ impl Columns for Dense {
                 .all(|&c| c == 0)
         };
         let pair = job
-            .paired
+            .row_pair
             .filter(|(_, clipped)| fits(clipped))
             .map(|(sums, _)| sums);
-        let (weights, rows) = match &layer.paired {
+        let (weights, rows) = match &layer.row_pair {
             Some(p) if pair.is_some() => (&p.weights, p.rows),
             _ => (&layer.weights, layer.kernel),
         };
@@ -264,7 +264,7 @@ impl Columns for Dense {
                 }
                 for (sums, &out) in sums.iter().zip(&job.out).take(job.count) {
                     let output = &mut job.output[out..][..layer.factor * layer.to.row()];
-                    finish::tile(layer, first, &sums[..used * stride], used, x, valid, output);
+                    requantize::tile(layer, first, &sums[..used * stride], used, x, valid, output);
                 }
             }
         }
@@ -276,7 +276,7 @@ impl Columns for Dense {
 /// which part `part` is wanted, make of the input's channel pairs `pairs`.
 #[inline(always)]
 #[allow(clippy::too_many_arguments)]
-pub fn tile<L: Lanes, S: Total, const M: usize, const C: usize>(
+pub fn tile<L: Lanes, S: Accumulator, const M: usize, const C: usize>(
     l: L,
     job: &Job<'_>,
     sum: &Sum,
@@ -324,7 +324,7 @@ pub fn tile<L: Lanes, S: Total, const M: usize, const C: usize>(
 
 /// Adds the sums of one part to the tile's, or makes them those.
 #[inline(always)]
-fn put_by<L: Lanes, S: Total, const M: usize, const C: usize>(
+fn put_by<L: Lanes, S: Accumulator, const M: usize, const C: usize>(
     l: L,
     acc: &[[L::Sum; C]; M],
     sums: &mut [S],

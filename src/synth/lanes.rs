@@ -4,7 +4,7 @@
 //! sum; a second, or with VNNI the same one, adds it up. Sums wrap: the caller has proved that the
 //! final ones fit.
 
-use super::level::Level;
+use super::level::SimdLevel;
 
 /// One column of two channels, even channel first.
 pub type Lane = [i16; 2];
@@ -51,27 +51,27 @@ impl<L: Lanes, T: Task> pulp::NullaryFnOnce for On<L, T> {
 }
 
 /// Does `task` with the instructions of `level`, or the best below that the processor has.
-pub fn vectorize(level: Level, task: impl Task) {
+pub fn vectorize(level: SimdLevel, task: impl Task) {
     match level {
         #[cfg(target_arch = "x86_64")]
-        Level::Vnni => match Vnni::try_new() {
+        SimdLevel::Vnni => match Vnni::try_new() {
             Some(l) => l.vectorize(On(l, task)),
-            None => vectorize(Level::Avx512, task),
+            None => vectorize(SimdLevel::Avx512, task),
         },
         #[cfg(target_arch = "x86_64")]
-        Level::Avx512 => match pulp::x86::V4::try_new() {
+        SimdLevel::Avx512 => match pulp::x86::V4::try_new() {
             Some(l) => l.vectorize(On(l, task)),
-            None => vectorize(Level::Avx2, task),
+            None => vectorize(SimdLevel::Avx2, task),
         },
         #[cfg(target_arch = "x86_64")]
-        Level::Avx2 => match pulp::x86::V3::try_new() {
+        SimdLevel::Avx2 => match pulp::x86::V3::try_new() {
             Some(l) => l.vectorize(On(l, task)),
-            None => vectorize(Level::Sse2, task),
+            None => vectorize(SimdLevel::Sse2, task),
         },
         #[cfg(target_arch = "x86_64")]
-        Level::Sse2 => match pulp::x86::V1::try_new() {
+        SimdLevel::Sse2 => match pulp::x86::V1::try_new() {
             Some(l) => l.vectorize(On(l, task)),
-            None => vectorize(Level::Scalar, task),
+            None => vectorize(SimdLevel::Scalar, task),
         },
         _ => pulp::NullaryFnOnce::call(On(Portable, task)),
     }

@@ -1,15 +1,15 @@
 //! One convolution with the shuffle and nonlinearity that follow it, prepared for the row kernel.
 
 use super::depthwise;
-use super::finish::{Finish, Tables};
 use super::lanes::Lane;
 use super::math::{MAX_ACTIVATION, Requant};
-use super::paired::{self, Source};
 use super::parts;
+use super::requantize::{Requantizer, Tables};
 use super::ring::Geometry;
-use crate::entropy::tensor::Network;
+use super::row_pair::{self, Source};
+use crate::entropy::tensor::QuantizedNetwork;
 use crate::error::Result;
-use crate::network::graph::Chain;
+use crate::network::graph::FusedConv;
 use crate::network::{Graph, Op};
 
 /// Where two output channels of the convolution go: the two channels of `pair`, shuffled to row
@@ -44,24 +44,24 @@ pub struct Layer {
     /// the input pair.
     pub weights: Vec<Lane>,
     /// The kernel in the form that computes two rows at once, where that pays.
-    pub paired: Option<Paired>,
+    pub row_pair: Option<RowPair>,
     /// Where sums may leave 32 bits, `[block][kernel row][input pair][kernel column]`: whether
     /// those before must be put by first.
     pub parts: Option<Vec<bool>>,
     /// Two output channels each, in the order of `weights`.
     pub slots: Vec<Slots>,
     /// From sums to activations.
-    pub finish: Finish,
+    pub requantizer: Requantizer,
 }
 
 impl Layer {
     /// The convolution of `c` with what follows it, from `input` of shape `from` to a buffer of
     /// shape `to`.
     pub fn new(
-        c: &Chain,
+        c: &FusedConv,
         graph: &Graph,
-        net: &Network,
-        scales: &[u32],
+        net: &QuantizedNetwork,
+        frac_bits: &[u32],
         shapes: (usize, Geometry, Geometry),
         tables: &mut Tables,
     ) -> Result<Self> {
@@ -73,8 +73,8 @@ impl Layer {
         let requant = Requant::new(
             weights,
             &net.tensors[c.bias],
-            scales[c.input],
-            scales[c.conv],
+            frac_bits[c.input],
+            frac_bits[c.conv],
             c.conv,
         )?;
         let slots = slots(c.factor, &to);
@@ -87,8 +87,8 @@ impl Layer {
             .map(|c| c.map_or(0, |c| requant.bias[c]))
             .collect();
         let lowest = match graph.nodes[c.input].op {
-            Op::Curve { input, curve } => {
-                let table = tables.get(curve, scales[input], scales[c.input]);
+            Op::Activation { input, activation } => {
+                let table = tables.get(activation, frac_bits[input], frac_bits[c.input]);
                 table
                     .iter()
                     .min()
@@ -105,10 +105,10 @@ impl Layer {
                 pack(values, shape, &of, block)
             }
         };
-        let pair = |(values, rows): (Vec<i16>, [usize; 4])| Paired {
+        let pair = |(values, rows): (Vec<i16>, [usize; 4])| RowPair {
             weights: pack(&values, rows),
             rows: rows[2],
-            sources: paired::sources(shape[2]),
+            sources: row_pair::sources(shape[2]),
         };
         let packed = pack(&weights.values, shape);
         Ok(Layer {
@@ -119,8 +119,8 @@ impl Layer {
             to,
             depthwise: c.depthwise,
             block,
-            paired: (narrow && !c.depthwise && shape[2] > 1)
-                .then(|| paired::weights(&weights.values, shape))
+            row_pair: (narrow && !c.depthwise && shape[2] > 1)
+                .then(|| row_pair::weights(&weights.values, shape))
                 .flatten()
                 .map(pair),
             parts: (!narrow).then(|| {
@@ -131,25 +131,25 @@ impl Layer {
                 )
             }),
             weights: packed,
-            finish: Finish::new(
+            requantizer: Requantizer::new(
                 Requant { bias, ..requant },
                 narrow,
-                c.curve
-                    .map(|k| tables.get(k, scales[c.conv], scales[c.end])),
+                c.activation
+                    .map(|k| tables.get(k, frac_bits[c.conv], frac_bits[c.end])),
             ),
             slots,
         })
     }
 }
 
-/// See [`paired`](super::paired).
-pub struct Paired {
+/// See [`row_pair`](super::row_pair).
+pub struct RowPair {
     /// As [`Layer::weights`], with the kernel rows of all sums one after another.
     pub weights: Vec<Lane>,
     /// Number of those rows.
     pub rows: usize,
     /// The input of each.
-    pub sources: [Vec<Source>; paired::SUMS],
+    pub sources: [Vec<Source>; row_pair::SUMS],
 }
 
 /// The convolution's channel in each half of a pair of slots; `None` for the companion of an odd

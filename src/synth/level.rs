@@ -2,7 +2,7 @@
 
 /// Which instructions the executor may use. Every level gives the same samples.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Level {
+pub enum SimdLevel {
     /// The plain reference, op by op.
     Reference,
     /// Fused, portable code.
@@ -17,61 +17,61 @@ pub enum Level {
     Vnni,
 }
 
-impl Level {
+impl SimdLevel {
     /// Every level, slowest first.
-    pub const ALL: [Level; 6] = [
-        Level::Reference,
-        Level::Scalar,
-        Level::Sse2,
-        Level::Avx2,
-        Level::Avx512,
-        Level::Vnni,
+    pub const ALL: [SimdLevel; 6] = [
+        SimdLevel::Reference,
+        SimdLevel::Scalar,
+        SimdLevel::Sse2,
+        SimdLevel::Avx2,
+        SimdLevel::Avx512,
+        SimdLevel::Vnni,
     ];
 
     /// The best this processor has.
-    pub fn detect() -> Level {
-        Level::Vnni.or_below()
+    pub fn detect() -> SimdLevel {
+        SimdLevel::Vnni.or_below()
     }
 
     /// Whether this processor has the instructions.
     pub fn is_available(self) -> bool {
         match self {
-            Level::Reference | Level::Scalar => true,
+            SimdLevel::Reference | SimdLevel::Scalar => true,
             #[cfg(target_arch = "x86_64")]
-            Level::Sse2 => pulp::x86::V1::is_available(),
+            SimdLevel::Sse2 => pulp::x86::V1::is_available(),
             #[cfg(target_arch = "x86_64")]
-            Level::Avx2 => pulp::x86::V3::is_available(),
+            SimdLevel::Avx2 => pulp::x86::V3::is_available(),
             #[cfg(target_arch = "x86_64")]
-            Level::Avx512 => pulp::x86::V4::is_available(),
+            SimdLevel::Avx512 => pulp::x86::V4::is_available(),
             #[cfg(target_arch = "x86_64")]
-            Level::Vnni => super::lanes::Vnni::is_available(),
+            SimdLevel::Vnni => super::lanes::Vnni::is_available(),
             #[cfg(not(target_arch = "x86_64"))]
             _ => false,
         }
     }
 
     /// The levels this processor has, slowest first.
-    pub fn available() -> impl Iterator<Item = Level> {
-        Level::ALL.into_iter().filter(|l| l.is_available())
+    pub fn available() -> impl Iterator<Item = SimdLevel> {
+        SimdLevel::ALL.into_iter().filter(|l| l.is_available())
     }
 
     /// This level, or the best below it that this processor has.
-    pub fn or_below(self) -> Level {
-        Level::available()
+    pub fn or_below(self) -> SimdLevel {
+        SimdLevel::available()
             .filter(|l| *l <= self)
             .last()
-            .unwrap_or(Level::Reference)
+            .unwrap_or(SimdLevel::Reference)
     }
 
     /// Name for people and for the command line.
     pub fn name(self) -> &'static str {
         match self {
-            Level::Reference => "reference",
-            Level::Scalar => "scalar",
-            Level::Sse2 => "sse2",
-            Level::Avx2 => "avx2",
-            Level::Avx512 => "avx512",
-            Level::Vnni => "vnni",
+            SimdLevel::Reference => "reference",
+            SimdLevel::Scalar => "scalar",
+            SimdLevel::Sse2 => "sse2",
+            SimdLevel::Avx2 => "avx2",
+            SimdLevel::Avx512 => "avx512",
+            SimdLevel::Vnni => "vnni",
         }
     }
 }

@@ -1,9 +1,9 @@
 //! Integer arithmetic of the operations (spec section 5), shared by all executors.
 
 use super::tables::{FRAME_TURNS, GELU_BUMP, SINE, SWISH_BUMP, TANH};
-use crate::entropy::tensor::{Network, Step, Tensor};
+use crate::entropy::tensor::{QuantStep, QuantizedNetwork, Tensor};
 use crate::error::{Error, Result};
-use crate::network::Curve;
+use crate::network::Activation;
 
 /// Largest magnitude of an activation. The range is symmetric so that products of pairs fit 32
 /// bits.
@@ -102,8 +102,8 @@ fn scale_error(node: usize, f_out: u32, allowed: u32) -> Error {
 
 /// The latent's activations (spec section 5.2):
 /// `saturate(round_shift(q * mantissa, exponent - fraction))`.
-pub fn latent_shift(net: &Network) -> Result<(Step, u32)> {
-    let (step, f) = (net.latent_step, u32::from(net.scales[0]));
+pub fn latent_shift(net: &QuantizedNetwork) -> Result<(QuantStep, u32)> {
+    let (step, f) = (net.latent_step, u32::from(net.frac_bits[0]));
     let shift = u32::from(step.exponent)
         .checked_sub(f)
         .ok_or_else(|| scale_error(0, f, step.exponent.into()))?;
@@ -112,7 +112,7 @@ pub fn latent_shift(net: &Network) -> Result<(Step, u32)> {
 
 /// One value of the latent.
 #[inline(always)]
-pub fn latent_value(q: i16, step: Step, shift: u32) -> i16 {
+pub fn latent_value(q: i16, step: QuantStep, shift: u32) -> i16 {
     saturate(round_shift(i64::from(q) * i64::from(step.mantissa), shift))
 }
 
@@ -135,21 +135,21 @@ pub fn sine(turns: i64) -> i64 {
 }
 
 /// A nonlinearity from `f_in` to `f_out` fraction bits (spec section 5.5); both are at most 19.
-pub fn curve(curve: Curve, v: i16, f_in: u32, f_out: u32) -> i16 {
+pub fn activate(activation: Activation, v: i16, f_in: u32, f_out: u32) -> i16 {
     let v = i64::from(v) << (20 - f_in);
-    let out = match curve {
-        Curve::Gelu => v.max(0) - (interpolate(&GELU_BUMP, v.abs(), 14) << 3),
-        Curve::Swish => v.max(0) - (interpolate(&SWISH_BUMP, v.abs(), 14) << 3),
-        Curve::Sine => sine(v) << 5,
-        Curve::Tanh => (interpolate(&TANH, v.abs(), 14) << 5) * v.signum(),
+    let out = match activation {
+        Activation::Gelu => v.max(0) - (interpolate(&GELU_BUMP, v.abs(), 14) << 3),
+        Activation::Swish => v.max(0) - (interpolate(&SWISH_BUMP, v.abs(), 14) << 3),
+        Activation::Sine => sine(v) << 5,
+        Activation::Tanh => (interpolate(&TANH, v.abs(), 14) << 5) * v.signum(),
     };
     saturate(round_shift(out, 20 - f_out))
 }
 
 /// A nonlinearity of every activation, at index `v as u16`.
-pub fn curve_table(which: Curve, f_in: u32, f_out: u32) -> Vec<i16> {
+pub fn activation_table(which: Activation, f_in: u32, f_out: u32) -> Vec<i16> {
     (0..=u16::MAX)
-        .map(|v| curve(which, (v as i16).max(-32767), f_in, f_out))
+        .map(|v| activate(which, (v as i16).max(-32767), f_in, f_out))
         .collect()
 }
 
@@ -162,9 +162,9 @@ pub fn sum(v: [i16; 2], f: [u32; 2], f_out: u32) -> i16 {
     ))
 }
 
-/// What [`Op::FrameCode`](crate::network::Op::FrameCode) adds to channel `channel`, in units of
-/// 2^-20 (spec section 5.9).
-pub fn frame_code(frame: usize, channel: usize) -> i64 {
+/// What [`Op::FrameEmbedding`](crate::network::Op::FrameEmbedding) adds to channel `channel`, in
+/// units of 2^-20 (spec section 5.9).
+pub fn frame_embedding(frame: usize, channel: usize) -> i64 {
     let turns = FRAME_TURNS
         .get(channel / 2)
         .copied()
@@ -210,7 +210,7 @@ pub fn bilinear([a, b, c, d]: [i16; 4], [y, x]: [i64; 2], factor: usize) -> i16 
 /// Activation of a source that is not coded, with
 /// [`Graph::SOURCE_FRACTION`](crate::network::Graph::SOURCE_FRACTION) fraction bits (spec section
 /// 5.2): channel `channel` of the place of frame `frame` of `frames`.
-pub fn time(frame: usize, frames: usize, channel: usize) -> i16 {
+pub fn positional_encoding(frame: usize, frames: usize, channel: usize) -> i16 {
     // 5^39 * 65535 stays below 2^107
     let level = (channel / 2) as u32;
     let turn = (frames.max(1) as u128) << (2 * level + 1);
@@ -218,16 +218,16 @@ pub fn time(frame: usize, frames: usize, channel: usize) -> i16 {
     round_shift(sine(turns as i64 + ((channel as i64 & 1) << 18)), 1) as i16
 }
 
-/// Coordinate of position `i` of `n`, as [`time`].
+/// Coordinate of position `i` of `n`, as [`positional_encoding`].
 pub fn coordinate(i: usize, n: usize) -> i16 {
     (((2 * i as i64 + 1) << 14) / n.max(1) as i64 - (1 << 14)) as i16
 }
 
 /// Output (spec section 5.6): -1..1 with `f` fraction bits to a sample of `bit_depth` bits. Where
-/// the range is `closed`, 1 is the largest sample, else one above it.
+/// the range is `full_range_output`, 1 is the largest sample, else one above it.
 #[inline(always)]
-pub fn sample(v: i16, f: u32, bit_depth: u32, closed: bool) -> u16 {
-    let x = (i64::from(v) + (1i64 << f)) * ((1 << bit_depth) - i64::from(closed));
+pub fn sample(v: i16, f: u32, bit_depth: u32, full_range_output: bool) -> u16 {
+    let x = (i64::from(v) + (1i64 << f)) * ((1 << bit_depth) - i64::from(full_range_output));
     ((x + (1i64 << f)) >> (f + 1)).clamp(0, (1 << bit_depth) - 1) as u16
 }
 
@@ -266,7 +266,7 @@ mod tests {
             let x = f64::from(v) / 4096.0;
             let up = phi_upper(x.abs());
             let exact = if x > 0.0 { x * (1.0 - up) } else { x * up };
-            let got = f64::from(curve(Curve::Gelu, v as i16, 12, 12)) / 4096.0;
+            let got = f64::from(activate(Activation::Gelu, v as i16, 12, 12)) / 4096.0;
             assert!(
                 (got - exact).abs() < 0.5 / 4096.0 + 3e-5,
                 "gelu({x}) = {got}, exactly {exact}"
@@ -295,12 +295,12 @@ mod tests {
             for f in [11, 12, 14] {
                 let x = f64::from(v) / f64::from(1 << f);
                 for (which, exact) in [
-                    (Curve::Swish, x / (1.0 + (-x).exp())),
-                    (Curve::Sine, (2.0 * std::f64::consts::PI * x).sin()),
-                    (Curve::Tanh, x.tanh()),
+                    (Activation::Swish, x / (1.0 + (-x).exp())),
+                    (Activation::Sine, (2.0 * std::f64::consts::PI * x).sin()),
+                    (Activation::Tanh, x.tanh()),
                 ] {
                     // activations at 11 fraction bits reach 16
-                    let got = f64::from(curve(which, v as i16, f, 11)) / 2048.0;
+                    let got = f64::from(activate(which, v as i16, f, 11)) / 2048.0;
                     assert!(
                         (got - exact).abs() < 0.5 / 2048.0 + 4e-5,
                         "{which:?}({x}) = {got}, exactly {exact}"
@@ -352,7 +352,8 @@ mod tests {
                 turns.cos()
             };
             assert!(
-                (f64::from(time(frame, frames, channel)) / 16384.0 - exact).abs() < 1e-4,
+                (f64::from(positional_encoding(frame, frames, channel)) / 16384.0 - exact).abs()
+                    < 1e-4,
                 "{frame} of {frames}, channel {channel}"
             );
         }
@@ -368,7 +369,9 @@ mod tests {
             } else {
                 angle.cos()
             };
-            assert!((frame_code(frame, channel) as f64 / f64::from(1 << 20) - exact).abs() < 1e-4);
+            assert!(
+                (frame_embedding(frame, channel) as f64 / f64::from(1 << 20) - exact).abs() < 1e-4
+            );
         }
     }
 

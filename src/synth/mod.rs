@@ -5,43 +5,43 @@
 //! same bits.
 
 mod depthwise;
+mod elementwise;
 pub mod fast;
-mod finish;
 mod kernel;
 pub mod lanes;
 mod layer;
 mod level;
 pub mod math;
-mod paired;
 mod parts;
-mod plain;
-mod prologue;
 pub mod reference;
+mod requantize;
 mod ring;
+mod row_pair;
 mod schedule;
+mod stem;
 pub mod tables;
 
-pub use level::Level;
+pub use level::SimdLevel;
 
-use crate::entropy::tensor::{Network, Step};
+use crate::entropy::tensor::{QuantStep, QuantizedNetwork};
 use crate::error::Result;
 use crate::frame::{Frame, VideoInfo};
 use crate::network::{Graph, Node, Op};
 
 /// Fraction bits of every node: its own, or those of its input, or fixed ones.
-pub fn node_scales(graph: &Graph, net: &Network) -> Vec<u32> {
-    let mut scales: Vec<u32> = Vec::with_capacity(graph.nodes.len());
+pub fn node_frac_bits(graph: &Graph, net: &QuantizedNetwork) -> Vec<u32> {
+    let mut frac_bits: Vec<u32> = Vec::with_capacity(graph.nodes.len());
     for (i, n) in graph.nodes.iter().enumerate() {
         let f = match n.op {
-            Op::Time { .. } | Op::Grid => Graph::SOURCE_FRACTION.into(),
-            Op::PixelShuffle { input, .. }
-            | Op::Unflatten { input }
-            | Op::Bilinear { input, .. } => scales[input],
-            _ => u32::from(net.scales[i]),
+            Op::PositionalEncoding { .. } | Op::Grid => Graph::SOURCE_FRACTION.into(),
+            Op::PixelShuffle { input, .. } | Op::Reshape { input } | Op::Bilinear { input, .. } => {
+                frac_bits[input]
+            }
+            _ => u32::from(net.frac_bits[i]),
         };
-        scales.push(f);
+        frac_bits.push(f);
     }
-    scales
+    frac_bits
 }
 
 /// Activations of a graph's source for one pass (spec section 5.2).
@@ -51,7 +51,9 @@ pub struct Source(pub Vec<i16>);
 pub fn constant_source(node: &Node, pass: usize) -> Vec<i16> {
     let [channels, rows, columns] = node.shape;
     match node.op {
-        Op::Time { frames, .. } => (0..channels).map(|c| math::time(pass, frames, c)).collect(),
+        Op::PositionalEncoding { frames, .. } => (0..channels)
+            .map(|c| math::positional_encoding(pass, frames, c))
+            .collect(),
         Op::Grid => (0..channels * rows * columns)
             .map(|i| match i / (rows * columns) {
                 0 => math::coordinate(i / columns, rows),
@@ -67,7 +69,7 @@ pub struct Synth {
     info: VideoInfo,
     exec: Exec,
     source: Node,
-    latent: Option<(Step, u32)>,
+    latent: Option<(QuantStep, u32)>,
     per_pass: usize,
 }
 
@@ -80,10 +82,16 @@ enum Exec {
 pub struct Workspace(Option<fast::Strips>);
 
 impl Synth {
-    /// Prepares `net` for pictures of `info`. Fails if its steps and scales contradict each other.
-    pub fn new(graph: &Graph, net: &Network, info: &VideoInfo, level: Level) -> Result<Self> {
+    /// Prepares `net` for pictures of `info`. Fails if its steps and fraction bits contradict each
+    /// other.
+    pub fn new(
+        graph: &Graph,
+        net: &QuantizedNetwork,
+        info: &VideoInfo,
+        level: SimdLevel,
+    ) -> Result<Self> {
         let exec = match level {
-            Level::Reference => Exec::Reference(reference::Reference::new(graph, net)?),
+            SimdLevel::Reference => Exec::Reference(reference::Reference::new(graph, net)?),
             // a graph the fused executor has no pattern for runs on the reference
             level => match fast::Fast::new(graph, net, info, level)? {
                 Some(f) => Exec::Fast(f),

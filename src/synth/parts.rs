@@ -1,10 +1,10 @@
 //! Convolutions whose sums may leave 32 bits: parts that do not are summed in 32, and added up in
 //! 64.
 
-use super::finish::{self, CHUNK};
 use super::kernel::{Columns, Job, Rows, TILE, tile, tiles};
 use super::lanes::{Lane, Lanes, Task};
 use super::math::MAX_ACTIVATION;
+use super::requantize::{self, CHUNK};
 
 /// Where to put by the sums of packed weights so that no part leaves 32 bits; `steps` lanes a
 /// channel, `block` channels at once.
@@ -94,7 +94,7 @@ impl Columns for InParts {
                         &mut sums[..M * stride],
                     );
                     let output = &mut job.output[out..][..layer.factor * layer.to.row()];
-                    finish::tile(layer, first, &sums[..used * stride], used, x, valid, output);
+                    requantize::tile(layer, first, &sums[..used * stride], used, x, valid, output);
                 }
             }
         }

@@ -1,9 +1,9 @@
 //! The specification's arithmetic, op by op, without haste. Every other executor is tested against
 //! this one.
 
-use super::math::{Requant, bilinear, bilinear_at, curve, frame_code, plus, sample, sum};
-use super::{Source, node_scales};
-use crate::entropy::tensor::Network;
+use super::math::{Requant, activate, bilinear, bilinear_at, frame_embedding, plus, sample, sum};
+use super::{Source, node_frac_bits};
+use crate::entropy::tensor::QuantizedNetwork;
 use crate::error::Result;
 use crate::frame::{Frame, VideoInfo};
 use crate::network::{Graph, Op, graph::OutputPlane};
@@ -11,15 +11,15 @@ use crate::network::{Graph, Op, graph::OutputPlane};
 /// A network ready for [`Reference::frames`].
 pub struct Reference {
     graph: Graph,
-    net: Network,
-    scales: Vec<u32>,
+    net: QuantizedNetwork,
+    frac_bits: Vec<u32>,
     requant: Vec<Option<Requant>>,
 }
 
 impl Reference {
-    /// Checks that steps and scales agree.
-    pub fn new(graph: &Graph, net: &Network) -> Result<Self> {
-        let scales = node_scales(graph, net);
+    /// Checks that steps and fraction bits agree.
+    pub fn new(graph: &Graph, net: &QuantizedNetwork) -> Result<Self> {
+        let frac_bits = node_frac_bits(graph, net);
         let requant = graph
             .nodes
             .iter()
@@ -37,8 +37,8 @@ impl Reference {
                 } => Requant::new(
                     &net.tensors[weight],
                     &net.tensors[bias],
-                    scales[input],
-                    scales[i],
+                    frac_bits[input],
+                    frac_bits[i],
                     i,
                 )
                 .map(Some),
@@ -48,7 +48,7 @@ impl Reference {
         Ok(Reference {
             graph: graph.clone(),
             net: net.clone(),
-            scales,
+            frac_bits,
             requant,
         })
     }
@@ -57,9 +57,9 @@ impl Reference {
     pub fn nodes(&self, source: &Source) -> Vec<Vec<i16>> {
         let mut values: Vec<Vec<i16>> = Vec::new();
         for (i, n) in self.graph.nodes.iter().enumerate() {
-            let f = self.scales[i];
+            let f = self.frac_bits[i];
             let out = match n.op {
-                Op::Latent | Op::Time { .. } | Op::Grid => source.0.clone(),
+                Op::Latent | Op::PositionalEncoding { .. } | Op::Grid => source.0.clone(),
                 Op::Conv2d { input, weight, .. } | Op::Depthwise { input, weight, .. } => {
                     let requant = self.requant[i].as_ref().expect("every convolution has one");
                     let (weights, shape) = (
@@ -72,29 +72,27 @@ impl Reference {
                 Op::PixelShuffle { input, factor } => {
                     pixel_shuffle(&values[input], n.shape, factor)
                 }
-                Op::Unflatten { input } => values[input].clone(),
-                Op::Curve {
-                    input,
-                    curve: which,
-                } => values[input]
+                Op::Reshape { input } => values[input].clone(),
+                Op::Activation { input, activation } => values[input]
                     .iter()
-                    .map(|&v| curve(which, v, self.scales[input], f))
+                    .map(|&v| activate(activation, v, self.frac_bits[input], f))
                     .collect(),
                 Op::Add { inputs: [a, b] } => {
                     let pairs = values[a].iter().zip(&values[b]);
                     pairs
-                        .map(|(&x, &y)| sum([x, y], [self.scales[a], self.scales[b]], f))
+                        .map(|(&x, &y)| sum([x, y], [self.frac_bits[a], self.frac_bits[b]], f))
                         .collect()
                 }
                 Op::Bilinear { input, factor } => upsample(&values[input], n.shape, factor),
-                Op::FrameCode { input, frame } => {
+                Op::FrameEmbedding { input, frame } => {
                     let channels = values[input]
                         .chunks_exact(n.shape[1] * n.shape[2])
                         .enumerate();
                     channels
                         .flat_map(|(c, v)| {
-                            v.iter()
-                                .map(move |&v| plus(v, self.scales[input], frame_code(frame, c), f))
+                            v.iter().map(move |&v| {
+                                plus(v, self.frac_bits[input], frame_embedding(frame, c), f)
+                            })
                         })
                         .collect()
                 }
@@ -112,11 +110,11 @@ impl Reference {
             for (plane, out) in frame.planes.iter_mut().zip(outputs) {
                 let [_, h, w] = self.graph.nodes[out.node].shape;
                 let src = &values[out.node][out.channel * h * w..];
-                let (f, depth) = (self.scales[out.node], info.format.bit_depth.into());
+                let (f, depth) = (self.frac_bits[out.node], info.format.bit_depth.into());
                 for y in 0..plane.height {
                     for x in 0..plane.width {
                         plane.data[y * plane.width + x] =
-                            sample(src[y * w + x], f, depth, self.graph.closed);
+                            sample(src[y * w + x], f, depth, self.graph.full_range_output);
                     }
                 }
             }

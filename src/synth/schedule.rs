@@ -22,7 +22,7 @@ pub struct Flow {
 
 /// One thing to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum RowTask {
     /// Compute rows of a layer.
     Rows {
         /// Layer.
@@ -45,7 +45,7 @@ pub enum Step {
 #[derive(Clone, Debug)]
 pub struct Schedule {
     /// In this order.
-    pub steps: Vec<Step>,
+    pub steps: Vec<RowTask>,
     /// Rows of each buffer, multiples of what a layer writes at once. Sources are held whole.
     pub rows: Vec<usize>,
     /// Rows of each plane that come out.
@@ -67,7 +67,7 @@ pub struct Flows<'a> {
 
 struct Builder<'a> {
     flows: &'a Flows<'a>,
-    steps: Vec<Step>,
+    steps: Vec<RowTask>,
     /// First row of each buffer not yet there.
     done: Vec<usize>,
 }
@@ -86,7 +86,7 @@ impl Builder<'_> {
             f.inputs
                 .iter()
                 .for_each(|&i| self.need(i, (y + count + f.reach).min(height)));
-            self.steps.push(Step::Rows { layer, y, count });
+            self.steps.push(RowTask::Rows { layer, y, count });
             self.done[buffer] = (y + count) * f.factor;
         }
     }
@@ -130,7 +130,7 @@ impl Flows<'_> {
                 let end = planes[plane].start + planes[plane].len() * t / tallest;
                 while given[plane] < end {
                     b.need(buffer, given[plane] + 1);
-                    b.steps.push(Step::Emit {
+                    b.steps.push(RowTask::Emit {
                         plane,
                         y: given[plane],
                     });
@@ -147,20 +147,20 @@ impl Flows<'_> {
     }
 
     /// Rows of each buffer that must be held at once.
-    fn rows(&self, steps: &[Step]) -> Vec<usize> {
+    fn rows(&self, steps: &[RowTask]) -> Vec<usize> {
         // one more than the step that reads each row last; grows with the row, as all readers go
         // downwards
         let mut last: Vec<Vec<usize>> = self.heights.iter().map(|&h| vec![0; h]).collect();
         for (t, s) in steps.iter().enumerate() {
             match *s {
-                Step::Rows { layer, y, count } => {
+                RowTask::Rows { layer, y, count } => {
                     let f = self.layers[layer];
                     let end = (y + count + f.reach).min(self.heights[f.inputs[0]]);
                     f.inputs
                         .iter()
                         .for_each(|&i| last[i][y.saturating_sub(f.reach)..end].fill(t + 1));
                 }
-                Step::Emit { plane, y } => last[self.planes[plane].0][y] = t + 1,
+                RowTask::Emit { plane, y } => last[self.planes[plane].0][y] = t + 1,
             }
         }
         let sources = self.heights[..self.sources].iter().copied();
@@ -169,7 +169,7 @@ impl Flows<'_> {
             .collect();
         let mut oldest = vec![0; rows.len()];
         for (t, s) in steps.iter().enumerate() {
-            if let Step::Rows { layer, y, count } = *s {
+            if let RowTask::Rows { layer, y, count } = *s {
                 let (b, f) = (layer + self.sources, self.layers[layer].factor);
                 let end = (y + count) * f;
                 while oldest[b] < end && last[b][oldest[b]] <= t {
@@ -196,7 +196,7 @@ mod tests {
             (0..flows.sources).for_each(|b| rings[b] = (0..flows.heights[b]).map(Some).collect());
             for step in &s.steps {
                 match *step {
-                    Step::Rows { layer, y, count } => {
+                    RowTask::Rows { layer, y, count } => {
                         let f = flows.layers[layer];
                         for r in y.saturating_sub(f.reach)
                             ..(y + count + f.reach).min(flows.heights[f.inputs[0]])
@@ -213,7 +213,7 @@ mod tests {
                         (y * f.factor..(y + count) * f.factor)
                             .for_each(|r| rings[b][r % s.rows[b]] = Some(r));
                     }
-                    Step::Emit { plane, y } => {
+                    RowTask::Emit { plane, y } => {
                         let b = flows.planes[plane].0;
                         assert_eq!(rings[b][y % s.rows[b]], Some(y), "plane {plane}");
                         seen[plane].push(y);

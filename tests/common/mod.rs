@@ -3,7 +3,7 @@
 
 use nvc::bitstream::ContainerWriter;
 use nvc::bitstream::header::SectionHeader;
-use nvc::entropy::tensor::{Step, blank_network};
+use nvc::entropy::tensor::{QuantStep, blank_network};
 use nvc::frame::{Chroma, ColorInfo, PixelFormat, Ratio, VideoInfo};
 use nvc::group::{Arch, Group};
 use nvc::network::size;
@@ -46,18 +46,18 @@ pub fn random_group(info: &VideoInfo, frames: usize, params: f64, seed: u64) -> 
     let net = size::for_params(info, frames, params, &Default::default()).unwrap();
     let graph = net.lower(info).unwrap();
     let mut network = blank_network(&graph);
-    network.latent_step = Step::nearest(1.0 / 16.0);
+    network.latent_step = QuantStep::nearest(1.0 / 16.0);
     for (t, spec) in network.tensors.iter_mut().zip(&graph.tensors) {
         let fan_in = (spec.shape[1] * spec.shape[2] * spec.shape[3]) as f64;
-        t.step = Step::nearest(0.2 / fan_in.sqrt());
+        t.step = QuantStep::nearest(0.2 / fan_in.sqrt());
         t.values.iter_mut().for_each(|v| *v = rng.laplace(8, 200));
     }
     network
-        .scales
+        .frac_bits
         .iter_mut()
         .zip(&graph.nodes)
-        .for_each(|(s, n)| *s = if n.op.has_scale() { 11 } else { 0 });
-    network.scales[0] = 9;
+        .for_each(|(s, n)| *s = if n.op.has_frac_bits() { 11 } else { 0 });
+    network.frac_bits[0] = 9;
     let latents = (0..graph.latent_len() * frames)
         .map(|_| rng.laplace(12, 120))
         .collect();

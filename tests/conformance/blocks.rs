@@ -6,7 +6,7 @@ use nvc::bitstream::fields::Reader;
 use nvc::bitstream::header::{HnervHeader, HnervStage, SectionHeader, SequenceHeader};
 use nvc::bitstream::limits::Limits;
 use nvc::decoder::{Options, StreamDecoder};
-use nvc::entropy::tensor::{Network, Step, blank_network};
+use nvc::entropy::tensor::{QuantStep, QuantizedNetwork, blank_network};
 use nvc::entropy::{Encoder, ValueModel};
 use nvc::frame::{Chroma, VideoInfo};
 use nvc::group::{Arch, Group, GroupLayout};
@@ -52,7 +52,7 @@ pub fn light() -> Vec<u8> {
 }
 
 /// A group after one with the network `previous`.
-pub fn group_after(info: &VideoInfo, g: &Group, previous: Option<&Network>) -> Vec<u8> {
+pub fn group_after(info: &VideoInfo, g: &Group, previous: Option<&QuantizedNetwork>) -> Vec<u8> {
     let mut out = Vec::new();
     g.write(&g.arch.lower(info, g.frames).unwrap(), previous, &mut out)
         .unwrap();
@@ -63,8 +63,8 @@ pub fn group_after(info: &VideoInfo, g: &Group, previous: Option<&Network>) -> V
 pub fn read_back(
     info: &VideoInfo,
     bytes: &[u8],
-    previous: Option<&Network>,
-) -> nvc::error::Result<Network> {
+    previous: Option<&QuantizedNetwork>,
+) -> nvc::error::Result<QuantizedNetwork> {
     let mut r = Reader::new(bytes, 0);
     GroupLayout::read(&mut r, info, &Limits::default())?.decode_network(&mut r, previous)
 }
@@ -80,7 +80,7 @@ pub fn section(info: &VideoInfo, first_frame: u32, groups: &[Group]) -> (u32, Ve
         groups: groups.len() as u32,
     }
     .write(&mut p);
-    let mut previous: Option<Network> = None;
+    let mut previous: Option<QuantizedNetwork> = None;
     for g in groups {
         let bytes = group_after(info, g, previous.as_ref());
         previous =
@@ -164,7 +164,7 @@ pub fn group(info: &VideoInfo, net: Hnerv, frames: usize, seed: u64) -> Group {
     let mut rng = Rng(seed);
     let graph = net.lower(info).unwrap();
     let mut network = blank_network(&graph);
-    network.latent_step = Step {
+    network.latent_step = QuantStep {
         mantissa: 160,
         exponent: 11,
     };
@@ -175,7 +175,7 @@ pub fn group(info: &VideoInfo, net: Hnerv, frames: usize, seed: u64) -> Group {
         } else {
             0.11
         };
-        t.step = Step::nearest(if spec.role == Role::Weight {
+        t.step = QuantStep::nearest(if spec.role == Role::Weight {
             gain / fan_in.sqrt()
         } else {
             0.01
@@ -183,11 +183,11 @@ pub fn group(info: &VideoInfo, net: Hnerv, frames: usize, seed: u64) -> Group {
         t.values.iter_mut().for_each(|v| *v = rng.laplace(8, 200));
     }
     network
-        .scales
+        .frac_bits
         .iter_mut()
         .zip(&graph.nodes)
-        .for_each(|(s, n)| *s = if n.op.has_scale() { 12 } else { 0 });
-    network.scales[0] = 9;
+        .for_each(|(s, n)| *s = if n.op.has_frac_bits() { 12 } else { 0 });
+    network.frac_bits[0] = 9;
     let latents = (0..graph.latent_len() * frames)
         .map(|_| rng.laplace(12, 120))
         .collect();
@@ -215,13 +215,13 @@ pub fn change(mut g: Group, f: impl FnOnce(&mut Group)) -> Group {
 }
 
 /// Sets the fraction bits of all nodes that have them.
-pub fn all_scales(g: &mut Group, info: &VideoInfo, f: u8) {
+pub fn all_frac_bits(g: &mut Group, info: &VideoInfo, f: u8) {
     let graph = g.arch.lower(info, g.frames).unwrap();
     g.network
-        .scales
+        .frac_bits
         .iter_mut()
         .zip(&graph.nodes)
-        .for_each(|(s, n)| *s = if n.op.has_scale() { f } else { 0 });
+        .for_each(|(s, n)| *s = if n.op.has_frac_bits() { f } else { 0 });
 }
 
 pub fn gray8() -> VideoInfo {
@@ -302,7 +302,11 @@ pub fn side(values: &[(usize, i32)]) -> Vec<u8> {
 }
 
 /// The same after a group, and values of the weights that are differences, all in class 0.
-pub fn side_after(previous: Option<&Network>, values: &[(usize, i32)], weights: &[i32]) -> Vec<u8> {
+pub fn side_after(
+    previous: Option<&QuantizedNetwork>,
+    values: &[(usize, i32)],
+    weights: &[i32],
+) -> Vec<u8> {
     let learnt = previous.and_then(|n| n.learnt.models());
     let [mut m, _, mut own, ..] =
         learnt.unwrap_or_else(|| [6, 24, 24, 24, 24, 8].map(ValueModel::new));

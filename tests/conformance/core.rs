@@ -3,7 +3,7 @@
 mod families;
 
 use nvc::decoder::{Options, StreamDecoder};
-use nvc::entropy::tensor::Step;
+use nvc::entropy::tensor::QuantStep;
 use nvc::entropy::{Bit, Coder};
 use nvc::frame::{Chroma, ColorInfo, Range, Ratio, VideoInfo};
 use nvc::group::Group;
@@ -20,8 +20,8 @@ fn tiny() -> Vec<u8> {
     };
     let net = hnerv([2, 1, 2], 2, 3, &[[2, 1, 1]]);
     let mut g = group(&info, net, 1, 0);
-    let step = |mantissa, exponent| Step { mantissa, exponent };
-    let tensors: [(Step, &[i16]); 6] = [
+    let step = |mantissa, exponent| QuantStep { mantissa, exponent };
+    let tensors: [(QuantStep, &[i16]); 6] = [
         (step(128, 10), &[5, -2, 1, 4]),
         (step(128, 10), &[1, 0]),
         (step(200, 11), &[4, 1, -3, 2, 0, 5, 2, 2]),
@@ -33,7 +33,7 @@ fn tiny() -> Vec<u8> {
         (t.step, t.values) = (s, values.to_vec());
     }
     g.network.latent_step = step(128, 9);
-    g.network.scales = vec![8, 9, 9, 9, 0, 9, 10];
+    g.network.frac_bits = vec![8, 9, 9, 9, 0, 9, 10];
     g.latents = vec![3, -4, 1, 6];
     one(&info, g)
 }

@@ -2,7 +2,7 @@
 
 use nvc::bitstream::header::SequenceHeader;
 use nvc::decoder::{Options, StreamDecoder};
-use nvc::entropy::tensor::Step;
+use nvc::entropy::tensor::QuantStep;
 use nvc::entropy::{Bit, Coder, ValueModel};
 use nvc::group::GroupLayout;
 use nvc::network::Op;
@@ -72,7 +72,7 @@ pub fn example(bytes: &[u8]) -> String {
     line(4, "CRC-32");
     assert_eq!(at, bytes.len());
     let text = |v: &[i16]| v.iter().map(i16::to_string).collect::<Vec<_>>().join(" ");
-    let step = |s: Step| format!("{} * 2^-{}", s.mantissa, s.exponent);
+    let step = |s: QuantStep| format!("{} * 2^-{}", s.mantissa, s.exponent);
     out += &format!(
         "```\n\nThe coded network holds\n\n```\nlatent step    {}\nfraction bits ",
         step(g.network.latent_step)
@@ -82,10 +82,10 @@ pub fn example(bytes: &[u8]) -> String {
         .nodes
         .iter()
         .enumerate()
-        .filter(|(_, n)| n.op.has_scale())
+        .filter(|(_, n)| n.op.has_frac_bits())
     {
         let _ = n;
-        out += &format!(" node {k}: {}", g.network.scales[k]);
+        out += &format!(" node {k}: {}", g.network.frac_bits[k]);
     }
     out += "\n";
     for (t, spec) in g.network.tensors.iter().zip(&layout.graph.tensors) {
@@ -105,7 +105,7 @@ pub fn example(bytes: &[u8]) -> String {
             &layout.graph,
             &g.network,
             &info,
-            nvc::synth::Level::Reference,
+            nvc::synth::SimdLevel::Reference,
         )
         .unwrap()
         .source(0, &g.latents),
@@ -115,7 +115,7 @@ pub fn example(bytes: &[u8]) -> String {
             Op::Latent => "latent",
             Op::Conv2d { .. } => "convolution",
             Op::PixelShuffle { .. } => "pixel shuffle",
-            Op::Curve { .. } => "GELU",
+            Op::Activation { .. } => "GELU",
             _ => panic!("{:?} in an HNeRV", n.op),
         };
         let [c, rows, columns] = n.shape;
@@ -147,15 +147,15 @@ pub fn example(bytes: &[u8]) -> String {
         rows: Vec::new(),
     };
     let mut model = ValueModel::new(3);
-    let scales = layout
+    let frac_bits = layout
         .graph
         .nodes
         .iter()
-        .filter(|n| n.op.has_scale())
+        .filter(|n| n.op.has_frac_bits())
         .count();
     let integers: Vec<String> = [0, 1]
         .into_iter()
-        .chain((0..scales).map(|_| 2))
+        .chain((0..frac_bits).map(|_| 2))
         .map(|class| model.code(&mut trace, class, 0).unwrap().to_string())
         .collect();
     out += "The first bits of the coded network, those of the latent step and the fraction bits, as `p1: bit`:\n\n```\n";

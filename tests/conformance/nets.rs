@@ -3,13 +3,13 @@
 use nvc::bitstream::header::{HnervStage, NervHeader, NervppHeader, NirvanaHeader};
 use nvc::decoder::{Options, StreamDecoder};
 use nvc::entropy::scaled::{Field, Scaled, neighbours};
-use nvc::entropy::tensor::{Step, blank_network};
+use nvc::entropy::tensor::{QuantStep, blank_network};
 use nvc::frame::VideoInfo;
 use nvc::group::{Arch, Group};
 use nvc::network::hnerv::Hnerv;
 use nvc::network::nerv::Nerv;
 use nvc::network::nirvana::Nirvana;
-use nvc::network::{Curve, Op, Role};
+use nvc::network::{Activation, Op, Role};
 
 use super::blocks::{file, group_after, hnerv};
 use crate::common::Rng;
@@ -100,7 +100,7 @@ pub fn random(info: &VideoInfo, arch: Arch, frames: usize, seed: u64) -> Group {
     let mut rng = Rng(seed);
     let graph = arch.lower(info, frames).unwrap();
     let mut network = blank_network(&graph);
-    network.latent_step = Step {
+    network.latent_step = QuantStep {
         mantissa: 160,
         exponent: 11,
     };
@@ -111,21 +111,21 @@ pub fn random(info: &VideoInfo, arch: Arch, frames: usize, seed: u64) -> Group {
         } else {
             0.11
         };
-        t.step = Step::nearest(if spec.role == Role::Weight {
+        t.step = QuantStep::nearest(if spec.role == Role::Weight {
             gain / fan_in.sqrt()
         } else {
             0.01
         });
         t.values.iter_mut().for_each(|v| *v = rng.laplace(8, 200));
     }
-    for (f, node) in network.scales.iter_mut().zip(&graph.nodes) {
+    for (f, node) in network.frac_bits.iter_mut().zip(&graph.nodes) {
         *f = match node.op {
             Op::Latent => 9,
-            Op::Curve {
-                curve: Curve::Sine | Curve::Tanh,
+            Op::Activation {
+                activation: Activation::Sine | Activation::Tanh,
                 ..
             } => 14,
-            op if op.has_scale() => 12,
+            op if op.has_frac_bits() => 12,
             _ => 0,
         };
     }
@@ -162,7 +162,12 @@ pub fn next(info: &VideoInfo, before: &Group, frames: usize, seed: u64) -> Group
             .iter_mut()
             .for_each(|v| *v += rng.laplace(1, 3) * i16::from(rng.next().is_multiple_of(4)));
     }
-    for (f, &old) in g.network.scales.iter_mut().zip(&before.network.scales) {
+    for (f, &old) in g
+        .network
+        .frac_bits
+        .iter_mut()
+        .zip(&before.network.frac_bits)
+    {
         *f = if *f > 0 && old > 0 {
             old - u8::from(rng.next().is_multiple_of(4))
         } else {

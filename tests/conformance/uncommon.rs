@@ -3,7 +3,7 @@
 mod families;
 
 use nvc::bitstream::header::SectionHeader;
-use nvc::entropy::tensor::{Step, blank_network};
+use nvc::entropy::tensor::{QuantStep, blank_network};
 use nvc::frame::Chroma;
 use nvc::group::Group;
 use nvc::network::Role;
@@ -55,7 +55,7 @@ pub fn uncommon() -> Vec<Vector> {
                     .iter_mut()
                     .for_each(|v| *v = rng.laplace(9000, 32767));
                 let fan_in = (spec.shape[1] * spec.shape[2] * spec.shape[3]) as f64;
-                t.step = Step::nearest(0.8 / 9000.0 / fan_in.sqrt());
+                t.step = QuantStep::nearest(0.8 / 9000.0 / fan_in.sqrt());
             }
         }
     });
@@ -93,13 +93,13 @@ pub fn uncommon() -> Vec<Vector> {
                     *v = if s[j] { -part as i16 } else { part as i16 };
                 }
             }
-            t.step = Step {
+            t.step = QuantStep {
                 mantissa: 255,
                 exponent: 21,
             };
         }
-        all_scales(g, &i, 15);
-        g.network.scales[0] = 9;
+        all_frac_bits(g, &i, 15);
+        g.network.frac_bits[0] = 9;
     });
     add(
         "32-bit-edge.nvc",
@@ -109,8 +109,8 @@ pub fn uncommon() -> Vec<Vector> {
     );
 
     let g = change(group(&i, net(), 2, 33), |g| {
-        all_scales(g, &i, 16);
-        g.network.scales[0] = 11;
+        all_frac_bits(g, &i, 16);
+        g.network.frac_bits[0] = 11;
         g.latents
             .iter_mut()
             .for_each(|v| *v = v.saturating_mul(270));
@@ -121,11 +121,11 @@ pub fn uncommon() -> Vec<Vector> {
         one(&i, g),
     );
     let big = |g: &mut Group, e: u8, f: u8| {
-        g.network.latent_step = Step {
+        g.network.latent_step = QuantStep {
             mantissa: 128,
             exponent: e,
         };
-        all_scales(g, &i, f);
+        all_frac_bits(g, &i, f);
     };
     let g = change(group(&i, net(), 1, 34), |g| {
         big(g, 0, 0);
@@ -135,12 +135,12 @@ pub fn uncommon() -> Vec<Vector> {
             .for_each(|(k, v)| *v = (k as i16 % 11) - 5);
         for (k, t) in g.network.tensors.iter_mut().enumerate() {
             // the coarse numbers of the features reach the picture through small output weights
-            t.step = Step {
+            t.step = QuantStep {
                 mantissa: 140,
                 exponent: [10, 10, 11, 11, 11, 11, 22, 14, 22, 14][k],
             };
         }
-        g.network.scales[9..].fill(7);
+        g.network.frac_bits[9..].fill(7);
     });
     add(
         "fraction-0.nvc",
@@ -157,7 +157,7 @@ pub fn uncommon() -> Vec<Vector> {
                 _ => {}
             }
         }
-        g.network.scales[9..].fill(14);
+        g.network.frac_bits[9..].fill(14);
     });
     add(
         "fraction-19.nvc",
@@ -180,7 +180,7 @@ pub fn uncommon() -> Vec<Vector> {
                     .for_each(|v| *v = (f64::from(*v) * ratio).clamp(-32767.0, 32767.0) as i16);
             }
         }
-        g.network.tensors[0].step = Step {
+        g.network.tensors[0].step = QuantStep {
             mantissa: 255,
             exponent: 40,
         };
@@ -188,9 +188,9 @@ pub fn uncommon() -> Vec<Vector> {
             .values
             .iter_mut()
             .for_each(|v| *v = v.saturating_mul(160));
-        g.network.scales[0] = 2;
-        g.network.scales[1] = 19;
-        g.network.tensors[1].step = Step {
+        g.network.frac_bits[0] = 2;
+        g.network.frac_bits[1] = 19;
+        g.network.tensors[1].step = QuantStep {
             mantissa: 128,
             exponent: 36,
         };
@@ -208,11 +208,11 @@ pub fn uncommon() -> Vec<Vector> {
     );
     let g = change(group(&i, net(), 1, 37), |g| {
         // F = 9 + 30 = 39 with bias exponent 2: the left shift is 37, the most that is allowed
-        g.network.tensors[0].step = Step {
+        g.network.tensors[0].step = QuantStep {
             mantissa: 200,
             exponent: 30,
         };
-        g.network.tensors[1].step = Step {
+        g.network.tensors[1].step = QuantStep {
             mantissa: 255,
             exponent: 2,
         };
@@ -238,25 +238,25 @@ pub fn uncommon() -> Vec<Vector> {
                 let v = if k % 2 == 0 { 32767 } else { g.latents[k] };
                 (g.latents[k], g.latents[64 + k]) = (v, -v);
             }
-            g.network.latent_step = Step {
+            g.network.latent_step = QuantStep {
                 mantissa: 255,
                 exponent: 9,
             };
             (g.network.tensors[0].step, g.network.tensors[0].values) = (
-                Step {
+                QuantStep {
                     mantissa: 128,
                     exponent: 0,
                 },
                 vec![4, 4],
             );
             (g.network.tensors[1].step, g.network.tensors[1].values) = (
-                Step {
+                QuantStep {
                     mantissa: 128,
                     exponent: 7,
                 },
                 vec![2],
             );
-            g.network.scales[1] = 9;
+            g.network.frac_bits[1] = 9;
         },
     );
     add(
@@ -269,7 +269,7 @@ pub fn uncommon() -> Vec<Vector> {
         |g| {
             g.network.tensors[0].step.exponent -= 7;
             g.network.tensors[2].step.exponent += 5;
-            (g.network.scales[1], g.network.scales[2]) = (7, 9);
+            (g.network.frac_bits[1], g.network.frac_bits[2]) = (7, 9);
         },
     );
     add(
@@ -282,7 +282,7 @@ pub fn uncommon() -> Vec<Vector> {
     let g = change(group(&i3, gray8_net(), 1, 39), |g| {
         let n = g.network.tensors.len();
         g.network.tensors[n - 2].values.fill(0);
-        g.network.tensors[n - 2].step = Step {
+        g.network.tensors[n - 2].step = QuantStep {
             mantissa: 128,
             exponent: 5,
         };
@@ -291,14 +291,14 @@ pub fn uncommon() -> Vec<Vector> {
             g.network.tensors[n - 1].step,
             g.network.tensors[n - 1].values,
         ) = (
-            Step {
+            QuantStep {
                 mantissa: 128,
                 exponent: 16,
             },
             vec![-10, 10, 3],
         );
-        let last = g.network.scales.len() - 1;
-        (g.network.scales[last - 1], g.network.scales[last]) = (2, 7);
+        let last = g.network.frac_bits.len() - 1;
+        (g.network.frac_bits[last - 1], g.network.frac_bits[last]) = (2, 7);
     });
     add(
         "bias-rounding.nvc",

@@ -42,7 +42,7 @@ pub fn version() -> String {
             s += name;
         }
     }
-    s += &format!("\nprocessor: {}", nvc::synth::Level::detect().name());
+    s += &format!("\nprocessor: {}", nvc::synth::SimdLevel::detect().name());
     #[cfg(feature = "cuda")]
     {
         s += if nvc_encoder::fit::cuda_available() {

@@ -7,8 +7,8 @@ use serde::de::Error as _;
 use super::args::{ArchArg, EncodeArgs, LossArg, OptimiserArg, PrecisionArg, PresetArg};
 use super::parse_scaled;
 use nvc::error::{Error, Result};
-use nvc::network::size::{HnervKnobs, nerv::NervKnobs, nirvana::NirvanaKnobs};
-use nvc_encoder::encoder::Knobs;
+use nvc::network::size::{HnervConfig, nerv::NervConfig, nirvana::NirvanaConfig};
+use nvc_encoder::encoder::ArchConfig;
 
 /// The published configurations, by name.
 const PUBLISHED: &[(&str, &str)] = &[
@@ -65,9 +65,9 @@ struct Config {
     min_gain: Option<f64>,
     seed: Option<u64>,
     precision: Option<PrecisionArg>,
-    hnerv: HnervKnobs,
-    nerv: NervKnobs,
-    nirvana: NirvanaKnobs,
+    hnerv: HnervConfig,
+    nerv: NervConfig,
+    nirvana: NirvanaConfig,
 }
 
 /// 1500000 or "1.5M".
@@ -108,9 +108,9 @@ impl From<Count> for String {
 
 /// The arguments with what the configuration says where they are silent, and its choices for the
 /// networks.
-pub fn settle(a: &EncodeArgs) -> Result<(EncodeArgs, Knobs)> {
+pub fn merge_config(a: &EncodeArgs) -> Result<(EncodeArgs, ArchConfig)> {
     let Some(name) = &a.config else {
-        return Ok((a.clone(), Knobs::default()));
+        return Ok((a.clone(), ArchConfig::default()));
     };
     let c = read(name)?;
     let mut a = a.clone();
@@ -147,7 +147,7 @@ pub fn settle(a: &EncodeArgs) -> Result<(EncodeArgs, Knobs)> {
     a.precision = a.precision.or(c.precision);
     Ok((
         a,
-        Knobs {
+        ArchConfig {
             hnerv: c.hnerv,
             nerv: c.nerv,
             nirvana: c.nirvana,

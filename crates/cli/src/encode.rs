@@ -14,7 +14,9 @@ use super::signals::{INTERRUPTED, leave, on_signal};
 use super::{files, in_range, open, say, say_missing, warn};
 use nvc::error::{Error, Result};
 use nvc::frame::VideoInfo;
-use nvc_encoder::encoder::{self, CRF, Family, Knobs, MODEL_SIZE, Options, PSNR, Report, Target};
+use nvc_encoder::encoder::{
+    self, ArchConfig, CRF, Family, MODEL_SIZE, Options, PSNR, Report, Target,
+};
 use nvc_encoder::fit::{Device, Loss, Optimiser, Precision};
 use nvc_encoder::plan::Preset;
 use nvc_media::{
@@ -57,12 +59,12 @@ pub fn run(a: &EncodeArgs) -> Result<()> {
 }
 
 fn encode(a: &EncodeArgs, interrupted: Arc<AtomicBool>, stats: &mut Stats) -> Result<()> {
-    let (a, knobs) = &config::settle(a)?;
+    let (a, config) = &config::merge_config(a)?;
     let mut source = source(a)?;
     let info = *source.info();
     let unknown = source.frames_hint().is_none();
     one_picture_for_one_frame(a, source.frames_hint())?;
-    let options = encode_options(a, knobs, &info, source.frames_hint())?;
+    let options = encode_options(a, config, &info, source.frames_hint())?;
     let mut output = Output::create(&a.output)?;
     let recon = a
         .recon
@@ -164,7 +166,7 @@ fn one_picture_for_one_frame(a: &EncodeArgs, frames: Option<u64>) -> Result<()> 
 
 fn encode_options(
     a: &EncodeArgs,
-    knobs: &Knobs,
+    config: &ArchConfig,
     info: &VideoInfo,
     frames: Option<u64>,
 ) -> Result<Options> {
@@ -210,7 +212,7 @@ fn encode_options(
         }
         _ if psnr.is_some() => Target::Psnr(psnr.unwrap_or_default()),
         _ if crf.is_some() => Target::Crf(crf.unwrap_or_default()),
-        _ if a.model_size.is_some() => Target::Natural,
+        _ if a.model_size.is_some() => Target::FromModelSize,
         _ if a.weight_bits.is_some() => Target::Bpp(WEIGHT_BITS_BPP),
         _ => defaults.target,
     };
@@ -254,7 +256,7 @@ fn encode_options(
             ArchArg::Nervpp => Family::Nervpp,
             ArchArg::Nirvana => Family::Nirvana,
         },
-        knobs: knobs.clone(),
+        config: config.clone(),
         target,
         model_size: within(a.model_size, "--model-size", MODEL_SIZE)?,
         preset: match a.preset.unwrap_or(PresetArg::Medium) {

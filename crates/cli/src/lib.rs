@@ -35,7 +35,7 @@ use nvc::bitstream::Limits;
 use nvc::decoder::Options;
 use nvc::error::{Error, Result};
 use nvc::frame::{PixelFormat, Ratio};
-use nvc::synth::Level;
+use nvc::synth::SimdLevel;
 use nvc_media::{BoxedSource, SourceOptions, Takes, check_stdout, open_source};
 
 /// `nvc`: parses the arguments and runs the subcommand.
@@ -146,16 +146,16 @@ pub fn parse_format(text: &str) -> std::result::Result<PixelFormat, String> {
 
 fn options(threads: usize, simd: args::Simd) -> Result<Options> {
     let level = match simd {
-        args::Simd::Auto => Level::detect(),
-        args::Simd::Off => Level::Scalar,
-        args::Simd::Sse2 => Level::Sse2,
-        args::Simd::Avx2 => Level::Avx2,
-        args::Simd::Avx512 => Level::Avx512,
-        args::Simd::Vnni => Level::Vnni,
-        args::Simd::Reference => Level::Reference,
+        args::Simd::Auto => SimdLevel::detect(),
+        args::Simd::Off => SimdLevel::Scalar,
+        args::Simd::Sse2 => SimdLevel::Sse2,
+        args::Simd::Avx2 => SimdLevel::Avx2,
+        args::Simd::Avx512 => SimdLevel::Avx512,
+        args::Simd::Vnni => SimdLevel::Vnni,
+        args::Simd::Reference => SimdLevel::Reference,
     };
     if !level.is_available() {
-        let has: Vec<&str> = Level::available().map(Level::name).collect();
+        let has: Vec<&str> = SimdLevel::available().map(SimdLevel::name).collect();
         return Err(Error::Parameter(format!(
             "--simd {}: this processor has none (it has {})",
             level.name(),

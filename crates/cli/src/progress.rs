@@ -54,7 +54,7 @@ impl Stats {
             Target::Bytes(bytes) => json!({ "bytes": bytes }),
             Target::Psnr(psnr) => json!({ "psnr": psnr }),
             Target::Crf(crf) => json!({ "crf": crf }),
-            Target::Natural => Value::Null,
+            Target::FromModelSize => Value::Null,
         };
         let v = json!({
             "type": "start", "schema": SCHEMA, "version": env!("CARGO_PKG_VERSION"), "input": a.input.to_string_lossy(), "output": a.output.to_string_lossy(),

@@ -9,7 +9,7 @@ use nvc::bitstream::container::{PacketReader, tag};
 use nvc::bitstream::header::{SectionHeader, SequenceHeader};
 use nvc::bitstream::limits::Limits;
 use nvc::decoder::{Options, StreamDecoder};
-use nvc::entropy::tensor::Network;
+use nvc::entropy::tensor::QuantizedNetwork;
 use nvc::frame::{Frame, Ratio, VideoInfo};
 use nvc::group::{Group, GroupLayout};
 use nvc_encoder::import::hnerv::{self, Report};
@@ -277,7 +277,9 @@ fn pictures_are_those_of_the_published_network() {
 fn integers_are_kept() {
     let c = checkpoint();
     let (_, layout, _, group) = network(&import(&c).unwrap().0);
-    let q = |n: &Network, i: usize| n.tensors[i].scaled.as_ref().unwrap().values.values.clone();
+    let q = |n: &QuantizedNetwork, i: usize| {
+        n.tensors[i].scaled.as_ref().unwrap().values.values.clone()
+    };
     let wanted = |name: &str| {
         c[name]
             .q

@@ -1,4 +1,5 @@
-//! Activation scales by trial: the exact decoder itself says which fraction bits lose least.
+//! Fraction bits of activations by trial: the exact decoder itself says which fraction bits lose
+//! least.
 
 use crate::fit;
 use nvc::decoder;
@@ -6,7 +7,7 @@ use nvc::error::Result;
 use nvc::frame::{Frame, VideoInfo};
 use nvc::group::Group;
 use nvc::network::Graph;
-use nvc::synth::{Level, Synth};
+use nvc::synth::{SimdLevel, Synth};
 
 /// Frames that a trial decodes.
 const TRIAL_FRAMES: usize = 4;
@@ -29,9 +30,9 @@ pub fn weighted_error(source: &[&Frame], decoded: &[Frame], info: &VideoInfo) ->
 }
 
 /// Moves each node's fraction bits as long as that brings the decoded frames nearer to `frames`.
-/// The scales that come in leave room for the largest activation; often a finer scale that cuts off
-/// a few of them loses less.
-pub fn refine_scales(
+/// The fraction bits that come in leave room for the largest activation; often a finer step that
+/// cuts off a few of them loses less.
+pub fn refine_frac_bits(
     group: &mut Group,
     graph: &Graph,
     info: &VideoInfo,
@@ -42,8 +43,8 @@ pub fn refine_scales(
     let count = passes.min(TRIAL_FRAMES.div_ceil(graph.frames));
     let trial: Vec<usize> = (0..count).map(|i| i * passes / count).collect();
     let error = |group: &Group| -> Result<f64> {
-        // scales that contradict the steps are no candidates
-        let Ok(synth) = Synth::new(graph, &group.network, info, Level::detect()) else {
+        // fraction bits that contradict the steps are no candidates
+        let Ok(synth) = Synth::new(graph, &group.network, info, SimdLevel::detect()) else {
             return Ok(f64::INFINITY);
         };
         let (mut source, mut decoded) = (Vec::new(), Vec::new());
@@ -62,22 +63,22 @@ pub fn refine_scales(
     };
     let mut best = error(group)?;
     for node in 0..graph.nodes.len() {
-        if !graph.nodes[node].op.has_scale() {
+        if !graph.nodes[node].op.has_frac_bits() {
             continue;
         }
         for step in [1i8, -1] {
             loop {
-                let now = group.network.scales[node];
+                let now = group.network.frac_bits[node];
                 let Some(next) = now
                     .checked_add_signed(step)
                     .filter(|&f| f <= Graph::MAX_FRACTION)
                 else {
                     break;
                 };
-                group.network.scales[node] = next;
+                group.network.frac_bits[node] = next;
                 let e = error(group)?;
                 if e >= best {
-                    group.network.scales[node] = now;
+                    group.network.frac_bits[node] = now;
                     break;
                 }
                 best = e;

@@ -1,7 +1,6 @@
 //! Frames to a file: plan the groups, fit each, code it, decode it again with the real decoder, and
 //! report what a user gets.
 
-mod chain;
 mod choose;
 mod layout;
 mod networks;
@@ -13,6 +12,7 @@ mod share;
 mod sizing;
 #[cfg(test)]
 mod tests;
+mod warm;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::io::Write;
@@ -30,7 +30,7 @@ use nvc::frame::Frame;
 use nvc::metrics::Scorer;
 use nvc_media::FrameSource;
 
-pub use choose::{Candidate, Choice, Family, Knobs};
+pub use choose::{ArchConfig, Candidate, Choice, Family};
 use layout::Layout;
 pub use options::{CRF, MODEL_SIZE, Options, PSNR, Target};
 pub use order0::Order0;
@@ -153,7 +153,7 @@ pub fn encode(
                 "a size in bytes needs a source of known length; a pipe takes --bpp".into(),
             ));
         }
-        (Target::Natural | Target::Psnr(_) | Target::Crf(_), _) => None,
+        (Target::FromModelSize | Target::Psnr(_) | Target::Crf(_), _) => None,
     };
     let by_quality = sizing::goal(options.target).is_some();
     let threads = match options.threads {
@@ -187,7 +187,7 @@ pub fn encode(
         family,
         ..options.clone()
     };
-    let chained = family.chained();
+    let warm = family.starts_warm();
     let layout = Layout::new(&info, known, options)?;
     let (groups, per_section) = (&layout.groups, layout.per_section);
     let mut writer = ContainerWriter::new(output, &info)?;
@@ -232,7 +232,7 @@ pub fn encode(
             let budget = section::Budget::new(
                 coded_bytes(true, per_section, frames * per_section).or(start),
                 per_section,
-                chained,
+                warm,
             );
             let (arch, _) = networks::network(&info, frames, budget.first, options)?;
             fit::groups_at_once(

@@ -9,8 +9,8 @@ pub const MODEL_SIZE_BITS: f64 = 6.0;
 const SIZED_BITS: f64 = 4.2;
 /// Frames of a group unless asked otherwise.
 const AUTO_GROUP: usize = 132;
-/// Frames of a group of a chain unless asked otherwise (NIRVANA's published 3).
-pub const CHAIN_GROUP: usize = 3;
+/// Frames of a group that starts warm unless asked otherwise (NIRVANA's published 3).
+pub const WARM_GROUP: usize = 3;
 /// Bytes of a group's frames in memory unless asked otherwise.
 const AUTO_GROUP_BYTES: usize = 1 << 30;
 
@@ -100,8 +100,8 @@ pub fn fits_in_memory(info: &VideoInfo, frames: usize) -> bool {
     frames.saturating_mul(frame_bytes(info)) <= AUTO_GROUP_BYTES
 }
 
-/// Groups of `size` frames that a chain has unless asked otherwise.
-pub fn chain_length(info: &VideoInfo, size: usize) -> usize {
+/// Groups of `size` frames that a warm-started section has unless asked otherwise.
+pub fn warm_section_groups(info: &VideoInfo, size: usize) -> usize {
     ((AUTO_GROUP_BYTES / frame_bytes(info)).clamp(1, AUTO_GROUP) / size.max(1)).max(1)
 }
 

@@ -207,11 +207,11 @@ fn cases(wanted: BoxedStrategy<Wanted>) -> impl Strategy<Value = Case> {
             Wanted::Bpp(t) => (Target::Bpp(48.0 * bytes(t) / most), None),
             Wanted::Psnr(p) => (Target::Psnr(p), None),
             Wanted::Crf(q) => (Target::Crf(q), None),
-            Wanted::ModelSize(p) => (Target::Natural, Some(p)),
+            Wanted::ModelSize(p) => (Target::FromModelSize, Some(p)),
         };
         let options = Options {
             family,
-            knobs: Default::default(),
+            config: Default::default(),
             target,
             model_size,
             preset: Preset::Ultrafast,

@@ -4,7 +4,7 @@
 use burn::backend::{Autodiff, Flex};
 use burn::tensor::{Tensor, TensorData};
 use nvc_encoder::fit::kernels::{self as k, ConvShape, Method, Pass};
-use nvc_encoder::fit::ops::{self, AdamStep, Curve, plain};
+use nvc_encoder::fit::ops::{self, Activation, AdamStep, plain};
 
 type B = Autodiff<Flex>;
 /// Largest difference allowed, relative to the largest value.
@@ -292,10 +292,10 @@ fn activations_match_burn() {
     type Op = fn(Tensor<B, 4>, Tensor<B, 1>, usize) -> Tensor<B, 4>;
     let ops: [(&str, Op, Op); 3] = [
         ("gelu", ops::shuffle_gelu, |x, b, r| {
-            plain::shuffle_curve(x, b, r, Curve::Gelu)
+            plain::shuffle_activation(x, b, r, Activation::Gelu)
         }),
         ("swish", ops::shuffle_swish, |x, b, r| {
-            plain::shuffle_curve(x, b, r, Curve::Swish)
+            plain::shuffle_activation(x, b, r, Activation::Swish)
         }),
         ("linear", ops::shuffle_linear, plain::shuffle_linear),
     ];
@@ -316,13 +316,14 @@ fn activations_match_burn() {
 /// The plain gradient is what other backends run.
 #[test]
 fn plain_activation_gradient_matches_autodiff() {
-    for curve in [Curve::Gelu, Curve::Swish] {
+    for activation in [Activation::Gelu, Activation::Swish] {
         let (x, bias, g) = (t4([2, 8, 5, 6], 1), t1(8, 2), t4([2, 2, 10, 12], 3));
         let (xr, br) = (x.clone().require_grad(), bias.clone().require_grad());
-        let grads = (plain::shuffle_curve(xr.clone(), br.clone(), 2, curve) * g.clone())
+        let grads = (plain::shuffle_activation(xr.clone(), br.clone(), 2, activation) * g.clone())
             .sum()
             .backward();
-        let (dx, db) = plain::shuffle_curve_backward(x.inner(), bias.inner(), g.inner(), 2, curve);
+        let (dx, db) =
+            plain::shuffle_activation_backward(x.inner(), bias.inner(), g.inner(), 2, activation);
         assert_close("dx", &values(dx), &values(xr.grad(&grads).unwrap()));
         assert_close("db", &values(db), &values(br.grad(&grads).unwrap()));
     }
@@ -335,11 +336,11 @@ fn filled<const N: usize>(lengths: [usize; N], f: impl FnOnce([&mut [f32]; N])) 
     out
 }
 
-fn value_and_slope(x: &[f32], curve: Curve) -> (Vec<f32>, Vec<f32>) {
+fn value_and_slope(x: &[f32], activation: Activation) -> (Vec<f32>, Vec<f32>) {
     let (d, ones) = ([1, 1, 1, x.len()], vec![1.0; x.len()]);
     let [y, dx, _] = filled([x.len(), x.len(), 1], |[y, dx, db]| {
-        k::shuffle_curve(x, &[0.0], d, 1, curve, y);
-        k::shuffle_curve_backward([x, &[0.0], &ones], d, 1, curve, dx, db);
+        k::shuffle_activation(x, &[0.0], d, 1, activation, y);
+        k::shuffle_activation_backward([x, &[0.0], &ones], d, 1, activation, dx, db);
     });
     (y, dx)
 }
@@ -347,7 +348,7 @@ fn value_and_slope(x: &[f32], curve: Curve) -> (Vec<f32>, Vec<f32>) {
 #[test]
 fn swish_matches_its_definition_in_double_precision() {
     let x: Vec<f32> = (-900..=900).map(|i| i as f32 * 0.05).collect();
-    let (y, dx) = value_and_slope(&x, Curve::Swish);
+    let (y, dx) = value_and_slope(&x, Activation::Swish);
     for ((&x, &y), &dx) in x.iter().zip(&y).zip(&dx) {
         let (x, y, dx) = (f64::from(x), f64::from(y), f64::from(dx));
         let s = 1.0 / (1.0 + (-x).exp());
@@ -603,7 +604,7 @@ fn phi(x: f64) -> f64 {
 #[test]
 fn gelu_is_the_exact_one_and_its_gradient_the_finite_difference() {
     let x: Vec<f32> = (-500..=500).map(|i| i as f32 * 0.01).collect();
-    let (y, dx) = value_and_slope(&x, Curve::Gelu);
+    let (y, dx) = value_and_slope(&x, Activation::Gelu);
     let gelu = |x: f64| x * phi(x);
     for ((&x, &y), &dx) in x.iter().zip(&y).zip(&dx) {
         let x = f64::from(x);
@@ -619,7 +620,7 @@ fn gelu_is_the_exact_one_and_its_gradient_the_finite_difference() {
             "slope at {x} = {dx}, not {slope}"
         );
     }
-    let (far, _) = value_and_slope(&[-1e4, 1e4, -40.0, 0.0], Curve::Gelu);
+    let (far, _) = value_and_slope(&[-1e4, 1e4, -40.0, 0.0], Activation::Gelu);
     assert!(
         far[0].abs() < 1e-30 && far[2].abs() < 1e-30 && far[1] == 1e4 && far[3] == 0.0,
         "{far:?}"
@@ -706,8 +707,8 @@ fn any_thread_count_gives_the_same_bits() {
         out.extend(filled(
             [n, n, 20, 20, n, n, 4 * n, n],
             |[y, dx, db, sums, down, norm, up, back]| {
-                k::shuffle_curve(&x, &bias, d, 2, Curve::Gelu, y);
-                k::shuffle_curve_backward([&x, &bias, &dy], d, 2, Curve::Swish, dx, db);
+                k::shuffle_activation(&x, &bias, d, 2, Activation::Gelu, y);
+                k::shuffle_activation_backward([&x, &bias, &dy], d, 2, Activation::Swish, dx, db);
                 k::channel_sums(&x, d, sums);
                 k::pixel_unshuffle(&x, d, 2, down);
                 k::channel_norm(&x, &bias, &bias, 48 * 84, 1e-6, norm);

@@ -1,6 +1,6 @@
 //! Adding nodes to a graph; shapes follow.
 
-use super::{Curve, Graph, Node, NodeId, Op, OutputPlane, Role, TensorId, TensorSpec};
+use super::{Activation, Graph, Node, NodeId, Op, OutputPlane, Role, TensorId, TensorSpec};
 
 impl Graph {
     fn push(&mut self, op: Op, shape: [usize; 3]) -> NodeId {
@@ -63,24 +63,21 @@ impl Graph {
 
     /// Spreads the channels of a single position over `rows` x `columns`, of which they must be a
     /// multiple.
-    pub fn unflatten(&mut self, input: NodeId, rows: usize, columns: usize) -> NodeId {
+    pub fn reshape(&mut self, input: NodeId, rows: usize, columns: usize) -> NodeId {
         let [c, h, w] = self.nodes[input].shape;
         debug_assert_eq!((h, w, c % (rows * columns)), (1, 1, 0));
-        self.push(
-            Op::Unflatten { input },
-            [c / (rows * columns), rows, columns],
-        )
+        self.push(Op::Reshape { input }, [c / (rows * columns), rows, columns])
     }
 
     /// Adds a nonlinearity.
-    pub fn curve(&mut self, input: NodeId, curve: Curve) -> NodeId {
+    pub fn activate(&mut self, input: NodeId, activation: Activation) -> NodeId {
         let shape = self.nodes[input].shape;
-        self.push(Op::Curve { input, curve }, shape)
+        self.push(Op::Activation { input, activation }, shape)
     }
 
     /// Adds a GELU.
     pub fn gelu(&mut self, input: NodeId) -> NodeId {
-        self.curve(input, Curve::Gelu)
+        self.activate(input, Activation::Gelu)
     }
 
     /// Adds the sum of two nodes of one shape.
@@ -97,9 +94,9 @@ impl Graph {
     }
 
     /// Adds the code of frame `frame` of the pass.
-    pub fn frame_code(&mut self, input: NodeId, frame: usize) -> NodeId {
+    pub fn frame_embedding(&mut self, input: NodeId, frame: usize) -> NodeId {
         let shape = self.nodes[input].shape;
-        self.push(Op::FrameCode { input, frame }, shape)
+        self.push(Op::FrameEmbedding { input, frame }, shape)
     }
 
     /// Takes channel `channel` of `node` as the next plane of the picture.

@@ -17,7 +17,7 @@ const POSITIONS: f64 = 24.0;
     derive(serde::Deserialize),
     serde(default, deny_unknown_fields, rename_all = "kebab-case")
 )]
-pub struct NervKnobs {
+pub struct NervConfig {
     /// Frequencies of the positional code (`--embed 1.25_40`).
     pub levels: u32,
     /// Channels of the stem's first layer (`--stem_dim_num 512_1`; default: 8 times the width, 16
@@ -46,9 +46,9 @@ pub struct NervKnobs {
     pub block_kernel: u32,
 }
 
-impl Default for NervKnobs {
+impl Default for NervConfig {
     fn default() -> Self {
-        NervKnobs {
+        NervConfig {
             levels: 40,
             hidden: None,
             channels: None,
@@ -65,7 +65,7 @@ impl Default for NervKnobs {
     }
 }
 
-impl NervKnobs {
+impl NervConfig {
     fn check(&self) -> Result<()> {
         let bad = |what: String| Err(Error::Parameter(what));
         check_count("nerv", "levels", Some(self.levels), 40)?;
@@ -145,19 +145,19 @@ impl NervKnobs {
 }
 
 /// The NeRV, or NeRV++ if `plus`, with at most about `params` parameters for pictures of `info`.
-pub fn for_params(info: &VideoInfo, params: f64, plus: bool, knobs: &NervKnobs) -> Result<Nerv> {
-    knobs.check()?;
-    let plan = match &knobs.strides {
+pub fn for_params(info: &VideoInfo, params: f64, plus: bool, config: &NervConfig) -> Result<Nerv> {
+    config.check()?;
+    let plan = match &config.strides {
         Some(s) => StridePlan::of(s, info.width, info.height),
         None => stride_plan_near(info.width, info.height, POSITIONS),
     };
     let size = |width: u32| {
-        knobs
+        config
             .network(&plan, width, plus)
             .lower(info, 1)
             .map(|g| g.params() as f64)
     };
-    super::largest("nerv", params, 1..=1024, size).map(|width| knobs.network(&plan, width, plus))
+    super::largest("nerv", params, 1..=1024, size).map(|width| config.network(&plan, width, plus))
 }
 
 #[cfg(test)]
@@ -168,7 +168,7 @@ mod tests {
     /// NeRV-S of the paper's Bunny table: 3.2M parameters.
     #[test]
     fn published_fields_give_the_published_size() {
-        let knobs = NervKnobs {
+        let config = NervConfig {
             hidden: Some(512),
             channels: Some(26),
             strides: Some(vec![5, 2, 2, 2, 2]),
@@ -176,7 +176,7 @@ mod tests {
             head_kernel: 1,
             ..Default::default()
         };
-        let net = for_params(&rgb(1280, 720), 1.0, false, &knobs).unwrap();
+        let net = for_params(&rgb(1280, 720), 1.0, false, &config).unwrap();
         assert_eq!((net.header.rows, net.header.columns), (9, 16));
         assert_eq!(
             net.stages.iter().map(|s| s.channels).collect::<Vec<_>>(),
@@ -190,7 +190,7 @@ mod tests {
     fn sizes_are_met_from_below() {
         for plus in [false, true] {
             for params in [20_000.0, 100_000.0, 1_000_000.0] {
-                let net = for_params(&rgb(416, 240), params, plus, &NervKnobs::default()).unwrap();
+                let net = for_params(&rgb(416, 240), params, plus, &NervConfig::default()).unwrap();
                 let got = net.lower(&rgb(416, 240), 48).unwrap().params() as f64;
                 assert!(
                     got <= params && got > 0.75 * params,

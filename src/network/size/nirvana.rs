@@ -14,7 +14,7 @@ use crate::network::nirvana::Nirvana;
     derive(serde::Deserialize),
     serde(default, deny_unknown_fields, rename_all = "kebab-case")
 )]
-pub struct NirvanaKnobs {
+pub struct NirvanaConfig {
     /// Sine layers.
     pub layers: u32,
     /// Channels of each (default: from the size).
@@ -33,9 +33,9 @@ pub struct NirvanaKnobs {
     pub head_kernel: u32,
 }
 
-impl Default for NirvanaKnobs {
+impl Default for NirvanaConfig {
     fn default() -> Self {
-        NirvanaKnobs {
+        NirvanaConfig {
             layers: 2,
             hidden: None,
             features: None,
@@ -48,7 +48,7 @@ impl Default for NirvanaKnobs {
     }
 }
 
-impl NirvanaKnobs {
+impl NirvanaConfig {
     fn check(&self) -> Result<()> {
         let count = |name: &str, v: Option<u32>, most: u32| check_count("nirvana", name, v, most);
         count("layers", Some(self.layers), 8)?;
@@ -110,17 +110,17 @@ pub fn for_params(
     info: &VideoInfo,
     frames: usize,
     params: f64,
-    knobs: &NirvanaKnobs,
+    config: &NirvanaConfig,
 ) -> Result<Nirvana> {
-    knobs.check()?;
+    config.check()?;
     let size = |hidden: u32| {
-        knobs
+        config
             .network(info, params, hidden)
             .lower(info, frames)
             .map(|g| g.params() as f64)
     };
     super::largest("nirvana", params, 1..=4096, size)
-        .map(|hidden| knobs.network(info, params, hidden))
+        .map(|hidden| config.network(info, params, hidden))
 }
 
 #[cfg(test)]
@@ -130,14 +130,14 @@ mod tests {
 
     #[test]
     fn published_fields_give_the_published_size() {
-        let knobs = NirvanaKnobs {
+        let config = NirvanaConfig {
             hidden: Some(512),
             features: Some(16),
             cell: Some(16),
             channels: Some(8),
             ..Default::default()
         };
-        let net = for_params(&rgb(1920, 1080), 3, 1.0, &knobs).unwrap();
+        let net = for_params(&rgb(1920, 1080), 3, 1.0, &config).unwrap();
         assert_eq!((net.header.rows, net.header.columns), (34, 60));
         let g = net.lower(&rgb(1920, 1080), 3).unwrap();
         // published: 2,380,017
@@ -148,7 +148,7 @@ mod tests {
     #[test]
     fn sizes_are_met_from_below() {
         for params in [5_000.0, 40_000.0, 300_000.0, 3_000_000.0] {
-            let net = for_params(&rgb(416, 240), 3, params, &NirvanaKnobs::default()).unwrap();
+            let net = for_params(&rgb(416, 240), 3, params, &NirvanaConfig::default()).unwrap();
             let got = net.lower(&rgb(416, 240), 3).unwrap().params() as f64;
             assert!(got <= params && got > 0.75 * params, "{got} of {params}");
         }

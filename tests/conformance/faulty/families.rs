@@ -254,8 +254,8 @@ pub fn networks(add: Add) {
     let [nerv, _, _, tanh] = of_8x8();
     let first = random(&i, nerv, 1, 400);
     let first = change(first, |g| {
-        g.network.scales[2] = 19;
-        g.network.scales[5] = 0;
+        g.network.frac_bits[2] = 19;
+        g.network.frac_bits[5] = 0;
         g.network.tensors[0].values[0] = 32767;
     });
     // fraction bits of nodes 1, 2, 3, 5, 6, 8 and 9, alone and relative to the first group's
@@ -393,7 +393,7 @@ pub fn networks(add: Add) {
     );
     let depthwise = change(random(&i, of_8x8()[1].clone(), 1, 402), |g| {
         // node 6 is the first depthwise convolution, tensor 4 its weights
-        g.network.scales[6] = 19;
+        g.network.frac_bits[6] = 19;
         g.network.tensors[4].step.exponent = 2;
     });
     add(

@@ -380,7 +380,7 @@ pub fn scales(add: Add) {
         "scale-convolution.nvc",
         "a convolution with more fraction bits than its sums have: a negative shift",
         with_change(&|g| {
-            g.network.scales[1] = 18;
+            g.network.frac_bits[1] = 18;
             g.network.tensors[0].step.exponent = 8;
         }),
         4,

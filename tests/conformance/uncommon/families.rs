@@ -1,9 +1,9 @@
 //! Rare cases of NeRV, NeRV++, NIRVANA and HNeRV with tanh.
 
-use nvc::entropy::tensor::{Step, blank_network};
+use nvc::entropy::tensor::{QuantStep, blank_network};
 use nvc::frame::{Chroma, VideoInfo};
 use nvc::group::{Arch, Group};
-use nvc::network::{Curve, Graph, Op};
+use nvc::network::{Activation, Graph, Op};
 
 use super::super::Vector;
 use super::super::blocks::*;
@@ -15,8 +15,8 @@ fn gray(width: usize, height: usize) -> VideoInfo {
 }
 
 /// Numbers of the nodes with the curve.
-fn curves(graph: &Graph, which: Curve) -> Vec<usize> {
-    let is = |n: &usize| matches!(graph.nodes[*n].op, Op::Curve { curve, .. } if curve == which);
+fn curves(graph: &Graph, which: Activation) -> Vec<usize> {
+    let is = |n: &usize| matches!(graph.nodes[*n].op, Op::Activation { activation, .. } if activation == which);
     (0..graph.nodes.len()).filter(is).collect()
 }
 
@@ -31,11 +31,13 @@ pub fn families() -> Vec<Vector> {
             error: None,
         })
     };
-    let loud = |mut g: Group, tensors: &[usize], octaves: u8, scales: &[(usize, u8)]| {
+    let loud = |mut g: Group, tensors: &[usize], octaves: u8, frac_bits: &[(usize, u8)]| {
         tensors
             .iter()
             .for_each(|&k| g.network.tensors[k].step.exponent -= octaves);
-        scales.iter().for_each(|&(k, f)| g.network.scales[k] = f);
+        frac_bits
+            .iter()
+            .for_each(|&(k, f)| g.network.frac_bits[k] = f);
         g
     };
     let i = gray(12, 8);
@@ -123,7 +125,7 @@ pub fn families() -> Vec<Vector> {
     );
     let g = random(&i, patches(), 2, 307);
     let graph = g.arch.lower(&i, 2).unwrap();
-    let saturated: Vec<(usize, u8)> = curves(&graph, Curve::Sine)
+    let saturated: Vec<(usize, u8)> = curves(&graph, Activation::Sine)
         .into_iter()
         .zip([15, 19])
         .collect();
@@ -234,9 +236,9 @@ pub fn families() -> Vec<Vector> {
     let same = random(&i, patches(), 1, 330);
     let scaled = |f: u8| {
         change(same.clone(), |g| {
-            all_scales(g, &i, f);
-            let head = g.network.scales.len() - 1;
-            g.network.scales[head] = 10;
+            all_frac_bits(g, &i, f);
+            let head = g.network.frac_bits.len() - 1;
+            g.network.frac_bits[head] = 10;
         })
     };
     add(
@@ -266,7 +268,7 @@ fn steps(i: &VideoInfo) -> Vec<Group> {
         change(g.clone(), |g| {
             for (k, t) in g.network.tensors.iter_mut().enumerate() {
                 let old = t.step;
-                t.step = Step {
+                t.step = QuantStep {
                     mantissa,
                     exponent: (i32::from(old.exponent) + octaves(k)).clamp(0, 40) as u8,
                 };
@@ -293,12 +295,12 @@ fn steps(i: &VideoInfo) -> Vec<Group> {
     // so fine that predictions leave the range, and a mantissa that divides nothing
     let finest = rescaled(&half, &|k| if k == 2 { 12 } else { 3 }, 193, 3);
     let apart = change(finest.clone(), |g| {
-        g.network.tensors[1].step = Step {
+        g.network.tensors[1].step = QuantStep {
             mantissa: 255,
             exponent: 0,
         };
         g.network.tensors[1].values.fill(0);
-        g.network.tensors[3].step = Step {
+        g.network.tensors[3].step = QuantStep {
             mantissa: 128,
             exponent: 40,
         };

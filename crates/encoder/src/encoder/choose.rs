@@ -9,7 +9,7 @@ use super::{Coded, GroupReport, Observer, Options, Queued, Shared, Target, Work,
 use crate::plan;
 use nvc::error::{Error, Result};
 use nvc::frame::{Frame, VideoInfo};
-use nvc::network::size::{HnervKnobs, nerv::NervKnobs, nirvana::NirvanaKnobs};
+use nvc::network::size::{HnervConfig, nerv::NervConfig, nirvana::NirvanaConfig};
 
 /// Families of representations.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -29,7 +29,7 @@ pub enum Family {
 
 impl Family {
     /// Whether a group starts from the one before in its section.
-    pub fn chained(self) -> bool {
+    pub fn starts_warm(self) -> bool {
         self == Family::Nirvana
     }
 
@@ -58,13 +58,13 @@ impl Family {
 
 /// What of each family's network is chosen.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Knobs {
+pub struct ArchConfig {
     /// HNeRV.
-    pub hnerv: HnervKnobs,
+    pub hnerv: HnervConfig,
     /// NeRV and NeRV++.
-    pub nerv: NervKnobs,
+    pub nerv: NervConfig,
     /// NIRVANA.
-    pub nirvana: NirvanaKnobs,
+    pub nirvana: NirvanaConfig,
 }
 
 /// One family's trial.
@@ -227,8 +227,8 @@ pub(super) fn trial(
     threads: usize,
     shared: &Shared<'_, '_>,
 ) -> Result<Candidate> {
-    let size = if family.chained() {
-        plan::CHAIN_GROUP
+    let size = if family.starts_warm() {
+        plan::WARM_GROUP
     } else {
         TRIAL_FRAMES
     };
@@ -245,7 +245,7 @@ pub(super) fn trial(
     let options = Options {
         family,
         steps: Some(steps),
-        target: Target::Natural,
+        target: Target::FromModelSize,
         ..options.clone()
     };
     let mut silent = Silent(shared);

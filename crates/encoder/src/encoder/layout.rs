@@ -24,12 +24,12 @@ pub(super) struct Layout {
 impl Layout {
     /// The layout for the family of `options`. Fails if that has no network for these pictures.
     pub(super) fn new(info: &VideoInfo, known: Option<usize>, options: &Options) -> Result<Self> {
-        let chained = options.family.chained();
+        let warm = options.family.starts_warm();
         let groups = plan::groups(
             info,
             known,
-            options.group.or(chained.then_some(plan::CHAIN_GROUP)),
-            !chained,
+            options.group.or(warm.then_some(plan::WARM_GROUP)),
+            !warm,
         )?;
         let size = groups.size(0);
         let (arch, _) = networks::network(info, size, Some(LEAST_BYTES), options)?;
@@ -39,8 +39,8 @@ impl Layout {
             .min(SECTION_FRAMES / (size as u64).max(1))
             .max(1) as usize;
         let wanted = options.section.unwrap_or_else(|| {
-            if chained {
-                plan::chain_length(info, size)
+            if warm {
+                plan::warm_section_groups(info, size)
             } else {
                 1
             }

@@ -3,7 +3,7 @@
 
 use std::ops::RangeInclusive;
 
-use super::{Family, Knobs, Options, Target};
+use super::{ArchConfig, Family, Options, Target};
 use crate::plan;
 use nvc::bitstream::limits::Limits;
 use nvc::error::{Error, Result};
@@ -67,13 +67,13 @@ pub(super) fn values(arch: &Arch, info: &VideoInfo, frames: usize) -> Result<f64
 
 /// The network of about `params` parameters, if the format has one for these pictures.
 fn of_size(info: &VideoInfo, frames: usize, params: f64, options: &Options) -> Result<Arch> {
-    let knobs = &options.knobs;
+    let config = &options.config;
     let arch = match options.family {
         Family::Auto | Family::Hnerv => {
-            Arch::Hnerv(size::for_params(info, frames, params, &knobs.hnerv)?)
+            Arch::Hnerv(size::for_params(info, frames, params, &config.hnerv)?)
         }
-        Family::Nerv => Arch::Nerv(size::nerv::for_params(info, params, false, &knobs.nerv)?),
-        Family::Nervpp => Arch::Nerv(size::nerv::for_params(info, params, true, &knobs.nerv)?),
+        Family::Nerv => Arch::Nerv(size::nerv::for_params(info, params, false, &config.nerv)?),
+        Family::Nervpp => Arch::Nerv(size::nerv::for_params(info, params, true, &config.nerv)?),
         Family::Nirvana if frames > MAX_FRAMES => {
             return Err(Error::Parameter(format!(
                 "a group of nirvana has {frames} frames (allowed 1..={MAX_FRAMES})"
@@ -83,7 +83,7 @@ fn of_size(info: &VideoInfo, frames: usize, params: f64, options: &Options) -> R
             info,
             frames,
             params,
-            &knobs.nirvana,
+            &config.nirvana,
         )?),
     };
     arch.check_fields()?;
@@ -148,7 +148,7 @@ fn refused(e: Error, info: &VideoInfo, frames: usize, options: &Options) -> Erro
         "{name} has no network for groups of {frames} pictures of {width}x{height}: {what}"
     );
     // what was chosen by hand can be chosen otherwise
-    if options.knobs == Knobs::default() {
+    if options.config == ArchConfig::default() {
         Error::Unsupported(text)
     } else {
         Error::Parameter(text)
@@ -161,7 +161,7 @@ pub(super) fn reach(info: &VideoInfo, frames: usize, options: &Options) -> (f64,
     let values = |params: f64| {
         let options = Options {
             model_size: Some(params),
-            target: Target::Natural,
+            target: Target::FromModelSize,
             ..options.clone()
         };
         network(info, frames, None, &options)
@@ -184,7 +184,7 @@ pub(super) fn other_size(
 ) -> Result<Option<String>> {
     let Some(wanted) = options
         .model_size
-        .filter(|_| options.knobs == Knobs::default())
+        .filter(|_| options.config == ArchConfig::default())
     else {
         return Ok(None);
     };
@@ -257,7 +257,7 @@ mod tests {
             "{text}"
         );
         let mut by_hand = options(Target::Bpp(1.0));
-        by_hand.knobs.hnerv.strides = Some(vec![2]);
+        by_hand.config.hnerv.strides = Some(vec![2]);
         let text = network(&info(1, 16384), 3, Some(1e6), &by_hand)
             .unwrap_err()
             .to_string();
@@ -282,7 +282,7 @@ mod tests {
         let said = |p: f64| {
             let options = Options {
                 model_size: Some(p),
-                ..options(Target::Natural)
+                ..options(Target::FromModelSize)
             };
             other_size(&info(64, 48), 3, &options).unwrap()
         };

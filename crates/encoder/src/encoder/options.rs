@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use super::{Family, Knobs};
+use super::{ArchConfig, Family};
 use crate::fit;
 use crate::plan::Preset;
 use nvc::error::{Error, Result};
@@ -22,7 +22,7 @@ pub enum Target {
     /// Bytes of the whole file; needs a source that knows its length.
     Bytes(u64),
     /// What the model size gives at [`crate::plan::MODEL_SIZE_BITS`] bits a parameter.
-    Natural,
+    FromModelSize,
     /// [`nvc::metrics::Scores::quality`] of the whole file, dB; the size follows.
     Psnr(f64),
     /// Quality at which a bit more is worth as much squared error as x264 takes it for at this
@@ -36,7 +36,7 @@ pub struct Options {
     /// Representation.
     pub family: Family,
     /// What of each family's network is chosen.
-    pub knobs: Knobs,
+    pub config: ArchConfig,
     /// Size to reach.
     pub target: Target,
     /// Parameters of the network and latents of each group; chosen from the target if not given.
@@ -84,7 +84,7 @@ impl Default for Options {
     fn default() -> Self {
         Options {
             family: Family::Auto,
-            knobs: Knobs::default(),
+            config: ArchConfig::default(),
             target: Target::Crf(36.0),
             model_size: None,
             preset: Preset::Medium,
@@ -177,7 +177,7 @@ mod tests {
 
     #[test]
     fn numbers_that_are_none_are_refused() {
-        options(Target::Natural).check().unwrap();
+        options(Target::FromModelSize).check().unwrap();
         let targets = [f64::NAN, 0.0, -1.0, f64::INFINITY]
             .map(Target::Bpp)
             .into_iter();
@@ -193,7 +193,7 @@ mod tests {
                 "{target:?}"
             );
         }
-        let natural = || options(Target::Natural);
+        let natural = || options(Target::FromModelSize);
         for o in [
             Options {
                 batch: 0,

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use nvc::entropy::tensor::{Network, residual};
+use nvc::entropy::tensor::{QuantizedNetwork, residual};
 use nvc::group::Group;
 
 /// Bytes that coders of order 0 would take for the integers of each tensor and of the latents,
-/// steps and scales not counted. Where there is a network before it, a tensor may be its
+/// steps and fraction bits not counted. Where there is a network before it, a tensor may be its
 /// difference.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Order0 {
@@ -59,7 +59,7 @@ fn adaptive(values: &[i16]) -> f64 {
 }
 
 /// What they would take for `group` after `previous`.
-pub(super) fn order0(group: &Group, previous: Option<&Network>) -> Order0 {
+pub(super) fn order0(group: &Group, previous: Option<&QuantizedNetwork>) -> Order0 {
     let sum = |bits: fn(&[i16]) -> f64| -> f64 {
         let tensors = group.network.tensors.iter().enumerate().map(|(i, t)| {
             let before = previous

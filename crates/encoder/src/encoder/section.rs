@@ -3,9 +3,9 @@
 
 use std::time::Instant;
 
-use super::chain;
 use super::order0::order0;
 use super::sizing::{self, Sizing};
+use super::warm;
 use super::{Coded, GroupReport, Options, Shared, Work};
 use crate::calibrate;
 use crate::fit::{self, Job, Settings, Warm};
@@ -13,13 +13,13 @@ use nvc::bitstream::fields::Reader;
 use nvc::bitstream::header::SectionHeader;
 use nvc::bitstream::limits::Limits;
 use nvc::decoder;
-use nvc::entropy::tensor::{Network, Syntax};
+use nvc::entropy::tensor::{QuantizedNetwork, Syntax};
 use nvc::error::{Error, Result};
 use nvc::frame::{Frame, VideoInfo};
 use nvc::group::{Group, GroupLayout};
-use nvc::synth::{Level, Synth};
+use nvc::synth::{SimdLevel, Synth};
 
-/// Bytes of a chain's first group, relative to those of each that follows it.
+/// Bytes of a section's first group, relative to those of each that follows it.
 const FIRST_SHARE: f64 = 6.0;
 /// Bytes of a group that starts from the one before, relative to an equal share: at most, and kept
 /// for each that follows.
@@ -43,8 +43,8 @@ pub(super) struct Budget {
 
 impl Budget {
     /// `bytes` for `groups` groups, `None` if sizes follow from the model size.
-    pub(super) fn new(bytes: Option<f64>, groups: usize, chained: bool) -> Self {
-        let share = if chained { FIRST_SHARE } else { 1.0 };
+    pub(super) fn new(bytes: Option<f64>, groups: usize, warm: bool) -> Self {
+        let share = if warm { FIRST_SHARE } else { 1.0 };
         let bytes = bytes.map(|b| b.max(LEAST_BYTES * groups as f64));
         let first = bytes.map(|b| b * share / (share + groups as f64 - 1.0));
         let share = first.map(|f| f / share);
@@ -96,8 +96,9 @@ impl fit::Observer for FitObserver<'_, '_, '_> {
 
 /// What comes before a group in its section.
 struct Before {
-    /// The network that this group's is coded after, and that those of a chain start from.
-    network: Network,
+    /// The network that this group's is coded after, and that those of a warm-started section start
+    /// from.
+    network: QuantizedNetwork,
     /// Mean PSNR of the section's groups so far, dB, over all planes as the loss weighs them.
     psnr: f64,
 }
@@ -121,8 +122,8 @@ pub(super) fn code(
     shared: &Shared<'_, '_>,
 ) -> Result<Coded> {
     let mut coded = match sizing::goal(options.target) {
-        Some(goal) if options.family.chained() => {
-            chain::by_quality(&work, goal, info, options, shared)?
+        Some(goal) if options.family.starts_warm() => {
+            warm::by_quality(&work, goal, info, options, shared)?
         }
         _ => groups(&work, work.coded, info, options, shared)?,
     };
@@ -139,12 +140,12 @@ pub(super) fn groups(
     options: &Options,
     shared: &Shared<'_, '_>,
 ) -> Result<Coded> {
-    let chained = options.family.chained();
-    let mut budget = Budget::new(bytes, work.parts.len(), chained);
+    let warm = options.family.starts_warm();
+    let mut budget = Budget::new(bytes, work.parts.len(), warm);
     let full = work.parts.iter().map(Vec::len).max().unwrap_or(0);
     let first = budget
         .first
-        .or_else(|| Budget::new(work.start, work.parts.len(), chained).first);
+        .or_else(|| Budget::new(work.start, work.parts.len(), warm).first);
     let mut section = Section {
         info,
         options,
@@ -219,7 +220,9 @@ impl Section<'_, '_, '_> {
                 fit::Outcome::Misfit(m) => (m.spare, m.done),
                 fit::Outcome::Fitted(f) => {
                     let spare = match goal {
-                        Some(fit::Goal::Psnr(wanted)) => f.far.unwrap_or(f.quality - wanted),
+                        Some(fit::QualityTarget::Psnr(wanted)) => {
+                            f.far.unwrap_or(f.quality - wanted)
+                        }
                         _ => 0.0,
                     };
                     if best.as_ref().is_none_or(|(b, _)| spare.abs() < b.abs()) {
@@ -281,7 +284,7 @@ impl Section<'_, '_, '_> {
         frames: &[Frame],
         budget: &Budget,
         before: Option<&Before>,
-        goal: Option<fit::Goal>,
+        goal: Option<fit::QualityTarget>,
     ) -> Result<fit::Outcome> {
         let (
             info,
@@ -293,7 +296,7 @@ impl Section<'_, '_, '_> {
             },
         ) = (self.info, self.options, &self.sizing);
         let graph = arch.lower(info, frames.len())?;
-        let chained = before.filter(|_| options.family.chained());
+        let previous = before.filter(|_| options.family.starts_warm());
         self.shared
             .observer()
             .start(index, self.groups, frames.len(), graph.params());
@@ -303,7 +306,7 @@ impl Section<'_, '_, '_> {
                 .steps(options.passes, graph.passes(frames.len()), options.batch)
         });
         let settings = Settings {
-            steps: if chained.is_some() {
+            steps: if previous.is_some() {
                 ((anew as f64 * WARM_STEPS) as usize).max(10)
             } else {
                 anew
@@ -324,10 +327,10 @@ impl Section<'_, '_, '_> {
         let target_bytes = match (budget.started, budget.next()) {
             (false, _) => *natural,
             (true, Some(share)) => share,
-            (true, None) if chained.is_some() => natural / FIRST_SHARE,
+            (true, None) if previous.is_some() => natural / FIRST_SHARE,
             (true, None) => *natural,
         };
-        let warm = chained.map(|b| Warm {
+        let warm = previous.map(|b| Warm {
             network: &b.network,
             quality: b.psnr,
             least_gain: options.least_gain,
@@ -348,8 +351,9 @@ impl Section<'_, '_, '_> {
             shared: self.shared,
             group: index,
         };
-        let mut refine =
-            |group: &mut Group| calibrate::refine_scales(group, &graph, info, frames, &self.pool);
+        let mut refine = |group: &mut Group| {
+            calibrate::refine_frac_bits(group, &graph, info, frames, &self.pool)
+        };
         self.pool
             .install(|| fit::fit(&job, &mut refine, &mut observer))
     }
@@ -360,9 +364,9 @@ fn decode_back(
     bytes: &[u8],
     info: &VideoInfo,
     wanted: &Group,
-    previous: Option<&Network>,
+    previous: Option<&QuantizedNetwork>,
     pool: &rayon::ThreadPool,
-) -> Result<(Network, Vec<Frame>)> {
+) -> Result<(QuantizedNetwork, Vec<Frame>)> {
     let mut r = Reader::new(bytes, 0);
     let layout = GroupLayout::read(&mut r, info, &Limits::default())?;
     let group = layout.decode(&mut r, previous)?;
@@ -371,7 +375,7 @@ fn decode_back(
             "the coded group does not read back as written; this is a bug".into(),
         ));
     }
-    let synth = Synth::new(&layout.graph, &group.network, info, Level::detect())?;
+    let synth = Synth::new(&layout.graph, &group.network, info, SimdLevel::detect())?;
     let mut frames = Vec::new();
     decoder::frames(
         pool,

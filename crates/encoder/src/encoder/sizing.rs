@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::networks::{self, LEAST_BYTES};
 use super::{Options, Target};
-use crate::fit::{Goal, OCTAVE, Resize};
+use crate::fit::{OCTAVE, QualityTarget, Resize};
 use crate::plan;
 use nvc::error::Result;
 use nvc::frame::VideoInfo;
@@ -42,11 +42,11 @@ pub(super) fn price(crf: f64) -> f64 {
 }
 
 /// What `target` aims at, if it is a quality.
-pub(super) fn goal(target: Target) -> Option<Goal> {
+pub(super) fn goal(target: Target) -> Option<QualityTarget> {
     match target {
-        Target::Psnr(p) => Some(Goal::Psnr(p)),
-        Target::Crf(q) => Some(Goal::Price(price(q))),
-        Target::Bpp(_) | Target::Bytes(_) | Target::Natural => None,
+        Target::Psnr(p) => Some(QualityTarget::Psnr(p)),
+        Target::Crf(q) => Some(QualityTarget::Price(price(q))),
+        Target::Bpp(_) | Target::Bytes(_) | Target::FromModelSize => None,
     }
 }
 

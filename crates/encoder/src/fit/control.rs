@@ -11,7 +11,7 @@ use burn::tensor::backend::AutodiffBackend;
 use super::ops::FastOps;
 use super::quant::Params;
 use super::train::Trainer;
-use nvc::entropy::tensor::Step;
+use nvc::entropy::tensor::QuantStep;
 use nvc::error::Result;
 
 impl<B> Trainer<'_, B>
@@ -38,15 +38,18 @@ where
             sum =
                 bits(latent.clone().abs().mean(), self.net.latent_step()).mul_scalar(latents / all);
         }
-        let n = self.chains.len();
-        for (i, c) in self.chains.iter().enumerate() {
+        let n = self.convs.len();
+        for (i, c) in self.convs.iter().enumerate() {
             let count = |t: usize| self.graph.tensors[t].len() as f64 / all;
             let mut weights = bits(self.net.weights[i].val().abs().mean(), i);
             let mut biases = bits(
                 self.net.biases[i].val().abs().mean().add_scalar(1e-6),
                 n + i,
             );
-            if let (Some(w), Some(b)) = (&self.net.before_weights[i], &self.net.before_biases[i]) {
+            if let (Some(w), Some(b)) = (
+                &self.net.reference_weights[i],
+                &self.net.reference_biases[i],
+            ) {
                 let difference = bits(
                     (self.net.weights[i].val() - w.clone())
                         .abs()
@@ -84,7 +87,7 @@ where
             self.bytes = Some(self.target);
             return Ok(());
         }
-        let mut p = Params::read(&self.net, self.graph, &self.chains)?;
+        let mut p = Params::read(&self.net, self.graph, &self.convs)?;
         if let Some(bits) = self.job.settings.weight_bits {
             let most = (f64::from(bits) - 1.0).exp2() - 1.0;
             let step =
@@ -107,7 +110,7 @@ where
             p.log_steps[i] = start(t);
         }
         // biases are few and reach every sample: start them finer
-        for c in &self.chains {
+        for c in &self.convs {
             p.log_steps[c.bias] = p.log_steps[c.weight] - 0.7;
         }
         p.log_steps[self.graph.tensors.len()] = start(&p.latents);
@@ -128,8 +131,8 @@ where
     }
 
     fn write_steps(&mut self, p: &Params, f: impl Fn(f64) -> f64) {
-        let n = self.chains.len();
-        for (i, c) in self.chains.iter().enumerate() {
+        let n = self.convs.len();
+        for (i, c) in self.convs.iter().enumerate() {
             self.net
                 .set_log_step(i, f(p.log_steps[c.weight]), &self.device);
             self.net
@@ -146,8 +149,8 @@ where
     /// Asks the real coder, shifts all steps to the wanted size, and turns the rate's weight the
     /// same way.
     pub(super) fn control(&mut self, last: bool) -> Result<()> {
-        let p = Params::read(&self.net, self.graph, &self.chains)?;
-        let bytes = p.coded_bytes(self.graph, self.job.syntax(), self.net.dead)?;
+        let p = Params::read(&self.net, self.graph, &self.convs)?;
+        let bytes = p.coded_bytes(self.graph, self.job.syntax(), self.net.dead_zone)?;
         self.bytes = Some(bytes);
         if let Some(w) = self.job.warm.filter(|_| !last) {
             // bits follow motion: fewer where the quality is there, more where it is missing
@@ -159,7 +162,7 @@ where
         let shift = if last {
             p.shift_for(self.graph, self.job.syntax(), self.target)?
         } else if p.is_warm() {
-            (self.net.dead + 0.15 * (bytes / self.target - 1.0).clamp(-1.0, 2.0)).max(0.0)
+            (self.net.dead_zone + 0.15 * (bytes / self.target - 1.0).clamp(-1.0, 2.0)).max(0.0)
         } else {
             ((bytes - self.target) * 8.0 / self.values() as f64 * std::f64::consts::LN_2)
                 .clamp(-0.3, 0.3)
@@ -172,7 +175,7 @@ where
     /// steps stay.
     pub(super) fn apply(&mut self, p: &Params, shift: f64, f: impl Fn(f64) -> f64) {
         if p.is_warm() {
-            self.net.dead = shift;
+            self.net.dead_zone = shift;
         } else {
             self.write_steps(p, |l| f(l + shift));
         }
@@ -184,8 +187,8 @@ where
             // those of the network before lie there
             return Ok(());
         }
-        let p = Params::read(&self.net, self.graph, &self.chains)?;
-        self.write_steps(&p, |l| Step::nearest(l.exp()).value().ln());
+        let p = Params::read(&self.net, self.graph, &self.convs)?;
+        self.write_steps(&p, |l| QuantStep::nearest(l.exp()).value().ln());
         Ok(())
     }
 }

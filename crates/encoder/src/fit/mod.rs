@@ -6,22 +6,22 @@ mod adam;
 mod control;
 mod convnext;
 mod frames;
-mod goal;
 pub mod kernels;
 mod muon;
 mod net;
 pub mod ops;
-mod pace;
+mod quality;
 mod quant;
 mod rounds;
+mod schedule;
 mod target;
 #[cfg(test)]
 mod tests;
 mod train;
 
-pub use goal::{Goal, OCTAVE};
+pub use quality::{OCTAVE, QualityTarget};
 
-use nvc::entropy::tensor::{Network, Syntax};
+use nvc::entropy::tensor::{QuantizedNetwork, Syntax};
 use nvc::error::{Error, Result};
 use nvc::frame::{Frame, VideoInfo};
 use nvc::group::{self, Arch, Group};
@@ -166,11 +166,11 @@ pub struct Job<'a> {
     /// Bytes wanted for weights and latents together; what a fit by quality starts from.
     pub target_bytes: f64,
     /// Quality wanted, if the bytes shall follow from it.
-    pub goal: Option<Goal>,
+    pub goal: Option<QualityTarget>,
     /// Whether another network may be tried where this one has the wrong size for the goal.
     pub resize: Resize,
     /// The network of the group before in the section, after which this one's is coded.
-    pub previous: Option<&'a Network>,
+    pub previous: Option<&'a QuantizedNetwork>,
     /// What to start from, and when to stop.
     pub warm: Option<Warm<'a>>,
     /// How to fit.
@@ -181,7 +181,7 @@ pub struct Job<'a> {
 #[derive(Clone, Copy)]
 pub struct Warm<'a> {
     /// That network, [`Job::previous`].
-    pub network: &'a Network,
+    pub network: &'a QuantizedNetwork,
     /// PSNR at which the fit may end, dB, as [`Fitted::float_psnr`].
     pub quality: f64,
     /// Gain of a step, dB, below which it ends anyhow.
@@ -235,8 +235,8 @@ pub struct Fitted {
     /// The integers to code.
     pub group: Group,
     /// PSNR of the quantised network in float arithmetic, activations kept to the ranges of the
-    /// group's scales, over all planes (weighted as in the loss), after rounding to samples, dB:
-    /// what exact decoding is compared with.
+    /// group's fraction bits, over all planes (weighted as in the loss), after rounding to samples,
+    /// dB: what exact decoding is compared with.
     pub float_psnr: f64,
     /// Mean over frames of the frame's PSNR, dB, as [`nvc::metrics::frame_quality`] has it,
     /// likewise.
@@ -287,7 +287,7 @@ pub fn groups_at_once(graph: &Graph, batch: usize, device: Device, threads: usiz
     most.min(AT_ONCE_BYTES / bytes).max(1) as usize
 }
 
-/// May improve the activation scales of a group's integers before the fit is judged.
+/// May improve the fraction bits of activations of a group's integers before the fit is judged.
 pub type Refine<'a> = &'a mut dyn FnMut(&mut Group) -> Result<()>;
 
 /// Fits one group.

@@ -10,13 +10,13 @@ use burn::tensor::{DType, Tensor, TensorData, activation, backend::Backend};
 use super::Precision;
 use super::ops::{self, FastOps};
 use crate::rng::Rng;
-use nvc::network::{Chain, Curve, Graph, Op, Role, Step, graph::NodeId};
+use nvc::network::{Activation, FusedConv, FusedOp, Graph, Op, Role, graph::NodeId};
 use nvc::synth::math;
 
 /// All that is fitted of one group except the embedding encoder.
 #[derive(Module, Debug)]
-pub struct Net<B: Backend> {
-    /// Convolution kernels, in the order of their chains.
+pub struct TrainableNetwork<B: Backend> {
+    /// Convolution kernels, in the order of `Graph::fused_convs`.
     pub weights: Vec<Param<Tensor<B, 4>>>,
     /// Biases, likewise.
     pub biases: Vec<Param<Tensor<B, 1>>>,
@@ -25,12 +25,12 @@ pub struct Net<B: Backend> {
     /// One latent a frame, `[1, channels, rows, columns]`; set when the embedding encoder retires.
     pub latents: Vec<Param<Tensor<B, 4>>>,
     /// Kernels and biases of the network that this one starts from, where it has some of that size.
-    pub before_weights: Vec<Option<Tensor<B, 4>>>,
+    pub reference_weights: Vec<Option<Tensor<B, 4>>>,
     /// Biases, likewise.
-    pub before_biases: Vec<Option<Tensor<B, 1>>>,
+    pub reference_biases: Vec<Option<Tensor<B, 1>>>,
     /// Steps by which differences to those are brought nearer to zero before they are rounded: the
     /// dead zone of their quantiser.
-    pub dead: f64,
+    pub dead_zone: f64,
 }
 
 /// Parameter ids are fixed so that two runs, and a resumed one, key the optimiser's state alike.
@@ -87,7 +87,7 @@ impl<'a, B: Backend> Values<'a, B> {
         value.expect("steps read ends of steps")
     }
 
-    /// Computes a node that is no convolution and no part of its chain.
+    /// Computes a node that is no convolution and no part of a fused one.
     fn node(&mut self, node: NodeId) -> Tensor<B, 4>
     where
         B: FastOps,
@@ -98,11 +98,11 @@ impl<'a, B: Backend> Values<'a, B> {
                 ops::add(a, self.read(b))
             }
             Op::Bilinear { input, factor } => ops::bilinear(self.read(input), factor),
-            Op::FrameCode { input, frame } => {
+            Op::FrameEmbedding { input, frame } => {
                 let x = self.read(input);
                 let c = x.dims()[1];
                 let code = (0..c)
-                    .map(|c| (math::frame_code(frame, c) as f64 * (-20f64).exp2()) as f32)
+                    .map(|c| (math::frame_embedding(frame, c) as f64 * (-20f64).exp2()) as f32)
                     .collect();
                 let code = tensor::<B, 4>(code, [1, c, 1, 1], &x.device()).cast(x.dtype());
                 x + code
@@ -112,39 +112,39 @@ impl<'a, B: Backend> Values<'a, B> {
     }
 }
 
-/// `curve(x)`, or `x`.
-fn bend<B: FastOps>(x: Tensor<B, 4>, curve: Option<Curve>) -> Tensor<B, 4> {
+/// `activation(x)`, or `x`.
+fn activate<B: FastOps>(x: Tensor<B, 4>, activation: Option<Activation>) -> Tensor<B, 4> {
     let none = |x: &Tensor<B, 4>| Tensor::zeros([x.dims()[1]], &x.device());
-    match curve {
+    match activation {
         None => x,
-        Some(Curve::Gelu) => {
+        Some(Activation::Gelu) => {
             let b = none(&x);
             ops::shuffle_gelu(x, b, 1)
         }
-        Some(Curve::Swish) => {
+        Some(Activation::Swish) => {
             let b = none(&x);
             ops::shuffle_swish(x, b, 1)
         }
-        Some(Curve::Sine) => (x * (2.0 * std::f64::consts::PI)).sin(),
-        Some(Curve::Tanh) => x.tanh(),
+        Some(Activation::Sine) => (x * (2.0 * std::f64::consts::PI)).sin(),
+        Some(Activation::Tanh) => x.tanh(),
     }
 }
 
-/// What follows the convolution of a chain before its nonlinearity.
-fn shuffled<B: FastOps>(y: Tensor<B, 4>, bias: Tensor<B, 1>, c: &Chain) -> Tensor<B, 4> {
+/// What follows a convolution before its nonlinearity.
+fn shuffled<B: FastOps>(y: Tensor<B, 4>, bias: Tensor<B, 1>, c: &FusedConv) -> Tensor<B, 4> {
     let y = ops::shuffle_linear(y, bias, c.factor);
     unflattened(y, c)
 }
 
-fn unflattened<B: FastOps>(y: Tensor<B, 4>, c: &Chain) -> Tensor<B, 4> {
+fn unflattened<B: FastOps>(y: Tensor<B, 4>, c: &FusedConv) -> Tensor<B, 4> {
     let [b, channels, ..] = y.dims();
-    match c.unflatten {
+    match c.reshape {
         Some([rows, columns]) => y.reshape([b, channels / (rows * columns), rows, columns]),
         None => y,
     }
 }
 
-fn convolved<B: FastOps>(x: Tensor<B, 4>, w: Tensor<B, 4>, c: &Chain) -> Tensor<B, 4> {
+fn convolved<B: FastOps>(x: Tensor<B, 4>, w: Tensor<B, 4>, c: &FusedConv) -> Tensor<B, 4> {
     if c.depthwise {
         ops::conv_same_depthwise(x, w)
     } else {
@@ -152,8 +152,8 @@ fn convolved<B: FastOps>(x: Tensor<B, 4>, w: Tensor<B, 4>, c: &Chain) -> Tensor<
     }
 }
 
-/// Bound of uniform initial weights and biases of a chain.
-fn initial_bounds(graph: &Graph, c: &Chain) -> (f32, f32) {
+/// Bound of uniform initial weights and biases of a convolution.
+fn initial_bounds(graph: &Graph, c: &FusedConv) -> (f32, f32) {
     let [_, cin, kh, kw] = graph.tensors[c.weight].shape;
     let fan_in = (cin * kh * kw) as f32;
     let plain = 1.0 / fan_in.sqrt();
@@ -171,32 +171,32 @@ fn initial_bounds(graph: &Graph, c: &Chain) -> (f32, f32) {
         .nodes
         .iter()
         .any(|n| matches!(n.op, Op::Add { inputs } if inputs.contains(&end)));
-    match c.curve {
+    match c.activation {
         // SIREN (Sitzmann et al., NeurIPS 2020) with its factor of 30, in turns; any phase
-        Some(Curve::Sine) if c.input == 0 => (30.0 / fan_in / std::f32::consts::TAU, 0.5),
-        Some(Curve::Sine) => ((6.0 / fan_in).sqrt() / std::f32::consts::TAU, 0.25),
+        Some(Activation::Sine) if c.input == 0 => (30.0 / fan_in / std::f32::consts::TAU, 0.5),
+        Some(Activation::Sine) => ((6.0 / fan_in).sqrt() / std::f32::consts::TAU, 0.25),
         _ if output => (plain * 0.5, 0.0),
         // these halve the variance; sqrt(3) keeps a unit variance
-        Some(Curve::Gelu | Curve::Swish) => (plain * 3f32.sqrt() * 1.3, 0.0),
+        Some(Activation::Gelu | Activation::Swish) => (plain * 3f32.sqrt() * 1.3, 0.0),
         // residual blocks start near the identity, skips weak
         _ if summed => (plain * 0.5, 0.0),
         _ => (plain * 3f32.sqrt(), 0.0),
     }
 }
 
-impl<B: FastOps> Net<B> {
+impl<B: FastOps> TrainableNetwork<B> {
     /// Uniform kernels from `rng` that keep activations near unit variance.
-    pub fn new(graph: &Graph, chains: &[Chain], rng: &mut Rng, device: &B::Device) -> Self {
-        let mut net = Net {
+    pub fn new(graph: &Graph, convs: &[FusedConv], rng: &mut Rng, device: &B::Device) -> Self {
+        let mut net = TrainableNetwork {
             weights: Vec::new(),
             biases: Vec::new(),
             log_steps: Vec::new(),
             latents: Vec::new(),
-            before_weights: chains.iter().map(|_| None).collect(),
-            before_biases: chains.iter().map(|_| None).collect(),
-            dead: 0.0,
+            reference_weights: convs.iter().map(|_| None).collect(),
+            reference_biases: convs.iter().map(|_| None).collect(),
+            dead_zone: 0.0,
         };
-        for (i, c) in chains.iter().enumerate() {
+        for (i, c) in convs.iter().enumerate() {
             let spec = &graph.tensors[c.weight];
             debug_assert_eq!(
                 (spec.role, graph.tensors[c.bias].role),
@@ -219,7 +219,7 @@ impl<B: FastOps> Net<B> {
             net.biases
                 .push(param(2, i, tensor(b, [spec.shape[0]], device)));
         }
-        for i in 0..2 * chains.len() + 1 {
+        for i in 0..2 * convs.len() + 1 {
             net.log_steps.push(param(3, i, Tensor::zeros([1], device)));
         }
         net
@@ -243,7 +243,7 @@ impl<B: FastOps> Net<B> {
         steps: [f64; 2],
         device: &B::Device,
     ) {
-        (self.before_weights[i], self.before_biases[i]) =
+        (self.reference_weights[i], self.reference_biases[i]) =
             (Some(weight.clone()), Some(bias.clone()));
         self.weights[i] = param(1, i, weight);
         self.biases[i] = param(2, i, bias);
@@ -273,35 +273,36 @@ impl<B: FastOps> Net<B> {
     }
 
     /// `before` plus the quantised difference to it; the gradient passes straight through to `x`.
-    fn moved<const D: usize>(
+    fn quantized_residual<const D: usize>(
         &self,
         x: Tensor<B, D>,
         before: &Tensor<B, D>,
         step: usize,
     ) -> Tensor<B, D> {
         let log_step = self.log_steps[step].val().detach();
-        let dead = (log_step.clone().exp() * self.dead).reshape([1; D]);
+        let dead_zone = (log_step.clone().exp() * self.dead_zone).reshape([1; D]);
         let d = x.clone().detach() - before.clone();
-        let nearer = activation::relu(d.clone() - dead.clone()) - activation::relu(d.neg() - dead);
+        let nearer =
+            activation::relu(d.clone() - dead_zone.clone()) - activation::relu(d.neg() - dead_zone);
         let value = before.clone() + ops::fake_quant(nearer, log_step);
         x.clone() + (value - x).detach()
     }
 
-    /// Kernel of chain `i`.
+    /// Kernel of convolution `i`.
     pub fn weight(&self, i: usize, quantise: bool) -> Tensor<B, 4> {
-        match (&self.before_weights[i], self.weights[i].val()) {
+        match (&self.reference_weights[i], self.weights[i].val()) {
             (_, w) if !quantise => w,
-            (Some(before), w) => self.moved(w, before, i),
+            (Some(before), w) => self.quantized_residual(w, before, i),
             (None, w) => self.quantised(w, i),
         }
     }
 
-    /// Bias of chain `i`.
+    /// Bias of convolution `i`.
     pub fn bias(&self, i: usize, quantise: bool) -> Tensor<B, 1> {
         let step = self.weights.len() + i;
-        match (&self.before_biases[i], self.biases[i].val()) {
+        match (&self.reference_biases[i], self.biases[i].val()) {
             (_, b) if !quantise => b,
-            (Some(before), b) => self.moved(b, before, step),
+            (Some(before), b) => self.quantized_residual(b, before, step),
             (None, b) => self.quantised(b, step),
         }
     }
@@ -312,7 +313,7 @@ impl<B: FastOps> Net<B> {
     pub fn forward(
         &self,
         graph: &Graph,
-        steps: &[Step],
+        steps: &[FusedOp],
         source: Tensor<B, 4>,
         quantise: bool,
         precision: Precision,
@@ -329,18 +330,20 @@ impl<B: FastOps> Net<B> {
         let mut i = 0;
         for step in steps {
             let y = match step {
-                Step::Node(n) => v.node(*n),
-                Step::Chain(c) => {
+                FusedOp::Node(n) => v.node(*n),
+                FusedOp::Conv(c) => {
                     let (mut w, mut b) = (self.weight(i, quantise), self.bias(i, quantise));
                     i += 1;
                     if half {
                         (w, b) = (w.cast(DType::F16), b.cast(DType::F16));
                     }
                     let y = convolved(v.read(c.input), w, c);
-                    let y = match c.curve {
-                        Some(Curve::Gelu) => unflattened(ops::shuffle_gelu(y, b, c.factor), c),
-                        Some(Curve::Swish) => unflattened(ops::shuffle_swish(y, b, c.factor), c),
-                        curve => bend(shuffled(y, b, c), curve),
+                    let y = match c.activation {
+                        Some(Activation::Gelu) => unflattened(ops::shuffle_gelu(y, b, c.factor), c),
+                        Some(Activation::Swish) => {
+                            unflattened(ops::shuffle_swish(y, b, c.factor), c)
+                        }
+                        activation => activate(shuffled(y, b, c), activation),
                     };
                     let output = half && graph.outputs.iter().any(|o| o.node == c.end);
                     if output { y.cast(DType::F32) } else { y }
@@ -351,12 +354,12 @@ impl<B: FastOps> Net<B> {
         v.values
     }
 
-    /// The quantised network on one pass, with every node that has a scale changed by `see`;
-    /// returns the values of the graph's outputs.
+    /// The quantised network on one pass, with every node that has fraction bits of its own changed
+    /// by `see`; returns the values of the graph's outputs.
     fn walk(
         &self,
         graph: &Graph,
-        steps: &[Step],
+        steps: &[FusedOp],
         source: Tensor<B, 4>,
         see: &mut dyn FnMut(Tensor<B, 4>, NodeId) -> Tensor<B, 4>,
     ) -> Vec<Option<Tensor<B, 4>>> {
@@ -369,9 +372,9 @@ impl<B: FastOps> Net<B> {
         let mut i = 0;
         for step in steps {
             let y = match step {
-                Step::Node(n) if graph.nodes[*n].op.has_scale() => see(v.node(*n), *n),
-                Step::Node(n) => v.node(*n),
-                Step::Chain(c) => {
+                FusedOp::Node(n) if graph.nodes[*n].op.has_frac_bits() => see(v.node(*n), *n),
+                FusedOp::Node(n) => v.node(*n),
+                FusedOp::Conv(c) => {
                     let y = see(
                         shuffled(
                             convolved(v.read(c.input), self.weight(i, true), c),
@@ -381,8 +384,8 @@ impl<B: FastOps> Net<B> {
                         c.conv,
                     );
                     i += 1;
-                    if c.curve.is_some() {
-                        see(bend(y, c.curve), c.end)
+                    if c.activation.is_some() {
+                        see(activate(y, c.activation), c.end)
                     } else {
                         y
                     }
@@ -394,23 +397,23 @@ impl<B: FastOps> Net<B> {
     }
 
     /// What a decoder of infinite precision makes of a pass: the quantised network, each activation
-    /// kept to the range that `scales`, the fraction bits of the nodes, leave it. Returns the
+    /// kept to the range that `frac_bits`, those of the nodes, leave it. Returns the
     /// values of the graph's outputs.
     pub fn decoded(
         &self,
         graph: &Graph,
-        steps: &[Step],
+        steps: &[FusedOp],
         source: Tensor<B, 4>,
-        scales: &[u8],
+        frac_bits: &[u8],
     ) -> Vec<Option<Tensor<B, 4>>> {
         self.walk(graph, steps, source, &mut |t, node| {
-            let most = 32767.0 * (-f64::from(scales[node])).exp2();
+            let most = 32767.0 * (-f64::from(frac_bits[node])).exp2();
             t.clamp(-most, most)
         })
     }
 
-    /// Largest magnitude of every node that has a scale, for one pass.
-    pub fn peaks(&self, graph: &Graph, steps: &[Step], source: Tensor<B, 4>) -> Vec<f32> {
+    /// Largest magnitude of every node that has fraction bits of its own, for one pass.
+    pub fn peaks(&self, graph: &Graph, steps: &[FusedOp], source: Tensor<B, 4>) -> Vec<f32> {
         let mut peaks = vec![0.0; graph.nodes.len()];
         self.walk(graph, steps, source, &mut |t, node| {
             peaks[node] = t

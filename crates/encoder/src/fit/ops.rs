@@ -11,7 +11,7 @@ pub mod plain;
 
 use burn::tensor::{Tensor, TensorPrimitive, backend::Backend, ops::FloatTensor};
 
-pub use super::kernels::{AdamStep, Curve};
+pub use super::kernels::{Activation, AdamStep};
 pub use buffers::release;
 
 /// What the networks are made of, on primitives; call the functions of this module instead.
@@ -44,30 +44,35 @@ pub trait FastOps: Backend {
         let options = plain::conv_options(tensor::<Self, 4>(w.clone()).dims(), depthwise);
         Self::conv2d_weight_backward(x, w, dy, options)
     }
-    /// `curve(pixel_shuffle(x + bias, r))`, `bias [cin]`.
-    fn shuffle_curve(
+    /// `activation(pixel_shuffle(x + bias, r))`, `bias [cin]`.
+    fn shuffle_activation(
         x: FloatTensor<Self>,
         bias: FloatTensor<Self>,
         r: usize,
-        curve: Curve,
+        activation: Activation,
     ) -> FloatTensor<Self> {
-        prim(plain::shuffle_curve(
+        prim(plain::shuffle_activation(
             tensor::<Self, 4>(x),
             tensor(bias),
             r,
-            curve,
+            activation,
         ))
     }
-    /// Gradients of [`Self::shuffle_curve`] for `x` and `bias`.
-    fn shuffle_curve_backward(
+    /// Gradients of [`Self::shuffle_activation`] for `x` and `bias`.
+    fn shuffle_activation_backward(
         x: FloatTensor<Self>,
         bias: FloatTensor<Self>,
         g: FloatTensor<Self>,
         r: usize,
-        curve: Curve,
+        activation: Activation,
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
-        let (dx, db) =
-            plain::shuffle_curve_backward(tensor::<Self, 4>(x), tensor(bias), tensor(g), r, curve);
+        let (dx, db) = plain::shuffle_activation_backward(
+            tensor::<Self, 4>(x),
+            tensor(bias),
+            tensor(g),
+            r,
+            activation,
+        );
         (prim(dx), prim(db))
     }
     /// `pixel_shuffle(x + bias, r)`
@@ -234,7 +239,12 @@ pub fn conv_same_depthwise<B: FastOps>(x: Tensor<B, 4>, w: Tensor<B, 4>) -> Tens
 /// If the channels are not a multiple of `r * r` or do not match the bias.
 pub fn shuffle_gelu<B: FastOps>(x: Tensor<B, 4>, bias: Tensor<B, 1>, r: usize) -> Tensor<B, 4> {
     check_shuffle(x.dims(), Some(bias.dims()[0]), r);
-    tensor(B::shuffle_curve(prim(x), prim(bias), r, Curve::Gelu))
+    tensor(B::shuffle_activation(
+        prim(x),
+        prim(bias),
+        r,
+        Activation::Gelu,
+    ))
 }
 
 /// `swish(pixel_shuffle(x + bias, r))`, swish being `x * sigmoid(x)`; shapes as in
@@ -244,7 +254,12 @@ pub fn shuffle_gelu<B: FastOps>(x: Tensor<B, 4>, bias: Tensor<B, 1>, r: usize) -
 /// If the channels are not a multiple of `r * r` or do not match the bias.
 pub fn shuffle_swish<B: FastOps>(x: Tensor<B, 4>, bias: Tensor<B, 1>, r: usize) -> Tensor<B, 4> {
     check_shuffle(x.dims(), Some(bias.dims()[0]), r);
-    tensor(B::shuffle_curve(prim(x), prim(bias), r, Curve::Swish))
+    tensor(B::shuffle_activation(
+        prim(x),
+        prim(bias),
+        r,
+        Activation::Swish,
+    ))
 }
 
 /// `pixel_shuffle(x + bias, r)`: `x [b, c*r*r, h, w]`, `bias [c*r*r]` to `[b, c, h*r, w*r]`.

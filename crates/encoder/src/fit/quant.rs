@@ -2,13 +2,15 @@
 
 use burn::tensor::Tensor as BurnTensor;
 
-use super::net::Net;
+use super::net::TrainableNetwork;
 use super::ops::FastOps;
 use nvc::entropy::contexts::MAX_MAGNITUDE;
-use nvc::entropy::tensor::{Network, Step, Syntax, Tensor, blank_network, code_network};
+use nvc::entropy::tensor::{
+    QuantStep, QuantizedNetwork, Syntax, Tensor, blank_network, code_network,
+};
 use nvc::entropy::{Cost, latent::code_latents};
 use nvc::error::{Error, Result};
-use nvc::network::{Chain, Graph};
+use nvc::network::{FusedConv, Graph};
 
 /// Largest magnitude of a coded latent; half the range, so that differences fit too.
 const MAX_LATENT: f64 = (MAX_MAGNITUDE / 2) as f64;
@@ -36,7 +38,11 @@ pub fn values<B: FastOps, const D: usize>(t: BurnTensor<B, D>) -> Result<Vec<f32
 
 impl Params {
     /// Copies the parameters off the device.
-    pub fn read<B: FastOps>(net: &Net<B>, graph: &Graph, chains: &[Chain]) -> Result<Self> {
+    pub fn read<B: FastOps>(
+        net: &TrainableNetwork<B>,
+        graph: &Graph,
+        convs: &[FusedConv],
+    ) -> Result<Self> {
         let n = graph.tensors.len();
         let mut p = Params {
             tensors: vec![Vec::new(); n],
@@ -45,17 +51,17 @@ impl Params {
             before: vec![None; n],
         };
         let step = |i: usize| values(net.log_steps[i].val()).map(|v| f64::from(v[0]));
-        for (i, c) in chains.iter().enumerate() {
+        for (i, c) in convs.iter().enumerate() {
             p.tensors[c.weight] = values(net.weights[i].val())?;
             p.tensors[c.bias] = values(net.biases[i].val())?;
             p.log_steps[c.weight] = step(i)?;
-            p.log_steps[c.bias] = step(chains.len() + i)?;
+            p.log_steps[c.bias] = step(convs.len() + i)?;
             let integers = |v: Vec<f32>, log_step: f64| {
                 v.iter()
                     .map(|&v| (f64::from(v) / log_step.exp()).round() as i16)
                     .collect()
             };
-            if let (Some(w), Some(b)) = (&net.before_weights[i], &net.before_biases[i]) {
+            if let (Some(w), Some(b)) = (&net.reference_weights[i], &net.reference_biases[i]) {
                 p.before[c.weight] = Some(integers(values(w.clone())?, p.log_steps[c.weight]));
                 p.before[c.bias] = Some(integers(values(b.clone())?, p.log_steps[c.bias]));
             }
@@ -69,13 +75,13 @@ impl Params {
 
     /// The integers, with every step moved by `shift` in the natural logarithm and snapped to the
     /// format's grid; where there is a network before, with its steps and a dead zone of `shift`.
-    /// Activation scales are left at 0.
-    pub fn integers(&self, graph: &Graph, shift: f64) -> (Network, Vec<i16>) {
+    /// Fraction bits of activations are left at 0.
+    pub fn integers(&self, graph: &Graph, shift: f64) -> (QuantizedNetwork, Vec<i16>) {
         if self.is_warm() {
-            return (self.moved(graph, shift), Vec::new());
+            return (self.quantized_residual(graph, shift), Vec::new());
         }
         let mut net = blank_network(graph);
-        let round = |v: &[f32], step: Step, max: f64| -> Vec<i16> {
+        let round = |v: &[f32], step: QuantStep, max: f64| -> Vec<i16> {
             let inverse = 1.0 / step.value();
             v.iter()
                 .map(|&v| (f64::from(v) * inverse).round_ties_even().clamp(-max, max) as i16)
@@ -87,7 +93,7 @@ impl Params {
             .zip(&self.tensors)
             .zip(&self.log_steps)
         {
-            let step = Step::nearest((l + shift).exp());
+            let step = QuantStep::nearest((l + shift).exp());
             *t = Tensor {
                 step,
                 values: round(v, step, MAX_MAGNITUDE.into()),
@@ -95,7 +101,8 @@ impl Params {
             };
         }
         if graph.has_latents() {
-            net.latent_step = Step::nearest((self.log_steps[graph.tensors.len()] + shift).exp());
+            net.latent_step =
+                QuantStep::nearest((self.log_steps[graph.tensors.len()] + shift).exp());
         }
         let latents = round(&self.latents, net.latent_step, MAX_LATENT);
         (net, latents)
@@ -106,7 +113,7 @@ impl Params {
         self.before.iter().any(Option::is_some)
     }
 
-    fn moved(&self, graph: &Graph, dead: f64) -> Network {
+    fn quantized_residual(&self, graph: &Graph, dead_zone: f64) -> QuantizedNetwork {
         let max = f64::from(MAX_MAGNITUDE);
         let mut net = blank_network(graph);
         for (((t, v), &l), before) in net
@@ -116,11 +123,11 @@ impl Params {
             .zip(&self.log_steps)
             .zip(&self.before)
         {
-            t.step = Step::nearest(l.exp());
+            t.step = QuantStep::nearest(l.exp());
             let inverse = 1.0 / t.step.value();
             let zero = vec![0; if before.is_none() { v.len() } else { 0 }];
             let from = before.as_ref().unwrap_or(&zero);
-            let dead = if before.is_some() { dead } else { 0.0 };
+            let dead = if before.is_some() { dead_zone } else { 0.0 };
             let one = |(&v, &q): (&f32, &i16)| {
                 let d = f64::from(v) * inverse - f64::from(q);
                 let d = d.signum() * (d.abs() - dead).max(0.0).round_ties_even();
@@ -178,7 +185,10 @@ impl Params {
     fn dead_zone_for(&self, graph: &Graph, syntax: Syntax<'_>, target: f64) -> Result<f64> {
         /// No difference is left beyond this.
         const WIDEST: f64 = 64.0;
-        let fits = |dead: f64| self.coded_bytes(graph, syntax, dead).map(|b| b <= target);
+        let fits = |dead_zone: f64| {
+            self.coded_bytes(graph, syntax, dead_zone)
+                .map(|b| b <= target)
+        };
         if fits(0.0)? {
             return Ok(0.0);
         }

@@ -7,13 +7,13 @@ use burn::module::AutodiffModule;
 use burn::tensor::Tensor;
 use burn::tensor::backend::AutodiffBackend;
 
-use super::net::Net;
+use super::net::TrainableNetwork;
 use super::ops::FastOps;
-use super::pace::{Pace, Until};
 use super::quant::Params;
+use super::schedule::{LrSchedule, StopCriterion};
 use super::train::{Optimisers, Trainer, constant_source, psnr, scalar};
-use super::{Fitted, Goal, Misfit, Observer, Progress, Refine, goal, target};
-use nvc::entropy::tensor::{Network, Step};
+use super::{Fitted, Misfit, Observer, Progress, QualityTarget, Refine, quality, target};
+use nvc::entropy::tensor::{QuantStep, QuantizedNetwork};
 use nvc::error::{Error, Result};
 use nvc::group::Group;
 use nvc::metrics;
@@ -50,13 +50,13 @@ where
         observer: &mut dyn Observer,
     ) -> Result<Option<Misfit>> {
         let s = self.job.settings;
-        let mut optimisers = Optimisers::new(self.chains.len());
-        let until = self.job.warm.map(|w| Until {
+        let mut optimisers = Optimisers::new(self.convs.len());
+        let until = self.job.warm.map(|w| StopCriterion {
             quality: w.quality,
             least_gain: w.least_gain,
         });
         let misfit = self.round(
-            &mut Pace::new(
+            &mut LrSchedule::new(
                 s.steps,
                 if s.weight_bits.is_some() {
                     1.0
@@ -76,8 +76,8 @@ where
             self.start_quantising()?;
             self.freeze()?;
         }
-        if let (Some(Goal::Psnr(wanted)), None) = (self.job.goal, self.job.warm) {
-            let mut best: Option<(f64, Net<B>, f64)> = None;
+        if let (Some(QualityTarget::Psnr(wanted)), None) = (self.job.goal, self.job.warm) {
+            let mut best: Option<(f64, TrainableNetwork<B>, f64)> = None;
             let mut rounds: Vec<(f64, f64)> = Vec::new();
             for round in 0..=MORE_ROUNDS {
                 let spare = self.quality(0..self.passes(), true)? - wanted;
@@ -86,16 +86,16 @@ where
                     best = Some((spare, self.net.clone(), self.target));
                 }
                 // more rounds do not make a network larger
-                let far = self.job.resize.helps(spare) && !goal::FAR.contains(&spare);
-                if round == MORE_ROUNDS || goal::NEAR.contains(&spare) || far {
+                let far = self.job.resize.helps(spare) && !quality::FAR.contains(&spare);
+                if round == MORE_ROUNDS || quality::NEAR.contains(&spare) || far {
                     break;
                 }
-                match goal::between(&rounds) {
+                match quality::between(&rounds) {
                     Some(bytes) => self.target = bytes,
-                    None => self.aim(-spare * goal::turn(&rounds)),
+                    None => self.aim(-spare * quality::turn(&rounds)),
                 }
                 self.round(
-                    &mut Pace::again(s.steps),
+                    &mut LrSchedule::again(s.steps),
                     &mut optimisers,
                     look_every,
                     observer,
@@ -104,11 +104,11 @@ where
             if let Some((spare, net, target)) = best {
                 (self.net, self.target) = (net, target);
                 self.far =
-                    Some(spare).filter(|&s| self.job.resize.helps(s) && !goal::FAR.contains(&s));
+                    Some(spare).filter(|&s| self.job.resize.helps(s) && !quality::FAR.contains(&s));
                 // another network may yet turn out worse than this one
-                if spare >= goal::NEAR.end {
+                if spare >= quality::NEAR.end {
                     self.coarsen(wanted)?;
-                } else if spare < goal::NEAR.start && self.far.is_none() {
+                } else if spare < quality::NEAR.start && self.far.is_none() {
                     self.refine(wanted)?;
                 }
             }
@@ -119,18 +119,18 @@ where
     /// Coarser steps, without training, until little more than `wanted` is left: for what rounds at
     /// fewer bytes did not bring down.
     fn coarsen(&mut self, wanted: f64) -> Result<()> {
-        let p = Params::read(&self.net, self.graph, &self.chains)?;
-        let on_grid = |l: f64| Step::nearest(l.exp()).value().ln();
+        let p = Params::read(&self.net, self.graph, &self.convs)?;
+        let on_grid = |l: f64| QuantStep::nearest(l.exp()).value().ln();
         let (mut finer, mut coarser) = (0.0, COARSEST);
         for _ in 0..COARSENINGS {
             let shift = 0.5 * (finer + coarser);
             self.apply(&p, shift, on_grid);
             let spare = self.quality(0..self.passes(), true)? - wanted;
-            if spare < goal::NEAR.start {
+            if spare < quality::NEAR.start {
                 coarser = shift;
             } else {
                 finer = shift;
-                if spare < goal::NEAR.end {
+                if spare < quality::NEAR.end {
                     break;
                 }
             }
@@ -143,13 +143,13 @@ where
     /// Finer steps, without training, if these bring what is missing to `wanted`: for what rounds
     /// at more bytes did not.
     fn refine(&mut self, wanted: f64) -> Result<()> {
-        let p = Params::read(&self.net, self.graph, &self.chains)?;
-        let on_grid = |l: f64| Step::nearest(l.exp()).value().ln();
+        let p = Params::read(&self.net, self.graph, &self.convs)?;
+        let on_grid = |l: f64| QuantStep::nearest(l.exp()).value().ln();
         let mut taken = 0.0;
         for i in 1..=REFINEMENTS {
             let shift = -FINEST * i as f64 / REFINEMENTS as f64;
             self.apply(&p, shift, on_grid);
-            if self.quality(0..self.passes(), true)? - wanted >= goal::NEAR.start {
+            if self.quality(0..self.passes(), true)? - wanted >= quality::NEAR.start {
                 taken = shift;
                 break;
             }
@@ -159,27 +159,27 @@ where
         Ok(())
     }
 
-    /// One round at `pace`.
+    /// One round at `schedule`.
     fn round(
         &mut self,
-        pace: &mut Pace,
+        schedule: &mut LrSchedule,
         optimisers: &mut Optimisers<B::InnerBackend>,
         look_every: usize,
         observer: &mut dyn Observer,
     ) -> Result<Option<Misfit>> {
         let s = self.job.settings;
-        let interval = ((pace.steps() - pace.quantise_at()) / CONTROLS).max(1);
+        let interval = ((schedule.steps() - schedule.quantise_at()) / CONTROLS).max(1);
         let passes = self.passes();
         let mut order: Vec<usize> = Vec::new();
         let mut overflow: Option<Tensor<B::InnerBackend, 1>> = None;
         let mut step = 0;
-        while step < pace.steps() {
-            let (quantise_at, freeze_at) = (pace.quantise_at(), pace.freeze_at());
-            let done = step as f64 / pace.steps() as f64;
+        while step < schedule.steps() {
+            let (quantise_at, freeze_at) = (schedule.quantise_at(), schedule.freeze_at());
+            let done = step as f64 / schedule.steps() as f64;
             if self.job.goal.is_some() && !self.quantising {
-                if step == pace.glance() {
+                if step == schedule.glance() {
                     self.glance(done)?;
-                } else if step == quantise_at || step == pace.first_look() {
+                } else if step == quantise_at || step == schedule.first_look() {
                     let misfit = self.misfit(done)?;
                     if misfit.is_some() {
                         return Ok(misfit);
@@ -210,7 +210,7 @@ where
                 self.rng.shuffle(&mut order);
             }
             let batch = order.split_off(order.len() - s.batch.min(order.len()));
-            let rate = s.learning_rate * pace.rate(step);
+            let rate = s.learning_rate * schedule.rate(step);
 
             let (mse, mut grads) = self.gradients(&batch, self.quantising)?;
             self.update(&mut grads, optimisers, &batch, rate, step < freeze_at);
@@ -222,9 +222,9 @@ where
             let keep = 1.0 - 1.0 / (1.0 + (self.taken + step).min(passes / s.batch) as f64);
             self.mse = self.mse.clone() * keep + mse * (1.0 - keep);
             step += 1;
-            if step % look_every == 0 || step == pace.steps() || pace.looks(step) {
+            if step % look_every == 0 || step == schedule.steps() || schedule.looks(step) {
                 self.scale
-                    .look(overflow.take().is_some_and(|o| scalar(o) > 0.0));
+                    .observe(overflow.take().is_some_and(|o| scalar(o) > 0.0));
                 let mse = scalar(self.mse.clone());
                 if !mse.is_finite() {
                     return Err(Error::Parameter(format!(
@@ -232,11 +232,15 @@ where
                         s.learning_rate
                     )));
                 }
-                let psnr = psnr(mse, self.job.info.format.bit_depth, self.graph.closed);
-                if pace.looks(step) {
-                    pace.look(step, psnr);
+                let psnr = psnr(
+                    mse,
+                    self.job.info.format.bit_depth,
+                    self.graph.full_range_output,
+                );
+                if schedule.looks(step) {
+                    schedule.observe(step, psnr);
                 }
-                let (step, steps) = (self.taken + step, self.taken + pace.steps());
+                let (step, steps) = (self.taken + step, self.taken + schedule.steps());
                 observer.progress(&Progress {
                     step,
                     steps,
@@ -253,9 +257,9 @@ where
     }
 
     /// Integers of the trained network: a last shift onto the wanted size unless it lies in
-    /// [`REACHED`], then scales, which `refine` may change.
+    /// [`REACHED`], then fraction bits, which `refine` may change.
     pub(super) fn finish(mut self, refine: Refine<'_>) -> Result<Fitted> {
-        let p = Params::read(&self.net, self.graph, &self.chains)?;
+        let p = Params::read(&self.net, self.graph, &self.convs)?;
         let bytes = p.coded_bytes(self.graph, self.job.syntax(), 0.0)?;
         let shift = if self.job.settings.weight_bits.is_some() {
             0.0
@@ -265,7 +269,7 @@ where
             0.0
         };
         let (mut network, latents) = p.integers(self.graph, shift);
-        self.apply(&p, shift, |l| Step::nearest(l.exp()).value().ln());
+        self.apply(&p, shift, |l| QuantStep::nearest(l.exp()).value().ln());
 
         let net = self.net.valid();
         let source = |i: usize| match net.latents.get(i) {
@@ -281,7 +285,7 @@ where
                 *a = a.max(b);
             }
         }
-        set_scales(self.graph, &peaks, &mut network);
+        set_frac_bits(self.graph, &peaks, &mut network);
         let mut group = Group {
             arch: self.job.arch.clone(),
             network,
@@ -291,10 +295,11 @@ where
         refine(&mut group)?;
 
         let format = self.job.info.format;
-        let half = target::half_range(format.bit_depth, self.graph.closed);
+        let half = target::half_range(format.bit_depth, self.graph.full_range_output);
         let (mut error, mut quality) = (0.0, 0.0);
         for i in 0..self.passes() {
-            let mut values = net.decoded(self.graph, self.steps, source(i), &group.network.scales);
+            let mut values =
+                net.decoded(self.graph, self.steps, source(i), &group.network.frac_bits);
             for e in self.plane_errors(i, &mut values)? {
                 let planes = 0..format.chroma.planes();
                 error += planes
@@ -305,7 +310,11 @@ where
             }
         }
         let frames = self.job.frames.len() as f64;
-        let float_psnr = psnr(error / frames, format.bit_depth, self.graph.closed);
+        let float_psnr = psnr(
+            error / frames,
+            format.bit_depth,
+            self.graph.full_range_output,
+        );
         Ok(Fitted {
             group,
             float_psnr,
@@ -318,7 +327,7 @@ where
 }
 
 /// Gives every node as many fraction bits as its largest magnitude leaves of 16.
-fn set_scales(graph: &Graph, peaks: &[f32], net: &mut Network) {
+fn set_frac_bits(graph: &Graph, peaks: &[f32], net: &mut QuantizedNetwork) {
     let fraction = |peak: f32| {
         (32000.0 / f64::from(peak).max(1e-9))
             .log2()
@@ -329,15 +338,15 @@ fn set_scales(graph: &Graph, peaks: &[f32], net: &mut Network) {
         .nodes
         .iter()
         .enumerate()
-        .filter(|(_, n)| n.op.has_scale())
+        .filter(|(_, n)| n.op.has_frac_bits())
     {
         let most = match n.op {
             Op::Latent => net.latent_step.exponent,
             Op::Conv2d { input, weight, .. } | Op::Depthwise { input, weight, .. } => {
-                synth::node_scales(graph, net)[input] as u8 + net.tensors[weight].step.exponent
+                synth::node_frac_bits(graph, net)[input] as u8 + net.tensors[weight].step.exponent
             }
             _ => Graph::MAX_FRACTION,
         };
-        net.scales[i] = fraction(peaks[i]).min(most);
+        net.frac_bits[i] = fraction(peaks[i]).min(most);
     }
 }

@@ -19,8 +19,8 @@ pub struct Head {
     pub frame: usize,
     /// Share of one frame in the distortion of a pass.
     pub share: f32,
-    /// Whether its output 1 is the largest sample, see [`Graph::closed`].
-    pub closed: bool,
+    /// Whether its output 1 is the largest sample, see [`Graph::full_range_output`].
+    pub full_range_output: bool,
     /// Planes, in channel order.
     pub planes: Vec<usize>,
     /// Width and height of the planes.
@@ -52,7 +52,7 @@ pub fn heads(graph: &Graph, info: &VideoInfo) -> Vec<Head> {
                     node: o.node,
                     frame,
                     share: 1.0 / graph.frames as f32,
-                    closed: graph.closed,
+                    full_range_output: graph.full_range_output,
                     planes: vec![plane],
                     size,
                 });
@@ -63,13 +63,13 @@ pub fn heads(graph: &Graph, info: &VideoInfo) -> Vec<Head> {
 }
 
 /// Samples that the network's output from -1 to 0 spans.
-pub fn half_range(bit_depth: u8, closed: bool) -> f64 {
-    f64::from((1u32 << bit_depth) - u32::from(closed)) / 2.0
+pub fn half_range(bit_depth: u8, full_range_output: bool) -> f64 {
+    f64::from((1u32 << bit_depth) - u32::from(full_range_output)) / 2.0
 }
 
 /// A sample as the network's output: -1..1.
-fn to_real(v: u16, bit_depth: u8, closed: bool) -> f32 {
-    (f64::from(v) / half_range(bit_depth, closed) - 1.0) as f32
+fn to_real(v: u16, bit_depth: u8, full_range_output: bool) -> f32 {
+    (f64::from(v) / half_range(bit_depth, full_range_output) - 1.0) as f32
 }
 
 /// The planes of `frames` that `head` gives, `[batch, planes, rows, columns]` in -1..1.
@@ -87,7 +87,7 @@ pub fn target<B: FastOps>(
                 f.planes[p]
                     .data
                     .iter()
-                    .map(|&v| to_real(v, info.format.bit_depth, head.closed)),
+                    .map(|&v| to_real(v, info.format.bit_depth, head.full_range_output)),
             );
         }
     }
@@ -142,7 +142,7 @@ pub fn plane_errors<B: FastOps>(
 ) -> Result<Vec<(usize, f64)>> {
     let (w, h) = head.size;
     let values = values(crop(head, output))?;
-    let half = half_range(info.format.bit_depth, head.closed) as f32;
+    let half = half_range(info.format.bit_depth, head.full_range_output) as f32;
     let most = f32::from(info.format.max_value());
     let mean = |(&p, plane): (&usize, &[f32])| {
         let error = |(&v, &s): (&f32, &u16)| {

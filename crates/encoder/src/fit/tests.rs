@@ -79,7 +79,7 @@ impl Observer for Quiet {
 fn run(job: &Job<'_>, memory: Memory, observer: &mut dyn Observer) -> super::Outcome {
     let (graph, pool) = (job.graph().unwrap(), nvc::decoder::pool(1).unwrap());
     let mut refine = |g: &mut nvc::group::Group| {
-        crate::calibrate::refine_scales(g, &graph, job.info, job.frames, &pool)
+        crate::calibrate::refine_frac_bits(g, &graph, job.info, job.frames, &pool)
     };
     super::train::run::<B>(job, &Default::default(), memory, &mut refine, observer).unwrap()
 }
@@ -220,7 +220,7 @@ fn every_family_fits() {
             &graph,
             &fitted.group.network,
             &info,
-            nvc::synth::Level::detect(),
+            nvc::synth::SimdLevel::detect(),
         )
         .unwrap();
         let mut decoded = Vec::new();
@@ -309,10 +309,10 @@ fn a_start_from_the_group_before_pays() {
         ..job
     });
     let graph = arch.lower(&info, 3).unwrap();
-    let (mut chained, mut alone) = (Vec::new(), Vec::new());
+    let (mut after, mut alone) = (Vec::new(), Vec::new());
     second
         .group
-        .write(&graph, Some(&first.group.network), &mut chained)
+        .write(&graph, Some(&first.group.network), &mut after)
         .unwrap();
     second.group.write(&graph, None, &mut alone).unwrap();
     println!(
@@ -321,7 +321,7 @@ fn a_start_from_the_group_before_pays() {
         second.float_psnr,
         second.steps,
         anew.float_psnr,
-        chained.len(),
+        after.len(),
         alone.len()
     );
     // eight seeds: 6.1 to 11 dB more, 2995 to 2999 bytes, half of those alone
@@ -332,9 +332,9 @@ fn a_start_from_the_group_before_pays() {
         second.steps
     );
     assert!(
-        chained.len() < 3100 && chained.len() < alone.len() * 2 / 3,
+        after.len() < 3100 && after.len() < alone.len() * 2 / 3,
         "{} bytes, alone {}",
-        chained.len(),
+        after.len(),
         alone.len()
     );
     // with the quality there from the start it ends at once, and costs next to nothing
@@ -391,7 +391,7 @@ fn a_fit_by_quality_ends_near_it() {
     let free = fitted(run(&job));
     let wanted = free.quality - 1.0;
     let lower = fitted(run(&Job {
-        goal: Some(super::Goal::Psnr(wanted)),
+        goal: Some(super::QualityTarget::Psnr(wanted)),
         ..job
     }));
     println!(
@@ -412,7 +412,7 @@ fn a_fit_by_quality_ends_near_it() {
     );
     for (goal, small) in [(60.0, true), (8.0, false)] {
         let job = Job {
-            goal: Some(super::Goal::Psnr(goal)),
+            goal: Some(super::QualityTarget::Psnr(goal)),
             resize: super::Resize {
                 early: true,
                 smaller: true,
@@ -443,7 +443,7 @@ fn first_gradient(precision: Precision, shrink: f32) -> Vec<f32> {
         settings: settings(precision, 100, 3),
     };
     let graph = arch.lower(&info, 4).unwrap();
-    let (steps, chains) = (graph.steps().unwrap(), graph.chains().unwrap());
+    let (steps, convs) = (graph.fused_ops().unwrap(), graph.fused_convs().unwrap());
     let heads = target::heads(&graph, &info);
     let Arch::Hnerv(a) = &arch else {
         panic!("an HNeRV")
@@ -461,7 +461,11 @@ fn first_gradient(precision: Precision, shrink: f32) -> Vec<f32> {
     let mut t =
         Trainer::<B>::new(&job, &graph, &steps, &heads, inputs, &Default::default()).unwrap();
     // small head weights make small gradients before them
-    for (i, _) in chains.iter().enumerate().filter(|(_, c)| c.curve.is_none()) {
+    for (i, _) in convs
+        .iter()
+        .enumerate()
+        .filter(|(_, c)| c.activation.is_none())
+    {
         let w = t.net.weights[i].val().inner() * shrink;
         t.net.set_weight(i, Tensor::from_inner(w));
     }
@@ -505,11 +509,11 @@ fn half_precision_fits() {
 fn the_loss_scale_follows_overflow() {
     let mut s = super::train::LossScale::new(Precision::Half);
     let first = s.now;
-    s.look(true);
+    s.observe(true);
     assert_eq!(s.now, first / 2.0);
-    (0..64).for_each(|_| s.look(false));
+    (0..64).for_each(|_| s.observe(false));
     assert!(s.now > first && s.now <= 65536.0, "{}", s.now);
-    (0..64).for_each(|_| s.look(true));
+    (0..64).for_each(|_| s.observe(true));
     assert_eq!(s.now, 1.0);
     // a scale of 1 switches nothing on
     assert_eq!(super::train::LossScale::new(Precision::Full).now, 1.0);

@@ -16,15 +16,15 @@ use super::adam::{Adam, Gradients};
 use super::convnext::ConvNext;
 use super::frames::Frames;
 use super::muon::Muon;
-use super::net::{Net, tensor};
+use super::net::{TrainableNetwork, tensor};
 use super::ops::FastOps;
 use super::target::{self, Head};
 use super::{Job, Loss, Observer, Optimiser, Outcome, Precision, Refine};
 use crate::rng::Rng;
-use nvc::entropy::tensor::{Network, Tensor as IntegerTensor};
+use nvc::entropy::tensor::{QuantizedNetwork, Tensor as IntegerTensor};
 use nvc::error::{Error, Result};
 use nvc::group::Arch;
-use nvc::network::{Chain, Graph, Step as GraphStep};
+use nvc::network::{FusedConv, FusedOp, Graph};
 use nvc::synth;
 
 /// Learning rates of latents and of log steps, relative to the network's.
@@ -58,7 +58,7 @@ where
 {
     let graph = job.graph()?;
     let steps = graph
-        .steps()
+        .fused_ops()
         .ok_or_else(|| Error::Unsupported("fitting a graph that is not made of steps".into()))?;
     let heads = target::heads(&graph, job.info);
     let padded = match job.arch {
@@ -86,12 +86,12 @@ where
 pub(super) struct Trainer<'a, B: AutodiffBackend> {
     pub(super) job: &'a Job<'a>,
     pub(super) graph: &'a Graph,
-    pub(super) steps: &'a [GraphStep],
-    pub(super) chains: Vec<Chain>,
+    pub(super) steps: &'a [FusedOp],
+    pub(super) convs: Vec<FusedConv>,
     pub(super) heads: &'a [Head],
     pub(super) frames: Frames<'a, B>,
     pub(super) device: B::Device,
-    pub(super) net: Net<B>,
+    pub(super) net: TrainableNetwork<B>,
     pub(super) encoder: Option<ConvNext<B>>,
     /// Bytes wanted, which a fit by quality may move.
     pub(super) target: f64,
@@ -123,11 +123,11 @@ pub(super) struct Optimisers<B: burn::tensor::backend::Backend> {
 }
 
 impl<B: FastOps> Optimisers<B> {
-    /// At rest, for a network of `chains` chains.
-    pub(super) fn new(chains: usize) -> Self {
+    /// At rest, for a network of `convs` convolutions.
+    pub(super) fn new(convs: usize) -> Self {
         Optimisers {
             adam: Adam::new(),
-            muon: Muon::new(chains),
+            muon: Muon::new(convs),
         }
     }
 }
@@ -152,7 +152,7 @@ impl LossScale {
     }
 
     /// After a look: halves where gradients overflowed, doubles when none did for long.
-    pub(super) fn look(&mut self, overflowed: bool) {
+    pub(super) fn observe(&mut self, overflowed: bool) {
         self.clean = if overflowed { 0 } else { self.clean + 1 };
         if overflowed {
             self.now *= 0.5;
@@ -163,9 +163,9 @@ impl LossScale {
     }
 }
 
-/// Whether a chain is a hidden layer, whose kernel Muon trains; output layers, depthwise kernels,
-/// biases and latents are Adam's.
-fn hidden(graph: &Graph, c: &Chain) -> bool {
+/// Whether a convolution is a hidden layer, whose kernel Muon trains; output layers, depthwise
+/// kernels, biases and latents are Adam's.
+fn hidden(graph: &Graph, c: &FusedConv) -> bool {
     !c.depthwise && !graph.outputs.iter().any(|o| o.node == c.end)
 }
 
@@ -177,14 +177,14 @@ where
     pub(super) fn new(
         job: &'a Job<'a>,
         graph: &'a Graph,
-        steps: &'a [GraphStep],
+        steps: &'a [FusedOp],
         heads: &'a [Head],
         frames: Frames<'a, B>,
         device: &B::Device,
     ) -> Result<Self> {
         let seed = job.settings.seed;
-        let chains: Vec<Chain> = steps.iter().filter_map(GraphStep::chain).collect();
-        let net = Net::new(graph, &chains, &mut Rng::new(seed, 1), device);
+        let convs: Vec<FusedConv> = steps.iter().filter_map(FusedOp::conv).collect();
+        let net = TrainableNetwork::new(graph, &convs, &mut Rng::new(seed, 1), device);
         let encoder = match job.arch {
             Arch::Hnerv(h) => {
                 let strides: Vec<usize> = h.stages.iter().map(|s| s.stride as usize).collect();
@@ -203,7 +203,7 @@ where
             job,
             graph,
             steps,
-            chains,
+            convs,
             heads,
             frames,
             device: device.clone(),
@@ -228,9 +228,9 @@ where
     }
 
     /// Takes over kernels, biases and steps of the network before, where sizes agree.
-    fn start_from(&mut self, network: &Network) {
-        for i in 0..self.chains.len() {
-            let c = self.chains[i];
+    fn start_from(&mut self, network: &QuantizedNetwork) {
+        for i in 0..self.convs.len() {
+            let c = self.convs[i];
             let shape = self.graph.tensors[c.weight].shape;
             let (Some(w), Some(b)) = (network.tensors.get(c.weight), network.tensors.get(c.bias))
             else {
@@ -268,7 +268,7 @@ where
         psnr(
             scalar(self.mse.clone()),
             self.job.info.format.bit_depth,
-            self.graph.closed,
+            self.graph.full_range_output,
         )
     }
 
@@ -282,7 +282,7 @@ where
         rate: f64,
         free: bool,
     ) {
-        for (i, c) in self.chains.iter().enumerate() {
+        for (i, c) in self.convs.iter().enumerate() {
             if self.job.settings.optimiser == Optimiser::Muon && hidden(self.graph, c) {
                 let w = self.net.weights[i].val();
                 if let Some(g) = grads.take(&w) {
@@ -293,7 +293,7 @@ where
                             w.inner(),
                             g,
                             rate,
-                            self.net.before_weights[i].clone().map(Tensor::inner),
+                            self.net.reference_weights[i].clone().map(Tensor::inner),
                         )),
                     );
                 }
@@ -363,7 +363,7 @@ where
         for (i, head) in self.heads.iter().enumerate() {
             let output = values[head.node]
                 .take()
-                .ok_or_else(|| Error::Unsupported("an output inside a chain".into()))?;
+                .ok_or_else(|| Error::Unsupported("an output inside a fused operation".into()))?;
             let goal = self.frames.target(i, batch);
             let d = target::distortion(
                 self.job.settings.loss,
@@ -414,8 +414,9 @@ pub(super) fn scalar<B: FastOps>(t: Tensor<B, 1>) -> f64 {
 }
 
 /// PSNR of a squared error in units of the output's range -1..1, which is one code value wider than
-/// the samples' unless `closed`.
-pub(super) fn psnr(mse: f64, bit_depth: u8, closed: bool) -> f64 {
+/// the samples' unless `full_range_output`.
+pub(super) fn psnr(mse: f64, bit_depth: u8, full_range_output: bool) -> f64 {
     let peak = f64::from((1u32 << bit_depth) - 1);
-    10.0 * ((peak / target::half_range(bit_depth, closed)).powi(2) / mse.max(1e-12)).log10()
+    10.0 * ((peak / target::half_range(bit_depth, full_range_output)).powi(2) / mse.max(1e-12))
+        .log10()
 }

@@ -3,9 +3,9 @@
 
 use rayon::prelude::*;
 
-use nvc::entropy::tensor::{Network, Tensor};
+use nvc::entropy::tensor::{QuantizedNetwork, Tensor};
 use nvc::error::{Error, Result};
-use nvc::network::graph::Curve;
+use nvc::network::graph::Activation;
 use nvc::network::{Graph, Op};
 
 /// Output channels of a convolution that are computed at once.
@@ -23,7 +23,7 @@ pub struct Evaluation {
 }
 
 /// Evaluates `graph`, whose nodes must be those of HNeRV.
-pub fn evaluate(graph: &Graph, net: &Network, latent: &[i16]) -> Result<Evaluation> {
+pub fn evaluate(graph: &Graph, net: &QuantizedNetwork, latent: &[i16]) -> Result<Evaluation> {
     let real = |t: &Tensor| -> Vec<f32> {
         t.values
             .iter()
@@ -53,27 +53,27 @@ pub fn evaluate(graph: &Graph, net: &Network, latent: &[i16]) -> Result<Evaluati
                 )
             }
             Op::PixelShuffle { input, factor } => shuffle(&nodes[input], node.shape, factor),
-            Op::Curve {
+            Op::Activation {
                 input,
-                curve: Curve::Gelu,
+                activation: Activation::Gelu,
             } => nodes[input].iter().map(|&x| gelu(x)).collect(),
-            Op::Curve {
+            Op::Activation {
                 input,
-                curve: Curve::Tanh,
+                activation: Activation::Tanh,
             } => nodes[input].iter().map(|x| x.tanh()).collect(),
             op => return Err(Error::Unsupported(format!("{op:?} in an imported network"))),
         };
-        let to = |curve: Curve| {
+        let to = |activation: Activation| {
             graph.nodes[i + 1..]
                 .iter()
                 .take(2)
-                .any(|n| matches!(n.op, Op::Curve { curve: c, .. } if c == curve))
+                .any(|n| matches!(n.op, Op::Activation { activation: a, .. } if a == activation))
         };
         let mut range = out.iter().fold(0.0, |m: f32, v| m.max(v.abs()));
-        // a curve is flat out there
-        if matches!(node.op, Op::Conv2d { .. }) && to(Curve::Gelu) {
+        // an activation function is flat out there
+        if matches!(node.op, Op::Conv2d { .. }) && to(Activation::Gelu) {
             range = out.iter().fold(6.0, |m: f32, &v| m.max(v));
-        } else if matches!(node.op, Op::Conv2d { .. }) && to(Curve::Tanh) {
+        } else if matches!(node.op, Op::Conv2d { .. }) && to(Activation::Tanh) {
             range = range.min(7.9);
         }
         ranges.push(range);

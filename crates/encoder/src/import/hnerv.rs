@@ -10,7 +10,7 @@ use nvc::bitstream::container::ContainerWriter;
 use nvc::bitstream::header::{HnervHeader, HnervStage, SectionHeader};
 use nvc::bitstream::limits::Limits;
 use nvc::decoder::{self, StreamDecoder};
-use nvc::entropy::tensor::{Network, Step, Tensor, blank_network};
+use nvc::entropy::tensor::{QuantStep, QuantizedNetwork, Tensor, blank_network};
 use nvc::error::{Error, Result};
 use nvc::frame::{Chroma, ColorInfo, PixelFormat, Range, Ratio, VideoInfo};
 use nvc::group::{Arch, Group, GroupBytes};
@@ -102,7 +102,7 @@ pub fn import(file: &[u8], fps: Ratio, mut output: impl Write) -> Result<Report>
         .iter()
         .map(|&t| float::evaluate(&graph, &network, latent(t)))
         .collect::<Result<Vec<_>>>()?;
-    set_scales(&graph, &mut network, &float);
+    set_frac_bits(&graph, &mut network, &float);
     network.scaled_latents = Some(Box::new(scaled));
     let group = Group {
         arch,
@@ -276,8 +276,8 @@ fn head_order(graph: &Graph) -> [usize; 3] {
 
 /// Factor of the pixel shuffle that reads the convolution of tensor `t`.
 fn factor_after(graph: &Graph, t: TensorId) -> u8 {
-    let chains = graph.chains().unwrap_or_default();
-    chains
+    let convs = graph.fused_convs().unwrap_or_default();
+    convs
         .iter()
         .find(|c| c.weight == t || c.bias == t)
         .map_or(1, |c| c.factor as u8)
@@ -326,28 +326,30 @@ fn weights(q: &Quantised, role: Role, below: f64, factor: u8) -> Result<Tensor> 
 }
 
 /// Fraction bits that leave room for what the sample frames need.
-fn set_scales(graph: &Graph, network: &mut Network, float: &[float::Evaluation]) {
+fn set_frac_bits(graph: &Graph, network: &mut QuantizedNetwork, float: &[float::Evaluation]) {
     for (i, node) in graph
         .nodes
         .iter()
         .enumerate()
-        .filter(|(_, n)| n.op.has_scale())
+        .filter(|(_, n)| n.op.has_frac_bits())
     {
         let range = float.iter().map(|e| e.ranges[i]).fold(1e-3, f32::max) * ROOM;
         let finest = (32767.0 / range)
             .log2()
             .floor()
             .clamp(0.0, f32::from(Graph::MAX_FRACTION)) as u8;
-        let below = |step: Step, f: u8| finest.min(step.exponent.saturating_add(f));
-        network.scales[i] = match node.op {
+        let below = |step: QuantStep, f: u8| finest.min(step.exponent.saturating_add(f));
+        network.frac_bits[i] = match node.op {
             Op::Latent => below(network.latent_step, 0),
             Op::Conv2d { input, weight, .. } => {
                 // nodes without fraction bits of their own have those of their input
                 let mut back = std::iter::successors(Some(input), |&n| {
                     graph.nodes[n].op.inputs().first().copied()
                 });
-                let source = back.find(|&n| graph.nodes[n].op.has_scale()).unwrap_or(0);
-                below(network.tensors[weight].step, network.scales[source])
+                let source = back
+                    .find(|&n| graph.nodes[n].op.has_frac_bits())
+                    .unwrap_or(0);
+                below(network.tensors[weight].step, network.frac_bits[source])
             }
             _ => finest,
         };

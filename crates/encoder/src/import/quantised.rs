@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::field;
 use super::safetensors::Array;
 use nvc::entropy::scaled::{CLASSES, Field, MAX_BITS, Scaled, code_scaled};
-use nvc::entropy::tensor::Step;
+use nvc::entropy::tensor::QuantStep;
 use nvc::entropy::{Cost, ValueModel};
 use nvc::error::{Error, Result};
 
@@ -105,7 +105,11 @@ impl Quantised {
 
     /// The finest step at which all values fit 16 bits, `weight` of the values of each output
     /// channel stays at most `limit`, and that is worth it.
-    pub fn step(&self, weight: impl Fn(&mut dyn Iterator<Item = f64>) -> f64, limit: f64) -> Step {
+    pub fn step(
+        &self,
+        weight: impl Fn(&mut dyn Iterator<Item = f64>) -> f64,
+        limit: f64,
+    ) -> QuantStep {
         let values = self.values();
         let most = values.iter().fold(0.0, |m: f64, v| m.max(v.abs()));
         let row = values
@@ -116,9 +120,9 @@ impl Quantised {
             .max(row / limit)
             .max(self.mean_scale() / 16.0)
             .max(1e-9);
-        let mut step = Step::nearest(finest);
+        let mut step = QuantStep::nearest(finest);
         if step.value() < finest {
-            step = Step::nearest(finest * (1.0 + 1.0 / 128.0));
+            step = QuantStep::nearest(finest * (1.0 + 1.0 / 128.0));
         }
         step
     }
@@ -127,7 +131,7 @@ impl Quantised {
     /// the pixel shuffle after it.
     pub fn scaled(
         &self,
-        step: Step,
+        step: QuantStep,
         tolerance: Tolerance,
         factor: u8,
     ) -> Result<(Scaled, Vec<i16>)> {

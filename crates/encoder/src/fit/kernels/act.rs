@@ -18,44 +18,44 @@ const PIECE: usize = 16 * 1024;
 
 /// A nonlinearity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Curve {
+pub enum Activation {
     /// Exact GELU, `x * Phi(x)`.
     Gelu,
     /// `x * sigmoid(x)`
     Swish,
 }
 
-impl Curve {
+impl Activation {
     #[inline(always)]
     fn value<S: Simd>(self, simd: S, x: S::f32s) -> S::f32s {
         match self {
-            Curve::Gelu => gelu(simd, x),
-            Curve::Swish => swish(simd, x),
+            Activation::Gelu => gelu(simd, x),
+            Activation::Swish => swish(simd, x),
         }
     }
     #[inline(always)]
     fn slope<S: Simd>(self, simd: S, x: S::f32s) -> S::f32s {
         match self {
-            Curve::Gelu => gelu_slope(simd, x),
-            Curve::Swish => swish_slope(simd, x),
+            Activation::Gelu => gelu_slope(simd, x),
+            Activation::Swish => swish_slope(simd, x),
         }
     }
 }
 
-/// `curve(pixel_shuffle(x + bias, r))`, `x [b, cin, h, w]`, `bias [cin]`, out
+/// `activation(pixel_shuffle(x + bias, r))`, `x [b, cin, h, w]`, `bias [cin]`, out
 /// `[b, cin/r/r, h*r, w*r]`.
-pub fn shuffle_curve(
+pub fn shuffle_activation(
     x: &[f32],
     bias: &[f32],
     dims: [usize; 4],
     r: usize,
-    curve: Curve,
+    activation: Activation,
     y: &mut [f32],
 ) {
-    shuffle(x, Some(bias), dims, r, Some(curve), y);
+    shuffle(x, Some(bias), dims, r, Some(activation), y);
 }
 
-/// `pixel_shuffle(x + bias, r)`, or without bias; shapes as in [`shuffle_curve`].
+/// `pixel_shuffle(x + bias, r)`, or without bias; shapes as in [`shuffle_activation`].
 pub fn pixel_shuffle(x: &[f32], bias: Option<&[f32]>, dims: [usize; 4], r: usize, y: &mut [f32]) {
     shuffle(x, bias, dims, r, None, y);
 }
@@ -65,7 +65,7 @@ fn shuffle(
     bias: Option<&[f32]>,
     [_, cin, h, w]: [usize; 4],
     r: usize,
-    curve: Option<Curve>,
+    activation: Option<Activation>,
     out: &mut [f32],
 ) {
     if out.is_empty() {
@@ -88,7 +88,7 @@ fn shuffle(
                     bias,
                     out,
                     r,
-                    curve,
+                    activation,
                 });
             }
         });
@@ -102,7 +102,7 @@ struct ShuffleRow<'a> {
     bias: &'a [f32],
     out: &'a mut [f32],
     r: usize,
-    curve: Option<Curve>,
+    activation: Option<Activation>,
 }
 
 impl WithSimd for ShuffleRow<'_> {
@@ -115,14 +115,20 @@ impl WithSimd for ShuffleRow<'_> {
             bias,
             out,
             r,
-            curve,
+            activation,
         } = self;
         let mut buf = [0.0f32; PHASES * CHUNK];
         if r > PHASES {
             // no format's network has such strides
             for (i, out) in out.iter_mut().enumerate() {
                 buf[0] = from[i % r * step + i / r];
-                activate(simd, &mut buf[..CHUNK], 1, bias.get(i % r).copied(), curve);
+                activate(
+                    simd,
+                    &mut buf[..CHUNK],
+                    1,
+                    bias.get(i % r).copied(),
+                    activation,
+                );
                 *out = buf[0];
             }
             return;
@@ -131,7 +137,7 @@ impl WithSimd for ShuffleRow<'_> {
             let n = out.len() / r;
             for (j, buf) in buf.chunks_exact_mut(CHUNK).enumerate().take(r) {
                 buf[..n].copy_from_slice(&from[j * step + at * CHUNK..][..n]);
-                activate(simd, buf, n, bias.get(j).copied(), curve);
+                activate(simd, buf, n, bias.get(j).copied(), activation);
             }
             interleave(&buf, CHUNK, out, r);
         }
@@ -140,28 +146,34 @@ impl WithSimd for ShuffleRow<'_> {
 
 /// Adds the bias to the first `n` values, rounded up to whole vectors, and bends them.
 #[inline(always)]
-fn activate<S: Simd>(simd: S, buf: &mut [f32], n: usize, bias: Option<f32>, curve: Option<Curve>) {
+fn activate<S: Simd>(
+    simd: S,
+    buf: &mut [f32],
+    n: usize,
+    bias: Option<f32>,
+    activation: Option<Activation>,
+) {
     let Some(bias) = bias else { return };
     let bias = simd.splat_f32s(bias);
     let (v, _) = S::as_mut_simd_f32s(buf);
     let v = &mut v[..n.div_ceil(S::F32_LANES)];
-    match curve {
+    match activation {
         None => v.iter_mut().for_each(|v| *v = simd.add_f32s(*v, bias)),
-        Some(curve) => {
+        Some(activation) => {
             for v in v {
-                *v = curve.value(simd, simd.add_f32s(*v, bias));
+                *v = activation.value(simd, simd.add_f32s(*v, bias));
             }
         }
     }
 }
 
-/// Gradients `dx [b, cin, h, w]` and `dbias [cin]` of [`shuffle_curve`] for
+/// Gradients `dx [b, cin, h, w]` and `dbias [cin]` of [`shuffle_activation`] for
 /// `g [b, cin/r/r, h*r, w*r]`.
-pub fn shuffle_curve_backward(
+pub fn shuffle_activation_backward(
     [x, bias, g]: [&[f32]; 3],
     [b, cin, h, w]: [usize; 4],
     r: usize,
-    curve: Curve,
+    activation: Activation,
     dx: &mut [f32],
     dbias: &mut [f32],
 ) {
@@ -187,7 +199,7 @@ pub fn shuffle_curve_backward(
                     sums,
                     w,
                     r,
-                    curve,
+                    activation,
                 });
             });
     }
@@ -210,7 +222,7 @@ struct Backward<'a> {
     sums: &'a mut [f32],
     w: usize,
     r: usize,
-    curve: Curve,
+    activation: Activation,
 }
 
 impl WithSimd for Backward<'_> {
@@ -225,7 +237,7 @@ impl WithSimd for Backward<'_> {
             sums,
             w,
             r,
-            curve,
+            activation,
         } = self;
         let plane = x.len() / r;
         let mut total = vec![simd.splat_f32s(0.0); r];
@@ -244,7 +256,7 @@ impl WithSimd for Backward<'_> {
                     let ((xv, _), (gv, _)) = (S::as_simd_f32s(&xs), S::as_mut_simd_f32s(gs));
                     let vectors = n.div_ceil(S::F32_LANES);
                     for (x, g) in xv[..vectors].iter().zip(&mut gv[..vectors]) {
-                        *g = simd.mul_f32s(*g, curve.slope(simd, simd.add_f32s(*x, bias)));
+                        *g = simd.mul_f32s(*g, activation.slope(simd, simd.add_f32s(*x, bias)));
                         sum = simd.add_f32s(sum, *g);
                     }
                     total[j] = sum;

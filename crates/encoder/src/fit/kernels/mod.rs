@@ -25,7 +25,8 @@ use pulp::Arch;
 use std::sync::OnceLock;
 
 pub use act::{
-    Curve, channel_sums, pixel_shuffle, pixel_unshuffle, shuffle_curve, shuffle_curve_backward,
+    Activation, channel_sums, pixel_shuffle, pixel_unshuffle, shuffle_activation,
+    shuffle_activation_backward,
 };
 pub use bilinear::{bilinear, bilinear_backward};
 pub use conv::{Method, Pass, conv, conv_dw, conv_dx, method, products};

@@ -1,6 +1,6 @@
 //! Gradients of [`FastOps`] over any backend that has them.
 
-use super::{Curve, FastOps};
+use super::{Activation, FastOps};
 use burn::backend::autodiff::checkpoint::{
     base::Checkpointer, retro_forward::RetroForward, state::BackwardStates,
     strategy::CheckpointStrategy,
@@ -34,20 +34,20 @@ impl<B: FastOps> Backward<B, 2> for Conv {
 }
 
 #[derive(Debug)]
-struct ShuffleCurve;
-impl<B: FastOps> Backward<B, 2> for ShuffleCurve {
-    /// x, bias, r, curve
-    type State = (NodeId, NodeId, usize, Curve);
+struct ShuffleActivation;
+impl<B: FastOps> Backward<B, 2> for ShuffleActivation {
+    /// x, bias, r, activation
+    type State = (NodeId, NodeId, usize, Activation);
     fn backward(self, ops: Ops<Self::State, 2>, grads: &mut Gradients, kept: &mut Checkpointer) {
         let [for_x, for_b] = ops.parents;
         let g = grads.consume::<B>(&ops.node);
-        let (x, bias, r, curve) = ops.state;
-        let (dx, db) = B::shuffle_curve_backward(
+        let (x, bias, r, activation) = ops.state;
+        let (dx, db) = B::shuffle_activation_backward(
             kept.retrieve_node_output(x),
             kept.retrieve_node_output(bias),
             g,
             r,
-            curve,
+            activation,
         );
         if let Some(n) = for_x {
             grads.register::<B>(n.id, dx);
@@ -65,7 +65,7 @@ struct ShuffleAgain<B> {
     x: NodeId,
     bias: NodeId,
     r: usize,
-    curve: Curve,
+    activation: Activation,
     backend: PhantomData<B>,
 }
 
@@ -75,7 +75,7 @@ impl<B: FastOps> RetroForward for ShuffleAgain<B> {
             states.get_state::<FloatTensor<B>>(&self.x),
             states.get_state::<FloatTensor<B>>(&self.bias),
         );
-        states.save(out, B::shuffle_curve(x, bias, self.r, self.curve));
+        states.save(out, B::shuffle_activation(x, bias, self.r, self.activation));
     }
 }
 
@@ -235,21 +235,21 @@ impl<B: FastOps, C: CheckpointStrategy> FastOps for Autodiff<B, C> {
         }
     }
 
-    fn shuffle_curve(
+    fn shuffle_activation(
         x: FloatTensor<Self>,
         bias: FloatTensor<Self>,
         r: usize,
-        curve: Curve,
+        activation: Activation,
     ) -> FloatTensor<Self> {
         let again = ShuffleAgain::<B> {
             x: x.node.id,
             bias: bias.node.id,
             r,
-            curve,
+            activation,
             backend: PhantomData,
         };
         let prepared =
-            Backward::<B, 2>::prepare::<C>(ShuffleCurve, [x.node.clone(), bias.node.clone()])
+            Backward::<B, 2>::prepare::<C>(ShuffleActivation, [x.node.clone(), bias.node.clone()])
                 .memory_bound();
         match prepared
             .retro_forward(again)
@@ -257,15 +257,18 @@ impl<B: FastOps, C: CheckpointStrategy> FastOps for Autodiff<B, C> {
             .stateful()
         {
             OpsKind::Tracked(mut p) => {
-                let state = (p.checkpoint(&x), p.checkpoint(&bias), r, curve);
+                let state = (p.checkpoint(&x), p.checkpoint(&bias), r, activation);
                 p.finish(
                     state,
-                    B::shuffle_curve(x.primitive, bias.primitive, r, curve),
+                    B::shuffle_activation(x.primitive, bias.primitive, r, activation),
                 )
             }
-            OpsKind::UnTracked(p) => {
-                p.finish(B::shuffle_curve(x.primitive, bias.primitive, r, curve))
-            }
+            OpsKind::UnTracked(p) => p.finish(B::shuffle_activation(
+                x.primitive,
+                bias.primitive,
+                r,
+                activation,
+            )),
         }
     }
 

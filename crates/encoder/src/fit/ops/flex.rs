@@ -1,7 +1,7 @@
 //! Native kernels for the CPU backend. Tensors that are not f32 take the plain way.
 
 use super::buffers::{all_filled, filled};
-use super::{AdamStep, Curve, FastOps, plain, prim, tensor};
+use super::{Activation, AdamStep, FastOps, plain, prim, tensor};
 use crate::fit::kernels::{self as k, ConvShape};
 use burn::backend::Flex;
 use burn::tensor::{DType, TensorMetadata};
@@ -92,36 +92,41 @@ impl FastOps for Flex {
         })
     }
 
-    fn shuffle_curve(x: FlexTensor, bias: FlexTensor, r: usize, curve: Curve) -> FlexTensor {
+    fn shuffle_activation(
+        x: FlexTensor,
+        bias: FlexTensor,
+        r: usize,
+        activation: Activation,
+    ) -> FlexTensor {
         if !native([&x, &bias]) {
-            return prim(plain::shuffle_curve(
+            return prim(plain::shuffle_activation(
                 tensor::<Self, 4>(x),
                 tensor(bias),
                 r,
-                curve,
+                activation,
             ));
         }
         let (x, bias) = (x.to_contiguous(), bias.to_contiguous());
         let d = dims(&x);
         filled(&shuffled(d, r), |y| {
-            k::shuffle_curve(x.storage(), bias.storage(), d, r, curve, y)
+            k::shuffle_activation(x.storage(), bias.storage(), d, r, activation, y)
         })
     }
 
-    fn shuffle_curve_backward(
+    fn shuffle_activation_backward(
         x: FlexTensor,
         bias: FlexTensor,
         g: FlexTensor,
         r: usize,
-        curve: Curve,
+        activation: Activation,
     ) -> (FlexTensor, FlexTensor) {
         if !native([&x, &bias, &g]) {
-            let (dx, db) = plain::shuffle_curve_backward(
+            let (dx, db) = plain::shuffle_activation_backward(
                 tensor::<Self, 4>(x),
                 tensor(bias),
                 tensor(g),
                 r,
-                curve,
+                activation,
             );
             return (prim(dx), prim(db));
         }
@@ -129,7 +134,7 @@ impl FastOps for Flex {
         let d = dims(&x);
         let from = [x.storage(), bias.storage(), g.storage()];
         let [dx, db] = all_filled([&d, &[d[1]]], |[dx, db]| {
-            k::shuffle_curve_backward(from, d, r, curve, dx, db)
+            k::shuffle_activation_backward(from, d, r, activation, dx, db)
         });
         (dx, db)
     }

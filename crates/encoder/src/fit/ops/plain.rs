@@ -1,7 +1,7 @@
 //! The same operations from ordinary burn operations: what other backends run, and the reference
 //! for tests.
 
-use super::{AdamStep, Curve};
+use super::{Activation, AdamStep};
 use crate::fit::kernels::{NEWTON_SCHULZ, NEWTON_SCHULZ_STEPS};
 use burn::tensor::activation::sigmoid;
 use burn::tensor::{Tensor, TensorData, backend::Backend, module::conv2d, ops::ConvOptions};
@@ -59,36 +59,36 @@ fn normal_cdf<B: Backend>(x: Tensor<B, 4>) -> Tensor<B, 4> {
 }
 
 /// See [`shuffle_gelu`](super::shuffle_gelu) and [`shuffle_swish`](super::shuffle_swish).
-pub fn shuffle_curve<B: Backend>(
+pub fn shuffle_activation<B: Backend>(
     x: Tensor<B, 4>,
     bias: Tensor<B, 1>,
     r: usize,
-    curve: Curve,
+    activation: Activation,
 ) -> Tensor<B, 4> {
     let x = shuffle_linear(x, bias, r);
     x.clone()
-        * match curve {
-            Curve::Gelu => normal_cdf(x),
-            Curve::Swish => sigmoid(x),
+        * match activation {
+            Activation::Gelu => normal_cdf(x),
+            Activation::Swish => sigmoid(x),
         }
 }
 
-/// Gradients `(dx, dbias)` of [`shuffle_curve`] for `g [b, c, h*r, w*r]`.
-pub fn shuffle_curve_backward<B: Backend>(
+/// Gradients `(dx, dbias)` of [`shuffle_activation`] for `g [b, c, h*r, w*r]`.
+pub fn shuffle_activation_backward<B: Backend>(
     x: Tensor<B, 4>,
     bias: Tensor<B, 1>,
     g: Tensor<B, 4>,
     r: usize,
-    curve: Curve,
+    activation: Activation,
 ) -> (Tensor<B, 4>, Tensor<B, 1>) {
     let n = bias.dims()[0];
     let x = x + bias.reshape([1, n, 1, 1]);
-    let slope = match curve {
-        Curve::Gelu => {
+    let slope = match activation {
+        Activation::Gelu => {
             let density = (x.clone() * x.clone() * -0.5).exp() * (1.0 / (2.0 * PI).sqrt());
             normal_cdf(x.clone()) + x * density
         }
-        Curve::Swish => {
+        Activation::Swish => {
             let s = sigmoid(x.clone());
             s.clone() * (x * (s * -1.0 + 1.0) + 1.0)
         }

@@ -9,7 +9,7 @@ use burn::tensor::Tensor;
 use burn::tensor::backend::AutodiffBackend;
 
 use super::Misfit;
-use super::net::Net;
+use super::net::TrainableNetwork;
 use super::ops::FastOps;
 use super::target;
 use super::train::Trainer;
@@ -18,7 +18,7 @@ use nvc::metrics;
 
 /// What a fit by quality aims at.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Goal {
+pub enum QualityTarget {
     /// Mean over frames of the frame's PSNR, dB, as [`metrics::frame_quality`] has it.
     Psnr(f64),
     /// The quality at which one more bit lowers the squared error by this much, in squares of
@@ -118,15 +118,15 @@ pub fn turn(rounds: &[(f64, f64)]) -> f64 {
     (AGAIN * 2f64.powi(slow as i32)).min(AGAIN_MOST)
 }
 
-impl Goal {
+impl QualityTarget {
     /// PSNR wanted where `bits` of the whole fit, for each luma sample, are foreseen to give
     /// `psnr`.
     pub fn psnr(self, psnr: f64, bpp: f64) -> f64 {
         match self {
-            Goal::Psnr(p) => p + ABOVE,
+            QualityTarget::Psnr(p) => p + ABOVE,
             // D falls as bytes^-k with k from OCTAVE, so -dD/dR = k D / R; where that is the price,
             // R is (k D R^k / price)^(1 / (k + 1))
-            Goal::Price(price) => {
+            QualityTarget::Price(price) => {
                 let k = OCTAVE / (10.0 * 2f64.log10());
                 let now = k * 255f64.powi(2) * 10f64.powf(-psnr / 10.0) / bpp;
                 psnr + OCTAVE * (now / price).log2() / (k + 1.0)
@@ -146,7 +146,7 @@ where
         passes: impl Iterator<Item = usize>,
         quantise: bool,
     ) -> Result<f64> {
-        let net: Net<B::InnerBackend> = self.net.valid();
+        let net: TrainableNetwork<B::InnerBackend> = self.net.valid();
         let encoder = self.encoder.as_ref().map(|e| e.valid());
         let (mut sum, mut frames) = (0.0, 0);
         for i in passes {
@@ -185,7 +185,7 @@ where
         for head in self.heads {
             let output = outputs[head.node]
                 .take()
-                .ok_or_else(|| Error::Unsupported("an output inside a chain".into()))?;
+                .ok_or_else(|| Error::Unsupported("an output inside a fused operation".into()))?;
             let frame = &self.job.frames[i * self.graph.frames + head.frame];
             target::plane_errors(head, output, frame, self.job.info)?
                 .into_iter()
@@ -320,9 +320,9 @@ mod tests {
         let psnr = 10.0 * (255.0f64.powi(2) / 100.0).log10();
         let k = OCTAVE / (10.0 * 2f64.log10());
         let price = k * 100.0 / 0.1;
-        assert!((Goal::Price(price).psnr(psnr, 0.1) - psnr).abs() < 1e-9);
+        assert!((QualityTarget::Price(price).psnr(psnr, 0.1) - psnr).abs() < 1e-9);
         // where bits may cost less, more of them are spent: at the quality given, the price is met
-        let wanted = Goal::Price(price / 3.0).psnr(psnr, 0.1);
+        let wanted = QualityTarget::Price(price / 3.0).psnr(psnr, 0.1);
         let bpp = 0.1 * ((wanted - psnr) / OCTAVE).exp2();
         let slope = k * 255.0f64.powi(2) * 10f64.powf(-wanted / 10.0) / bpp;
         assert!(

@@ -1,11 +1,11 @@
 //! Operations without weights, a row at a time: sums, frame codes and bilinear upsampling (spec
 //! sections 5.7 to 5.9).
 //!
-//! In 32 bits where the scales allow it, else as [`math`](super::math) has them.
+//! In 32 bits where the fraction bits allow it, else as [`math`](super::math) has them.
 
 use super::lanes::{Lane, Lanes, Task, vectorize};
-use super::level::Level;
-use super::math::{self, bilinear_at, frame_code, plus};
+use super::level::SimdLevel;
+use super::math::{self, bilinear_at, frame_embedding, plus};
 use super::ring::{Geometry, Ring};
 use crate::network::Op;
 
@@ -13,7 +13,7 @@ use crate::network::Op;
 enum Kind {
     /// `(a << up[0]) + (b << up[1])`, rounded by `down` bits.
     Add { up: [u32; 2], down: u32 },
-    /// Sum between any scales.
+    /// Sum between any fraction bits.
     AnyAdd { from: [u32; 2], to: u32 },
     /// `(a << up) + code`, rounded by `down` bits.
     Code {
@@ -21,7 +21,7 @@ enum Kind {
         down: u32,
         codes: Vec<[i32; 2]>,
     },
-    /// Frame code between any scales.
+    /// Frame embedding between any fraction bits.
     AnyCode {
         from: u32,
         to: u32,
@@ -32,17 +32,17 @@ enum Kind {
 }
 
 /// An operation ready to run.
-pub struct Plain {
+pub struct Elementwise {
     /// Buffers read; twice the same where there is one.
     pub inputs: [usize; 2],
     kind: Kind,
     to: Geometry,
 }
 
-/// Place for the rows that [`Plain::run`] works with.
+/// Place for the rows that [`Elementwise::run`] works with.
 pub type Scratch = Vec<[i32; 2]>;
 
-impl Plain {
+impl Elementwise {
     /// `op` between nodes of `from` and `to` fraction bits, from buffers `inputs` to one of shape
     /// `shape`. `None` for other operations.
     pub fn new(
@@ -65,10 +65,10 @@ impl Plain {
                     false => Kind::AnyAdd { from, to },
                 }
             }
-            Op::FrameCode { frame, .. } => {
+            Op::FrameEmbedding { frame, .. } => {
                 let code = |c: usize| {
                     if c < shape.channels {
-                        frame_code(frame, c) as i32
+                        frame_embedding(frame, c) as i32
                     } else {
                         0
                     }
@@ -93,7 +93,7 @@ impl Plain {
             Op::Bilinear { factor, .. } => Kind::Bilinear { factor },
             _ => return None,
         };
-        Some(Plain {
+        Some(Elementwise {
             inputs,
             kind,
             to: shape,
@@ -126,7 +126,7 @@ impl Plain {
     /// Computes what row `y` of the inputs gives.
     pub fn run(
         &self,
-        level: Level,
+        level: SimdLevel,
         inputs: [&Ring; 2],
         y: usize,
         output: &mut Ring,
@@ -146,7 +146,7 @@ impl Plain {
 }
 
 struct Row<'a> {
-    plain: &'a Plain,
+    plain: &'a Elementwise,
     inputs: [&'a Ring; 2],
     y: usize,
     output: &'a mut Ring,

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use super::lanes::Lane;
 use super::layer::Layer;
-use super::math::{Requant, curve_table, saturate};
-use crate::network::Curve;
+use super::math::{Requant, activation_table, saturate};
+use crate::network::Activation;
 
 /// Columns finished at once.
 pub const CHUNK: usize = 16;
@@ -15,18 +15,18 @@ pub const CHUNK: usize = 16;
 /// A nonlinearity of every activation, at index `v as u16`.
 pub type Table = Arc<[i16; 1 << 16]>;
 
-/// The tables of a network; layers of the same scales share theirs.
+/// The tables of a network; layers of the same fraction bits share theirs.
 #[derive(Default)]
-pub struct Tables(Vec<((Curve, u32, u32), Table)>);
+pub struct Tables(Vec<((Activation, u32, u32), Table)>);
 
 impl Tables {
     /// From `f_in` to `f_out` fraction bits.
-    pub fn get(&mut self, curve: Curve, f_in: u32, f_out: u32) -> Table {
-        let key = (curve, f_in, f_out);
+    pub fn get(&mut self, activation: Activation, f_in: u32, f_out: u32) -> Table {
+        let key = (activation, f_in, f_out);
         if let Some((_, t)) = self.0.iter().find(|(k, _)| *k == key) {
             return t.clone();
         }
-        let table: Box<[i16; 1 << 16]> = curve_table(curve, f_in, f_out)
+        let table: Box<[i16; 1 << 16]> = activation_table(activation, f_in, f_out)
             .into_boxed_slice()
             .try_into()
             .expect("an entry for each activation");
@@ -36,7 +36,7 @@ impl Tables {
 }
 
 /// A sum of products: 32 bits where the whole sum is proved to fit, else 64, of parts that fit 32.
-pub trait Total: Copy {
+pub trait Accumulator: Copy {
     /// Nothing added up yet.
     const ZERO: Self;
     /// Whether the sum comes in parts.
@@ -49,7 +49,7 @@ pub trait Total: Copy {
     fn long(self) -> i64;
 }
 
-impl Total for i32 {
+impl Accumulator for i32 {
     const ZERO: i32 = 0;
     const PARTS: bool = false;
 
@@ -69,7 +69,7 @@ impl Total for i32 {
     }
 }
 
-impl Total for i64 {
+impl Accumulator for i64 {
     const ZERO: i64 = 0;
     const PARTS: bool = true;
 
@@ -89,9 +89,9 @@ impl Total for i64 {
     }
 }
 
-/// Requantisation of one output channel in 32 bits, see [`Finish::new`].
+/// Requantisation of one output channel in 32 bits, see [`Requantizer::new`].
 #[derive(Clone, Copy, Debug, Default)]
-struct Short {
+struct Requant32 {
     /// Smallest and largest sum that give another activation than the ones beyond.
     range: [i32; 2],
     /// Bias and rounding, without their last 8 bits.
@@ -101,15 +101,15 @@ struct Short {
 }
 
 /// How a layer's sums become activations.
-pub struct Finish {
+pub struct Requantizer {
     requant: Requant,
     /// For each slot, if all of them can be done in 32 bits.
-    short: Option<Vec<Short>>,
+    short: Option<Vec<Requant32>>,
     /// The nonlinearity, if the layer ends in one.
     table: Option<Table>,
 }
 
-impl Finish {
+impl Requantizer {
     /// `requant` with its channels in the order of the layer's slots; whether no sum leaves 32
     /// bits.
     ///
@@ -123,10 +123,10 @@ impl Finish {
             requant
                 .bias
                 .iter()
-                .map(|&b| Short::new(&requant, b, narrow))
+                .map(|&b| Requant32::new(&requant, b, narrow))
                 .collect()
         });
-        Finish {
+        Requantizer {
             requant,
             short: short.flatten(),
             table,
@@ -135,7 +135,7 @@ impl Finish {
 
     /// Requantised sums of one chunk of columns of the channel in slot `slot`.
     #[inline(always)]
-    fn chunk<S: Total>(&self, slot: usize, sums: &[S; CHUNK]) -> [i16; CHUNK] {
+    fn chunk<S: Accumulator>(&self, slot: usize, sums: &[S; CHUNK]) -> [i16; CHUNK] {
         let mut out = [0i16; CHUNK];
         match &self.short {
             Some(short) => {
@@ -157,7 +157,7 @@ impl Finish {
 /// Finishes a tile: sums of the slots from `first` on, a whole number of chunks each, `valid` of
 /// whose columns belong to the picture, from column `x` on. `output` is the layer's output rows.
 #[inline(always)]
-pub fn tile<S: Total>(
+pub fn tile<S: Accumulator>(
     layer: &Layer,
     first: usize,
     sums: &[S],
@@ -204,7 +204,7 @@ impl<'a> Place<'a> {
 
 /// `G` pairs of slots whose lanes lie next to each other; returns the number of slots.
 #[inline(always)]
-fn group<'a, S: Total + 'a, const G: usize>(
+fn group<'a, S: Accumulator + 'a, const G: usize>(
     layer: &Layer,
     slot: usize,
     sums: impl Fn(usize) -> &'a [S],
@@ -218,10 +218,10 @@ fn group<'a, S: Total + 'a, const G: usize>(
         let mut v = [[[0i16; CHUNK]; 2]; G];
         for (i, v) in v.as_flattened_mut().iter_mut().enumerate() {
             if let Some(s) = sums(i)[chunk * CHUNK..].first_chunk() {
-                *v = layer.finish.chunk(slot + i, s);
+                *v = layer.requantizer.chunk(slot + i, s);
             }
         }
-        match &layer.finish.table {
+        match &layer.requantizer.table {
             Some(t) => {
                 // through memory: taking indices out of vectors one by one costs more than loading
                 // them
@@ -269,9 +269,9 @@ fn place<const G: usize>(
     }
 }
 
-impl Short {
+impl Requant32 {
     /// `None` if a sum of 32 bits, or one of more clamped to them, might not do.
-    fn new(requant: &Requant, bias: i64, narrow: bool) -> Option<Short> {
+    fn new(requant: &Requant, bias: i64, narrow: bool) -> Option<Requant32> {
         let total = bias + (1i64 << (requant.shift - 1));
         let value = |sum: i64| (sum * requant.mantissa + total) >> requant.shift;
         // the largest sum whose activation is at most -32767, and the smallest whose is at least
@@ -289,7 +289,7 @@ impl Short {
         debug_assert!(range.iter().all(|&s| (-32767..=32767).contains(&value(s))));
         debug_assert!(saturate(value(low)) == -32767 && saturate(value(low + 1)) > -32767);
         debug_assert!(saturate(value(high)) == 32767 && saturate(value(high - 1)) < 32767);
-        Some(Short {
+        Some(Requant32 {
             range: range.map(|v| v as i32),
             high: (total >> 8) as i32,
             low: (total & 255) as i32,
@@ -297,7 +297,7 @@ impl Short {
     }
 
     #[inline(always)]
-    fn apply<S: Total>(&self, sums: &[S; CHUNK], mantissa: i32, shift: u32) -> [i32; CHUNK] {
+    fn apply<S: Accumulator>(&self, sums: &[S; CHUNK], mantissa: i32, shift: u32) -> [i32; CHUNK] {
         let shift = shift - 8;
         let mut out = [0; CHUNK];
         for (o, s) in out.iter_mut().zip(sums) {

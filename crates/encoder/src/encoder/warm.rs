@@ -1,13 +1,13 @@
-//! Chains by quality: what bytes a section of groups that lean on each other takes, found by fits
-//! of the whole section.
+//! Warm-started sections by quality: what bytes a section of groups that lean on each other takes,
+//! found by fits of the whole section.
 //!
-//! The quality of a chain is that of its later groups, which have few steps each and share the
-//! first group's quantisation steps: nothing of it can be foreseen while the first is fitted.
+//! The quality of such a section is that of its later groups, which have few steps each and share
+//! the first group's quantisation steps: nothing of it can be foreseen while the first is fitted.
 
 use super::networks::LEAST_BYTES;
 use super::section::groups;
 use super::{Coded, Options, PSNR_TOLERANCE, Shared, Target, Work};
-use crate::fit::{Goal, OCTAVE};
+use crate::fit::{OCTAVE, QualityTarget};
 use nvc::error::{Error, Result};
 use nvc::frame::VideoInfo;
 use nvc::metrics::Scorer;
@@ -56,7 +56,7 @@ fn next(tries: &[(f64, f64)]) -> Option<f64> {
 /// The section at the quality that `goal` wants, or as near as it came.
 pub(super) fn by_quality(
     work: &Work,
-    goal: Goal,
+    goal: QualityTarget,
     info: &VideoInfo,
     options: &Options,
     shared: &Shared<'_, '_>,
@@ -64,7 +64,7 @@ pub(super) fn by_quality(
     let frames: usize = work.parts.iter().map(Vec::len).sum();
     let samples = (frames * info.width * info.height) as f64;
     let sized = &Options {
-        target: Target::Natural,
+        target: Target::FromModelSize,
         ..options.clone()
     };
     let mut bytes = work.start.unwrap_or(LEAST_BYTES);
@@ -84,8 +84,8 @@ pub(super) fn by_quality(
             .try_for_each(|(a, b)| scorer.add(a, b))?;
         let psnr = scorer.finish()?.quality();
         let spare = match goal {
-            Goal::Psnr(wanted) => psnr - wanted,
-            Goal::Price(_) => psnr - goal.psnr(psnr, bytes * 8.0 / samples),
+            QualityTarget::Psnr(wanted) => psnr - wanted,
+            QualityTarget::Price(_) => psnr - goal.psnr(psnr, bytes * 8.0 / samples),
         };
         tries.push((bytes, spare));
         if best.as_ref().is_none_or(|(b, _)| spare.abs() < b.abs()) {

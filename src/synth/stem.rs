@@ -2,17 +2,17 @@
 //! anything.
 //!
 //! There a convolution is the product of a matrix with a vector, as only the kernel's centre meets
-//! the picture; what follows it may spread over rows and columns: pixel shuffle and unflatten keep
+//! the picture; what follows it may spread over rows and columns: pixel shuffle and reshape keep
 //! the order of the values.
 
 use super::Source;
 use super::math::{self, MAX_ACTIVATION, Requant};
-use crate::entropy::tensor::Network;
+use crate::entropy::tensor::QuantizedNetwork;
 use crate::error::Result;
-use crate::network::graph::{Chain, NodeId};
-use crate::network::{Curve, Graph, Op};
+use crate::network::graph::{FusedConv, NodeId};
+use crate::network::{Activation, Graph, Op};
 
-/// What one step computes; inputs are values of the prologue.
+/// What one step computes; inputs are values of the stem.
 enum Kind {
     Product(Product),
     Add {
@@ -42,18 +42,18 @@ struct Product {
     part: usize,
     depthwise: bool,
     requant: Requant,
-    curve: Option<(Curve, u32, u32)>,
+    activation: Option<(Activation, u32, u32)>,
 }
 
 /// All of these steps; value 0 is the source, value `i + 1` what step `i` gives.
 #[derive(Default)]
-pub struct Prologue {
+pub struct PointwiseStem {
     steps: Vec<Kind>,
     ends: Vec<NodeId>,
 }
 
-impl Prologue {
-    /// Whether the prologue takes what reads `inputs`.
+impl PointwiseStem {
+    /// Whether the stem takes what reads `inputs`.
     pub fn takes(graph: &Graph, inputs: &[NodeId]) -> bool {
         inputs.iter().all(|&i| graph.nodes[i].shape[1..] == [1, 1])
     }
@@ -73,14 +73,20 @@ impl Prologue {
     }
 
     /// Adds a convolution.
-    pub fn push(&mut self, c: &Chain, graph: &Graph, net: &Network, scales: &[u32]) -> Result<()> {
+    pub fn push(
+        &mut self,
+        c: &FusedConv,
+        graph: &Graph,
+        net: &QuantizedNetwork,
+        frac_bits: &[u32],
+    ) -> Result<()> {
         let (values, [_, columns, kh, kw]) =
             (&net.tensors[c.weight].values, graph.tensors[c.weight].shape);
         let requant = Requant::new(
             &net.tensors[c.weight],
             &net.tensors[c.bias],
-            scales[c.input],
-            scales[c.conv],
+            frac_bits[c.input],
+            frac_bits[c.conv],
             c.conv,
         )?;
         let weights: Vec<i16> = values
@@ -97,7 +103,9 @@ impl Prologue {
         } else {
             (most / sizes().max().unwrap_or(1)) as usize
         };
-        let curve = c.curve.map(|k| (k, scales[c.conv], scales[c.end]));
+        let activation = c
+            .activation
+            .map(|k| (k, frac_bits[c.conv], frac_bits[c.end]));
         let (input, depthwise) = (self.input(c.input), c.depthwise);
         self.steps.push(Kind::Product(Product {
             input,
@@ -106,25 +114,25 @@ impl Prologue {
             part,
             depthwise,
             requant,
-            curve,
+            activation,
         }));
         self.ends.push(c.end);
         Ok(())
     }
 
     /// Adds a node that is no convolution. Returns whether it could.
-    pub fn push_node(&mut self, node: NodeId, graph: &Graph, scales: &[u32]) -> bool {
-        let to = scales[node];
+    pub fn push_node(&mut self, node: NodeId, graph: &Graph, frac_bits: &[u32]) -> bool {
+        let to = frac_bits[node];
         let kind = match graph.nodes[node].op {
             Op::Add { inputs } => Kind::Add {
                 inputs: inputs.map(|i| self.input(i)),
-                from: inputs.map(|i| scales[i]),
+                from: inputs.map(|i| frac_bits[i]),
                 to,
             },
-            Op::FrameCode { input, frame } => Kind::Code {
+            Op::FrameEmbedding { input, frame } => Kind::Code {
                 input: self.input(input),
                 frame,
-                from: scales[input],
+                from: frac_bits[input],
                 to,
             },
             Op::Bilinear { input, factor } => Kind::Bilinear {
@@ -168,7 +176,7 @@ impl Prologue {
                 } => value(*input)
                     .iter()
                     .enumerate()
-                    .map(|(c, &v)| math::plus(v, *from, math::frame_code(*frame, c), *to))
+                    .map(|(c, &v)| math::plus(v, *from, math::frame_embedding(*frame, c), *to))
                     .collect(),
                 // a mean of equals
                 Kind::Bilinear { input, factor } => value(*input)
@@ -189,8 +197,9 @@ impl Product {
             .map(|(o, w)| {
                 let input = if self.depthwise { &input[o..=o] } else { input };
                 let v = self.requant.apply(dot(w, input, self.part), o);
-                self.curve
-                    .map_or(v, |(curve, from, to)| math::curve(curve, v, from, to))
+                self.activation.map_or(v, |(activation, from, to)| {
+                    math::activate(activation, v, from, to)
+                })
             })
             .collect()
     }

@@ -25,7 +25,7 @@ const SETTLING: f64 = 0.3;
 
 /// When a fit by quality ends.
 #[derive(Clone, Copy, Debug)]
-pub struct Until {
+pub struct StopCriterion {
     /// PSNR, dB.
     pub quality: f64,
     /// Gain of a step, dB, below which it is not worth another.
@@ -34,10 +34,10 @@ pub struct Until {
 
 /// Where a fit stands.
 #[derive(Clone, Debug)]
-pub struct Pace {
+pub struct LrSchedule {
     steps: usize,
     float_share: f64,
-    until: Option<Until>,
+    until: Option<StopCriterion>,
     /// Step at which the settling began, once it has.
     settle: Option<usize>,
     /// PSNR at the last look.
@@ -46,11 +46,11 @@ pub struct Pace {
     peak: f64,
 }
 
-impl Pace {
+impl LrSchedule {
     /// A fit of `steps` steps, the share `float_share` of them without quantisation, or of at most
     /// that many until `until` is met.
-    pub fn new(steps: usize, float_share: f64, until: Option<Until>) -> Self {
-        Pace {
+    pub fn new(steps: usize, float_share: f64, until: Option<StopCriterion>) -> Self {
+        LrSchedule {
             steps,
             float_share,
             until,
@@ -63,9 +63,9 @@ impl Pace {
     /// A further round after a fit of `steps` steps, quantised from its start.
     pub fn again(steps: usize) -> Self {
         let steps = ((steps as f64 * AGAIN_SHARE) as usize).max(LOOK);
-        Pace {
+        LrSchedule {
             peak: AGAIN_RATE,
-            ..Pace::new(steps, 0.0, None)
+            ..LrSchedule::new(steps, 0.0, None)
         }
     }
 
@@ -130,7 +130,7 @@ impl Pace {
     }
 
     /// After `steps` steps the quality is `psnr`.
-    pub fn look(&mut self, steps: usize, psnr: f64) {
+    pub fn observe(&mut self, steps: usize, psnr: f64) {
         let Some(until) = self.until else { return };
         let slow = self
             .seen
@@ -151,7 +151,7 @@ mod tests {
 
     #[test]
     fn a_fixed_fit_rises_and_falls() {
-        let p = Pace::new(100, 0.4, None);
+        let p = LrSchedule::new(100, 0.4, None);
         assert!(p.rate(0) < 0.2 && p.rate(5) > 0.9 && p.rate(99) < 0.01);
         assert_eq!((p.quantise_at(), p.freeze_at(), p.steps()), (40, 90, 100));
     }
@@ -159,10 +159,10 @@ mod tests {
     #[test]
     fn a_fit_by_quality_ends_with_it() {
         let run = |psnr: &dyn Fn(usize) -> f64| {
-            let mut p = Pace::new(
+            let mut p = LrSchedule::new(
                 1000,
                 0.4,
-                Some(Until {
+                Some(StopCriterion {
                     quality: 30.0,
                     least_gain: 0.001,
                 }),
@@ -171,7 +171,7 @@ mod tests {
             while step < p.steps() {
                 step += 1;
                 if p.looks(step) {
-                    p.look(step, psnr(step));
+                    p.observe(step, psnr(step));
                 }
             }
             assert!(p.rate(step - 1) < 0.05, "it ends at full rate");
