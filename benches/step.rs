@@ -16,9 +16,10 @@ use burn::backend::autodiff::checkpoint::strategy::{
 use burn::backend::{Autodiff, Flex};
 use burn::tensor::{Distribution, Tensor, backend::Backend};
 use nvc::frame::{Chroma, ColorInfo, PixelFormat, Ratio, VideoInfo};
-use nvc::network::{FusedConv, Graph, size};
+use nvc::network::{FusedConv, Graph, Representation};
 use nvc_encoder::fit::kernels::{self as k, ConvShape, Method, Pass};
 use nvc_encoder::fit::ops::{self, Activation, AdamStep};
+use nvc_encoder::size;
 use std::hint::black_box;
 use std::time::Instant;
 
@@ -63,15 +64,15 @@ fn video(width: usize, height: usize, chroma: Chroma) -> VideoInfo {
 fn network(name: &str) -> Result<Network, Box<dyn std::error::Error>> {
     let hnerv = |info: VideoInfo, stem: Option<u32>, params: f64| {
         let h = match stem {
-            Some(stem) => size::with_stem(
-                &size::stride_plan(info.width, info.height),
+            Some(stem) => size::hnerv::with_stem(
+                &size::strides::stride_plan(info.width, info.height),
                 16,
                 stem,
                 &Default::default(),
             ),
-            None => size::for_params(&info, 1, params, &Default::default())?,
+            None => size::hnerv::for_params(&info, 1, params, &Default::default())?,
         };
-        let graph = h.lower(&info)?;
+        let graph = h.lower(&info, 1)?;
         let convs = graph.fused_convs().ok_or("not made of convolutions")?;
         Ok(Network::Hnerv(graph, convs))
     };

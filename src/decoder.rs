@@ -18,7 +18,7 @@ use crate::bitstream::limits::Limits;
 use crate::entropy::tensor::QuantizedNetwork;
 use crate::error::{Error, Result};
 use crate::frame::{Frame, VideoInfo};
-use crate::group::{Group, GroupLayout, with_offset};
+use crate::group::{Group, GroupLayout};
 use crate::synth::{SimdLevel, Synth, Workspace};
 
 /// How to decode; the samples do not depend on it.
@@ -129,20 +129,16 @@ impl Section {
             let (first, layout) = group;
             let wanted = wanted(group);
             let mut r = self.coded(layout);
-            let place = |e| with_offset(e, layout.offset + layout.header_bytes);
+
             let next = self.groups[..=last]
                 .get(i + 1)
                 .filter(|(_, next)| next.uses_previous());
             if wanted {
-                let group = layout.decode(&mut r, previous.as_ref()).map_err(place)?;
+                let group = layout.decode(&mut r, previous.as_ref())?;
                 previous = next.is_some().then(|| group.network.clone());
                 sink(*first, layout, group)?;
             } else if next.is_some() {
-                previous = Some(
-                    layout
-                        .decode_network(&mut r, previous.as_ref())
-                        .map_err(place)?,
-                );
+                previous = Some(layout.decode_network(&mut r, previous.as_ref())?);
             } else {
                 previous = None;
             }
@@ -259,7 +255,7 @@ impl<R: Read> Sections<R> {
                 let frames =
                     range.start.max(first)..range.end.min(first + u64::from(layout.header.frames));
                 let synth = Synth::new(&layout.graph, &group.network, &self.info, level)
-                    .map_err(|e| with_offset(e, layout.offset))?;
+                    .map_err(|e| e.at(layout.offset))?;
                 gone = out
                     .send(Ok(Ready {
                         synth,

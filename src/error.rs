@@ -69,7 +69,60 @@ pub enum Error {
 }
 
 /// The crate's result type.
-pub type Result<T> = std::result::Result<T, Error>;
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What is wrong with fields or tensors that contradict each other, the picture or the format.
+/// Whoever holds them says where: a decoder by [`Fault::at`], an encoder as a parameter.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// The rule that is broken, with the actual value.
+    #[error("{0}")]
+    Contradiction(String),
+    /// They ask for more than any decoder allows.
+    #[error("limit exceeded: {what} is {actual}, at most {allowed} is allowed")]
+    Limits {
+        /// The limited quantity, with its unit.
+        what: &'static str,
+        /// What they ask for.
+        actual: u64,
+        /// What is allowed.
+        allowed: u64,
+    },
+}
+
+impl Fault {
+    /// Fraction bits that are finer than what node `node` computes from.
+    pub(crate) fn frac_bits(node: usize, actual: u32, allowed: u32) -> Self {
+        Fault::Contradiction(format!(
+            "fraction bits of node {node} are {actual} (allowed 0..={allowed} after its input and step)"
+        ))
+    }
+
+    /// As an error of the stream at byte `offset`.
+    pub fn at(self, offset: u64) -> Error {
+        match self {
+            Fault::Contradiction(what) => Error::format(offset, what),
+            limits => limits.into(),
+        }
+    }
+}
+
+impl From<Fault> for Error {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Contradiction(what) => Error::Parameter(what),
+            Fault::Limits {
+                what,
+                actual,
+                allowed,
+            } => Error::Limits {
+                what,
+                actual,
+                allowed,
+            },
+        }
+    }
+}
 
 impl Error {
     /// An [`Error::Io`] with the action that failed.

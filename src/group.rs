@@ -1,190 +1,39 @@
 //! One group: headers, network and latents, to bytes and back (spec sections 3.3, 4 and 6).
 
 use crate::bitstream::Limits;
-use crate::bitstream::fields::{FieldSpec, Reader};
-use crate::bitstream::header::{
-    GroupHeader, HnervHeader, HnervStage, NervHeader, NervppHeader, NirvanaHeader,
-};
+use crate::bitstream::fields::Reader;
+use crate::bitstream::header::GroupHeader;
 use crate::entropy::scaled::Scaled;
 use crate::entropy::tensor::{QuantizedNetwork, Syntax, blank_network, code_network};
 use crate::entropy::{Coder, Decoder, Encoder, latent};
 use crate::error::{Error, Result};
 use crate::frame::VideoInfo;
-use crate::network::Graph;
-use crate::network::hnerv::{self, Hnerv};
-use crate::network::nerv::{self, Nerv};
-use crate::network::nirvana::{self, Nirvana};
+use crate::network::{Arch, Graph};
 
-/// A representation's own header fields.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Arch {
-    /// Spec sections 6.1 and 6.5.
-    Hnerv(Hnerv),
-    /// Spec sections 6.2 and 6.3.
-    Nerv(Nerv),
-    /// Spec section 6.4.
-    Nirvana(Nirvana),
-}
-
-impl Arch {
-    /// Name as the command line has it.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Arch::Hnerv(_) => "hnerv",
-            Arch::Nerv(n) if n.plus.is_some() => "nervpp",
-            Arch::Nerv(_) => "nerv",
-            Arch::Nirvana(_) => "nirvana",
-        }
-    }
-
-    /// Architecture id in the group header.
-    pub fn id(&self) -> u32 {
-        match self {
-            Arch::Hnerv(h) if h.tanh => hnerv::TANH_ARCH_ID,
-            Arch::Hnerv(_) => hnerv::ARCH_ID,
-            Arch::Nerv(n) if n.plus.is_some() => nerv::PLUS_ARCH_ID,
-            Arch::Nerv(_) => nerv::ARCH_ID,
-            Arch::Nirvana(_) => nirvana::ARCH_ID,
-        }
-    }
-
-    /// The graph for pictures of `info` in a group of `frames`.
-    pub fn lower(&self, info: &VideoInfo, frames: usize) -> Result<Graph> {
-        match self {
-            Arch::Hnerv(h) => h.lower(info),
-            Arch::Nerv(n) => n.lower(info, frames),
-            Arch::Nirvana(n) => n.lower(info, frames),
-        }
-    }
-
-    /// Names and values of its fields, in stream order, but for those of the stages.
-    pub fn dump(&self) -> Vec<(&'static str, u32)> {
-        match self {
-            Arch::Hnerv(h) => h.header.dump(),
-            Arch::Nerv(n) => n
-                .header
-                .dump()
-                .into_iter()
-                .chain(n.plus.iter().flat_map(|p| p.dump()))
-                .collect(),
-            Arch::Nirvana(n) => n.header.dump(),
-        }
-    }
-
-    /// Refuses fields that no header can hold.
-    pub fn check_fields(&self) -> Result<()> {
-        let own: Vec<&FieldSpec> = match self {
-            Arch::Hnerv(_) => HnervHeader::FIELDS.iter().collect(),
-            Arch::Nerv(n) => NervHeader::FIELDS
-                .iter()
-                .chain(NervppHeader::FIELDS.iter().filter(|_| n.plus.is_some()))
-                .collect(),
-            Arch::Nirvana(_) => NirvanaHeader::FIELDS.iter().collect(),
-        };
-        let stages = self
-            .stages()
-            .iter()
-            .flat_map(|s| HnervStage::FIELDS.iter().zip(s.dump()));
-        match own
-            .into_iter()
-            .zip(self.dump())
-            .chain(stages)
-            .find(|(f, (_, v))| !(f.min..=f.max).contains(v))
-        {
-            Some((f, (_, v))) => Err(Error::Unsupported(format!(
-                "{} is {v} (allowed {}..={})",
-                f.name, f.min, f.max
-            ))),
-            None => Ok(()),
-        }
-    }
-
-    /// Its upsampling stages.
-    pub fn stages(&self) -> &[HnervStage] {
-        match self {
-            Arch::Hnerv(h) => &h.stages,
-            Arch::Nerv(n) => &n.stages,
-            Arch::Nirvana(_) => &[],
-        }
-    }
-
-    fn read(id: u32, r: &mut Reader<'_>) -> Result<Self> {
-        let stages = |r: &mut Reader<'_>, n: u32| {
-            (0..n)
-                .map(|_| HnervStage::read(r))
-                .collect::<Result<Vec<_>>>()
-        };
-        match id {
-            hnerv::ARCH_ID | hnerv::TANH_ARCH_ID => {
-                let header = HnervHeader::read(r)?;
-                let stages = stages(r, header.stages)?;
-                Ok(Arch::Hnerv(Hnerv {
-                    header,
-                    stages,
-                    tanh: id == hnerv::TANH_ARCH_ID,
-                }))
-            }
-            nerv::ARCH_ID | nerv::PLUS_ARCH_ID => {
-                let header = NervHeader::read(r)?;
-                let plus = (id == nerv::PLUS_ARCH_ID)
-                    .then(|| NervppHeader::read(r))
-                    .transpose()?;
-                let stages = stages(r, header.stages)?;
-                Ok(Arch::Nerv(Nerv {
-                    header,
-                    plus,
-                    stages,
-                }))
-            }
-            nirvana::ARCH_ID => Ok(Arch::Nirvana(Nirvana {
-                header: NirvanaHeader::read(r)?,
-            })),
-            _ => Err(Error::Unsupported(format!(
-                "architecture {id} (this decoder knows 1 to 5)"
-            ))),
-        }
-    }
-
-    fn write(&self, out: &mut Vec<u8>) {
-        match self {
-            Arch::Hnerv(h) => {
-                h.header.write(out);
-                h.stages.iter().for_each(|s| s.write(out));
-            }
-            Arch::Nerv(n) => {
-                n.header.write(out);
-                n.plus.iter().for_each(|p| p.write(out));
-                n.stages.iter().for_each(|s| s.write(out));
-            }
-            Arch::Nirvana(n) => n.header.write(out),
-        }
-    }
-}
-
-/// How the network of a group of architecture `id` is coded; `previous` is that of the group before
-/// it in the section.
-pub fn syntax(id: u32, previous: Option<&QuantizedNetwork>) -> Syntax<'_> {
-    if id == hnerv::ARCH_ID {
-        Syntax::Plain
-    } else {
+/// How the network of a group of `arch` is coded; `previous` is that of the group before it in the
+/// section.
+pub fn syntax<'a>(arch: &Arch, previous: Option<&'a QuantizedNetwork>) -> Syntax<'a> {
+    if arch.tensor_modes() {
         Syntax::Modes { previous }
+    } else {
+        Syntax::Plain
     }
 }
 
 fn code_latents<C: Coder>(
     c: &mut C,
-    id: u32,
+    arch: &Arch,
     graph: &Graph,
     passes: usize,
     temporal: bool,
     scaled: &mut Option<Box<Scaled>>,
     values: &mut [i16],
 ) -> Result<()> {
-    match id {
-        hnerv::TANH_ARCH_ID => {
-            latent::code_either(c, graph.latent_shape(), passes, temporal, scaled, values)
-        }
-        _ => latent::code_latents(c, graph.latent_shape(), passes, temporal, values),
+    let shape = graph.latent_shape();
+    if arch.scaled_latents() {
+        latent::code_either(c, shape, passes, temporal, scaled, values)
+    } else {
+        latent::code_latents(c, shape, passes, temporal, values)
     }
 }
 
@@ -212,7 +61,7 @@ impl GroupLayout {
         let arch = Arch::read(header.arch, r)?;
         let graph = arch
             .lower(info, header.frames as usize)
-            .map_err(|e| with_offset(e, offset))?;
+            .map_err(|e| e.at(offset))?;
         graph.check(header.frames as usize, limits)?;
         let coded = u64::from(header.weights_bytes) + u64::from(header.latents_bytes);
         let latents = (graph.latent_len() * graph.passes(header.frames as usize)) as u64;
@@ -251,7 +100,7 @@ impl GroupLayout {
 
     /// Whether the network may be coded relative to that of the group before.
     pub fn uses_previous(&self) -> bool {
-        syntax(self.header.arch, None) != Syntax::Plain
+        self.arch.tensor_modes()
     }
 
     /// Decodes the network; `previous` is that of the group before it in the section, if there is
@@ -263,7 +112,7 @@ impl GroupLayout {
     ) -> Result<QuantizedNetwork> {
         let at = r.offset();
         let weights = r.bytes(self.header.weights_bytes as usize, "coded weights")?;
-        let syntax = syntax(self.header.arch, previous);
+        let syntax = syntax(&self.arch, previous);
         code_network(
             &mut Decoder::new(weights, at)?,
             &self.graph,
@@ -283,7 +132,7 @@ impl GroupLayout {
             let mut decoder = Decoder::new(coded, at_latents)?;
             code_latents(
                 &mut decoder,
-                self.header.arch,
+                &self.arch,
                 &self.graph,
                 passes,
                 false,
@@ -297,14 +146,6 @@ impl GroupLayout {
             latents,
             frames: self.header.frames as usize,
         })
-    }
-}
-
-/// Gives an error from a header's interpretation its place in the file.
-pub(crate) fn with_offset(e: Error, offset: u64) -> Error {
-    match e {
-        Error::Format { offset: 0, what } => Error::Format { offset, what },
-        e => e,
     }
 }
 
@@ -392,7 +233,7 @@ impl Group {
 
     /// How the network is coded after `previous`.
     pub fn syntax<'a>(&self, previous: Option<&'a QuantizedNetwork>) -> Syntax<'a> {
-        syntax(self.arch.id(), previous)
+        syntax(&self.arch, previous)
     }
 
     fn coded_latents(&self, graph: &Graph) -> Result<Vec<u8>> {
@@ -404,7 +245,7 @@ impl Group {
             );
             code_latents(
                 &mut e,
-                self.arch.id(),
+                &self.arch,
                 graph,
                 graph.passes(self.frames),
                 temporal,

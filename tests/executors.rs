@@ -3,12 +3,14 @@
 
 mod common;
 
+use common::steps::RealStep;
 use common::{Rng, info};
 use nvc::bitstream::header::{HnervHeader, HnervStage, NervHeader, NervppHeader, NirvanaHeader};
 use nvc::decoder;
-use nvc::entropy::tensor::{QuantStep, QuantizedNetwork, blank_network};
+use nvc::entropy::tensor::{QuantizedNetwork, blank_network};
 use nvc::frame::{Chroma, Frame, VideoInfo};
-use nvc::group::Arch;
+use nvc::network::Arch;
+use nvc::network::QuantStep;
 use nvc::network::hnerv::Hnerv;
 use nvc::network::nerv::Nerv;
 use nvc::network::nirvana::Nirvana;

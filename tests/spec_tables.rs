@@ -9,7 +9,7 @@ use nvc::bitstream::header::{
 };
 use nvc::bitstream::light::{ContentFields, LightHeader, MasteringFields};
 use nvc::entropy::normal::TAIL;
-use nvc::synth::tables::{FRAME_TURNS, GELU_BUMP, SINE, SWISH_BUMP, TANH};
+use nvc::network::tables::{FRAME_TURNS, GELU_BUMP, SINE, SWISH_BUMP, TANH};
 
 const DOCUMENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/bitstream-spec/README.md");
 

@@ -54,7 +54,7 @@ fn once(level: SimdLevel, n: usize) -> usize {
             pulp::x86::V4::try_new().map(|l| (l.vectorize(Loop::<_, 6, 3>(l, n)), 6 * 3 * 32))
         }
         #[cfg(target_arch = "x86_64")]
-        SimdLevel::Vnni => nvc::synth::lanes::Vnni::try_new()
+        SimdLevel::Vnni => nvc::synth::x86::Vnni::try_new()
             .map(|l| (l.vectorize(Loop::<_, 6, 3>(l, n)), 6 * 3 * 32)),
         _ => None,
     }

@@ -1,9 +1,12 @@
 //! Networks of the table: HNeRVs of the published sizes and one of each other family.
 
+use common::steps::RealStep;
 use nvc::bitstream::header::{HnervStage, NervHeader, NervppHeader, NirvanaHeader};
-use nvc::entropy::tensor::{QuantStep, blank_network};
+use nvc::entropy::tensor::blank_network;
 use nvc::frame::{Chroma, VideoInfo};
-use nvc::group::{Arch, Group};
+use nvc::group::Group;
+use nvc::network::Arch;
+use nvc::network::QuantStep;
 use nvc::network::Role;
 use nvc::network::nerv::Nerv;
 use nvc::network::nirvana::Nirvana;

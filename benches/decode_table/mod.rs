@@ -7,7 +7,8 @@ use std::time::Instant;
 
 use nvc::decoder;
 use nvc::frame::{Chroma, VideoInfo};
-use nvc::group::{Arch, Group};
+use nvc::group::Group;
+use nvc::network::Arch;
 use nvc::network::Graph;
 use nvc::synth::{SimdLevel, Synth};
 

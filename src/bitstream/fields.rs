@@ -156,7 +156,7 @@ macro_rules! bundle {
             },)*];
 
             /// Reads all fields, each checked against its range.
-            pub fn read(r: &mut $crate::bitstream::fields::Reader<'_>) -> $crate::Result<Self> {
+            pub fn read(r: &mut $crate::bitstream::fields::Reader<'_>) -> $crate::error::Result<Self> {
                 let mut specs = Self::FIELDS.iter();
                 $(let $field = r.field(specs.next().expect("one spec a field"))?;)*
                 Ok($name { $($field,)* })

@@ -98,13 +98,13 @@ impl DecoderModel<PRECISION> for Binary {
 }
 
 /// Bits of a coded count.
-const COUNT_BITS: usize = 24;
+pub(super) const COUNT_BITS: usize = 24;
 
 /// `0..size` with cumulative counts `below`: 0 at 0, 2^24 at `size`, each larger than the one
 /// before.
-struct Counts<F> {
-    size: u32,
-    below: F,
+pub(super) struct Counts<F> {
+    pub size: u32,
+    pub below: F,
 }
 
 impl<F> EntropyModel<COUNT_BITS> for Counts<F> {
@@ -113,7 +113,7 @@ impl<F> EntropyModel<COUNT_BITS> for Counts<F> {
 }
 
 impl<F: Fn(u32) -> u32> Counts<F> {
-    fn place(&self, v: u32) -> Option<(u32, NonZeroU32)> {
+    pub fn interval(&self, v: u32) -> Option<(u32, NonZeroU32)> {
         let left = (self.below)(v);
         Some((
             left,
@@ -127,7 +127,7 @@ impl<F: Fn(u32) -> u32> EncoderModel<COUNT_BITS> for Counts<F> {
         &self,
         symbol: impl Borrow<u32>,
     ) -> Option<(u32, NonZeroU32)> {
-        self.place(*symbol.borrow())
+        self.interval(*symbol.borrow())
     }
 }
 
@@ -267,33 +267,6 @@ impl Coder for Decoder {
     }
 }
 
-/// Adds up what an [`Encoder`] would spend, in bits. An estimate for the encoder; never used to
-/// decode.
-#[derive(Default)]
-pub struct Cost {
-    /// Bits so far.
-    pub bits: f64,
-}
-
-// an estimate, of which no sample depends
-#[allow(clippy::float_arithmetic)]
-impl Coder for Cost {
-    #[inline]
-    fn code(&mut self, context: &mut Bit, bit: bool) -> Result<bool> {
-        let p1 = context.p1();
-        let p = if bit { p1 } else { (1 << PRECISION) - p1 };
-        self.bits += PRECISION as f64 - f64::from(p).log2();
-        context.update(bit);
-        Ok(bit)
-    }
-
-    fn symbol(&mut self, size: u32, below: impl Fn(u32) -> u32, v: u32) -> Result<u32> {
-        let count = Counts { size, below }.place(v).map_or(1, |(_, p)| p.get());
-        self.bits += COUNT_BITS as f64 - f64::from(count).log2();
-        Ok(v)
-    }
-}
-
 /// Contexts of a signed integer (spec section 4.3): zero flag, sign, bit length in unary, then the
 /// bits below the leading one.
 #[derive(Clone)]
@@ -391,25 +364,6 @@ mod tests {
                 }
             }
         }
-    }
-
-    #[test]
-    fn cost_is_what_the_encoder_spends() {
-        let values: Vec<i32> = (0..20_000u32)
-            .map(|i| (i.wrapping_mul(2654435761) >> 27) as i32 * if i & 1 == 0 { 1 } else { -1 })
-            .collect();
-        let (mut enc, mut cost) = (Encoder::default(), Cost::default());
-        let (mut a, mut b) = (ValueModel::new(1), ValueModel::new(1));
-        for &v in &values {
-            a.code(&mut enc, 0, v).unwrap();
-            b.code(&mut cost, 0, v).unwrap();
-        }
-        let real = enc.finish().len() as f64 * 8.0;
-        assert!(
-            (real - cost.bits).abs() < 64.0 + 0.001 * real,
-            "coded {real} bits, estimated {}",
-            cost.bits
-        );
     }
 
     #[test]

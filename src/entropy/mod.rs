@@ -3,9 +3,11 @@
 //! Reading and writing run the same functions with another [`Coder`], so they cannot drift apart.
 
 pub mod contexts;
+mod cost;
 pub mod latent;
 pub mod normal;
 pub mod scaled;
 pub mod tensor;
 
-pub use contexts::{Bit, Coder, Cost, Decoder, Encoder, ValueModel};
+pub use contexts::{Bit, Coder, Decoder, Encoder, ValueModel};
+pub use cost::Cost;

@@ -3,51 +3,13 @@
 
 use std::sync::Arc;
 
-use super::contexts::{Coder, Cost, MAX_MAGNITUDE, ValueModel, magnitude_class};
+use super::contexts::{Coder, MAX_MAGNITUDE, ValueModel, magnitude_class};
+use super::cost::Cost;
 use super::scaled::{self, Scaled, code_scaled};
 use crate::error::{Error, Result};
-use crate::network::{Graph, Role, TensorSpec};
+use crate::network::{Graph, QuantStep, Role, TensorSpec};
 
 const CLASSES: usize = 24;
-
-/// Quantisation step `mantissa * 2^-exponent`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct QuantStep {
-    /// 128..=255.
-    pub mantissa: u8,
-    /// 0..=40.
-    pub exponent: u8,
-}
-
-impl QuantStep {
-    /// Largest exponent.
-    pub const MAX_EXPONENT: u8 = 40;
-
-    /// The step nearest to `x` in ratio, within the range of the format.
-    // the encoder's side of a step; a decoder's is its two integers
-    #[allow(clippy::float_arithmetic)]
-    pub fn nearest(x: f64) -> QuantStep {
-        let x = x.clamp(128.0 * (-f64::from(QuantStep::MAX_EXPONENT)).exp2(), 255.0);
-        let mut exponent = (7.0 - x.log2())
-            .ceil()
-            .clamp(0.0, f64::from(QuantStep::MAX_EXPONENT)) as i32;
-        let mut mantissa = (x * f64::from(exponent).exp2()).round() as i32;
-        if mantissa > 255 {
-            exponent = (exponent - 1).max(0);
-            mantissa = (x * f64::from(exponent).exp2()).round() as i32;
-        }
-        QuantStep {
-            mantissa: mantissa.clamp(128, 255) as u8,
-            exponent: exponent as u8,
-        }
-    }
-
-    /// The step as a float, for the encoder.
-    #[allow(clippy::float_arithmetic)]
-    pub fn value(self) -> f64 {
-        f64::from(self.mantissa) * (-f64::from(self.exponent)).exp2()
-    }
-}
 
 /// An integer tensor and its step.
 #[derive(Clone, Debug, PartialEq)]
@@ -388,7 +350,7 @@ pub fn residual(t: &Tensor, previous: &Tensor) -> Option<Vec<i16>> {
     t.values.iter().zip(&previous.values).map(one).collect()
 }
 
-/// The mode that costs fewer bits.
+/// The mode that costs less.
 fn cheaper(
     models: &Models,
     spec: &TensorSpec,
@@ -398,10 +360,10 @@ fn cheaper(
     let Some(mut residual) = previous.and_then(|p| residual(t, p)) else {
         return Ok(Mode::Fresh);
     };
-    let bits = |mode: Mode, values: &mut [i16]| -> Result<f64> {
+    let bits = |mode: Mode, values: &mut [i16]| -> Result<u64> {
         let mut c = Cost::default();
         code_values(&mut c, &mut models.clone(), spec, mode, values)?;
-        Ok(c.bits)
+        Ok(c.units)
     };
     let fresh = bits(Mode::Fresh, &mut t.values.clone())?;
     Ok(if bits(Mode::Residual, &mut residual)? < fresh {
@@ -483,22 +445,4 @@ fn code_biases<C: Coder>(c: &mut C, model: &mut ValueModel, values: &mut [i16]) 
         values[i] = model.code(c, magnitude_class(sum, CLASSES), values[i].into())? as i16;
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn nearest_step_is_within_half_a_mantissa_unit() {
-        for i in -600..100 {
-            let x = (f64::from(i) / 17.0).exp2().clamp(2f64.powi(-33), 255.0);
-            let s = QuantStep::nearest(x);
-            assert!(
-                (s.value() / x - 1.0).abs() <= 0.5 / 128.0 + 1e-12,
-                "{x} -> {s:?} = {}",
-                s.value()
-            );
-        }
-    }
 }

@@ -6,10 +6,13 @@
 //! the second form of the architecture has), and for 4:2:0 the chroma planes are read from the
 //! half-resolution features before the last block, so no sample is computed that is not coded.
 
-use super::graph::{Activation, Graph};
+use super::graph::Graph;
 use super::lowering::{self, OutputConvs};
+use super::ops::Activation;
+use super::representation::{Representation, read_stages, with_values};
+use crate::bitstream::fields::{FieldSpec, Reader};
 use crate::bitstream::header::{HnervHeader, HnervStage};
-use crate::error::{Error, Result};
+use crate::error::{Fault, Result};
 use crate::frame::VideoInfo;
 
 /// Architecture id in the group header.
@@ -33,19 +36,55 @@ impl Hnerv {
     pub fn upsampling(&self) -> u64 {
         lowering::upsampling(&self.stages)
     }
+}
 
-    /// The graph for pictures of `info`. Fails if the fields contradict each other or the picture.
-    pub fn lower(&self, info: &VideoInfo) -> Result<Graph> {
+impl Representation for Hnerv {
+    fn read(id: u32, r: &mut Reader<'_>) -> Result<Option<Self>> {
+        if id != ARCH_ID && id != TANH_ARCH_ID {
+            return Ok(None);
+        }
+        let header = HnervHeader::read(r)?;
+        let stages = read_stages(r, header.stages)?;
+        let tanh = id == TANH_ARCH_ID;
+        Ok(Some(Hnerv {
+            header,
+            stages,
+            tanh,
+        }))
+    }
+
+    fn id(&self) -> u32 {
+        if self.tanh { TANH_ARCH_ID } else { ARCH_ID }
+    }
+
+    fn name(&self) -> &'static str {
+        "hnerv"
+    }
+
+    fn fields(&self) -> Vec<(&'static FieldSpec, u32)> {
+        with_values(HnervHeader::FIELDS, self.header.dump()).collect()
+    }
+
+    fn stages(&self) -> &[HnervStage] {
+        &self.stages
+    }
+
+    fn tensor_modes(&self) -> bool {
+        self.tanh
+    }
+
+    fn scaled_latents(&self) -> bool {
+        self.tanh
+    }
+
+    fn lower(&self, info: &VideoInfo, _frames: usize) -> Result<Graph, Fault> {
         let h = &self.header;
         if self.stages.len() != h.stages as usize {
-            return Err(Error::format(
-                0,
-                format!(
-                    "HNeRV has {} stages, its header says {}",
-                    self.stages.len(),
-                    h.stages
-                ),
-            ));
+            return Err(Fault::Contradiction(format!(
+                "HNeRV has {} stages, its header says {}",
+                self.stages.len(),
+                h.stages
+            )));
         }
         lowering::odd_kernels(
             "HNeRV",

@@ -1,18 +1,19 @@
 //! What lowerings have in common: rules that every architecture's fields obey, and the output
 //! convolutions.
 
-use super::graph::{Activation, Graph, NodeId};
+use super::graph::Graph;
+use super::ops::Activation;
+use super::tensor_spec::NodeId;
 use crate::bitstream::header::HnervStage;
-use crate::error::{Error, Result};
+use crate::error::{Fault, Result};
 use crate::frame::{Chroma, VideoInfo};
 
 /// Refuses even kernel sizes of the architecture `arch`.
-pub fn odd_kernels(arch: &str, kernels: impl IntoIterator<Item = u32>) -> Result<()> {
+pub fn odd_kernels(arch: &str, kernels: impl IntoIterator<Item = u32>) -> Result<(), Fault> {
     match kernels.into_iter().find(|k| k % 2 == 0) {
-        Some(k) => Err(Error::format(
-            0,
-            format!("{arch} kernel size is {k} (allowed: odd)"),
-        )),
+        Some(k) => Err(Fault::Contradiction(format!(
+            "{arch} kernel size is {k} (allowed: odd)"
+        ))),
         None => Ok(()),
     }
 }
@@ -34,7 +35,7 @@ pub fn fits(
     [rows, columns]: [u32; 2],
     up: u64,
     info: &VideoInfo,
-) -> Result<()> {
+) -> Result<(), Fault> {
     let (ph, pw) = (
         u64::from(rows).saturating_mul(up),
         u64::from(columns).saturating_mul(up),
@@ -44,22 +45,18 @@ pub fn fits(
     if fits(ph, info.height) && fits(pw, info.width) {
         return Ok(());
     }
-    Err(Error::format(
-        0,
-        format!(
-            "{arch} output of {pw}x{ph} does not fit the {}x{} picture ({what} times {up})",
-            info.width, info.height
-        ),
-    ))
+    Err(Fault::Contradiction(format!(
+        "{arch} output of {pw}x{ph} does not fit the {}x{} picture ({what} times {up})",
+        info.width, info.height
+    )))
 }
 
 /// Refuses a last stride other than 2 for 4:2:0, whose chroma is read before the last upsampling.
-pub fn last_stride(arch: &str, last: u32, info: &VideoInfo) -> Result<()> {
+pub fn last_stride(arch: &str, last: u32, info: &VideoInfo) -> Result<(), Fault> {
     if info.format.chroma == Chroma::Yuv420 && last != 2 {
-        return Err(Error::format(
-            0,
-            format!("last {arch} stride is {last} (allowed: 2 for 4:2:0 pictures)"),
-        ));
+        return Err(Fault::Contradiction(format!(
+            "last {arch} stride is {last} (allowed: 2 for 4:2:0 pictures)"
+        )));
     }
     Ok(())
 }

@@ -1,13 +1,24 @@
-//! What is computed, as data: graphs, their shapes and counts. No arithmetic on samples happens
-//! here.
+//! What is computed: representations as graphs of operations, and what each operation means in
+//! integers.
 
+mod arch;
+mod build;
+mod fusion;
 pub mod graph;
 pub mod hnerv;
 mod lowering;
 pub mod nerv;
 pub mod nirvana;
-// sizes of networks are chosen by the encoder
-#[allow(clippy::float_arithmetic)]
-pub mod size;
+pub mod ops;
+mod quant_step;
+mod representation;
+pub mod tables;
+mod tensor_spec;
 
-pub use graph::{Activation, FusedConv, FusedOp, Graph, Node, Op, OutputPlane, Role, TensorSpec};
+pub use arch::Arch;
+pub use fusion::{FusedConv, FusedOp};
+pub use graph::{Graph, Node, OutputPlane};
+pub use ops::{Activation, Op};
+pub use quant_step::QuantStep;
+pub use representation::Representation;
+pub use tensor_spec::{NodeId, Role, TensorId, TensorSpec};

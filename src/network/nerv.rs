@@ -12,10 +12,14 @@
 //! Departures: the output is linear and clamped, and chroma planes of 4:2:0 are read before the
 //! last stage, as in [`hnerv`](super::hnerv).
 
-use super::graph::{Activation, Graph, NodeId};
+use super::graph::Graph;
 use super::lowering::{self, OutputConvs};
+use super::ops::Activation;
+use super::representation::{Representation, read_stages, with_values};
+use super::tensor_spec::NodeId;
+use crate::bitstream::fields::{FieldSpec, Reader};
 use crate::bitstream::header::{HnervStage, NervHeader, NervppHeader};
-use crate::error::{Error, Result};
+use crate::error::{Fault, Result};
 use crate::frame::VideoInfo;
 
 /// Architecture id of NeRV in the group header.
@@ -34,42 +38,59 @@ pub struct Nerv {
     pub stages: Vec<HnervStage>,
 }
 
-impl Nerv {
-    /// Name in error messages.
+impl Representation for Nerv {
+    fn read(id: u32, r: &mut Reader<'_>) -> Result<Option<Self>> {
+        if id != ARCH_ID && id != PLUS_ARCH_ID {
+            return Ok(None);
+        }
+        let header = NervHeader::read(r)?;
+        let plus = (id == PLUS_ARCH_ID)
+            .then(|| NervppHeader::read(r))
+            .transpose()?;
+        let stages = read_stages(r, header.stages)?;
+        Ok(Some(Nerv {
+            header,
+            plus,
+            stages,
+        }))
+    }
+
+    fn id(&self) -> u32 {
+        if self.plus.is_some() {
+            PLUS_ARCH_ID
+        } else {
+            ARCH_ID
+        }
+    }
+
     fn name(&self) -> &'static str {
         if self.plus.is_some() {
-            "NeRV++"
+            "nervpp"
         } else {
-            "NeRV"
+            "nerv"
         }
     }
 
-    /// Product of the strides.
-    pub fn upsampling(&self) -> u64 {
-        lowering::upsampling(&self.stages)
+    fn fields(&self) -> Vec<(&'static FieldSpec, u32)> {
+        let plus = self.plus.iter();
+        let plus = plus.flat_map(|p| with_values(NervppHeader::FIELDS, p.dump()));
+        with_values(NervHeader::FIELDS, self.header.dump())
+            .chain(plus)
+            .collect()
     }
 
-    fn activation(&self) -> Activation {
-        if self.header.curve == 0 {
-            Activation::Gelu
-        } else {
-            Activation::Swish
-        }
+    fn stages(&self) -> &[HnervStage] {
+        &self.stages
     }
 
-    /// The graph for pictures of `info` in a group of `frames`. Fails if the fields contradict each
-    /// other or the picture.
-    pub fn lower(&self, info: &VideoInfo, frames: usize) -> Result<Graph> {
-        let (h, name) = (&self.header, self.name());
+    fn lower(&self, info: &VideoInfo, frames: usize) -> Result<Graph, Fault> {
+        let (h, name) = (&self.header, self.title());
         if self.stages.len() != h.stages as usize {
-            return Err(Error::format(
-                0,
-                format!(
-                    "{name} has {} stages, its header says {}",
-                    self.stages.len(),
-                    h.stages
-                ),
-            ));
+            return Err(Fault::Contradiction(format!(
+                "{name} has {} stages, its header says {}",
+                self.stages.len(),
+                h.stages
+            )));
         }
         let kernels = self
             .stages
@@ -89,7 +110,7 @@ impl Nerv {
         // fields are below 2^12, 2^10 and 2^10
         let spread = u64::from(h.channels) * u64::from(h.rows) * u64::from(h.columns);
         if spread > 1 << 26 {
-            return Err(Error::Limits {
+            return Err(Fault::Limits {
                 what: "channels of the stem's second layer",
                 actual: spread,
                 allowed: 1 << 26,
@@ -113,6 +134,30 @@ impl Nerv {
         }
         .add(&mut g, x, before, info);
         Ok(g)
+    }
+}
+
+impl Nerv {
+    /// Name in error messages.
+    fn title(&self) -> &'static str {
+        if self.plus.is_some() {
+            "NeRV++"
+        } else {
+            "NeRV"
+        }
+    }
+
+    /// Product of the strides.
+    pub fn upsampling(&self) -> u64 {
+        lowering::upsampling(&self.stages)
+    }
+
+    fn activation(&self) -> Activation {
+        if self.header.curve == 0 {
+            Activation::Gelu
+        } else {
+            Activation::Swish
+        }
     }
 
     fn stage(&self, g: &mut Graph, name: &str, input: NodeId, s: &HnervStage) -> NodeId {

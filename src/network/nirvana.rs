@@ -9,10 +9,13 @@
 //! so there are no seams; sines count turns, so their published factor of 30 is part of the
 //! weights; chroma planes of 4:2:0 are read at half resolution.
 
-use super::graph::{Activation, Graph};
+use super::graph::Graph;
 use super::lowering::{self, OutputConvs};
+use super::ops::Activation;
+use super::representation::{Representation, with_values};
+use crate::bitstream::fields::{FieldSpec, Reader};
 use crate::bitstream::header::NirvanaHeader;
-use crate::error::{Error, Result};
+use crate::error::{Fault, Result};
 use crate::frame::VideoInfo;
 
 /// Architecture id in the group header.
@@ -32,16 +35,36 @@ impl Nirvana {
     pub fn patch(&self) -> u64 {
         u64::from(self.header.cell) * u64::from(self.header.stride)
     }
+}
 
-    /// The graph for pictures of `info` in a group of `frames`, all of which one pass gives. Fails
-    /// if the fields contradict each other or the picture.
-    pub fn lower(&self, info: &VideoInfo, frames: usize) -> Result<Graph> {
+impl Representation for Nirvana {
+    fn read(id: u32, r: &mut Reader<'_>) -> Result<Option<Self>> {
+        if id != ARCH_ID {
+            return Ok(None);
+        }
+        let header = NirvanaHeader::read(r)?;
+        Ok(Some(Nirvana { header }))
+    }
+
+    fn id(&self) -> u32 {
+        ARCH_ID
+    }
+
+    fn name(&self) -> &'static str {
+        "nirvana"
+    }
+
+    fn fields(&self) -> Vec<(&'static FieldSpec, u32)> {
+        with_values(NirvanaHeader::FIELDS, self.header.dump()).collect()
+    }
+
+    /// One pass gives all frames.
+    fn lower(&self, info: &VideoInfo, frames: usize) -> Result<Graph, Fault> {
         let h = &self.header;
         if frames > MAX_FRAMES {
-            return Err(Error::format(
-                0,
-                format!("a NIRVANA group of {frames} frames (allowed 1..={MAX_FRAMES})"),
-            ));
+            return Err(Fault::Contradiction(format!(
+                "a NIRVANA group of {frames} frames (allowed 1..={MAX_FRAMES})"
+            )));
         }
         lowering::odd_kernels("NIRVANA", [h.kernel, h.head_kernel])?;
         lowering::fits(

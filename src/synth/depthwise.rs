@@ -5,26 +5,11 @@
 
 use std::marker::PhantomData;
 
-use super::kernel::{Columns, Job, Rows, TILE, tile, tiles};
-use super::lanes::{Lane, Lanes, Task};
-use super::layer;
-use super::requantize::{self, Accumulator, CHUNK};
-
-/// Weights `[channels][1][rows][columns]` as `[pair of slots][row][column][slot of the pair]`, `of`
-/// being the channel of each slot.
-pub fn pack(weights: &[i16], [_, _, kh, kw]: [usize; 4], of: &[Option<usize>]) -> Vec<Lane> {
-    let mut out = Vec::with_capacity(of.len() * kh * kw);
-    for pair in of.chunks_exact(2) {
-        for at in 0..kh * kw {
-            out.extend(pair.iter().map(|c| match *c {
-                Some(c) if c.is_multiple_of(2) => [weights[c * kh * kw + at], 0],
-                Some(c) => [0, weights[c * kh * kw + at]],
-                None => [0, 0],
-            }));
-        }
-    }
-    out
-}
+use super::lanes::{Lanes, Task};
+use super::pack;
+use super::requantize::{Accumulator, CHUNK};
+use super::shuffle;
+use super::tile::{Columns, Job, Rows, TILE, tile, tiles};
 
 /// Input pair that each of two slots reads. A slot without a channel reads what its companion does.
 fn inputs([a, b]: [Option<usize>; 2]) -> [usize; 2] {
@@ -81,7 +66,7 @@ impl<S: Accumulator> Columns for Pairs<S> {
             .enumerate()
             .zip(layer.weights.chunks_exact(2 * taps))
         {
-            let pairs = inputs(layer::channels(slots, layer.factor, &layer.to));
+            let pairs = inputs(pack::channels(slots, layer.factor, &layer.to));
             // the two channels come from one pair of the input, but where a pixel shuffle has
             // parted them
             let parted = pairs[0] != pairs[1];
@@ -110,7 +95,7 @@ impl<S: Accumulator> Columns for Pairs<S> {
                     both[stride..2 * stride].copy_from_slice(&second[stride..2 * stride]);
                 }
                 let output = &mut job.output[out..][..layer.factor * layer.to.row()];
-                requantize::tile(layer, 2 * s, &sums[0][..2 * stride], 2, x, valid, output);
+                shuffle::put(layer, 2 * s, &sums[0][..2 * stride], 2, x, valid, output);
             }
         }
         C

@@ -1,13 +1,14 @@
-//! Operations without weights, a row at a time: sums, frame codes and bilinear upsampling (spec
+//! Operations without weights, a row at a time: sums, frame embeddings and bilinear upsampling (spec
 //! sections 5.7 to 5.9).
 //!
-//! In 32 bits where the fraction bits allow it, else as [`math`](super::math) has them.
+//! In 32 bits where the fraction bits allow it, else as [`ops`](crate::network::ops) has them.
 
-use super::lanes::{Lane, Lanes, Task, vectorize};
+use super::dispatch::vectorize;
+use super::lanes::{Lane, Lanes, Task};
 use super::level::SimdLevel;
-use super::math::{self, bilinear_at, frame_embedding, plus};
 use super::ring::{Geometry, Ring};
 use crate::network::Op;
+use crate::network::ops::{bilinear_at, embed, frame_embedding, sum};
 
 /// What is computed.
 enum Kind {
@@ -53,7 +54,7 @@ impl Elementwise {
         shape: Geometry,
     ) -> Option<Self> {
         let kind = match op {
-            Op::Add { .. } => {
+            Op::Add(_) => {
                 let finest = from[0].max(from[1]);
                 let up = from.map(|f| finest - f);
                 // 32767 * 2^14 twice, and a rounding of 2^18
@@ -65,10 +66,10 @@ impl Elementwise {
                     false => Kind::AnyAdd { from, to },
                 }
             }
-            Op::FrameEmbedding { frame, .. } => {
+            Op::FrameEmbedding(e) => {
                 let code = |c: usize| {
                     if c < shape.channels {
-                        frame_embedding(frame, c) as i32
+                        frame_embedding(e.frame, c) as i32
                     } else {
                         0
                     }
@@ -90,7 +91,7 @@ impl Elementwise {
                     },
                 }
             }
-            Op::Bilinear { factor, .. } => Kind::Bilinear { factor },
+            Op::Bilinear(b) => Kind::Bilinear { factor: b.factor },
             _ => return None,
         };
         Some(Elementwise {
@@ -135,7 +136,7 @@ impl Elementwise {
         vectorize(
             level,
             Row {
-                plain: self,
+                op: self,
                 inputs,
                 y,
                 output,
@@ -146,7 +147,7 @@ impl Elementwise {
 }
 
 struct Row<'a> {
-    plain: &'a Elementwise,
+    op: &'a Elementwise,
     inputs: [&'a Ring; 2],
     y: usize,
     output: &'a mut Ring,
@@ -156,14 +157,14 @@ struct Row<'a> {
 impl Task for Row<'_> {
     #[inline(always)]
     fn run<L: Lanes>(self, _: L) {
-        match &self.plain.kind {
+        match &self.op.kind {
             &Kind::Add { up: [0, 0], down } => {
                 self.each(|_, a, b| short(i32::from(a) + i32::from(b), down))
             }
             &Kind::Add { up, down } => {
                 self.each(|_, a, b| short((i32::from(a) << up[0]) + (i32::from(b) << up[1]), down))
             }
-            &Kind::AnyAdd { from, to } => self.each(|_, a, b| math::sum([a, b], from, to)),
+            &Kind::AnyAdd { from, to } => self.each(|_, a, b| sum([a, b], from, to)),
             Kind::Code { up, down, codes } => {
                 let (up, down) = (*up, *down);
                 self.coded(codes, |v, code| short((i32::from(v) << up) + code, down));
@@ -172,7 +173,7 @@ impl Task for Row<'_> {
                 from,
                 to,
                 ref codes,
-            } => self.coded(codes, |v, code| plus(v, from, code.into(), to)),
+            } => self.coded(codes, |v, code| embed(v, from, code.into(), to)),
             Kind::Bilinear { factor } => match factor {
                 1 => self.upsample::<1>(1),
                 2 => self.upsample::<2>(2),
@@ -208,7 +209,7 @@ impl Row<'_> {
     #[inline(always)]
     fn each(self, f: impl Fn(usize, i16, i16) -> i16) {
         let [a, b] = self.inputs;
-        for pair in 0..self.plain.to.pairs() {
+        for pair in 0..self.op.to.pairs() {
             let from = lanes(a, self.y, pair)
                 .as_flattened()
                 .iter()

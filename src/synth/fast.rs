@@ -8,20 +8,20 @@
 use rayon::prelude::*;
 
 use super::elementwise::{Elementwise, Scratch};
-use super::kernel::{self, Rows};
+use super::kernel;
 use super::layer::Layer;
 use super::level::SimdLevel;
-use super::math::sample;
 use super::requantize::Tables;
 use super::ring::{Geometry, Ring};
 use super::schedule::{Flow, Flows, RowTask, Schedule};
 use super::stem::PointwiseStem;
-use super::{Source, node_frac_bits};
+use super::tile::Rows;
 use crate::entropy::tensor::QuantizedNetwork;
-use crate::error::Result;
+use crate::error::Fault;
 use crate::frame::{Frame, Plane, VideoInfo};
-use crate::network::graph::NodeId;
-use crate::network::{FusedOp, Graph, Op};
+use crate::network::NodeId;
+use crate::network::ops::integer::sample;
+use crate::network::{FusedOp, Graph};
 
 /// Where a plane comes from.
 #[derive(Clone, Copy, Debug)]
@@ -82,14 +82,6 @@ struct Strip {
 /// Buffers for one picture at a time, for each of the strips that are computed at once.
 pub struct Strips(Vec<Strip>);
 
-/// Nodes that a step reads.
-fn inputs<'a>(graph: &'a Graph, step: &'a FusedOp) -> &'a [NodeId] {
-    match step {
-        FusedOp::Conv(c) => std::slice::from_ref(&c.input),
-        FusedOp::Node(n) => graph.nodes[*n].op.inputs(),
-    }
-}
-
 impl Fast {
     /// `None` if the graph does not split into [`Graph::fused_ops`].
     pub fn new(
@@ -97,20 +89,19 @@ impl Fast {
         net: &QuantizedNetwork,
         info: &VideoInfo,
         level: SimdLevel,
-    ) -> Result<Option<Self>> {
+    ) -> Result<Option<Self>, Fault> {
         let Some(steps) = graph.fused_ops() else {
             return Ok(None);
         };
-        let frac_bits = node_frac_bits(graph, net);
+        let frac_bits = graph.frac_bits(&net.frac_bits);
         let (before, rows): (Vec<FusedOp>, Vec<FusedOp>) = steps
             .into_iter()
-            .partition(|s| PointwiseStem::takes(graph, inputs(graph, s)));
+            .partition(|s| PointwiseStem::takes(graph, s.inputs(graph)));
         let mut stem = PointwiseStem::default();
         for step in &before {
             match step {
                 FusedOp::Conv(c) => stem.push(c, graph, net, &frac_bits)?,
-                FusedOp::Node(n) if stem.push_node(*n, graph, &frac_bits) => {}
-                FusedOp::Node(_) => return Ok(None),
+                FusedOp::Node(n) => stem.push_node(*n, graph, &frac_bits),
             }
         }
         let geometry = |node: NodeId| {
@@ -130,7 +121,7 @@ impl Fast {
             (Vec::new(), Vec::new(), vec![usize::MAX; graph.nodes.len()]);
         for node in rows
             .iter()
-            .flat_map(|s| inputs(graph, s))
+            .flat_map(|s| s.inputs(graph))
             .copied()
             .chain(graph.outputs.iter().map(|o| o.node))
         {
@@ -157,9 +148,10 @@ impl Fast {
                 }
                 FusedOp::Node(n) => {
                     let op = graph.nodes[*n].op;
-                    let inputs = match op {
-                        Op::Add { inputs } => inputs,
-                        op => [op.inputs()[0]; 2],
+                    let inputs = match *op.inputs() {
+                        [a, b] => [a, b],
+                        [a] => [a; 2],
+                        _ => return Ok(None),
                     };
                     match Elementwise::new(
                         op,
@@ -253,18 +245,12 @@ impl Fast {
     }
 
     /// The pictures of one pass, their strips in parallel.
-    pub fn frames(&self, source: &Source, strips: &mut Strips) -> Vec<Frame> {
+    pub fn frames(&self, source: &[i16], strips: &mut Strips) -> Vec<Frame> {
         let before = self.stem.run(source);
         let values: Vec<&[i16]> = self
             .sources
             .iter()
-            .map(|&v| {
-                if v == 0 {
-                    &source.0[..]
-                } else {
-                    &before[v - 1][..]
-                }
-            })
+            .map(|&v| if v == 0 { source } else { &before[v - 1][..] })
             .collect();
         let per_picture = self.info.format.chroma.planes();
         let count = self.outputs.len() / per_picture;

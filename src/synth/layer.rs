@@ -1,28 +1,15 @@
 //! One convolution with the shuffle and nonlinearity that follow it, prepared for the row kernel.
 
-use super::depthwise;
 use super::lanes::Lane;
-use super::math::{MAX_ACTIVATION, Requant};
-use super::parts;
+use super::pack::{self, Slots};
 use super::requantize::{Requantizer, Tables};
 use super::ring::Geometry;
 use super::row_pair::{self, Source};
 use crate::entropy::tensor::QuantizedNetwork;
-use crate::error::Result;
-use crate::network::graph::FusedConv;
-use crate::network::{Graph, Op};
-
-/// Where two output channels of the convolution go: the two channels of `pair`, shuffled to row
-/// `dy`, column `dx` of each `factor` x `factor` square.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Slots {
-    /// Channel pair of the output buffer.
-    pub pair: usize,
-    /// Row within the square.
-    pub dy: usize,
-    /// Column within the square.
-    pub dx: usize,
-}
+use crate::error::{Fault, Result};
+use crate::network::ops::Requant;
+use crate::network::ops::integer::MAX_ACTIVATION;
+use crate::network::{FusedConv, Graph, Op};
 
 /// A layer ready to run.
 pub struct Layer {
@@ -64,31 +51,32 @@ impl Layer {
         frac_bits: &[u32],
         shapes: (usize, Geometry, Geometry),
         tables: &mut Tables,
-    ) -> Result<Self> {
+    ) -> Result<Self, Fault> {
         let (weights, shape, (input, from, to)) = (
             &net.tensors[c.weight],
             graph.tensors[c.weight].shape,
             shapes,
         );
+        let bias = &net.tensors[c.bias];
         let requant = Requant::new(
-            weights,
-            &net.tensors[c.bias],
+            weights.step,
+            (&bias.values, bias.step),
             frac_bits[c.input],
             frac_bits[c.conv],
             c.conv,
         )?;
-        let slots = slots(c.factor, &to);
+        let slots = pack::slots(c.factor, &to);
         let of: Vec<Option<usize>> = slots
             .iter()
-            .flat_map(|s| channels(s, c.factor, &to))
+            .flat_map(|s| pack::channels(s, c.factor, &to))
             .collect();
         let bias = of
             .iter()
             .map(|c| c.map_or(0, |c| requant.bias[c]))
             .collect();
         let lowest = match graph.nodes[c.input].op {
-            Op::Activation { input, activation } => {
-                let table = tables.get(activation, frac_bits[input], frac_bits[c.input]);
+            Op::Activate(a) => {
+                let table = tables.get(a.activation, frac_bits[a.input], frac_bits[c.input]);
                 table
                     .iter()
                     .min()
@@ -96,13 +84,17 @@ impl Layer {
             }
             _ => MAX_ACTIVATION,
         };
-        let narrow = is_narrow(&weights.values, shape[1] * shape[2] * shape[3], lowest);
-        let block = if c.depthwise { 2 } else { block(slots.len()) };
+        let narrow = pack::is_narrow(&weights.values, shape[1] * shape[2] * shape[3], lowest);
+        let block = if c.depthwise {
+            2
+        } else {
+            pack::block(slots.len())
+        };
         let pack = |values: &[i16], shape| {
             if c.depthwise {
-                depthwise::pack(values, shape, &of)
+                pack::pack_depthwise(values, shape, &of)
             } else {
-                pack(values, shape, &of, block)
+                pack::pack(values, shape, &of, block)
             }
         };
         let pair = |(values, rows): (Vec<i16>, [usize; 4])| RowPair {
@@ -124,7 +116,7 @@ impl Layer {
                 .flatten()
                 .map(pair),
             parts: (!narrow).then(|| {
-                parts::marks(
+                pack::marks(
                     &packed,
                     block,
                     packed.len() / of.len().next_multiple_of(block),
@@ -150,74 +142,4 @@ pub struct RowPair {
     pub rows: usize,
     /// The input of each.
     pub sources: [Vec<Source>; row_pair::SUMS],
-}
-
-/// The convolution's channel in each half of a pair of slots; `None` for the companion of an odd
-/// last channel.
-pub fn channels(s: &Slots, factor: usize, to: &Geometry) -> [Option<usize>; 2] {
-    [0, 1].map(|half| {
-        let c = 2 * s.pair + half;
-        (c < to.channels).then_some((c * factor + s.dy) * factor + s.dx)
-    })
-}
-
-/// All pairs of output channels, those next to each other that land next to each other.
-pub fn slots(factor: usize, to: &Geometry) -> Vec<Slots> {
-    let mut out = Vec::with_capacity(to.pairs() * factor * factor);
-    for pair in 0..to.pairs() {
-        for dy in 0..factor {
-            for dx in 0..factor {
-                out.push(Slots { pair, dy, dx });
-            }
-        }
-    }
-    out
-}
-
-/// Output channels to compute together for `slots` pairs of them.
-pub fn block(slots: usize) -> usize {
-    match slots {
-        0..=1 => 2,
-        2..=3 => 4,
-        _ => 8,
-    }
-}
-
-/// Whether no sum of `weights[out][in * kernel * kernel]` with activations of at least `-lowest`
-/// leaves 32 bits. Nonlinearities hardly go below 0, so what the negative weights take off counts
-/// little against what the positive ones add.
-pub fn is_narrow(weights: &[i16], per_channel: usize, lowest: i64) -> bool {
-    weights.chunks_exact(per_channel).all(|w| {
-        let sum = |sign: i64| w.iter().map(|&v| (sign * i64::from(v)).max(0)).sum::<i64>();
-        let (up, down) = (sum(1), sum(-1));
-        up.max(down) * MAX_ACTIVATION + up.min(down) * lowest <= i64::from(i32::MAX)
-    })
-}
-
-/// Weights in the order of [`Layer::weights`], `of` being the channel of each slot.
-pub fn pack(
-    weights: &[i16],
-    [_, cin, kh, kw]: [usize; 4],
-    of: &[Option<usize>],
-    block: usize,
-) -> Vec<Lane> {
-    let mut out = Vec::with_capacity(of.len().next_multiple_of(block) * cin.div_ceil(2) * kh * kw);
-    for first in (0..of.len()).step_by(block) {
-        for i in 0..kh {
-            for pair in 0..cin.div_ceil(2) {
-                for j in 0..kw {
-                    for slot in first..first + block {
-                        let channel = of.get(slot).copied().flatten();
-                        out.push([0, 1].map(|half| match (channel, 2 * pair + half) {
-                            (Some(co), ci) if ci < cin => {
-                                weights[((co * cin + ci) * kh + i) * kw + j]
-                            }
-                            _ => 0,
-                        }));
-                    }
-                }
-            }
-        }
-    }
-    out
 }

@@ -44,7 +44,7 @@ impl SimdLevel {
             #[cfg(target_arch = "x86_64")]
             SimdLevel::Avx512 => pulp::x86::V4::is_available(),
             #[cfg(target_arch = "x86_64")]
-            SimdLevel::Vnni => super::lanes::Vnni::is_available(),
+            SimdLevel::Vnni => super::x86::Vnni::is_available(),
             #[cfg(not(target_arch = "x86_64"))]
             _ => false,
         }

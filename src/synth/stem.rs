@@ -1,35 +1,30 @@
-//! What has a single position, NeRV's stem: computed once for each pass, before the rows of
+//! The pointwise stem: what has a single position, computed once for each pass, before the rows of
 //! anything.
 //!
 //! There a convolution is the product of a matrix with a vector, as only the kernel's centre meets
 //! the picture; what follows it may spread over rows and columns: pixel shuffle and reshape keep
 //! the order of the values.
 
-use super::Source;
-use super::math::{self, MAX_ACTIVATION, Requant};
 use crate::entropy::tensor::QuantizedNetwork;
-use crate::error::Result;
-use crate::network::graph::{FusedConv, NodeId};
-use crate::network::{Activation, Graph, Op};
+use crate::error::Fault;
+use crate::network::NodeId;
+use crate::network::ops::integer::MAX_ACTIVATION;
+use crate::network::ops::{Activation, Operand, Operands, Requant, activate};
+use crate::network::{FusedConv, Graph, Op};
 
 /// What one step computes; inputs are values of the stem.
-enum Kind {
+enum Step {
     Product(Product),
-    Add {
-        inputs: [usize; 2],
-        from: [u32; 2],
-        to: u32,
-    },
-    Code {
-        input: usize,
-        frame: usize,
-        from: u32,
-        to: u32,
-    },
-    Bilinear {
-        input: usize,
-        factor: usize,
-    },
+    Node(Single),
+}
+
+/// An operation by itself, as the specification has it.
+struct Single {
+    op: Op,
+    /// Values read, their shapes and fraction bits.
+    inputs: Vec<(usize, [usize; 3], u32)>,
+    shape: [usize; 3],
+    frac_bits: u32,
 }
 
 struct Product {
@@ -48,7 +43,7 @@ struct Product {
 /// All of these steps; value 0 is the source, value `i + 1` what step `i` gives.
 #[derive(Default)]
 pub struct PointwiseStem {
-    steps: Vec<Kind>,
+    steps: Vec<Step>,
     ends: Vec<NodeId>,
 }
 
@@ -79,110 +74,66 @@ impl PointwiseStem {
         graph: &Graph,
         net: &QuantizedNetwork,
         frac_bits: &[u32],
-    ) -> Result<()> {
-        let (values, [_, columns, kh, kw]) =
-            (&net.tensors[c.weight].values, graph.tensors[c.weight].shape);
+    ) -> Result<(), Fault> {
+        let (kernel, bias) = (&net.tensors[c.weight], &net.tensors[c.bias]);
+        let [_, columns, kh, kw] = graph.tensors[c.weight].shape;
         let requant = Requant::new(
-            &net.tensors[c.weight],
-            &net.tensors[c.bias],
+            kernel.step,
+            (&bias.values, bias.step),
             frac_bits[c.input],
             frac_bits[c.conv],
             c.conv,
         )?;
-        let weights: Vec<i16> = values
-            .chunks_exact(kh * kw)
-            .map(|k| k[kh * kw / 2])
-            .collect();
+        let centres = kernel.values.chunks_exact(kh * kw);
+        let weights: Vec<i16> = centres.map(|k| k[kh * kw / 2]).collect();
         let most = i64::from(i32::MAX) / MAX_ACTIVATION;
-        let sizes = || weights.iter().map(|w| i64::from(w.unsigned_abs()));
-        let sums = weights
-            .chunks_exact(columns)
-            .map(|w| w.iter().map(|w| i64::from(w.unsigned_abs())).sum::<i64>());
-        let part = if sums.max().unwrap_or(0) <= most {
+        let size = |w: &i16| i64::from(w.unsigned_abs());
+        let sums = weights.chunks_exact(columns);
+        let largest = sums.map(|w| w.iter().map(size).sum::<i64>()).max();
+        let part = if largest.unwrap_or(0) <= most {
             columns
         } else {
-            (most / sizes().max().unwrap_or(1)) as usize
+            (most / weights.iter().map(size).max().unwrap_or(1)) as usize
         };
-        let activation = c
-            .activation
-            .map(|k| (k, frac_bits[c.conv], frac_bits[c.end]));
-        let (input, depthwise) = (self.input(c.input), c.depthwise);
-        self.steps.push(Kind::Product(Product {
-            input,
+        self.steps.push(Step::Product(Product {
+            input: self.input(c.input),
             weights,
             columns,
             part,
-            depthwise,
+            depthwise: c.depthwise,
             requant,
-            activation,
+            activation: c
+                .activation
+                .map(|a| (a, frac_bits[c.conv], frac_bits[c.end])),
         }));
         self.ends.push(c.end);
         Ok(())
     }
 
-    /// Adds a node that is no convolution. Returns whether it could.
-    pub fn push_node(&mut self, node: NodeId, graph: &Graph, frac_bits: &[u32]) -> bool {
-        let to = frac_bits[node];
-        let kind = match graph.nodes[node].op {
-            Op::Add { inputs } => Kind::Add {
-                inputs: inputs.map(|i| self.input(i)),
-                from: inputs.map(|i| frac_bits[i]),
-                to,
-            },
-            Op::FrameEmbedding { input, frame } => Kind::Code {
-                input: self.input(input),
-                frame,
-                from: frac_bits[input],
-                to,
-            },
-            Op::Bilinear { input, factor } => Kind::Bilinear {
-                input: self.input(input),
-                factor,
-            },
-            _ => return false,
+    /// Adds a node that is no convolution.
+    pub fn push_node(&mut self, node: NodeId, graph: &Graph, frac_bits: &[u32]) {
+        let n = graph.nodes[node];
+        let read = |&i: &NodeId| (self.input(i), graph.nodes[i].shape, frac_bits[i]);
+        let single = Single {
+            op: n.op,
+            inputs: n.op.inputs().iter().map(read).collect(),
+            shape: n.shape,
+            frac_bits: frac_bits[node],
         };
-        self.steps.push(kind);
+        self.steps.push(Step::Node(single));
         self.ends.push(node);
-        true
     }
 
     /// What each step gives.
-    pub fn run(&self, source: &Source) -> Vec<Vec<i16>> {
+    pub fn run(&self, source: &[i16]) -> Vec<Vec<i16>> {
         let mut values: Vec<Vec<i16>> = Vec::with_capacity(self.steps.len());
-        for kind in &self.steps {
+        for step in &self.steps {
             let value = |i: usize| {
-                if i == 0 {
-                    &source.0[..]
-                } else {
-                    &values[i - 1][..]
-                }
+                if i == 0 { source } else { &values[i - 1][..] }
             };
-            let out = match kind {
-                Kind::Product(p) => p.run(value(p.input)),
-                Kind::Add {
-                    inputs: [a, b],
-                    from,
-                    to,
-                } => value(*a)
-                    .iter()
-                    .zip(value(*b))
-                    .map(|(&a, &b)| math::sum([a, b], *from, *to))
-                    .collect(),
-                Kind::Code {
-                    input,
-                    frame,
-                    from,
-                    to,
-                } => value(*input)
-                    .iter()
-                    .enumerate()
-                    .map(|(c, &v)| math::plus(v, *from, math::frame_embedding(*frame, c), *to))
-                    .collect(),
-                // a mean of equals
-                Kind::Bilinear { input, factor } => value(*input)
-                    .iter()
-                    .flat_map(|&v| std::iter::repeat_n(v, factor * factor))
-                    .collect(),
+            let out = match step {
+                Step::Product(p) => p.run(value(p.input)),
+                Step::Node(s) => s.run(value),
             };
             values.push(out);
         }
@@ -190,32 +141,41 @@ impl PointwiseStem {
     }
 }
 
+impl Single {
+    fn run<'a>(&self, value: impl Fn(usize) -> &'a [i16]) -> Vec<i16> {
+        let operand = |&(i, shape, frac_bits): &(usize, [usize; 3], u32)| Operand {
+            values: value(i),
+            shape,
+            frac_bits,
+        };
+        let inputs: Vec<Operand<'_>> = self.inputs.iter().map(operand).collect();
+        self.op.evaluate(&Operands {
+            inputs: &inputs,
+            kernel: None,
+            shape: self.shape,
+            frac_bits: self.frac_bits,
+        })
+    }
+}
+
 impl Product {
     fn run(&self, input: &[i16]) -> Vec<i16> {
-        let outputs = self.weights.chunks_exact(self.columns).enumerate();
-        outputs
-            .map(|(o, w)| {
-                let input = if self.depthwise { &input[o..=o] } else { input };
-                let v = self.requant.apply(dot(w, input, self.part), o);
-                self.activation.map_or(v, |(activation, from, to)| {
-                    math::activate(activation, v, from, to)
-                })
-            })
-            .collect()
+        let rows = self.weights.chunks_exact(self.columns).enumerate();
+        let one = |(o, w): (usize, &[i16])| {
+            let input = if self.depthwise { &input[o..=o] } else { input };
+            let v = self.requant.apply(dot(w, input, self.part), o);
+            self.activation
+                .map_or(v, |(a, from, to)| activate(a, v, from, to))
+        };
+        rows.map(one).collect()
     }
 }
 
 /// Sum of products, of which those of `part` fit 32 bits.
 fn dot(a: &[i16], b: &[i16], part: usize) -> i64 {
-    let parts = a.chunks(part).zip(b.chunks(part));
-    parts
-        .map(|(a, b)| {
-            i64::from(
-                a.iter()
-                    .zip(b)
-                    .map(|(&a, &b)| i32::from(a) * i32::from(b))
-                    .sum::<i32>(),
-            )
-        })
-        .sum()
+    let sum = |(a, b): (&[i16], &[i16])| {
+        let products = a.iter().zip(b).map(|(&a, &b)| i32::from(a) * i32::from(b));
+        i64::from(products.sum::<i32>())
+    };
+    a.chunks(part).zip(b.chunks(part)).map(sum).sum()
 }

@@ -3,10 +3,20 @@
 
 use nvc::bitstream::ContainerWriter;
 use nvc::bitstream::header::SectionHeader;
-use nvc::entropy::tensor::{QuantStep, blank_network};
+use nvc::entropy::tensor::blank_network;
 use nvc::frame::{Chroma, ColorInfo, PixelFormat, Ratio, VideoInfo};
-use nvc::group::{Arch, Group};
-use nvc::network::size;
+use nvc::group::Group;
+use nvc::network::Arch;
+use nvc::network::QuantStep;
+use nvc::network::Representation;
+
+use steps::RealStep;
+
+// read from the encoder's files: the decoder's tests need no encoder
+#[path = "../../crates/encoder/src/size/mod.rs"]
+pub mod size;
+#[path = "../../crates/encoder/src/steps.rs"]
+pub mod steps;
 
 /// A small deterministic generator (splitmix64), so that files never change.
 pub struct Rng(pub u64);
@@ -43,8 +53,8 @@ pub fn info(width: usize, height: usize, chroma: Chroma, bit_depth: u8) -> Video
 /// A group whose activations fill their range: scales are set from a run with generous ones.
 pub fn random_group(info: &VideoInfo, frames: usize, params: f64, seed: u64) -> Group {
     let mut rng = Rng(seed);
-    let net = size::for_params(info, frames, params, &Default::default()).unwrap();
-    let graph = net.lower(info).unwrap();
+    let net = size::hnerv::for_params(info, frames, params, &Default::default()).unwrap();
+    let graph = net.lower(info, 1).unwrap();
     let mut network = blank_network(&graph);
     network.latent_step = QuantStep::nearest(1.0 / 16.0);
     for (t, spec) in network.tensors.iter_mut().zip(&graph.tensors) {

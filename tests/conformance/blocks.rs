@@ -1,15 +1,19 @@
 //! What files are put together from: packets, sections, groups, random networks. Nothing here
 //! checks a value, since faulty files need wrong ones.
 
+use crate::common::steps::RealStep;
 use nvc::bitstream::MAGIC;
 use nvc::bitstream::fields::Reader;
 use nvc::bitstream::header::{HnervHeader, HnervStage, SectionHeader, SequenceHeader};
 use nvc::bitstream::limits::Limits;
 use nvc::decoder::{Options, StreamDecoder};
-use nvc::entropy::tensor::{QuantStep, QuantizedNetwork, blank_network};
+use nvc::entropy::tensor::{QuantizedNetwork, blank_network};
 use nvc::entropy::{Encoder, ValueModel};
 use nvc::frame::{Chroma, VideoInfo};
-use nvc::group::{Arch, Group, GroupLayout};
+use nvc::group::{Group, GroupLayout};
+use nvc::network::Arch;
+use nvc::network::QuantStep;
+use nvc::network::Representation;
 use nvc::network::Role;
 use nvc::network::hnerv::Hnerv;
 
@@ -162,7 +166,7 @@ pub fn hnerv(latent: [u32; 3], stem_channels: u32, head_kernel: u32, stages: &[[
 /// Random weights with a gain near 1, latents with a gentle change from frame to frame.
 pub fn group(info: &VideoInfo, net: Hnerv, frames: usize, seed: u64) -> Group {
     let mut rng = Rng(seed);
-    let graph = net.lower(info).unwrap();
+    let graph = net.lower(info, 1).unwrap();
     let mut network = blank_network(&graph);
     network.latent_step = QuantStep {
         mantissa: 160,

@@ -3,10 +3,10 @@
 mod families;
 
 use nvc::decoder::{Options, StreamDecoder};
-use nvc::entropy::tensor::QuantStep;
 use nvc::entropy::{Bit, Coder};
 use nvc::frame::{Chroma, ColorInfo, Range, Ratio, VideoInfo};
 use nvc::group::Group;
+use nvc::network::QuantStep;
 
 use super::Vector;
 use super::blocks::*;

@@ -2,10 +2,10 @@
 
 use nvc::bitstream::header::SequenceHeader;
 use nvc::decoder::{Options, StreamDecoder};
-use nvc::entropy::tensor::QuantStep;
 use nvc::entropy::{Bit, Coder, ValueModel};
 use nvc::group::GroupLayout;
 use nvc::network::Op;
+use nvc::network::QuantStep;
 use nvc::synth::reference::Reference;
 
 /// Text of annex B for `tiny.nvc`.
@@ -112,10 +112,10 @@ pub fn example(bytes: &[u8]) -> String {
     );
     for (k, (n, v)) in layout.graph.nodes.iter().zip(&values).enumerate() {
         let name = match n.op {
-            Op::Latent => "latent",
-            Op::Conv2d { .. } => "convolution",
-            Op::PixelShuffle { .. } => "pixel shuffle",
-            Op::Activation { .. } => "GELU",
+            Op::Latent(_) => "latent",
+            Op::Conv2d(_) => "convolution",
+            Op::PixelShuffle(_) => "pixel shuffle",
+            Op::Activate(_) => "GELU",
             _ => panic!("{:?} in an HNeRV", n.op),
         };
         let [c, rows, columns] = n.shape;

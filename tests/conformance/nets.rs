@@ -1,11 +1,14 @@
 //! Random networks of the families after the first, and chains of groups.
 
+use crate::common::steps::RealStep;
 use nvc::bitstream::header::{HnervStage, NervHeader, NervppHeader, NirvanaHeader};
 use nvc::decoder::{Options, StreamDecoder};
 use nvc::entropy::scaled::{Field, Scaled, neighbours};
-use nvc::entropy::tensor::{QuantStep, blank_network};
+use nvc::entropy::tensor::blank_network;
 use nvc::frame::VideoInfo;
-use nvc::group::{Arch, Group};
+use nvc::group::Group;
+use nvc::network::Arch;
+use nvc::network::QuantStep;
 use nvc::network::hnerv::Hnerv;
 use nvc::network::nerv::Nerv;
 use nvc::network::nirvana::Nirvana;
@@ -120,11 +123,8 @@ pub fn random(info: &VideoInfo, arch: Arch, frames: usize, seed: u64) -> Group {
     }
     for (f, node) in network.frac_bits.iter_mut().zip(&graph.nodes) {
         *f = match node.op {
-            Op::Latent => 9,
-            Op::Activation {
-                activation: Activation::Sine | Activation::Tanh,
-                ..
-            } => 14,
+            Op::Latent(_) => 9,
+            Op::Activate(a) if matches!(a.activation, Activation::Sine | Activation::Tanh) => 14,
             op if op.has_frac_bits() => 12,
             _ => 0,
         };

@@ -2,10 +2,12 @@
 
 mod families;
 
+use crate::common::steps::RealStep;
 use nvc::bitstream::header::SectionHeader;
-use nvc::entropy::tensor::{QuantStep, blank_network};
+use nvc::entropy::tensor::blank_network;
 use nvc::frame::Chroma;
 use nvc::group::Group;
+use nvc::network::QuantStep;
 use nvc::network::Role;
 
 use super::Vector;

@@ -7,8 +7,10 @@ use serde::de::Error as _;
 use super::args::{ArchArg, EncodeArgs, LossArg, OptimiserArg, PrecisionArg, PresetArg};
 use super::parse_scaled;
 use nvc::error::{Error, Result};
-use nvc::network::size::{HnervConfig, nerv::NervConfig, nirvana::NirvanaConfig};
 use nvc_encoder::encoder::ArchConfig;
+use nvc_encoder::size::hnerv::HnervConfig;
+use nvc_encoder::size::nerv::NervConfig;
+use nvc_encoder::size::nirvana::NirvanaConfig;
 
 /// The published configurations, by name.
 const PUBLISHED: &[(&str, &str)] = &[
@@ -185,7 +187,8 @@ fn read(name: &str) -> Result<Config> {
 mod tests {
     use super::*;
     use nvc::frame::{Chroma, ColorInfo, PixelFormat, Ratio, VideoInfo};
-    use nvc::network::size;
+    use nvc::network::Representation;
+    use nvc_encoder::size;
 
     fn rgb(width: usize, height: usize) -> VideoInfo {
         let ratio = Ratio { num: 0, den: 0 };
@@ -209,9 +212,10 @@ mod tests {
         ] {
             let c = read(name).unwrap();
             let net =
-                size::for_params(&rgb(1280, 640), 132, c.model_size.unwrap().0, &c.hnerv).unwrap();
+                size::hnerv::for_params(&rgb(1280, 640), 132, c.model_size.unwrap().0, &c.hnerv)
+                    .unwrap();
             assert_eq!(
-                net.lower(&rgb(1280, 640)).unwrap().params(),
+                net.lower(&rgb(1280, 640), 1).unwrap().params(),
                 params,
                 "{name}"
             );

@@ -6,6 +6,11 @@
 mod calibrate;
 pub mod encoder;
 pub mod fit;
+mod frac_bits;
 pub mod import;
 pub mod plan;
 pub mod rng;
+pub mod size;
+#[cfg(test)]
+mod size_tests;
+pub mod steps;

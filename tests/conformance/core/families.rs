@@ -1,7 +1,8 @@
 //! NeRV, NeRV++, NIRVANA and HNeRV with tanh, alone and one after another.
 
 use nvc::frame::{Chroma, VideoInfo};
-use nvc::group::{Arch, Group};
+use nvc::group::Group;
+use nvc::network::Arch;
 
 use super::super::Vector;
 use super::super::blocks::*;

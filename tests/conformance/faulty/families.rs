@@ -1,7 +1,8 @@
 //! Faults of NeRV, NeRV++, NIRVANA, HNeRV with tanh, and of networks with modes.
 
 use nvc::frame::{Chroma, VideoInfo};
-use nvc::group::{Arch, Group};
+use nvc::group::Group;
+use nvc::network::Arch;
 
 use super::super::blocks::*;
 use super::super::nets::*;

@@ -1,8 +1,10 @@
 //! Rare cases of NeRV, NeRV++, NIRVANA and HNeRV with tanh.
 
-use nvc::entropy::tensor::{QuantStep, blank_network};
+use nvc::entropy::tensor::blank_network;
 use nvc::frame::{Chroma, VideoInfo};
-use nvc::group::{Arch, Group};
+use nvc::group::Group;
+use nvc::network::Arch;
+use nvc::network::QuantStep;
 use nvc::network::{Activation, Graph, Op};
 
 use super::super::Vector;
@@ -16,7 +18,7 @@ fn gray(width: usize, height: usize) -> VideoInfo {
 
 /// Numbers of the nodes with the curve.
 fn curves(graph: &Graph, which: Activation) -> Vec<usize> {
-    let is = |n: &usize| matches!(graph.nodes[*n].op, Op::Activation { activation, .. } if activation == which);
+    let is = |n: &usize| matches!(graph.nodes[*n].op, Op::Activate(a) if a.activation == which);
     (0..graph.nodes.len()).filter(is).collect()
 }
 

@@ -7,9 +7,11 @@ use std::time::Instant;
 use super::networks::LEAST_BYTES;
 use super::{Coded, GroupReport, Observer, Options, Queued, Shared, Target, Work, section};
 use crate::plan;
+use crate::size::hnerv::HnervConfig;
+use crate::size::nerv::NervConfig;
+use crate::size::nirvana::NirvanaConfig;
 use nvc::error::{Error, Result};
 use nvc::frame::{Frame, VideoInfo};
-use nvc::network::size::{HnervConfig, nerv::NervConfig, nirvana::NirvanaConfig};
 
 /// Families of representations.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -5,12 +5,12 @@ use std::ops::RangeInclusive;
 
 use super::{ArchConfig, Family, Options, Target};
 use crate::plan;
+use crate::size;
 use nvc::bitstream::limits::Limits;
 use nvc::error::{Error, Result};
 use nvc::frame::VideoInfo;
-use nvc::group::Arch;
+use nvc::network::Arch;
 use nvc::network::nirvana::MAX_FRAMES;
-use nvc::network::size;
 
 /// Fewer bytes hold no network of these kinds.
 pub(super) const LEAST_BYTES: f64 = 150.0;
@@ -69,9 +69,12 @@ pub(super) fn values(arch: &Arch, info: &VideoInfo, frames: usize) -> Result<f64
 fn of_size(info: &VideoInfo, frames: usize, params: f64, options: &Options) -> Result<Arch> {
     let config = &options.config;
     let arch = match options.family {
-        Family::Auto | Family::Hnerv => {
-            Arch::Hnerv(size::for_params(info, frames, params, &config.hnerv)?)
-        }
+        Family::Auto | Family::Hnerv => Arch::Hnerv(size::hnerv::for_params(
+            info,
+            frames,
+            params,
+            &config.hnerv,
+        )?),
         Family::Nerv => Arch::Nerv(size::nerv::for_params(info, params, false, &config.nerv)?),
         Family::Nervpp => Arch::Nerv(size::nerv::for_params(info, params, true, &config.nerv)?),
         Family::Nirvana if frames > MAX_FRAMES => {

@@ -9,7 +9,7 @@ use crate::fit::{OCTAVE, QualityTarget, Resize};
 use crate::plan;
 use nvc::error::Result;
 use nvc::frame::VideoInfo;
-use nvc::group::Arch;
+use nvc::network::Arch;
 
 /// Whole fits that corrections may take; those that end early take their share of one.
 const CORRECTIONS: f64 = 2.0;

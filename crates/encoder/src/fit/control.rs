@@ -11,8 +11,9 @@ use burn::tensor::backend::AutodiffBackend;
 use super::ops::FastOps;
 use super::quant::Params;
 use super::train::Trainer;
-use nvc::entropy::tensor::QuantStep;
+use crate::steps::RealStep;
 use nvc::error::Result;
+use nvc::network::QuantStep;
 
 impl<B> Trainer<'_, B>
 where

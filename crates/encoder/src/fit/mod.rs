@@ -24,7 +24,8 @@ pub use quality::{OCTAVE, QualityTarget};
 use nvc::entropy::tensor::{QuantizedNetwork, Syntax};
 use nvc::error::{Error, Result};
 use nvc::frame::{Frame, VideoInfo};
-use nvc::group::{self, Arch, Group};
+use nvc::group::{self, Group};
+use nvc::network::Arch;
 use nvc::network::Graph;
 
 /// What to compute on.
@@ -193,12 +194,12 @@ pub struct Warm<'a> {
 impl<'a> Job<'a> {
     /// How the network will be coded.
     pub fn syntax(&self) -> Syntax<'a> {
-        group::syntax(self.arch.id(), self.previous)
+        group::syntax(self.arch, self.previous)
     }
 
     /// The graph to fit.
     pub fn graph(&self) -> Result<Graph> {
-        self.arch.lower(self.info, self.frames.len())
+        Ok(self.arch.lower(self.info, self.frames.len())?)
     }
 }
 

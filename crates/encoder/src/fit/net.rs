@@ -8,10 +8,10 @@ use burn::module::{Module, Param, ParamId};
 use burn::tensor::{DType, Tensor, TensorData, activation, backend::Backend};
 
 use super::Precision;
-use super::ops::{self, FastOps};
+use super::ops::{self, FastOps, alone};
 use crate::rng::Rng;
-use nvc::network::{Activation, FusedConv, FusedOp, Graph, Op, Role, graph::NodeId};
-use nvc::synth::math;
+use nvc::network::NodeId;
+use nvc::network::{Activation, FusedConv, FusedOp, Graph, Node, Op, Role};
 
 /// All that is fitted of one group except the embedding encoder.
 #[derive(Module, Debug)]
@@ -92,23 +92,9 @@ impl<'a, B: Backend> Values<'a, B> {
     where
         B: FastOps,
     {
-        match self.graph.nodes[node].op {
-            Op::Add { inputs: [a, b] } => {
-                let a = self.read(a);
-                ops::add(a, self.read(b))
-            }
-            Op::Bilinear { input, factor } => ops::bilinear(self.read(input), factor),
-            Op::FrameEmbedding { input, frame } => {
-                let x = self.read(input);
-                let c = x.dims()[1];
-                let code = (0..c)
-                    .map(|c| (math::frame_embedding(frame, c) as f64 * (-20f64).exp2()) as f32)
-                    .collect();
-                let code = tensor::<B, 4>(code, [1, c, 1, 1], &x.device()).cast(x.dtype());
-                x + code
-            }
-            op => unreachable!("{op:?} is no step"),
-        }
+        let op = self.graph.nodes[node].op;
+        let inputs = op.inputs().iter().map(|&i| self.read(i)).collect();
+        alone::apply(op, inputs)
     }
 }
 
@@ -159,18 +145,12 @@ fn initial_bounds(graph: &Graph, c: &FusedConv) -> (f32, f32) {
     let plain = 1.0 / fan_in.sqrt();
     let output = graph.outputs.iter().any(|o| o.node == c.end);
     // up to a sum, possibly through an upsampling
-    let mut end = c.end;
-    if let Some(up) = graph
-        .nodes
-        .iter()
-        .position(|n| matches!(n.op, Op::Bilinear { input, .. } if input == end))
-    {
-        end = up;
-    }
-    let summed = graph
-        .nodes
-        .iter()
-        .any(|n| matches!(n.op, Op::Add { inputs } if inputs.contains(&end)));
+    let reader = |node: NodeId, wanted: fn(&Op) -> bool| {
+        let reads = |n: &Node| wanted(&n.op) && n.op.inputs().contains(&node);
+        graph.nodes.iter().position(reads)
+    };
+    let end = reader(c.end, |op| matches!(op, Op::Bilinear(_))).unwrap_or(c.end);
+    let summed = reader(end, |op| matches!(op, Op::Add(_))).is_some();
     match c.activation {
         // SIREN (Sitzmann et al., NeurIPS 2020) with its factor of 30, in turns; any phase
         Some(Activation::Sine) if c.input == 0 => (30.0 / fan_in / std::f32::consts::TAU, 0.5),

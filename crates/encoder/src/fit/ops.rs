@@ -4,6 +4,7 @@
 //! `impl FastOps for X {}` and runs ordinary burn operations. `Autodiff` over any of them has
 //! hand-written gradients.
 
+pub mod alone;
 mod autodiff;
 mod buffers;
 mod flex;

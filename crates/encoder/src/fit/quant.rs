@@ -4,12 +4,12 @@ use burn::tensor::Tensor as BurnTensor;
 
 use super::net::TrainableNetwork;
 use super::ops::FastOps;
+use crate::steps::RealStep;
 use nvc::entropy::contexts::MAX_MAGNITUDE;
-use nvc::entropy::tensor::{
-    QuantStep, QuantizedNetwork, Syntax, Tensor, blank_network, code_network,
-};
+use nvc::entropy::tensor::{QuantizedNetwork, Syntax, Tensor, blank_network, code_network};
 use nvc::entropy::{Cost, latent::code_latents};
 use nvc::error::{Error, Result};
+use nvc::network::QuantStep;
 use nvc::network::{FusedConv, Graph};
 
 /// Largest magnitude of a coded latent; half the range, so that differences fit too.
@@ -143,17 +143,18 @@ impl Params {
         let (net, mut latents) = self.integers(graph, shift);
         let mut weights = Cost::default();
         code_network(&mut weights, graph, &net, syntax)?;
-        let mut best = f64::INFINITY;
+        let mut best = u64::MAX;
         for temporal in [false, true] {
             let mut c = Cost::default();
             if graph.has_latents() {
                 let passes = latents.len() / graph.latent_len();
                 code_latents(&mut c, graph.latent_shape(), passes, temporal, &mut latents)?;
             }
-            best = best.min(c.bits);
+            best = best.min(c.units);
         }
         // the range coder ends on whole words
-        Ok((weights.bits + best) / 8.0 + 8.0)
+        let bits = (weights.units + best) as f64 / Cost::UNIT as f64;
+        Ok(bits / 8.0 + 8.0)
     }
 
     /// The shift at which the coded size is nearest to `target` bytes.

@@ -13,12 +13,14 @@ use super::quant::Params;
 use super::schedule::{LrSchedule, StopCriterion};
 use super::train::{Optimisers, Trainer, constant_source, psnr, scalar};
 use super::{Fitted, Misfit, Observer, Progress, QualityTarget, Refine, quality, target};
-use nvc::entropy::tensor::{QuantStep, QuantizedNetwork};
+use crate::frac_bits::most_frac_bits;
+use crate::steps::RealStep;
+use nvc::entropy::tensor::QuantizedNetwork;
 use nvc::error::{Error, Result};
 use nvc::group::Group;
 use nvc::metrics;
-use nvc::network::{Graph, Op};
-use nvc::synth;
+use nvc::network::Graph;
+use nvc::network::QuantStep;
 
 /// The real coder is asked this many times, and a fit by quality looks at it once in so many of
 /// them.
@@ -334,19 +336,9 @@ fn set_frac_bits(graph: &Graph, peaks: &[f32], net: &mut QuantizedNetwork) {
             .floor()
             .clamp(0.0, Graph::MAX_FRACTION.into()) as u8
     };
-    for (i, n) in graph
-        .nodes
-        .iter()
-        .enumerate()
-        .filter(|(_, n)| n.op.has_frac_bits())
-    {
-        let most = match n.op {
-            Op::Latent => net.latent_step.exponent,
-            Op::Conv2d { input, weight, .. } | Op::Depthwise { input, weight, .. } => {
-                synth::node_frac_bits(graph, net)[input] as u8 + net.tensors[weight].step.exponent
-            }
-            _ => Graph::MAX_FRACTION,
-        };
+    let coded = |&i: &usize| graph.nodes[i].op.has_frac_bits();
+    for i in (0..graph.nodes.len()).filter(coded) {
+        let most = most_frac_bits(graph, net, i);
         net.frac_bits[i] = fraction(peaks[i]).min(most);
     }
 }

@@ -8,7 +8,7 @@ use super::ops::{self, FastOps};
 use super::quant::values;
 use nvc::error::Result;
 use nvc::frame::{Chroma, Frame, VideoInfo};
-use nvc::network::{Graph, graph::NodeId};
+use nvc::network::{Graph, NodeId};
 
 /// One head of the network: the node and the planes that its channels are.
 #[derive(Clone, Debug)]

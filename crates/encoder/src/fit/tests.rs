@@ -7,9 +7,9 @@ use super::frames::Frames;
 use super::train::{Memory, Trainer};
 use super::{Job, Loss, Observer, Optimiser, Precision, Progress, Settings, Warm, ops, target};
 use crate::rng::Rng;
+use crate::size;
 use nvc::frame::{Chroma, ColorInfo, Frame, PixelFormat, Ratio, VideoInfo};
-use nvc::group::Arch;
-use nvc::network::size;
+use nvc::network::Arch;
 
 type B = Autodiff<Flex>;
 
@@ -95,8 +95,9 @@ fn fitted(outcome: super::Outcome) -> super::Fitted {
 /// The fit of a clip on burn-flex; PSNR of the float network, and PSNR at each look.
 fn fit(precision: Precision, steps: usize, seed: u64, memory: Memory) -> (super::Fitted, Vec<f64>) {
     let (info, frames) = (info(), clip(6));
-    let arch =
-        Arch::Hnerv(size::for_params(&info, frames.len(), 9000.0, &Default::default()).unwrap());
+    let arch = Arch::Hnerv(
+        size::hnerv::for_params(&info, frames.len(), 9000.0, &Default::default()).unwrap(),
+    );
     let job = Job {
         info: &info,
         frames: &frames,
@@ -120,9 +121,10 @@ const HOST: Memory = Memory {
 #[test]
 fn frames_on_the_device_are_those_of_the_host() {
     let (info, frames) = (info(), clip(5));
-    let graph = Arch::Hnerv(size::for_params(&info, 5, 3000.0, &Default::default()).unwrap())
-        .lower(&info, 5)
-        .unwrap();
+    let graph =
+        Arch::Hnerv(size::hnerv::for_params(&info, 5, 3000.0, &Default::default()).unwrap())
+            .lower(&info, 5)
+            .unwrap();
     let heads = target::heads(&graph, &info);
     let all = |resident: usize| {
         Frames::<Flex>::new(
@@ -369,8 +371,9 @@ fn a_fit_by_quality_ends_near_it() {
             .saturating_add_signed(rng.uniform(-12.0, 12.0) as i16)
             .min(255);
     }
-    let arch =
-        Arch::Hnerv(size::for_params(&info, frames.len(), 9000.0, &Default::default()).unwrap());
+    let arch = Arch::Hnerv(
+        size::hnerv::for_params(&info, frames.len(), 9000.0, &Default::default()).unwrap(),
+    );
     let settings = settings(Precision::Full, 400, seed());
     // five bits a value
     let graph = arch.lower(&info, frames.len()).unwrap();
@@ -430,7 +433,7 @@ fn a_fit_by_quality_ends_near_it() {
 /// Gradients of the first kernel for one step, unscaled.
 fn first_gradient(precision: Precision, shrink: f32) -> Vec<f32> {
     let (info, frames) = (info(), clip(4));
-    let arch = Arch::Hnerv(size::for_params(&info, 4, 3000.0, &Default::default()).unwrap());
+    let arch = Arch::Hnerv(size::hnerv::for_params(&info, 4, 3000.0, &Default::default()).unwrap());
     let job = Job {
         info: &info,
         frames: &frames,

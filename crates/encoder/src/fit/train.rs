@@ -21,11 +21,12 @@ use super::ops::FastOps;
 use super::target::{self, Head};
 use super::{Job, Loss, Observer, Optimiser, Outcome, Precision, Refine};
 use crate::rng::Rng;
+use crate::steps::RealStep;
 use nvc::entropy::tensor::{QuantizedNetwork, Tensor as IntegerTensor};
 use nvc::error::{Error, Result};
-use nvc::group::Arch;
+use nvc::network::Arch;
+use nvc::network::ops::integer::SOURCE_FRACTION;
 use nvc::network::{FusedConv, FusedOp, Graph};
-use nvc::synth;
 
 /// Learning rates of latents and of log steps, relative to the network's.
 const LATENT_RATE: f64 = 4.0;
@@ -61,13 +62,12 @@ where
         .fused_ops()
         .ok_or_else(|| Error::Unsupported("fitting a graph that is not made of steps".into()))?;
     let heads = target::heads(&graph, job.info);
-    let padded = match job.arch {
-        Arch::Hnerv(a) => {
-            let [_, h, w] = graph.latent_shape();
-            Some([h, w].map(|n| n * a.upsampling() as usize))
-        }
-        _ => None,
-    };
+    // what latents are made of
+    let padded = graph.has_latents().then(|| {
+        let [_, h, w] = graph.latent_shape();
+        let up: usize = strides(job.arch).iter().product();
+        [h * up, w * up]
+    });
     let frames = Frames::new(
         job.frames,
         job.info,
@@ -185,20 +185,12 @@ where
         let seed = job.settings.seed;
         let convs: Vec<FusedConv> = steps.iter().filter_map(FusedOp::conv).collect();
         let net = TrainableNetwork::new(graph, &convs, &mut Rng::new(seed, 1), device);
-        let encoder = match job.arch {
-            Arch::Hnerv(h) => {
-                let strides: Vec<usize> = h.stages.iter().map(|s| s.stride as usize).collect();
-                let planes = job.info.format.chroma.planes();
-                Some(ConvNext::new(
-                    planes,
-                    graph.latent_shape()[0],
-                    &strides,
-                    &mut Rng::new(seed, 2),
-                    device,
-                ))
-            }
-            _ => None,
-        };
+        let encoder = graph.has_latents().then(|| {
+            let planes = job.info.format.chroma.planes();
+            let channels = graph.latent_shape()[0];
+            let mut rng = Rng::new(seed, 2);
+            ConvNext::new(planes, channels, &strides(job.arch), &mut rng, device)
+        });
         let mut t = Trainer {
             job,
             graph,
@@ -394,6 +386,11 @@ where
     }
 }
 
+/// Factors by which the stages of a representation upsample.
+fn strides(arch: &Arch) -> Vec<usize> {
+    arch.stages().iter().map(|s| s.stride as usize).collect()
+}
+
 /// A source that is not coded, for the passes `batch`.
 pub(super) fn constant_source<B: FastOps>(
     graph: &Graph,
@@ -401,10 +398,10 @@ pub(super) fn constant_source<B: FastOps>(
     device: &B::Device,
 ) -> Tensor<B, 4> {
     let [c, h, w] = graph.nodes[0].shape;
-    let unit = (-f32::from(Graph::SOURCE_FRACTION)).exp2();
+    let unit = (-f32::from(SOURCE_FRACTION)).exp2();
     let values = batch
         .iter()
-        .flat_map(|&i| synth::constant_source(&graph.nodes[0], i))
+        .flat_map(|&i| graph.nodes[0].op.constant(i).unwrap_or_default())
         .map(|v| f32::from(v) * unit);
     tensor(values.collect(), [batch.len(), c, h, w], device)
 }

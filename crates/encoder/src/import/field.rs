@@ -56,7 +56,7 @@ pub fn plain_of(shape: [usize; 4], field: Field) -> Result<Field> {
 /// of its step; `factor` is that of the pixel shuffle that follows.
 pub fn choose(tensor: &mut Scaled, shape: [usize; 4], values: &[f64], factor: u8) -> Result<()> {
     let ends = reaches_ends(tensor, shape);
-    let mut best = (f64::INFINITY, Field::default());
+    let mut best = (u64::MAX, Field::default());
     let factors = if values.len() < 256 {
         vec![0]
     } else if factor > 1 {
@@ -79,9 +79,9 @@ pub fn choose(tensor: &mut Scaled, shape: [usize; 4], values: &[f64], factor: u8
                         level,
                         ..fitted.clone()
                     };
-                    let bits = bits(tensor, shape)?;
-                    if bits < best.0 {
-                        best = (bits, tensor.values.clone());
+                    let cost = units(tensor, shape)?;
+                    if cost < best.0 {
+                        best = (cost, tensor.values.clone());
                     }
                 }
             }
@@ -91,8 +91,8 @@ pub fn choose(tensor: &mut Scaled, shape: [usize; 4], values: &[f64], factor: u8
     Ok(())
 }
 
-/// What the tensor costs.
-fn bits(tensor: &mut Scaled, shape: [usize; 4]) -> Result<f64> {
+/// What the tensor costs, see [`Cost`].
+fn units(tensor: &mut Scaled, shape: [usize; 4]) -> Result<u64> {
     let mut cost = Cost::default();
     code_scaled(
         &mut cost,
@@ -101,7 +101,7 @@ fn bits(tensor: &mut Scaled, shape: [usize; 4]) -> Result<f64> {
         tensor,
         &mut vec![0; shape.iter().product()],
     )?;
-    Ok(cost.bits)
+    Ok(cost.units)
 }
 
 /// Number of the slice of each value.

@@ -3,9 +3,10 @@
 
 use rayon::prelude::*;
 
+use crate::steps::RealStep;
 use nvc::entropy::tensor::{QuantizedNetwork, Tensor};
 use nvc::error::{Error, Result};
-use nvc::network::graph::Activation;
+use nvc::network::Activation;
 use nvc::network::{Graph, Op};
 
 /// Output channels of a convolution that are computed at once.
@@ -34,46 +35,37 @@ pub fn evaluate(graph: &Graph, net: &QuantizedNetwork, latent: &[i16]) -> Result
     let mut ranges = Vec::with_capacity(graph.nodes.len());
     for (i, node) in graph.nodes.iter().enumerate() {
         let out = match node.op {
-            Op::Latent => latent
+            Op::Latent(_) => latent
                 .iter()
                 .map(|&v| f32::from(v) * net.latent_step.value() as f32)
                 .collect(),
-            Op::Conv2d {
-                input,
-                weight,
-                bias,
-            } => {
-                let kernel = graph.tensors[weight].shape[2];
-                convolution(
-                    &nodes[input],
-                    graph.nodes[input].shape,
-                    &real(&net.tensors[weight]),
-                    &real(&net.tensors[bias]),
-                    kernel,
-                )
+            Op::Conv2d(c) => convolution(
+                &nodes[c.input],
+                graph.nodes[c.input].shape,
+                &real(&net.tensors[c.weight]),
+                &real(&net.tensors[c.bias]),
+                graph.tensors[c.weight].shape[2],
+            ),
+            Op::PixelShuffle(s) => shuffle(&nodes[s.input], node.shape, s.factor),
+            Op::Activate(a) if a.activation == Activation::Gelu => {
+                nodes[a.input].iter().map(|&x| gelu(x)).collect()
             }
-            Op::PixelShuffle { input, factor } => shuffle(&nodes[input], node.shape, factor),
-            Op::Activation {
-                input,
-                activation: Activation::Gelu,
-            } => nodes[input].iter().map(|&x| gelu(x)).collect(),
-            Op::Activation {
-                input,
-                activation: Activation::Tanh,
-            } => nodes[input].iter().map(|x| x.tanh()).collect(),
+            Op::Activate(a) if a.activation == Activation::Tanh => {
+                nodes[a.input].iter().map(|x| x.tanh()).collect()
+            }
             op => return Err(Error::Unsupported(format!("{op:?} in an imported network"))),
         };
         let to = |activation: Activation| {
             graph.nodes[i + 1..]
                 .iter()
                 .take(2)
-                .any(|n| matches!(n.op, Op::Activation { activation: a, .. } if a == activation))
+                .any(|n| matches!(n.op, Op::Activate(a) if a.activation == activation))
         };
         let mut range = out.iter().fold(0.0, |m: f32, v| m.max(v.abs()));
         // an activation function is flat out there
-        if matches!(node.op, Op::Conv2d { .. }) && to(Activation::Gelu) {
+        if matches!(node.op, Op::Conv2d(_)) && to(Activation::Gelu) {
             range = out.iter().fold(6.0, |m: f32, &v| m.max(v));
-        } else if matches!(node.op, Op::Conv2d { .. }) && to(Activation::Tanh) {
+        } else if matches!(node.op, Op::Conv2d(_)) && to(Activation::Tanh) {
             range = range.min(7.9);
         }
         ranges.push(range);

@@ -6,17 +6,19 @@ use std::io::Write;
 use super::float;
 use super::quantised::{Quantised, Tolerance};
 use super::safetensors::{self, Array};
+use crate::frac_bits::most_frac_bits;
 use nvc::bitstream::container::ContainerWriter;
 use nvc::bitstream::header::{HnervHeader, HnervStage, SectionHeader};
 use nvc::bitstream::limits::Limits;
 use nvc::decoder::{self, StreamDecoder};
-use nvc::entropy::tensor::{QuantStep, QuantizedNetwork, Tensor, blank_network};
+use nvc::entropy::tensor::{QuantizedNetwork, Tensor, blank_network};
 use nvc::error::{Error, Result};
 use nvc::frame::{Chroma, ColorInfo, PixelFormat, Range, Ratio, VideoInfo};
-use nvc::group::{Arch, Group, GroupBytes};
-use nvc::network::graph::TensorId;
+use nvc::group::{Group, GroupBytes};
+use nvc::network::Arch;
+use nvc::network::TensorId;
 use nvc::network::hnerv::Hnerv;
-use nvc::network::{Graph, Op, Role};
+use nvc::network::{Graph, Role};
 
 /// Frames that are evaluated in floating point.
 const SAMPLES: usize = 5;
@@ -327,32 +329,14 @@ fn weights(q: &Quantised, role: Role, below: f64, factor: u8) -> Result<Tensor> 
 
 /// Fraction bits that leave room for what the sample frames need.
 fn set_frac_bits(graph: &Graph, network: &mut QuantizedNetwork, float: &[float::Evaluation]) {
-    for (i, node) in graph
-        .nodes
-        .iter()
-        .enumerate()
-        .filter(|(_, n)| n.op.has_frac_bits())
-    {
+    let coded = |&i: &usize| graph.nodes[i].op.has_frac_bits();
+    for i in (0..graph.nodes.len()).filter(coded) {
         let range = float.iter().map(|e| e.ranges[i]).fold(1e-3, f32::max) * ROOM;
         let finest = (32767.0 / range)
             .log2()
             .floor()
             .clamp(0.0, f32::from(Graph::MAX_FRACTION)) as u8;
-        let below = |step: QuantStep, f: u8| finest.min(step.exponent.saturating_add(f));
-        network.frac_bits[i] = match node.op {
-            Op::Latent => below(network.latent_step, 0),
-            Op::Conv2d { input, weight, .. } => {
-                // nodes without fraction bits of their own have those of their input
-                let mut back = std::iter::successors(Some(input), |&n| {
-                    graph.nodes[n].op.inputs().first().copied()
-                });
-                let source = back
-                    .find(|&n| graph.nodes[n].op.has_frac_bits())
-                    .unwrap_or(0);
-                below(network.tensors[weight].step, network.frac_bits[source])
-            }
-            _ => finest,
-        };
+        network.frac_bits[i] = finest.min(most_frac_bits(graph, network, i));
     }
 }
 

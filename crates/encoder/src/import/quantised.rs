@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 
 use super::field;
 use super::safetensors::Array;
+use crate::steps::RealStep;
 use nvc::entropy::scaled::{CLASSES, Field, MAX_BITS, Scaled, code_scaled};
-use nvc::entropy::tensor::QuantStep;
 use nvc::entropy::{Cost, ValueModel};
 use nvc::error::{Error, Result};
+use nvc::network::QuantStep;
 
 /// `min + scale * q` with a `min` and a `scale` for each slice.
 pub struct Quantised {

@@ -173,3 +173,34 @@ pub const TANH: [u16; 513] = [
 /// `round(2^32 / (2 pi * 100^k))`: turns, in units of 2^-32, by which the code of channels `2 k`
 /// and `2 k + 1` moves from one frame of a pass to the next (spec section 5.9). 0 for larger `k`.
 pub const FRAME_TURNS: [u32; 5] = [683565276, 6835653, 68357, 684, 7];
+
+#[cfg(test)]
+#[allow(clippy::float_arithmetic)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tables_are_what_the_specification_says() {
+        for i in 0..=1024 {
+            let u = f64::from(i) / 64.0;
+            assert_eq!(
+                SWISH_BUMP[i as usize],
+                (131072.0 * u / (1.0 + u.exp())).round() as u16
+            );
+        }
+        (0..=256).for_each(|i| {
+            assert_eq!(
+                SINE[i],
+                (32768.0 * (i as f64 * std::f64::consts::PI / 512.0).sin()).round() as u16
+            )
+        });
+        (0..=512)
+            .for_each(|i| assert_eq!(TANH[i], (32768.0 * (i as f64 / 64.0).tanh()).round() as u16));
+        for (k, &t) in FRAME_TURNS.iter().enumerate() {
+            assert_eq!(
+                f64::from(t),
+                (2f64.powi(32) / (2.0 * std::f64::consts::PI * 100f64.powi(k as i32))).round()
+            );
+        }
+    }
+}

@@ -1,19 +1,16 @@
 //! How large a NIRVANA for a picture.
 
-use super::check_count;
-use crate::bitstream::header::NirvanaHeader;
-use crate::error::{Error, Result};
-use crate::frame::VideoInfo;
-use crate::network::nirvana::Nirvana;
+use super::strides::{check_count, largest};
+use nvc::bitstream::header::NirvanaHeader;
+use nvc::error::{Error, Result};
+use nvc::frame::VideoInfo;
+use nvc::network::Representation;
+use nvc::network::nirvana::Nirvana;
 
 /// What of a NIRVANA is chosen; the rest follows from picture and size. The published values are in
 /// the preset `nirvana-g3`.
-#[derive(Clone, Debug, PartialEq)]
-#[cfg_attr(
-    feature = "serde",
-    derive(serde::Deserialize),
-    serde(default, deny_unknown_fields, rename_all = "kebab-case")
-)]
+#[derive(Clone, Debug, PartialEq, serde::Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct NirvanaConfig {
     /// Sine layers.
     pub layers: u32,
@@ -119,38 +116,5 @@ pub fn for_params(
             .lower(info, frames)
             .map(|g| g.params() as f64)
     };
-    super::largest("nirvana", params, 1..=4096, size)
-        .map(|hidden| config.network(info, params, hidden))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::tests::rgb;
-    use super::*;
-
-    #[test]
-    fn published_fields_give_the_published_size() {
-        let config = NirvanaConfig {
-            hidden: Some(512),
-            features: Some(16),
-            cell: Some(16),
-            channels: Some(8),
-            ..Default::default()
-        };
-        let net = for_params(&rgb(1920, 1080), 3, 1.0, &config).unwrap();
-        assert_eq!((net.header.rows, net.header.columns), (34, 60));
-        let g = net.lower(&rgb(1920, 1080), 3).unwrap();
-        // published: 2,380,017
-        assert_eq!(g.params(), 2_380_017);
-        assert_eq!(g.outputs.len(), 9);
-    }
-
-    #[test]
-    fn sizes_are_met_from_below() {
-        for params in [5_000.0, 40_000.0, 300_000.0, 3_000_000.0] {
-            let net = for_params(&rgb(416, 240), 3, params, &NirvanaConfig::default()).unwrap();
-            let got = net.lower(&rgb(416, 240), 3).unwrap().params() as f64;
-            assert!(got <= params && got > 0.75 * params, "{got} of {params}");
-        }
-    }
+    largest("nirvana", params, 1..=4096, size).map(|hidden| config.network(info, params, hidden))
 }

@@ -1,22 +1,19 @@
 //! How large a NeRV or NeRV++ for a picture.
 
-use super::{StridePlan, check_count, check_strides, stride_plan_near};
-use crate::bitstream::header::{HnervStage, NervHeader, NervppHeader};
-use crate::error::{Error, Result};
-use crate::frame::VideoInfo;
-use crate::network::nerv::Nerv;
+use super::strides::{StridePlan, check_count, check_strides, largest, stride_plan_near};
+use nvc::bitstream::header::{HnervStage, NervHeader, NervppHeader};
+use nvc::error::{Error, Result};
+use nvc::frame::VideoInfo;
+use nvc::network::Representation;
+use nvc::network::nerv::Nerv;
 
 /// Positions of the first feature map unless asked otherwise.
 const POSITIONS: f64 = 24.0;
 
 /// What of a NeRV or NeRV++ is chosen; the rest follows from picture and size. Names in parentheses
 /// are those of the published code.
-#[derive(Clone, Debug, PartialEq)]
-#[cfg_attr(
-    feature = "serde",
-    derive(serde::Deserialize),
-    serde(default, deny_unknown_fields, rename_all = "kebab-case")
-)]
+#[derive(Clone, Debug, PartialEq, serde::Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct NervConfig {
     /// Frequencies of the positional code (`--embed 1.25_40`).
     pub levels: u32,
@@ -157,46 +154,5 @@ pub fn for_params(info: &VideoInfo, params: f64, plus: bool, config: &NervConfig
             .lower(info, 1)
             .map(|g| g.params() as f64)
     };
-    super::largest("nerv", params, 1..=1024, size).map(|width| config.network(&plan, width, plus))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::tests::rgb;
-    use super::*;
-
-    /// NeRV-S of the paper's Bunny table: 3.2M parameters.
-    #[test]
-    fn published_fields_give_the_published_size() {
-        let config = NervConfig {
-            hidden: Some(512),
-            channels: Some(26),
-            strides: Some(vec![5, 2, 2, 2, 2]),
-            min_channels: Some(96),
-            head_kernel: 1,
-            ..Default::default()
-        };
-        let net = for_params(&rgb(1280, 720), 1.0, false, &config).unwrap();
-        assert_eq!((net.header.rows, net.header.columns), (9, 16));
-        assert_eq!(
-            net.stages.iter().map(|s| s.channels).collect::<Vec<_>>(),
-            [26, 96, 96, 96, 96]
-        );
-        let params = net.lower(&rgb(1280, 720), 1).unwrap().params();
-        assert!((3_150_000..3_250_000).contains(&params), "{params}");
-    }
-
-    #[test]
-    fn sizes_are_met_from_below() {
-        for plus in [false, true] {
-            for params in [20_000.0, 100_000.0, 1_000_000.0] {
-                let net = for_params(&rgb(416, 240), params, plus, &NervConfig::default()).unwrap();
-                let got = net.lower(&rgb(416, 240), 48).unwrap().params() as f64;
-                assert!(
-                    got <= params && got > 0.75 * params,
-                    "{got} of {params}, NeRV++: {plus}"
-                );
-            }
-        }
-    }
+    largest("nerv", params, 1..=1024, size).map(|width| config.network(&plan, width, plus))
 }

@@ -1,0 +1,84 @@
+//! The operations, one a file: what it reads, the shape of what it gives, what it costs and what it
+//! means in integers (spec section 5). Every executor gives these bits.
+
+mod activation;
+mod add;
+mod bilinear;
+mod conv2d;
+mod depthwise;
+mod frame_embedding;
+mod grid;
+pub mod integer;
+mod latent;
+mod operation;
+mod pixel_shuffle;
+mod positional_encoding;
+mod requant;
+mod reshape;
+
+pub use activation::{Activate, Activation, activate, activation_table};
+pub use add::{Add, sum};
+pub use bilinear::{Bilinear, bilinear, bilinear_at};
+pub use conv2d::{Conv2d, convolve};
+pub use depthwise::Depthwise;
+pub use frame_embedding::{FrameEmbedding, embed, frame_embedding};
+pub use grid::Grid;
+pub use latent::{Dequant, Latent};
+pub use operation::{FracBits, Kernel, Operand, Operands, Operation};
+pub use pixel_shuffle::PixelShuffle;
+pub use positional_encoding::PositionalEncoding;
+pub use requant::Requant;
+pub use reshape::Reshape;
+
+/// Declares [`Op`]: a variant, its type and the name of its specification section for each.
+macro_rules! operations {
+    ($($(#[$doc:meta])* $variant:ident($type:ident),)*) => {
+        /// One operation.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Op {
+            $($(#[$doc])* $variant($type),)*
+        }
+
+        impl std::ops::Deref for Op {
+            type Target = dyn Operation;
+
+            fn deref(&self) -> &Self::Target {
+                match self {
+                    $(Op::$variant(op) => op,)*
+                }
+            }
+        }
+    };
+}
+
+operations! {
+    /// Source: the frame's latent, dequantised (spec section 5.2).
+    Latent(Latent),
+    /// Source: code of a frame's place in its group (spec section 5.2).
+    PositionalEncoding(PositionalEncoding),
+    /// Source: coordinates of a grid (spec section 5.2).
+    Grid(Grid),
+    /// Convolution (spec section 5.3).
+    Conv2d(Conv2d),
+    /// Convolution of each channel by itself (spec section 5.3).
+    Depthwise(Depthwise),
+    /// Blocks of channels become squares of samples (spec section 5.4).
+    PixelShuffle(PixelShuffle),
+    /// Channels of a single position become a map (spec section 5.4).
+    Reshape(Reshape),
+    /// A nonlinearity (spec section 5.5).
+    Activate(Activate),
+    /// Sum of two nodes (spec section 5.7).
+    Add(Add),
+    /// Bilinear upsampling (spec section 5.8).
+    Bilinear(Bilinear),
+    /// A constant that tells frames of a pass apart (spec section 5.9).
+    FrameEmbedding(FrameEmbedding),
+}
+
+impl Op {
+    /// Whether the node's activations have coded fraction bits of their own.
+    pub fn has_frac_bits(&self) -> bool {
+        self.frac_bits() == FracBits::Coded
+    }
+}

@@ -1,0 +1,37 @@
+//! What a graph computes from: its first node's activations (spec section 5.2).
+
+use crate::entropy::tensor::QuantizedNetwork;
+use crate::error::Fault;
+use crate::network::ops::Dequant;
+use crate::network::{Graph, Op};
+
+/// The source of a group's graph.
+pub struct Source {
+    op: Op,
+    len: usize,
+    dequant: Option<Dequant>,
+}
+
+impl Source {
+    /// That of `graph`. Fails if its step and fraction bits contradict each other.
+    pub fn new(graph: &Graph, net: &QuantizedNetwork) -> Result<Self, Fault> {
+        let coded = graph.has_latents();
+        let dequant = coded.then(|| Dequant::new(net.latent_step, net.frac_bits[0].into()));
+        Ok(Source {
+            op: graph.nodes[0].op,
+            len: graph.nodes[0].shape.iter().product(),
+            dequant: dequant.transpose()?,
+        })
+    }
+
+    /// Its activations in pass `pass`; `latents` are those of the whole group.
+    pub fn values(&self, pass: usize, latents: &[i16]) -> Vec<i16> {
+        match self.dequant {
+            Some(d) => {
+                let own = &latents[pass * self.len..][..self.len];
+                own.iter().map(|&q| d.apply(q)).collect()
+            }
+            None => self.op.constant(pass).unwrap_or_default(),
+        }
+    }
+}
