@@ -16,9 +16,7 @@ mod harness;
 mod import;
 
 #[cfg(feature = "encode")]
-pub use encode::{
-    ArchArg, EncodeArgs, LossArg, OptimiserArg, PrecisionArg, PresetArg, ProgressArg,
-};
+pub use encode::{EncodeArgs, ProgressArg};
 #[cfg(feature = "bench")]
 pub use harness::{BenchArgs, DatasetsArgs, DatasetsCommand, StoreArgs};
 #[cfg(feature = "encode")]

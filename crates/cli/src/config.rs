@@ -1,16 +1,9 @@
 //! `--config`: options of fitting and choices for the networks, from a TOML file or a published
 //! configuration.
 
-use serde::Deserialize;
-use serde::de::Error as _;
-
-use super::args::{ArchArg, EncodeArgs, LossArg, OptimiserArg, PrecisionArg, PresetArg};
-use super::parse_scaled;
+use super::args::EncodeArgs;
 use nvc::error::{Error, Result};
-use nvc_encoder::encoder::ArchConfig;
-use nvc_encoder::size::hnerv::HnervConfig;
-use nvc_encoder::size::nerv::NervConfig;
-use nvc_encoder::size::nirvana::NirvanaConfig;
+use nvc_encoder::encoder::Options;
 
 /// The published configurations, by name.
 const PUBLISHED: &[(&str, &str)] = &[
@@ -43,121 +36,17 @@ pub fn help() -> String {
     )
 }
 
-/// A configuration; keys are the names of the command line's options.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-struct Config {
-    arch: Option<ArchArg>,
-    bpp: Option<f64>,
-    size: Option<Scaled>,
-    bitrate: Option<Scaled>,
-    psnr: Option<f64>,
-    crf: Option<f64>,
-    model_size: Option<Scaled>,
-    preset: Option<PresetArg>,
-    passes: Option<usize>,
-    steps: Option<usize>,
-    batch: Option<usize>,
-    lr: Option<f64>,
-    loss: Option<LossArg>,
-    optimiser: Option<OptimiserArg>,
-    float_share: Option<f64>,
-    group: Option<Count>,
-    section: Option<Count>,
-    min_gain: Option<f64>,
-    seed: Option<u64>,
-    precision: Option<PrecisionArg>,
-    hnerv: HnervConfig,
-    nerv: NervConfig,
-    nirvana: NirvanaConfig,
+/// The options of a configuration, or the defaults, with what the command line says.
+pub fn options(a: &EncodeArgs) -> Result<Options> {
+    let mut options = a.config.as_deref().map_or(Ok(Options::default()), read)?;
+    options
+        .update(&a.said.0)
+        .map_err(|e| Error::Parameter(e.to_string()))?;
+    options.check()?;
+    Ok(options)
 }
 
-/// 1500000 or "1.5M".
-#[derive(Clone, Copy, Debug)]
-struct Scaled(f64);
-
-impl<'de> Deserialize<'de> for Scaled {
-    fn deserialize<D: serde::Deserializer<'de>>(d: D) -> std::result::Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum Either {
-            Number(f64),
-            Text(String),
-        }
-        match Either::deserialize(d)? {
-            Either::Number(v) => Ok(Scaled(v)),
-            Either::Text(t) => parse_scaled(&t).map(Scaled).map_err(D::Error::custom),
-        }
-    }
-}
-
-/// 3 or "auto".
-#[derive(Clone, Debug, Deserialize)]
-#[serde(untagged)]
-enum Count {
-    Number(u32),
-    Text(String),
-}
-
-impl From<Count> for String {
-    fn from(c: Count) -> String {
-        match c {
-            Count::Number(n) => n.to_string(),
-            Count::Text(t) => t,
-        }
-    }
-}
-
-/// The arguments with what the configuration says where they are silent, and its choices for the
-/// networks.
-pub fn merge_config(a: &EncodeArgs) -> Result<(EncodeArgs, ArchConfig)> {
-    let Some(name) = &a.config else {
-        return Ok((a.clone(), ArchConfig::default()));
-    };
-    let c = read(name)?;
-    let mut a = a.clone();
-    let size = |v: Option<Scaled>| v.map(|v| v.0);
-    if [a.bpp, a.size, a.bitrate, a.psnr, a.crf]
-        .iter()
-        .all(Option::is_none)
-    {
-        let all = [c.bpp, size(c.size), size(c.bitrate), c.psnr, c.crf];
-        let given = all.iter().flatten().count();
-        if given > 1 {
-            return Err(Error::Parameter(format!(
-                "configuration {name}: {given} of bpp, size, bitrate, psnr and crf (allowed: one)"
-            )));
-        }
-        [a.bpp, a.size, a.bitrate, a.psnr, a.crf] = all;
-    }
-    a.model_size = a.model_size.or(c.model_size.map(|v| v.0));
-    a.arch = a.arch.or(c.arch);
-    a.preset = a.preset.or(c.preset);
-    // either says how long
-    if a.passes.is_none() && a.steps.is_none() {
-        (a.passes, a.steps) = (c.passes, c.steps);
-    }
-    a.batch = a.batch.or(c.batch);
-    a.lr = a.lr.or(c.lr);
-    a.loss = a.loss.or(c.loss);
-    a.optimiser = a.optimiser.or(c.optimiser);
-    a.float_share = a.float_share.or(c.float_share);
-    a.group = a.group.or(c.group.map(String::from));
-    a.section = a.section.or(c.section.map(String::from));
-    a.min_gain = a.min_gain.or(c.min_gain);
-    a.seed = a.seed.or(c.seed);
-    a.precision = a.precision.or(c.precision);
-    Ok((
-        a,
-        ArchConfig {
-            hnerv: c.hnerv,
-            nerv: c.nerv,
-            nirvana: c.nirvana,
-        },
-    ))
-}
-
-fn read(name: &str) -> Result<Config> {
+fn read(name: &str) -> Result<Options> {
     let published = PUBLISHED
         .iter()
         .find(|(n, _)| *n == name)
@@ -175,12 +64,11 @@ fn read(name: &str) -> Result<Config> {
             _ => Error::io(format!("reading {name}"), e),
         })?,
     };
-    toml::from_str(&text).map_err(|e| {
-        Error::Parameter(format!(
-            "configuration {name}: {}",
-            e.to_string().trim_end()
-        ))
-    })
+    let named = |e: String| Error::Parameter(format!("configuration {name}: {e}"));
+    let options: Options =
+        toml::from_str(&text).map_err(|e| named(e.to_string().trim_end().into()))?;
+    options.check().map_err(|e| named(e.to_string()))?;
+    Ok(options)
 }
 
 #[cfg(test)]
@@ -188,6 +76,7 @@ mod tests {
     use super::*;
     use nvc::frame::{Chroma, ColorInfo, PixelFormat, Ratio, VideoInfo};
     use nvc::network::Representation;
+    use nvc_encoder::encoder::Family;
     use nvc_encoder::size;
 
     fn rgb(width: usize, height: usize) -> VideoInfo {
@@ -212,7 +101,7 @@ mod tests {
         ] {
             let c = read(name).unwrap();
             let net =
-                size::hnerv::for_params(&rgb(1280, 640), 132, c.model_size.unwrap().0, &c.hnerv)
+                size::hnerv::for_params(&rgb(1280, 640), 132, c.model_size.unwrap(), &c.hnerv)
                     .unwrap();
             assert_eq!(
                 net.lower(&rgb(1280, 640), 1).unwrap().params(),
@@ -242,7 +131,7 @@ mod tests {
         }
         for (name, _) in PUBLISHED {
             assert!(
-                read(name).unwrap().arch.is_some(),
+                read(name).unwrap().arch != Family::Auto,
                 "{name} names no architecture"
             );
         }

@@ -122,23 +122,6 @@ pub fn parse_ratio(text: &str) -> std::result::Result<Ratio, String> {
     text.parse()
 }
 
-/// A number with an optional suffix k, M or G (powers of 1000).
-pub fn parse_scaled(text: &str) -> std::result::Result<f64, String> {
-    let bad = || {
-        format!("'{text}' is not a positive number with an optional k, M or G (as 300k or 1.5M)")
-    };
-    let (digits, factor) = match text.char_indices().last() {
-        Some((i, 'k' | 'K')) => (&text[..i], 1e3),
-        Some((i, 'm' | 'M')) => (&text[..i], 1e6),
-        Some((i, 'g' | 'G')) => (&text[..i], 1e9),
-        _ => (text, 1.0),
-    };
-    match digits.parse::<f64>() {
-        Ok(v) if v > 0.0 && v.is_finite() => Ok(v * factor),
-        _ => Err(bad()),
-    }
-}
-
 /// A pixel format by ffmpeg's name.
 pub fn parse_format(text: &str) -> std::result::Result<PixelFormat, String> {
     PixelFormat::from_name(text).map_err(|e| e.to_string())

@@ -49,7 +49,7 @@ impl Stats {
         frames: Option<u64>,
         o: &Options,
     ) -> Result<()> {
-        let target = match o.target {
+        let target = match o.target(info)? {
             Target::Bpp(bpp) => json!({ "bpp": bpp }),
             Target::Bytes(bytes) => json!({ "bytes": bytes }),
             Target::Psnr(psnr) => json!({ "psnr": psnr }),
@@ -60,10 +60,10 @@ impl Stats {
             "type": "start", "schema": SCHEMA, "version": env!("CARGO_PKG_VERSION"), "input": a.input.to_string_lossy(), "output": a.output.to_string_lossy(),
             "width": info.width, "height": info.height, "pix_fmt": info.format.name(),
             "fps": [info.fps.num, info.fps.den], "frames": frames,
-            "target": target, "arch": o.family.name(), "section": o.section, "model_size": o.model_size,
+            "target": target, "arch": o.arch.name(), "section": o.section.0, "model_size": o.model_size,
             "preset": format!("{:?}", o.preset).to_lowercase(), "steps": o.steps, "passes": o.passes, "batch": o.batch,
-            "lr": o.learning_rate.unwrap_or(o.family.learning_rate()), "loss": format!("{:?}", o.loss).to_lowercase(),
-            "optimiser": format!("{:?}", o.optimiser).to_lowercase(), "float_share": o.float_share, "rate": o.rate, "weight_bits": o.weight_bits,
+            "lr": o.lr.unwrap_or(o.arch.learning_rate()), "loss": format!("{:?}", o.loss).to_lowercase(),
+            "optimiser": format!("{:?}", o.optimiser).to_lowercase(), "float_share": o.float_share, "rate": !o.no_rate, "weight_bits": o.weight_bits,
             "seed": o.seed, "threads": o.threads, "jobs": o.jobs, "device": o.device.resolve().to_string(),
             "precision": match o.precision { Precision::Full => "f32", Precision::Half => "f16" },
         });

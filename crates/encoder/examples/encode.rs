@@ -2,7 +2,7 @@
 //! `cargo run --release -p nvc-encoder --example encode -- in.y4m out.nvc`
 
 use nvc::Error;
-use nvc_encoder::encoder::{Observer, Options, Target, encode};
+use nvc_encoder::encoder::{Observer, Options, encode};
 use nvc_encoder::fit::Progress;
 use nvc_encoder::plan::Preset;
 use nvc_media::{FileGuard, Output, SourceOptions, open_source};
@@ -32,7 +32,7 @@ fn main() -> nvc::Result<()> {
     let mut source = open_source(&input, &SourceOptions::default())?;
     let mut out = Output::create(&output)?;
     let options = Options {
-        target: Target::Bpp(0.1),
+        bpp: Some(0.1),
         preset: Preset::Fast,
         ..Options::default()
     };

@@ -2,8 +2,10 @@
 //! report what a user gets.
 
 mod choose;
+mod families;
 mod layout;
 mod networks;
+mod numbers;
 mod options;
 mod order0;
 mod report;
@@ -30,9 +32,11 @@ use nvc::frame::Frame;
 use nvc::metrics::Scorer;
 use nvc_media::FrameSource;
 
-pub use choose::{ArchConfig, Candidate, Choice, Family};
+pub use choose::{Candidate, Choice};
+pub use families::Family;
 use layout::Layout;
-pub use options::{CRF, MODEL_SIZE, Options, PSNR, Target};
+pub use numbers::Count;
+pub use options::{Options, Target};
 pub use order0::Order0;
 pub use report::{GroupReport, PSNR_TOLERANCE, Report, TARGET_TOLERANCE};
 
@@ -145,17 +149,19 @@ pub fn encode(
         .frames_hint()
         .map(|n| usize::try_from(n).unwrap_or(usize::MAX));
     Limits::check("frames of a file", known.unwrap_or(0) as u64, MOST_FRAMES)?;
-    let wanted_bpp = match (options.target, known) {
+    let target = options.target(&info)?;
+    let wanted_bpp = match (target, known) {
         (Target::Bpp(b), _) => Some(b),
         (Target::Bytes(b), Some(n)) => Some(b as f64 * 8.0 / (n.max(1) as f64 * samples)),
         (Target::Bytes(_), None) => {
             return Err(Error::Parameter(
-                "a size in bytes needs a source of known length; a pipe takes --bpp".into(),
+                "--size needs a source that knows its length; from a pipe use --bpp or --bitrate"
+                    .into(),
             ));
         }
         (Target::FromModelSize | Target::Psnr(_) | Target::Crf(_), _) => None,
     };
-    let by_quality = sizing::goal(options.target).is_some();
+    let by_quality = sizing::goal(target).is_some();
     let threads = match options.threads {
         0 => std::thread::available_parallelism().map_or(1, usize::from),
         n => n,
@@ -170,7 +176,7 @@ pub fn encode(
             &info,
             known,
             &Options {
-                family,
+                arch: family,
                 ..options.clone()
             },
         )
@@ -184,7 +190,7 @@ pub fn encode(
     let (family, choice) =
         choose::family(&mut source, &able, trial_bpp, options, threads, &shared)?;
     let options = &Options {
-        family,
+        arch: family,
         ..options.clone()
     };
     let warm = family.starts_warm();
@@ -357,7 +363,7 @@ pub fn encode(
         wanted: wanted_bpp
             .filter(|_| options.weight_bits.is_none())
             .map(|b| b * pixels / 8.0),
-        wanted_psnr: match options.target {
+        wanted_psnr: match target {
             Target::Psnr(p) => Some(p),
             _ => None,
         },

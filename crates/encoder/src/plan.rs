@@ -24,33 +24,43 @@ pub fn bytes_for(params: f64) -> f64 {
     params * SIZED_BITS / 8.0
 }
 
-/// Effort: how many steps a frame.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Preset {
-    /// 8 passes over the group.
-    Ultrafast,
+/// Declares [`Preset`]: a row for each.
+macro_rules! presets {
+    ($($(#[$meta:meta])* $preset:ident = $passes:literal,)*) => {
+        /// Effort: how many passes over the frames of a group.
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+        #[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
+        #[serde(rename_all = "lowercase")]
+        pub enum Preset {
+            $($(#[$meta])* $preset,)*
+        }
+
+        impl Preset {
+            /// Passes over the frames of a group.
+            pub fn passes(self) -> usize {
+                match self {
+                    $(Preset::$preset => $passes,)*
+                }
+            }
+        }
+    };
+}
+
+presets! {
+    /// 8 passes over the frames of a group.
+    Ultrafast = 8,
     /// 25 passes.
-    Fast,
+    Fast = 25,
     /// 75 passes.
-    Medium,
+    #[default]
+    Medium = 75,
     /// 250 passes.
-    Slow,
+    Slow = 250,
     /// 1000 passes.
-    Veryslow,
+    Veryslow = 1000,
 }
 
 impl Preset {
-    /// Passes over the frames of a group.
-    pub fn passes(self) -> usize {
-        match self {
-            Preset::Ultrafast => 8,
-            Preset::Fast => 25,
-            Preset::Medium => 75,
-            Preset::Slow => 250,
-            Preset::Veryslow => 1000,
-        }
-    }
-
     /// Optimiser steps for a group at `batch` frames a step, of `passes` passes in place of the
     /// preset's if given; short groups get as many as one of 16 frames.
     pub fn steps(self, passes: Option<usize>, frames: usize, batch: usize) -> usize {

@@ -13,8 +13,7 @@ use common::Rng;
 use nvc::Error;
 use nvc::decoder::{self, StreamDecoder};
 use nvc::frame::{Chroma, Frame, VideoInfo};
-use nvc_encoder::encoder::{Family, Observer, Options, Target, encode};
-use nvc_encoder::fit::{FLOAT_SHARE, Loss};
+use nvc_encoder::encoder::{Count, Family, Observer, Options, encode};
 use nvc_encoder::plan::Preset;
 use nvc_media::FrameSource;
 use proptest::prelude::*;
@@ -202,37 +201,25 @@ fn cases(wanted: BoxedStrategy<Wanted>) -> impl Strategy<Value = Case> {
         let info = common::info(width, height, chroma, bit_depth);
         let most = 6.0 * (frames * width * height) as f64;
         let bytes = |t: f64| most.powf(t).max(1.0);
-        let (target, model_size) = match wanted {
-            Wanted::Bytes(t) => (Target::Bytes(bytes(t) as u64), None),
-            Wanted::Bpp(t) => (Target::Bpp(48.0 * bytes(t) / most), None),
-            Wanted::Psnr(p) => (Target::Psnr(p), None),
-            Wanted::Crf(q) => (Target::Crf(q), None),
-            Wanted::ModelSize(p) => (Target::FromModelSize, Some(p)),
-        };
-        let options = Options {
-            family,
-            config: Default::default(),
-            target,
-            model_size,
+        let mut options = Options {
+            arch: family,
             preset: Preset::Ultrafast,
             steps: Some(steps),
-            passes: None,
-            group,
-            section,
-            least_gain: 0.001,
+            group: Count(group),
+            section: Count(section),
             batch,
-            learning_rate: None,
-            optimiser: Default::default(),
-            float_share: FLOAT_SHARE,
-            rate: true,
-            weight_bits: None,
-            loss: Loss::L2,
             seed,
             threads: 1,
-            device: nvc_encoder::fit::Device::Cpu,
-            precision: Default::default(),
             jobs,
+            ..Options::default()
         };
+        match wanted {
+            Wanted::Bytes(t) => options.size = Some(bytes(t).floor()),
+            Wanted::Bpp(t) => options.bpp = Some(48.0 * bytes(t) / most),
+            Wanted::Psnr(p) => options.psnr = Some(p),
+            Wanted::Crf(q) => options.crf = Some(q),
+            Wanted::ModelSize(p) => options.model_size = Some(p),
+        }
         // bytes of the file want a known length
         Case {
             info,

@@ -4,70 +4,12 @@ use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
+use super::families::Family;
 use super::networks::LEAST_BYTES;
-use super::{Coded, GroupReport, Observer, Options, Queued, Shared, Target, Work, section};
+use super::{Coded, GroupReport, Observer, Options, Queued, Shared, Work, section};
 use crate::plan;
-use crate::size::hnerv::HnervConfig;
-use crate::size::nerv::NervConfig;
-use crate::size::nirvana::NirvanaConfig;
 use nvc::error::{Error, Result};
 use nvc::frame::{Frame, VideoInfo};
-
-/// Families of representations.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Family {
-    /// The one that a short trial finds best.
-    #[default]
-    Auto,
-    /// HNeRV.
-    Hnerv,
-    /// NeRV.
-    Nerv,
-    /// NeRV++.
-    Nervpp,
-    /// NIRVANA.
-    Nirvana,
-}
-
-impl Family {
-    /// Whether a group starts from the one before in its section.
-    pub fn starts_warm(self) -> bool {
-        self == Family::Nirvana
-    }
-
-    /// Peak learning rate that suits it.
-    pub fn learning_rate(self) -> f64 {
-        match self {
-            Family::Auto | Family::Hnerv => 0.015,
-            Family::Nerv => 0.03,
-            // 0.03 cost 6 dB at 139,000 parameters (docs/families.md)
-            Family::Nervpp => 0.012,
-            Family::Nirvana => 0.06,
-        }
-    }
-
-    /// Name as the command line has it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Family::Auto => "auto",
-            Family::Hnerv => "hnerv",
-            Family::Nerv => "nerv",
-            Family::Nervpp => "nervpp",
-            Family::Nirvana => "nirvana",
-        }
-    }
-}
-
-/// What of each family's network is chosen.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct ArchConfig {
-    /// HNeRV.
-    pub hnerv: HnervConfig,
-    /// NeRV and NeRV++.
-    pub nerv: NervConfig,
-    /// NIRVANA.
-    pub nirvana: NirvanaConfig,
-}
 
 /// One family's trial.
 #[derive(Clone, Copy, Debug)]
@@ -134,9 +76,6 @@ impl Observer for Silent<'_, '_, '_> {
     }
 }
 
-/// Families that are tried where none is given.
-const TRIED: [Family; 3] = [Family::Hnerv, Family::Nervpp, Family::Nirvana];
-
 /// The families to choose from: the one asked for, or all that `can` take the pictures. What cannot
 /// is left out with a word; if none can, it is an error.
 pub(super) fn able(
@@ -144,11 +83,11 @@ pub(super) fn able(
     shared: &Shared<'_, '_>,
     can: impl Fn(Family) -> Result<()>,
 ) -> Result<Vec<Family>> {
-    if options.family != Family::Auto {
-        return can(options.family).map(|()| vec![options.family]);
+    if options.arch != Family::Auto {
+        return can(options.arch).map(|()| vec![options.arch]);
     }
     let (mut able, mut why) = (Vec::new(), None);
-    for family in TRIED {
+    for family in Family::tried() {
         match can(family) {
             Ok(()) => able.push(family),
             Err(e) => {
@@ -245,10 +184,9 @@ pub(super) fn trial(
         .min(whole);
     shared.observer().trial(family, frames.len(), steps);
     let options = Options {
-        family,
+        arch: family,
         steps: Some(steps),
-        target: Target::FromModelSize,
-        ..options.clone()
+        ..options.sized()
     };
     let mut silent = Silent(shared);
     let shared = Shared {

@@ -24,11 +24,11 @@ pub(super) struct Layout {
 impl Layout {
     /// The layout for the family of `options`. Fails if that has no network for these pictures.
     pub(super) fn new(info: &VideoInfo, known: Option<usize>, options: &Options) -> Result<Self> {
-        let warm = options.family.starts_warm();
+        let warm = options.arch.starts_warm();
         let groups = plan::groups(
             info,
             known,
-            options.group.or(warm.then_some(plan::WARM_GROUP)),
+            options.group.0.or(warm.then_some(plan::WARM_GROUP)),
             !warm,
         )?;
         let size = groups.size(0);
@@ -38,7 +38,7 @@ impl Layout {
         let most = (Limits::default().section_nodes / nodes.max(1))
             .min(SECTION_FRAMES / (size as u64).max(1))
             .max(1) as usize;
-        let wanted = options.section.unwrap_or_else(|| {
+        let wanted = options.section.0.unwrap_or_else(|| {
             if warm {
                 plan::warm_section_groups(info, size)
             } else {
@@ -100,16 +100,16 @@ impl Layout {
 #[cfg(test)]
 mod tests {
     use super::super::tests::{info, options};
-    use super::super::{Family, Target};
+    use super::super::{Count, Family};
     use super::*;
 
     #[test]
     fn sections_are_no_longer_than_decoders_take() {
         let long = Options {
-            family: Family::Nirvana,
-            section: Some(65535),
-            group: Some(64),
-            ..options(Target::Bpp(1.0))
+            arch: Family::Nirvana,
+            section: Count(Some(65535)),
+            group: Count(Some(64)),
+            ..options(|o| o.bpp = Some(1.0))
         };
         let layout = Layout::new(&info(64, 48), Some(10_000_000), &long).unwrap();
         let (arch, _) = networks::network(&info(64, 48), 64, Some(LEAST_BYTES), &long).unwrap();
@@ -119,8 +119,8 @@ mod tests {
                 && (layout.per_section * nodes) as u64 <= Limits::default().section_nodes
         );
         let long = Options {
-            family: Family::Hnerv,
-            group: Some(65535),
+            arch: Family::Hnerv,
+            group: Count(Some(65535)),
             ..long
         };
         let layout = Layout::new(&info(1, 1), Some(10_000_000), &long).unwrap();
@@ -133,7 +133,7 @@ mod tests {
 
     #[test]
     fn budgets_that_hold_nothing_are_said() {
-        let layout = Layout::new(&info(64, 48), Some(4), &options(Target::Bpp(1.0))).unwrap();
+        let layout = Layout::new(&info(64, 48), Some(4), &options(|o| o.bpp = Some(1.0))).unwrap();
         let text = layout.too_few(0.001, Some(4), 400.0, 60).unwrap();
         assert!(
             text.starts_with("2 bytes for 4 frames: ")

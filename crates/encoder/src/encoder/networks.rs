@@ -3,9 +3,9 @@
 
 use std::ops::RangeInclusive;
 
-use super::{ArchConfig, Family, Options, Target};
+use super::{Family, Options};
 use crate::plan;
-use crate::size;
+use crate::size::{self, strides::unfit};
 use nvc::bitstream::limits::Limits;
 use nvc::error::{Error, Result};
 use nvc::frame::VideoInfo;
@@ -67,16 +67,15 @@ pub(super) fn values(arch: &Arch, info: &VideoInfo, frames: usize) -> Result<f64
 
 /// The network of about `params` parameters, if the format has one for these pictures.
 fn of_size(info: &VideoInfo, frames: usize, params: f64, options: &Options) -> Result<Arch> {
-    let config = &options.config;
-    let arch = match options.family {
+    let arch = match options.arch {
         Family::Auto | Family::Hnerv => Arch::Hnerv(size::hnerv::for_params(
             info,
             frames,
             params,
-            &config.hnerv,
+            &options.hnerv,
         )?),
-        Family::Nerv => Arch::Nerv(size::nerv::for_params(info, params, false, &config.nerv)?),
-        Family::Nervpp => Arch::Nerv(size::nerv::for_params(info, params, true, &config.nerv)?),
+        Family::Nerv => Arch::Nerv(size::nerv::for_params(info, params, false, &options.nerv)?),
+        Family::Nervpp => Arch::Nerv(size::nerv::for_params(info, params, true, &options.nerv)?),
         Family::Nirvana if frames > MAX_FRAMES => {
             return Err(Error::Parameter(format!(
                 "a group of nirvana has {frames} frames (allowed 1..={MAX_FRAMES})"
@@ -86,12 +85,12 @@ fn of_size(info: &VideoInfo, frames: usize, params: f64, options: &Options) -> R
             info,
             frames,
             params,
-            &config.nirvana,
+            &options.nirvana,
         )?),
     };
     arch.check_fields()?;
-    arch.lower(info, frames)?
-        .check(frames, &Limits::default())?;
+    let graph = arch.lower(info, frames).map_err(unfit)?;
+    graph.check(frames, &Limits::default())?;
     Ok(arch)
 }
 
@@ -133,7 +132,7 @@ fn nearest(info: &VideoInfo, frames: usize, params: f64, options: &Options) -> R
 /// Why there is no network, in words of the caller's: nothing has been read from a stream.
 fn refused(e: Error, info: &VideoInfo, frames: usize, options: &Options) -> Error {
     let what = match e {
-        Error::Format { what, .. } | Error::Unsupported(what) => what,
+        Error::Unsupported(what) => what,
         Error::Limits {
             what,
             actual,
@@ -141,17 +140,17 @@ fn refused(e: Error, info: &VideoInfo, frames: usize, options: &Options) -> Erro
         } => format!("{what} would be {actual} (allowed at most {allowed})"),
         e => return e,
     };
-    let family = if options.family == Family::Auto {
+    let family = if options.arch == Family::Auto {
         Family::Hnerv
     } else {
-        options.family
+        options.arch
     };
     let (name, width, height) = (family.name(), info.width, info.height);
     let text = format!(
         "{name} has no network for groups of {frames} pictures of {width}x{height}: {what}"
     );
     // what was chosen by hand can be chosen otherwise
-    if options.config == ArchConfig::default() {
+    if !options.chosen_by_hand() {
         Error::Unsupported(text)
     } else {
         Error::Parameter(text)
@@ -164,8 +163,7 @@ pub(super) fn reach(info: &VideoInfo, frames: usize, options: &Options) -> (f64,
     let values = |params: f64| {
         let options = Options {
             model_size: Some(params),
-            target: Target::FromModelSize,
-            ..options.clone()
+            ..options.sized()
         };
         network(info, frames, None, &options)
             .map_or(0.0, |(_, bytes)| bytes * 8.0 / plan::MODEL_SIZE_BITS)
@@ -185,10 +183,7 @@ pub(super) fn other_size(
     frames: usize,
     options: &Options,
 ) -> Result<Option<String>> {
-    let Some(wanted) = options
-        .model_size
-        .filter(|_| options.config == ArchConfig::default())
-    else {
+    let Some(wanted) = options.model_size.filter(|_| !options.chosen_by_hand()) else {
         return Ok(None);
     };
     let (arch, _) = network(info, frames, None, options)?;
@@ -214,8 +209,8 @@ mod tests {
     fn every_budget_has_a_network() {
         for family in [Family::Hnerv, Family::Nerv, Family::Nervpp, Family::Nirvana] {
             let options = Options {
-                family,
-                ..options(Target::Bpp(1.0))
+                arch: family,
+                ..options(|o| o.bpp = Some(1.0))
             };
             for (width, height) in [(1, 1), (1, 16384), (16384, 1), (64, 48), (3, 200)] {
                 let info = info(width, height);
@@ -251,7 +246,13 @@ mod tests {
 
     #[test]
     fn what_no_network_takes_is_named() {
-        let e = network(&info(8192, 8192), 3, Some(1e6), &options(Target::Bpp(1.0))).unwrap_err();
+        let e = network(
+            &info(8192, 8192),
+            3,
+            Some(1e6),
+            &options(|o| o.bpp = Some(1.0)),
+        )
+        .unwrap_err();
         let text = e.to_string();
         assert!(
             e.exit_code() == 5
@@ -259,8 +260,8 @@ mod tests {
                 && text.contains("allowed at most 1073741824"),
             "{text}"
         );
-        let mut by_hand = options(Target::Bpp(1.0));
-        by_hand.config.hnerv.strides = Some(vec![2]);
+        let mut by_hand = options(|o| o.bpp = Some(1.0));
+        by_hand.hnerv.strides = Some(vec![2]);
         let text = network(&info(1, 16384), 3, Some(1e6), &by_hand)
             .unwrap_err()
             .to_string();
@@ -269,8 +270,8 @@ mod tests {
             "{text}"
         );
         let many = Options {
-            family: Family::Nirvana,
-            ..options(Target::Bpp(1.0))
+            arch: Family::Nirvana,
+            ..options(|o| o.bpp = Some(1.0))
         };
         assert_eq!(
             network(&info(64, 48), 100, Some(1e3), &many)
@@ -285,7 +286,7 @@ mod tests {
         let said = |p: f64| {
             let options = Options {
                 model_size: Some(p),
-                ..options(Target::FromModelSize)
+                ..options(|_| ()).sized()
             };
             other_size(&info(64, 48), 3, &options).unwrap()
         };

@@ -1,21 +1,177 @@
-//! What is asked of an encode.
+//! What is asked of an encode: the one list of options. Command line (feature `clap`) and
+//! configuration files (serde) are derived from it.
 
 use std::ops::RangeInclusive;
 
-use super::{ArchConfig, Family};
+use serde::Deserialize;
+
+use super::families::Family;
+use super::numbers::{Count, scaled};
 use crate::fit;
 use crate::plan::Preset;
+use crate::size::hnerv::HnervConfig;
+use crate::size::nerv::NervConfig;
+use crate::size::nirvana::NirvanaConfig;
 use nvc::error::{Error, Result};
+use nvc::frame::VideoInfo;
 
-/// PSNR that may be asked for, dB.
-pub const PSNR: RangeInclusive<f64> = 10.0..=70.0;
-/// Rate factors.
-pub const CRF: RangeInclusive<f64> = 0.0..=63.0;
-/// Parameters of a group's network and latents that may be asked for.
-pub const MODEL_SIZE: RangeInclusive<f64> = 100.0..=1e9;
+/// Rate factor unless something else is asked for.
+const DEFAULT_CRF: f64 = 36.0;
+/// Bits a luma sample that size a network whose parameters have a fixed number of bits.
+const WEIGHT_BITS_BPP: f64 = 0.1;
+/// Most bytes of a file, 2^50.
+const MOST_BYTES: f64 = 1_125_899_906_842_624.0;
 
-/// Size to reach.
-#[derive(Clone, Copy, Debug)]
+/// Declares [`Options`]: for each its documentation, attributes, type and default.
+macro_rules! options {
+    ($(
+        [$heading:literal]
+        $($(#[$meta:meta])* $name:ident: $type:ty = $default:expr,)*
+    )*) => {
+        /// What to encode to, and how. Options are named as on the command line and in
+        /// configuration files (docs/config.md), which may hold those of "Size or quality" and
+        /// "Fitting".
+        #[derive(Clone, Debug, Deserialize)]
+        #[cfg_attr(feature = "clap", derive(clap::Args))]
+        #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+        pub struct Options {
+            $($(
+                $(#[$meta])*
+                #[cfg_attr(feature = "clap", arg(long, help_heading = $heading))]
+                pub $name: $type,
+            )*)*
+            /// What of an HNeRV is chosen by hand.
+            #[cfg_attr(feature = "clap", arg(skip))]
+            pub hnerv: HnervConfig,
+            /// What of a NeRV or NeRV++ is.
+            #[cfg_attr(feature = "clap", arg(skip))]
+            pub nerv: NervConfig,
+            /// What of a NIRVANA is.
+            #[cfg_attr(feature = "clap", arg(skip))]
+            pub nirvana: NirvanaConfig,
+            /// Sizes are given group by group, by the encoder itself: the options of size and
+            /// quality mean nothing.
+            #[cfg_attr(feature = "clap", arg(skip))]
+            #[serde(skip)]
+            #[doc(hidden)]
+            pub sized: bool,
+        }
+
+        impl Default for Options {
+            /// What `nvc encode` does unless told otherwise.
+            fn default() -> Self {
+                Options {
+                    $($($name: $default,)*)*
+                    hnerv: HnervConfig::default(),
+                    nerv: NervConfig::default(),
+                    nirvana: NirvanaConfig::default(),
+                    sized: false,
+                }
+            }
+        }
+    };
+}
+
+options! {
+    ["Size or quality"]
+    /// Quality by what a bit is worth, 0 to 63, on x264's scale: the size follows, and hard parts
+    /// get more (default 36 unless another of these is given).
+    #[cfg_attr(feature = "clap", arg(value_name = "Q", conflicts_with_all = ["size", "bitrate", "bpp", "psnr"]))]
+    crf: Option<f64> = None,
+    /// Quality as PSNR, 10 to 70 dB, mean over frames: 6:1:1, RGB of RGB sources, Y of gray ones.
+    #[cfg_attr(feature = "clap", arg(value_name = "DB", conflicts_with_all = ["size", "bitrate", "bpp"]))]
+    psnr: Option<f64> = None,
+    /// Size as bits of the whole file for each luma sample of each frame.
+    #[cfg_attr(feature = "clap", arg(value_name = "BPP", conflicts_with_all = ["size", "bitrate"]))]
+    bpp: Option<f64> = None,
+    /// Size of the whole file in bytes, as 500k; the source must know its length.
+    #[cfg_attr(feature = "clap", arg(value_name = "BYTES", value_parser = super::numbers::parse_scaled, conflicts_with = "bitrate"))]
+    #[serde(deserialize_with = "scaled")]
+    size: Option<f64> = None,
+    /// Size in bits a second, as 300k; the source must know its frame rate.
+    #[cfg_attr(feature = "clap", arg(value_name = "RATE", value_parser = super::numbers::parse_scaled))]
+    #[serde(deserialize_with = "scaled")]
+    bitrate: Option<f64> = None,
+    /// Parameters of each group's network and latents, as 1.5M (default: from the size, at 4.2 bits
+    /// each).
+    #[cfg_attr(feature = "clap", arg(value_name = "PARAMS", value_parser = super::numbers::parse_scaled))]
+    #[serde(deserialize_with = "scaled")]
+    model_size: Option<f64> = None,
+
+    ["Fitting"]
+    /// Representation (default auto).
+    #[cfg_attr(feature = "clap", arg(value_enum))]
+    arch: Family = Family::Auto,
+    /// Effort (default medium).
+    #[cfg_attr(feature = "clap", arg(value_enum))]
+    preset: Preset = Preset::Medium,
+    /// Passes over the frames of each group, 1 to 1000000, in place of the preset's.
+    #[cfg_attr(feature = "clap", arg(value_name = "N", conflicts_with = "steps"))]
+    passes: Option<usize> = None,
+    /// Optimiser steps of each group (default: from the preset).
+    #[cfg_attr(feature = "clap", arg(value_name = "N"))]
+    steps: Option<usize> = None,
+    /// Passes a step, 1 to 64: frames, or whole groups of nirvana (default 1).
+    #[cfg_attr(feature = "clap", arg(value_name = "N"))]
+    batch: usize = 1,
+    /// Peak learning rate, above 0, at most 1 (default 0.015 for hnerv, 0.03 for nerv, 0.012 for
+    /// nervpp, 0.06 for nirvana).
+    #[cfg_attr(feature = "clap", arg(value_name = "RATE"))]
+    lr: Option<f64> = None,
+    /// What trains the hidden kernels (default muon).
+    #[cfg_attr(feature = "clap", arg(value_enum))]
+    optimiser: fit::Optimiser = fit::Optimiser::Muon,
+    /// Share of the steps before quantisation starts, 0 to 1 (default 0.4); at 1 the network is
+    /// quantised after its last step.
+    #[cfg_attr(feature = "clap", arg(value_name = "SHARE"))]
+    float_share: f64 = fit::FLOAT_SHARE,
+    /// Leave the rate out of the loss: quantisation steps alone bring the size.
+    #[serde(skip)]
+    no_rate: bool = false,
+    /// Quantise each parameter to this many bits, 2 to 12, after the last step, as published codecs
+    /// do; --bpp or --model-size sizes the network, and the file comes out smaller.
+    #[cfg_attr(feature = "clap", arg(value_name = "BITS", conflicts_with_all = ["size", "bitrate", "psnr", "crf", "float_share"]))]
+    #[serde(skip)]
+    weight_bits: Option<u8> = None,
+    /// Distortion to minimise (default l2).
+    #[cfg_attr(feature = "clap", arg(value_enum))]
+    loss: fit::Loss = fit::Loss::L2,
+    /// Frames of a group, or auto: 3 for nirvana, else up to 132, as equal as can be (default
+    /// auto).
+    #[cfg_attr(feature = "clap", arg(value_name = "N|auto"))]
+    group: Count = Count(None),
+    /// Groups of a section, the unit of random access, or auto: up to 132 frames for nirvana, whose
+    /// groups each start from the one before; else 1 (default auto).
+    #[cfg_attr(feature = "clap", arg(value_name = "N|auto"))]
+    section: Count = Count(None),
+    /// Gain of a step, dB, below which a group that starts from the one before ends (default
+    /// 0.001).
+    #[cfg_attr(feature = "clap", arg(value_name = "DB"))]
+    min_gain: f64 = 0.001,
+    /// Seed of all random numbers (default 0). The same seed gives the same file on the same
+    /// machine.
+    #[cfg_attr(feature = "clap", arg(value_name = "N"))]
+    seed: u64 = 0,
+    /// Where to fit: auto (the CPU), cpu, cuda or cuda:N (default auto).
+    #[cfg_attr(feature = "clap", arg(value_name = "DEVICE"))]
+    #[serde(skip)]
+    device: fit::Device = fit::Device::Auto,
+    /// Floating point of the network's activations while it is fitted (default f32).
+    #[cfg_attr(feature = "clap", arg(value_enum))]
+    precision: fit::Precision = fit::Precision::Full,
+    /// Threads; 0 = one a processor (default 0). Does not change the file.
+    #[cfg_attr(feature = "clap", arg(value_name = "N"))]
+    #[serde(skip)]
+    threads: usize = 0,
+    /// Sections fitted at once; 0 = as many as fill the machine (default 0). Does not change the
+    /// file; each takes memory of its own.
+    #[cfg_attr(feature = "clap", arg(value_name = "N"))]
+    #[serde(skip)]
+    jobs: usize = 0,
+}
+
+/// Size or quality to reach.
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Target {
     /// Bits of the whole file for each luma sample of each frame.
     Bpp(f64),
@@ -30,198 +186,159 @@ pub enum Target {
     Crf(f64),
 }
 
-/// What to encode to, and how.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// Representation.
-    pub family: Family,
-    /// What of each family's network is chosen.
-    pub config: ArchConfig,
-    /// Size to reach.
-    pub target: Target,
-    /// Parameters of the network and latents of each group; chosen from the target if not given.
-    pub model_size: Option<f64>,
-    /// Effort.
-    pub preset: Preset,
-    /// Optimiser steps of each group; from the preset if not given.
-    pub steps: Option<usize>,
-    /// Passes over the frames of a group, in place of the preset's.
-    pub passes: Option<usize>,
-    /// Frames of a group; chosen if not given.
-    pub group: Option<usize>,
-    /// Groups of a section, of which each starts from the one before; chosen if not given.
-    pub section: Option<usize>,
-    /// Gain of a step, dB, below which a group that starts from the one before ends.
-    pub least_gain: f64,
-    /// Frames a step.
-    pub batch: usize,
-    /// Peak learning rate; the family's own if not given.
-    pub learning_rate: Option<f64>,
-    /// What trains the hidden kernels.
-    pub optimiser: fit::Optimiser,
-    /// Share of the steps before quantisation starts.
-    pub float_share: f64,
-    /// Whether the loss holds the rate.
-    pub rate: bool,
-    /// Bits of each parameter after the last step, instead of a size to reach.
-    pub weight_bits: Option<u8>,
-    /// Distortion to minimise.
-    pub loss: fit::Loss,
-    /// Seed of all random numbers.
-    pub seed: u64,
-    /// Threads, 0 = one a processor. Does not change the result.
-    pub threads: usize,
-    /// Where to fit.
-    pub device: fit::Device,
-    /// Floating point of the activations while fitting.
-    pub precision: fit::Precision,
-    /// Sections fitted at once, 0 = as many as fill the device. Does not change the result.
-    pub jobs: usize,
-}
-
-impl Default for Options {
-    /// What `nvc encode` does unless told otherwise.
-    fn default() -> Self {
-        Options {
-            family: Family::Auto,
-            config: ArchConfig::default(),
-            target: Target::Crf(36.0),
-            model_size: None,
-            preset: Preset::Medium,
-            steps: None,
-            passes: None,
-            group: None,
-            section: None,
-            least_gain: 0.001,
-            batch: 1,
-            learning_rate: None,
-            optimiser: fit::Optimiser::default(),
-            float_share: fit::FLOAT_SHARE,
-            rate: true,
-            weight_bits: None,
-            loss: fit::Loss::L2,
-            seed: 0,
-            threads: 0,
-            device: fit::Device::default(),
-            precision: fit::Precision::default(),
-            jobs: 0,
-        }
-    }
-}
-
 impl Options {
-    /// Refuses values out of range.
-    pub(super) fn check(&self) -> Result<()> {
-        let bad = |name: &str, v: f64, allowed: &str| {
-            Err(Error::Parameter(format!(
-                "{name} is {v} (allowed {allowed})"
-            )))
-        };
-        let above = |v: f64, most: f64| v > 0.0 && v <= most;
-        match self.target {
-            Target::Bpp(b) if !above(b, f64::MAX) => {
-                return bad("bits of a luma sample", b, "above 0");
+    /// The size or quality to reach for pictures of `info`.
+    pub fn target(&self, info: &VideoInfo) -> Result<Target> {
+        if self.sized {
+            return Ok(Target::FromModelSize);
+        }
+        let given = [self.crf, self.psnr, self.bpp, self.size, self.bitrate];
+        Ok(match given {
+            [Some(q), ..] => Target::Crf(q),
+            [_, Some(db), ..] => Target::Psnr(db),
+            [_, _, Some(bpp), ..] => Target::Bpp(bpp),
+            [_, _, _, Some(bytes), _] => Target::Bytes(bytes.round() as u64),
+            [.., Some(rate)] => Target::Bpp(rate_to_bpp(rate, info)?),
+            _ if self.model_size.is_some() => Target::FromModelSize,
+            _ if self.weight_bits.is_some() => Target::Bpp(WEIGHT_BITS_BPP),
+            _ => Target::Crf(DEFAULT_CRF),
+        })
+    }
+
+    /// The same for groups whose sizes are given one by one.
+    pub(super) fn sized(&self) -> Options {
+        Options {
+            sized: true,
+            ..self.clone()
+        }
+    }
+
+    /// Whether anything of the networks is chosen by hand.
+    pub(super) fn chosen_by_hand(&self) -> bool {
+        let defaults = Options::default();
+        (&self.hnerv, &self.nerv, &self.nirvana)
+            != (&defaults.hnerv, &defaults.nerv, &defaults.nirvana)
+    }
+
+    /// Refuses values out of range, and two of what one is allowed of.
+    pub fn check(&self) -> Result<()> {
+        let given = [self.crf, self.psnr, self.bpp, self.size, self.bitrate];
+        match given.iter().flatten().count() {
+            0 | 1 => {}
+            n => {
+                return Err(Error::Parameter(format!(
+                    "{n} of crf, psnr, bpp, size and bitrate (allowed: one)"
+                )));
             }
-            Target::Bytes(0) => return bad("size in bytes", 0.0, "above 0"),
-            Target::Psnr(p) if !PSNR.contains(&p) => return bad("PSNR", p, &range(&PSNR)),
-            Target::Crf(q) if !CRF.contains(&q) => return bad("rate factor", q, &range(&CRF)),
-            _ => {}
         }
-        match (self.model_size, self.learning_rate) {
-            (Some(p), _) if !MODEL_SIZE.contains(&p) => {
-                return bad("model size", p, &range(&MODEL_SIZE));
-            }
-            (_, Some(r)) if !above(r, 1.0) => return bad("learning rate", r, "above 0, at most 1"),
-            _ => {}
-        }
-        if !(0.0..=10.0).contains(&self.least_gain) {
-            return bad("least gain", self.least_gain, "0..=10");
-        }
-        if !(0.0..=1.0).contains(&self.float_share) {
-            return bad("float share", self.float_share, "0..=1");
-        }
-        let counts = [
-            ("batch", Some(self.batch), 1..=64),
-            ("steps", self.steps, 1..=100_000_000),
-            ("passes", self.passes, 1..=1_000_000),
-            ("frames of a group", self.group, 1..=65535),
-            ("groups of a section", self.section, 1..=65535),
-            (
-                "bits of a weight",
-                self.weight_bits.map(usize::from),
-                2..=12,
-            ),
-        ];
-        match counts
-            .into_iter()
-            .find(|(_, v, range)| v.is_some_and(|v| !range.contains(&v)))
+        within("crf", self.crf, 0.0..=63.0)?;
+        within("psnr", self.psnr, 10.0..=70.0)?;
+        above_zero("bpp", self.bpp, 48.0)?;
+        // 1.1k is no whole number in binary
+        if let Some(v) = self.size
+            && !((1.0..=MOST_BYTES).contains(&v) && (v - v.round()).abs() <= 1e-6)
         {
-            Some((name, Some(v), range)) => bad(
-                name,
-                v as f64,
-                &format!("{}..={}", range.start(), range.end()),
-            ),
-            _ => Ok(()),
+            return Err(refused(
+                "size",
+                v,
+                &format!("whole bytes, 1..={MOST_BYTES}"),
+            ));
         }
+        within("bitrate", self.bitrate, 1.0..=1e12)?;
+        within("model-size", self.model_size, 100.0..=1e9)?;
+        above_zero("lr", self.lr, 1.0)?;
+        within("min-gain", Some(self.min_gain), 0.0..=10.0)?;
+        within("float-share", Some(self.float_share), 0.0..=1.0)?;
+        let whole = |name, v: Option<usize>, range: RangeInclusive<u32>| {
+            let range = f64::from(*range.start())..=f64::from(*range.end());
+            within(name, v.map(|v| v as f64), range)
+        };
+        whole("batch", Some(self.batch), 1..=64)?;
+        whole("steps", self.steps, 1..=100_000_000)?;
+        whole("passes", self.passes, 1..=1_000_000)?;
+        whole("group", self.group.0, 1..=65535)?;
+        whole("section", self.section.0, 1..=65535)?;
+        whole("weight-bits", self.weight_bits.map(usize::from), 2..=12)
+    }
+
+    /// Takes what the command line says; of size or quality, and of how long, it says all or
+    /// nothing.
+    #[cfg(feature = "clap")]
+    pub fn update(&mut self, matches: &clap::ArgMatches) -> std::result::Result<(), clap::Error> {
+        use clap::FromArgMatches;
+        let any = |names: &[&str]| names.iter().any(|n| matches.contains_id(n));
+        if any(&["crf", "psnr", "bpp", "size", "bitrate"]) {
+            [self.crf, self.psnr, self.bpp, self.size, self.bitrate] = [None; 5];
+        }
+        if any(&["passes", "steps"]) {
+            (self.passes, self.steps) = (None, None);
+        }
+        self.update_from_arg_matches(matches)
     }
 }
 
-fn range(r: &RangeInclusive<f64>) -> String {
-    format!("{}..={}", r.start(), r.end())
+fn rate_to_bpp(rate: f64, info: &VideoInfo) -> Result<f64> {
+    if info.fps.num == 0 || info.fps.den == 0 {
+        return Err(Error::Parameter(
+            "--bitrate needs a frame rate; the source has none (give --fps or use --bpp)".into(),
+        ));
+    }
+    let fps = f64::from(info.fps.num) / f64::from(info.fps.den);
+    Ok(rate / fps / (info.width * info.height) as f64)
+}
+
+fn refused(name: &str, v: f64, allowed: &str) -> Error {
+    Error::Parameter(format!("--{name} is {v} (allowed {allowed})"))
+}
+
+fn within(name: &str, v: Option<f64>, range: RangeInclusive<f64>) -> Result<()> {
+    match v {
+        Some(v) if !range.contains(&v) => {
+            let allowed = format!("{}..={}", range.start(), range.end());
+            Err(refused(name, v, &allowed))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn above_zero(name: &str, v: Option<f64>, most: f64) -> Result<()> {
+    match v {
+        Some(v) if !(v > 0.0 && v <= most) => {
+            Err(refused(name, v, &format!("above 0, at most {most}")))
+        }
+        _ => Ok(()),
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::options;
     use super::*;
 
+    fn refusal(change: impl Fn(&mut Options)) -> String {
+        let mut o = Options::default();
+        change(&mut o);
+        let e = o.check().unwrap_err();
+        assert_eq!(e.exit_code(), 2);
+        e.to_string()
+    }
+
     #[test]
-    fn numbers_that_are_none_are_refused() {
-        options(Target::FromModelSize).check().unwrap();
-        let targets = [f64::NAN, 0.0, -1.0, f64::INFINITY]
-            .map(Target::Bpp)
-            .into_iter();
-        for target in targets.chain([
-            Target::Bytes(0),
-            Target::Psnr(f64::NAN),
-            Target::Psnr(9.0),
-            Target::Crf(64.0),
-        ]) {
-            assert_eq!(
-                options(target).check().unwrap_err().exit_code(),
-                2,
-                "{target:?}"
-            );
+    fn values_out_of_range_are_refused() {
+        Options::default().check().unwrap();
+        for v in [f64::NAN, 0.0, -1.0, f64::INFINITY] {
+            assert!(refusal(|o| o.bpp = Some(v)).contains("--bpp is"));
+            assert!(refusal(|o| o.lr = Some(v)).contains("allowed above 0, at most 1"));
         }
-        let natural = || options(Target::FromModelSize);
-        for o in [
-            Options {
-                batch: 0,
-                ..natural()
-            },
-            Options {
-                model_size: Some(f64::NAN),
-                ..natural()
-            },
-            Options {
-                steps: Some(0),
-                ..natural()
-            },
-            Options {
-                group: Some(0),
-                ..natural()
-            },
-            Options {
-                float_share: f64::NAN,
-                ..natural()
-            },
-            Options {
-                learning_rate: Some(0.0),
-                ..natural()
-            },
-        ] {
-            let e = o.check().unwrap_err().to_string();
-            assert!(e.contains("allowed"), "{e}");
-        }
+        assert!(refusal(|o| o.psnr = Some(9.0)).contains("--psnr is 9 (allowed 10..=70)"));
+        assert!(refusal(|o| o.crf = Some(64.0)).contains("allowed 0..=63"));
+        assert!(refusal(|o| o.size = Some(1.5)).contains("whole bytes"));
+        assert!(refusal(|o| o.model_size = Some(f64::NAN)).contains("--model-size"));
+        assert!(refusal(|o| o.batch = 0).contains("--batch is 0 (allowed 1..=64)"));
+        assert!(refusal(|o| o.steps = Some(0)).contains("--steps"));
+        assert!(refusal(|o| o.group = Count(Some(0))).contains("--group"));
+        assert!(refusal(|o| o.float_share = f64::NAN).contains("--float-share"));
+        assert!(refusal(|o| o.weight_bits = Some(1)).contains("--weight-bits"));
+        let two = refusal(|o| (o.crf, o.bpp) = (Some(30.0), Some(0.1)));
+        assert!(two.starts_with("2 of crf"), "{two}");
     }
 }

@@ -121,8 +121,8 @@ pub(super) fn code(
     options: &Options,
     shared: &Shared<'_, '_>,
 ) -> Result<Coded> {
-    let mut coded = match sizing::goal(options.target) {
-        Some(goal) if options.family.starts_warm() => {
+    let mut coded = match sizing::goal(options.target(info)?) {
+        Some(goal) if options.arch.starts_warm() => {
             warm::by_quality(&work, goal, info, options, shared)?
         }
         _ => groups(&work, work.coded, info, options, shared)?,
@@ -140,7 +140,7 @@ pub(super) fn groups(
     options: &Options,
     shared: &Shared<'_, '_>,
 ) -> Result<Coded> {
-    let warm = options.family.starts_warm();
+    let warm = options.arch.starts_warm();
     let mut budget = Budget::new(bytes, work.parts.len(), warm);
     let full = work.parts.iter().map(Vec::len).max().unwrap_or(0);
     let first = budget
@@ -213,7 +213,7 @@ impl Section<'_, '_, '_> {
         before: Option<&Before>,
     ) -> Result<(fit::Fitted, GroupReport)> {
         let start = Instant::now();
-        let goal = sizing::goal(self.options.target);
+        let goal = sizing::goal(self.options.target(self.info)?);
         let mut best: Option<(f64, fit::Fitted)> = None;
         loop {
             let (spare, done) = match self.fit_once(index, frames, budget, before, goal)? {
@@ -296,7 +296,7 @@ impl Section<'_, '_, '_> {
             },
         ) = (self.info, self.options, &self.sizing);
         let graph = arch.lower(info, frames.len())?;
-        let previous = before.filter(|_| options.family.starts_warm());
+        let previous = before.filter(|_| options.arch.starts_warm());
         self.shared
             .observer()
             .start(index, self.groups, frames.len(), graph.params());
@@ -312,16 +312,14 @@ impl Section<'_, '_, '_> {
                 anew
             },
             batch: options.batch,
-            learning_rate: options
-                .learning_rate
-                .unwrap_or(options.family.learning_rate()),
+            learning_rate: options.lr.unwrap_or(options.arch.learning_rate()),
             seed: options.seed.wrapping_add(index as u64),
             loss: options.loss,
             device: options.device,
             precision: options.precision,
             optimiser: options.optimiser,
             float_share: options.float_share,
-            rate: options.rate,
+            rate: !options.no_rate,
             weight_bits: options.weight_bits,
         };
         let target_bytes = match (budget.started, budget.next()) {
@@ -333,7 +331,7 @@ impl Section<'_, '_, '_> {
         let warm = previous.map(|b| Warm {
             network: &b.network,
             quality: b.psnr,
-            least_gain: options.least_gain,
+            least_gain: options.min_gain,
             most_bytes: budget.most().unwrap_or(target_bytes),
         });
         let job = Job {

@@ -58,7 +58,7 @@ pub(super) fn by_slope(
             .map(|i| frames[(2 * i + 1) * frames.len() / (2 * n)].clone())
             .collect();
         let coded = choose::trial_bytes(bpp, n, info);
-        let trial = choose::trial(options.family, &some, info, coded, options, threads, shared)?;
+        let trial = choose::trial(options.arch, &some, info, coded, options, threads, shared)?;
         errors.push(10f64.powf(-trial.psnr / 10.0));
     }
     let frames: Vec<usize> = sections.iter().map(Vec::len).collect();

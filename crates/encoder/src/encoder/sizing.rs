@@ -100,7 +100,7 @@ impl Sizing {
             early: EARLY,
             others: (false, false),
         };
-        if goal(options.target).is_some() {
+        if goal(options.target(info)?).is_some() {
             sizing.bytes = plan::bytes_for(networks::values(&sizing.arch, info, frames)?);
             if options.model_size.is_none() {
                 sizing.left = CORRECTIONS;
@@ -251,8 +251,13 @@ mod tests {
 
     #[test]
     fn corrections_learn_the_slope() {
-        let mut s =
-            Sizing::new(&info(64, 48), 4, Some(1000.0), &options(Target::Psnr(30.0))).unwrap();
+        let mut s = Sizing::new(
+            &info(64, 48),
+            4,
+            Some(1000.0),
+            &options(|o| o.psnr = Some(30.0)),
+        )
+        .unwrap();
         let tried = |bytes, spare, done| Tried { bytes, spare, done };
         // 1.4 dB an octave until known, and never far at once
         for (spare, bytes) in [(ABOVE - 1.4, 2000.0), (-30.0, 4000.0), (30.0, 200.0)] {
@@ -276,7 +281,7 @@ mod tests {
 
     #[test]
     fn what_was_too_small_or_too_large_is_not_tried_again() {
-        let (info, options) = (info(64, 48), options(Target::Psnr(30.0)));
+        let (info, options) = (info(64, 48), options(|o| o.psnr = Some(30.0)));
         let mut s = Sizing::new(&info, 4, Some(12_000.0), &options).unwrap();
         let large = s.bytes;
         assert!(s.correct(4.0, 0.25, &info, 4, &options).unwrap() && s.bytes < large / SAME);
@@ -299,7 +304,7 @@ mod tests {
 
     #[test]
     fn what_no_network_brings_is_not_tried_for_ever() {
-        let (info, options) = (info(64, 48), options(Target::Psnr(60.0)));
+        let (info, options) = (info(64, 48), options(|o| o.psnr = Some(60.0)));
         let mut s = Sizing::new(&info, 4, Some(600.0), &options).unwrap();
         let mut tries = 0;
         while s.resize().early

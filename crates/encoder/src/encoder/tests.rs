@@ -1,6 +1,6 @@
 //! What tests of the encoder's parts share.
 
-use super::{Family, Options, Target};
+use super::{Family, Options};
 use crate::plan::Preset;
 use nvc::frame::{Chroma, ColorInfo, PixelFormat, Ratio, VideoInfo};
 
@@ -16,14 +16,16 @@ pub fn info(width: usize, height: usize) -> VideoInfo {
     }
 }
 
-pub fn options(target: Target) -> Options {
-    Options {
-        family: Family::Hnerv,
-        target,
+/// A fast fit of an HNeRV, to what `target` sets.
+pub fn options(target: impl Fn(&mut Options)) -> Options {
+    let mut options = Options {
+        arch: Family::Hnerv,
         preset: Preset::Fast,
-        least_gain: 0.0,
+        min_gain: 0.0,
         threads: 1,
         jobs: 1,
         ..Options::default()
-    }
+    };
+    target(&mut options);
+    options
 }

@@ -6,7 +6,7 @@
 
 use super::networks::LEAST_BYTES;
 use super::section::groups;
-use super::{Coded, Options, PSNR_TOLERANCE, Shared, Target, Work};
+use super::{Coded, Options, PSNR_TOLERANCE, Shared, Work};
 use crate::fit::{OCTAVE, QualityTarget};
 use nvc::error::{Error, Result};
 use nvc::frame::VideoInfo;
@@ -63,10 +63,7 @@ pub(super) fn by_quality(
 ) -> Result<Coded> {
     let frames: usize = work.parts.iter().map(Vec::len).sum();
     let samples = (frames * info.width * info.height) as f64;
-    let sized = &Options {
-        target: Target::FromModelSize,
-        ..options.clone()
-    };
+    let sized = &options.sized();
     let mut bytes = work.start.unwrap_or(LEAST_BYTES);
     let (mut tries, mut best) = (Vec::<(f64, f64)>::new(), None::<(f64, Coded)>);
     while tries.len() < TRIES {

@@ -51,6 +51,22 @@ impl Device {
     }
 }
 
+impl std::str::FromStr for Device {
+    type Err = String;
+
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        let index = |text: &str| text.strip_prefix("cuda:").and_then(|n| n.parse().ok());
+        match text {
+            "auto" => Ok(Device::Auto),
+            "cpu" => Ok(Device::Cpu),
+            "cuda" => Ok(Device::Cuda(0)),
+            _ => index(text)
+                .map(Device::Cuda)
+                .ok_or_else(|| format!("'{text}' is no device (allowed: auto, cpu, cuda, cuda:N)")),
+        }
+    }
+}
+
 impl std::fmt::Display for Device {
     fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
         match self {
@@ -62,32 +78,42 @@ impl std::fmt::Display for Device {
 }
 
 /// Distortion that is minimised.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
+#[serde(rename_all = "lowercase")]
 pub enum Loss {
     /// Mean squared error.
     L2,
-    /// 0.7 L1 + 0.3 (1 - SSIM), HNeRV's "Fusion6".
+    /// 0.7 L1 + 0.3 (1 - SSIM).
     Fusion6,
 }
 
 /// Floating point of the network's activations while it is fitted. Parameters, loss and optimiser
 /// are 32-bit always.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
+#[serde(rename_all = "lowercase")]
 pub enum Precision {
     /// 32 bits.
     #[default]
+    #[cfg_attr(feature = "clap", value(name = "f32"))]
+    #[serde(rename = "f32")]
     Full,
-    /// 16 bits, with a loss scale that follows the gradients' range. Faster on GPUs only.
+    /// 16 bits; parameters, loss and optimiser keep 32. For GPUs: on a CPU it is slower.
+    #[cfg_attr(feature = "clap", value(name = "f16"))]
+    #[serde(rename = "f16")]
     Half,
 }
 
 /// What trains the hidden kernels; everything else is Adam's.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
+#[serde(rename_all = "lowercase")]
 pub enum Optimiser {
-    /// Momentum made orthogonal.
+    /// Momentum made orthogonal: several times faster.
     #[default]
     Muon,
-    /// Adam, as published fits.
+    /// Adam, as published fits; wants a learning rate near 0.001.
     Adam,
 }
 

@@ -1,6 +1,6 @@
 //! How large an HNeRV for a picture: the published size rule.
 
-use super::strides::{StridePlan, check_count, check_strides, stride_plan};
+use super::strides::{StridePlan, check_count, check_strides, stride_plan, unfit};
 use nvc::bitstream::header::{HnervHeader, HnervStage};
 use nvc::error::{Error, Result};
 use nvc::frame::VideoInfo;
@@ -202,7 +202,7 @@ pub fn for_params(
     });
     let mut least = None;
     for net in nets {
-        let graph = net.lower(info, frames)?;
+        let graph = net.lower(info, frames).map_err(unfit)?;
         if graph.params() as f64 + (graph.latent_len() * frames) as f64 <= OVER * params {
             return Ok(net);
         }

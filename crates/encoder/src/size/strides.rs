@@ -89,6 +89,14 @@ fn visit(strides: &mut Vec<u32>, largest: u32, f: &mut impl FnMut(&[u32])) {
     }
 }
 
+/// As an error of fields that no network of these pictures has.
+pub fn unfit(fault: Fault) -> Error {
+    match fault.into() {
+        Error::Parameter(what) => Error::Unsupported(what),
+        e => e,
+    }
+}
+
 /// The largest value of `range` whose network of size `size` has at most `params` parameters, or
 /// the smallest; sizes grow with it.
 pub fn largest(
@@ -103,7 +111,7 @@ pub fn largest(
         )));
     }
     // the smallest says what is wrong with the fields, if anything is
-    size(*range.start())?;
+    size(*range.start()).map_err(unfit)?;
     let (mut low, mut high) = (*range.start(), *range.end());
     while low < high {
         let middle = low + (high - low).div_ceil(2);

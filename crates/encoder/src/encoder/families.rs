@@ -1,0 +1,83 @@
+//! Families of representations as an encoder has them: one row of a table each.
+
+use serde::Deserialize;
+
+/// A family's row.
+struct Row {
+    name: &'static str,
+    /// Peak learning rate that suits it.
+    learning_rate: f64,
+    /// Whether a group starts from the one before in its section.
+    starts_warm: bool,
+    /// Whether it is tried where none is given.
+    tried: bool,
+}
+
+/// Declares [`Family`] and its table.
+macro_rules! families {
+    ($($(#[$meta:meta])* $family:ident = $row:expr,)*) => {
+        /// Families of representations.
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+        #[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
+        #[serde(rename_all = "lowercase")]
+        pub enum Family {
+            $($(#[$meta])* $family,)*
+        }
+
+        impl Family {
+            const ALL: &[Family] = &[$(Family::$family,)*];
+
+            fn row(self) -> Row {
+                match self {
+                    $(Family::$family => $row,)*
+                }
+            }
+        }
+    };
+}
+
+const fn row(name: &'static str, learning_rate: f64, starts_warm: bool, tried: bool) -> Row {
+    Row {
+        name,
+        learning_rate,
+        starts_warm,
+        tried,
+    }
+}
+
+families! {
+    /// The one that a short trial on the first frames finds best.
+    #[default]
+    Auto = row("auto", 0.015, false, false),
+    /// Hybrid neural representation: embeddings and a convolutional decoder.
+    Hnerv = row("hnerv", 0.015, false, true),
+    /// Positional code of the frame and a convolutional decoder.
+    Nerv = row("nerv", 0.03, false, false),
+    /// The same with residual blocks of separable convolutions.
+    // 0.03 cost 6 dB at 139,000 parameters (docs/families.md)
+    Nervpp = row("nervpp", 0.012, false, true),
+    /// Sine network of patches; each group starts from the one before.
+    Nirvana = row("nirvana", 0.06, true, true),
+}
+
+impl Family {
+    /// Name as the command line has it.
+    pub fn name(self) -> &'static str {
+        self.row().name
+    }
+
+    /// Peak learning rate that suits it.
+    pub fn learning_rate(self) -> f64 {
+        self.row().learning_rate
+    }
+
+    /// Whether a group starts from the one before in its section.
+    pub fn starts_warm(self) -> bool {
+        self.row().starts_warm
+    }
+
+    /// Families that are tried where none is given.
+    pub(super) fn tried() -> impl Iterator<Item = Family> {
+        Family::ALL.iter().copied().filter(|f| f.row().tried)
+    }
+}
