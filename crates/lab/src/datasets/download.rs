@@ -10,7 +10,7 @@ use ureq::http::{HeaderMap, Response, StatusCode, header};
 use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 use ureq::{Agent, Body};
 
-use super::fetch::FetchEvent;
+use super::event::FetchEvent;
 use super::files::{beside, rename};
 use nvc::error::{Error, Result};
 
