@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use nvc::error::{Error, Result};
+use nvc_media::TemporaryFolder;
 
 /// Where a program comes from.
 fn package(program: &str) -> Option<&'static str> {
@@ -102,6 +103,13 @@ pub(super) struct Place<'a> {
     pub dir: &'a Path,
     /// Ends the program once it is set.
     pub stop: Option<&'a Arc<AtomicBool>>,
+}
+
+/// A temporary folder below another, or below the system's.
+pub(super) fn temp_dir(below: Option<&Path>) -> Result<TemporaryFolder> {
+    let place = below.map_or(String::new(), |d| format!(" in {}", d.display()));
+    TemporaryFolder::create(below)
+        .map_err(|e| Error::io(format!("creating a temporary folder{place}"), e))
 }
 
 /// Whether there is a wish to stop.

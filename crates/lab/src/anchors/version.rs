@@ -5,10 +5,12 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::{Mutex, OnceLock};
 
+use super::codec::Codec;
 use super::ffmpeg::{Ffmpeg, Need};
-use super::program::{Call, Place, Program};
+use super::program::{Call, Place, Program, temp_dir};
+use super::spec::AnchorSpec;
 use super::stream::feed;
-use super::{AnchorSpec, Codec, video};
+use super::video;
 use nvc::error::{Error, Result};
 use nvc::frame::{Chroma, ColorInfo, Frame, PixelFormat, Ratio, Siting, VideoInfo};
 use nvc_media::{BoxedSource, FrameSource};
@@ -100,7 +102,7 @@ fn tiny(ffmpeg: &Ffmpeg, codec: &Codec) -> Result<String> {
             codec.name()
         )));
     };
-    let dir = super::temp_dir(None)?;
+    let dir = temp_dir(None)?;
     let path = dir.path().join("tiny");
     let bit_depth = if ffmpeg.takes("yuv420p") { 8 } else { 10 };
     let format_of = PixelFormat {

@@ -33,10 +33,12 @@ pub fn spec(plan: &CodecPlan) -> Result<AnchorSpec> {
 }
 
 /// What calls the programs: with other text they may be called otherwise.
-const CALLS: [&str; 5] = [
+const CALLS: [&str; 7] = [
+    include_str!("../anchors/command.rs"),
     include_str!("../anchors/external.rs"),
     include_str!("../anchors/nal.rs"),
     include_str!("../anchors/picture.rs"),
+    include_str!("../anchors/picture_codecs.rs"),
     include_str!("../anchors/stream.rs"),
     include_str!("../anchors/video.rs"),
 ];
