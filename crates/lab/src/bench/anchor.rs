@@ -7,8 +7,7 @@ use std::sync::atomic::AtomicBool;
 use super::jobs::At;
 use super::plan::{CodecPlan, Plan};
 use super::row::Row;
-use super::run::{open, point_name};
-use super::sequence::Sequence;
+use super::sequence::{Sequence, open};
 use crate::anchors::{
     AnchorOptions, AnchorSpec, ExternalCodec, Measure, Wanted, perceptual_identity, run_anchor,
     run_anchor_at, version,
@@ -180,7 +179,7 @@ pub fn point(
     row.codec = spec.codec_name().into();
     row.config = spec.config();
     row.version = a.version.clone();
-    row.point = point_name(At::Quality(quality), spec.quality_name());
+    row.point = At::Quality(quality).label(spec.quality_name());
     row.weak = if spec.weak() {
         "yes".into()
     } else {

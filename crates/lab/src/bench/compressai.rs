@@ -6,8 +6,10 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
 
-use super::curves::{AVERAGE, FileNames, averages, curves, sequences};
-use super::{Metric, Row};
+use super::curves::{AVERAGE, averages, curves, sequences};
+use super::metric::Metric;
+use super::names::FileNames;
+use super::row::Row;
 use ::nvc::error::{Error, Result};
 
 /// Writes `<dir>/compressai/<curve>__<sequence>.json` for every curve on every sequence, and

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use super::names::file_name;
 use super::plan::{CodecPlan, Plan};
 use super::row::Point;
 use super::sequence::Sequence;
@@ -22,6 +23,16 @@ pub enum At {
     Bpp(f64),
     /// A value of the codec's own scale.
     Quality(f64),
+}
+
+impl At {
+    /// Text of the point, as in `bpp=0.1`, or `crf=28` on the scale `crf`.
+    pub fn label(self, scale: &str) -> String {
+        match self {
+            At::Bpp(v) => format!("bpp={v}"),
+            At::Quality(v) => format!("{scale}={v}"),
+        }
+    }
 }
 
 /// One codec at one point on one sequence.
@@ -141,7 +152,7 @@ fn stem(sequence: &Sequence, codec: &CodecPlan, at: At, key: &Key) -> String {
     for part in [&codec.arch, &codec.preset].into_iter().flatten() {
         name += &format!("-{part}");
     }
-    super::file_name(&format!("{name}_{value}_{digest}"))
+    file_name(&format!("{name}_{value}_{digest}"))
 }
 
 /// Rough order of how long points take.
@@ -165,6 +176,16 @@ struct Record {
     point: Point,
 }
 
+/// What there is of a job.
+pub enum Found {
+    /// The whole point.
+    Point(Point),
+    /// The same encode, looked at otherwise.
+    Encode(Point),
+    /// Nothing.
+    Nothing,
+}
+
 impl Found {
     /// The point, if it is finished.
     pub fn point(self) -> Option<Point> {
@@ -174,16 +195,6 @@ impl Found {
             None
         }
     }
-}
-
-/// What there is of a job.
-pub enum Found {
-    /// The whole point.
-    Point(Point),
-    /// The same encode, looked at otherwise.
-    Encode(Point),
-    /// Nothing.
-    Nothing,
 }
 
 impl Records {

@@ -1,10 +1,12 @@
 //! The page: everything that stands in it without a script.
 
-use super::pictures::base64;
-use super::{Content, Kind, Pictures, data};
+use super::content::{Content, Kind};
+use super::data;
+use super::pictures::{Pictures, base64};
+use crate::bench::metric::Metric;
 use crate::bench::published::uvg;
+use crate::bench::row::{Bytes, Row};
 use crate::bench::tables::{BdTable, Cell, is_text, percent, point_columns};
-use crate::bench::{Metric, Row};
 
 /// Text as HTML shows it, in content and in quoted attributes.
 pub(super) fn escape(text: &str) -> String {
@@ -296,7 +298,7 @@ fn bits(content: &Content) -> String {
     )
 }
 
-fn total(b: &crate::bench::Bytes) -> u64 {
+fn total(b: &Bytes) -> u64 {
     b.header.saturating_add(b.weights).saturating_add(b.latents)
 }
 

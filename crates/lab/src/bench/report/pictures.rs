@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use super::{Content, Kind, View};
+use super::content::{Content, Kind, View};
 
 /// The pictures of a report, and what is wrong with those that are not in it.
 #[derive(Default)]

@@ -1,7 +1,10 @@
+use super::content::Content;
 use super::html::{escape, fill};
 use super::pictures::base64;
 use super::*;
-use crate::bench::{Bytes, Progress};
+use crate::bench::published::uvg;
+use crate::bench::{Bytes, Metric, Point, Progress, Row};
+use ::nvc::metrics::bd_rate::Method;
 
 fn points(codec: &str, sequence: &str, gain: f64) -> Vec<Point> {
     let point = |(n, bpp): (usize, f64)| Point {
