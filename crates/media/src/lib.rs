@@ -36,7 +36,7 @@ use std::path::{Path, PathBuf};
 pub use animation::AnimationSource;
 pub use guard::FileGuard;
 pub use images::{ImageSink, Packing};
-pub use md5::Md5Sink;
+pub use md5::{Md5Sink, hex};
 #[cfg(feature = "ffmpeg")]
 pub use media::MediaSource;
 pub use output::Output;

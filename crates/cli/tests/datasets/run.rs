@@ -128,10 +128,7 @@ pub fn clip() -> Vec<u8> {
 /// SHA-256 in hexadecimal.
 pub fn sha256(bytes: &[u8]) -> String {
     use sha2::Digest;
-    sha2::Sha256::digest(bytes)
-        .iter()
-        .map(|b| format!("{b:02x}"))
-        .collect()
+    nvc_media::hex(&sha2::Sha256::digest(bytes))
 }
 
 /// Says on stderr that something is not tested; the harness would keep what `eprintln!` says.

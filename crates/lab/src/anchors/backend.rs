@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use super::options::AnchorOptions;
-use super::program::Place;
 use super::reference::Reopen;
+use crate::program::Place;
 use nvc::error::Result;
 use nvc::frame::{Frame, Siting, VideoInfo};
 

@@ -1,7 +1,7 @@
 //! A codec of the user's own: its commands, and the words in them that stand for files and figures.
 
-use super::program::Call;
 use super::stream::plain;
+use crate::program::Call;
 use nvc::error::{Error, Result};
 use nvc::frame::VideoInfo;
 

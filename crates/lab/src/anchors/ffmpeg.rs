@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock};
 
-use super::program::Call;
+use crate::program::Call;
 use nvc::error::{Error, Result};
 
 /// Environment variable with programs to ask before the `ffmpeg` of PATH.

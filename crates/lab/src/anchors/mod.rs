@@ -16,7 +16,6 @@ mod perceptual;
 mod picture;
 mod picture_codecs;
 mod pnm;
-mod program;
 mod reference;
 mod run;
 mod search;

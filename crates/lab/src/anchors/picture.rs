@@ -7,7 +7,7 @@ use std::time::Instant;
 use super::backend::{Backend, Job, Run};
 use super::nal::{Syntax, size};
 use super::pnm;
-use super::program::Call;
+use crate::program::Call;
 use nvc::error::{Error, Result};
 use nvc::frame::{Chroma, ColorInfo, Frame, PixelFormat, VideoInfo};
 use nvc_media::{SinkFormat, SourceOptions, open_sink, open_source};

@@ -5,9 +5,9 @@ use super::codec::Codec;
 use super::ffmpeg::{Ffmpeg, Need};
 use super::nal::Syntax;
 use super::picture::{Calls, Files};
-use super::program::Call;
 use super::spec::AnchorSpec;
 use super::video::x265_threads;
+use crate::program::Call;
 use nvc::error::{Error, Result};
 use nvc::frame::Chroma;
 

@@ -7,10 +7,10 @@ use std::sync::{Mutex, OnceLock};
 
 use super::codec::Codec;
 use super::ffmpeg::{Ffmpeg, Need};
-use super::program::{Call, Place, Program, temp_dir};
 use super::spec::AnchorSpec;
 use super::stream::feed;
 use super::video;
+use crate::program::{Call, Place, Program, temp_dir};
 use nvc::error::{Error, Result};
 use nvc::frame::{Chroma, ColorInfo, Frame, PixelFormat, Ratio, Siting, VideoInfo};
 use nvc_media::{BoxedSource, FrameSource};

@@ -14,6 +14,7 @@ use crate::anchors::{
 };
 use ::nvc::error::{Error, Result};
 use ::nvc::frame::{Frame, VideoInfo};
+use nvc_media::hex;
 use sha2::{Digest, Sha256};
 
 /// The codec that an entry of a plan names.
@@ -47,13 +48,11 @@ pub fn identity(plan: &CodecPlan) -> Result<String> {
     let hash = CALLS
         .iter()
         .fold(Sha256::new(), |h, text| h.chain_update(text));
-    let calls: String = hash
-        .finalize()
-        .iter()
-        .take(8)
-        .map(|b| format!("{b:02x}"))
-        .collect();
-    Ok(format!("{} called by {calls}", version(&spec(plan)?)?))
+    Ok(format!(
+        "{} called by {}",
+        version(&spec(plan)?)?,
+        hex(&hash.finalize()[..8])
+    ))
 }
 
 /// Sees every pair of frames: index, reference, decoded.

@@ -5,7 +5,8 @@ use std::sync::{Mutex, MutexGuard};
 
 use super::sequence::Sequence;
 use crate::datasets::Store;
-use ::nvc::error::{Error, Result};
+use crate::files::make_folder;
+use ::nvc::error::Result;
 
 /// Locks it, whoever has panicked with it.
 pub fn lock<T>(m: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -34,8 +35,7 @@ impl Files {
         let path = self.dir.join(sequence.file_name());
         let mut ready = lock(&self.ready[index]);
         if !*ready {
-            std::fs::create_dir_all(&self.dir)
-                .map_err(|e| Error::io(format!("creating {}", self.dir.display()), e))?;
+            make_folder(&self.dir)?;
             sequence.write(&path, store)?;
             *ready = true;
         }

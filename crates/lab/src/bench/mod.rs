@@ -27,7 +27,6 @@ mod worker;
 
 pub use curves::{AVERAGE, Curve, averages, curves, sequences};
 pub use event::Event;
-pub use jobs::file_digest;
 pub use metric::Metric;
 pub use options::Options;
 pub use plan::{CodecPlan, Plan, SequencePlan};
@@ -35,3 +34,5 @@ pub use results::{Finished, read_csv, write_results};
 pub use row::{Bytes, Point, Progress, Row};
 pub use run::{Outcome, run};
 pub use sequence::Sequence;
+
+pub use crate::files::sha256_file as file_digest;

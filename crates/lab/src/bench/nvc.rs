@@ -2,7 +2,7 @@
 //! frames scored.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::Value;
@@ -10,9 +10,11 @@ use serde_json::Value;
 use super::anchor::Seen;
 use super::jobs::At;
 use super::plan::CodecPlan;
-use super::process::{self, Usage};
+use super::process::{self, Ended, Usage};
 use super::row::{Bytes, Progress};
 use super::stats;
+use crate::files::utf8;
+use crate::program::{Call, Place};
 use ::nvc::decoder::{Options, StreamDecoder};
 use ::nvc::error::{Error, Result};
 use ::nvc::frame::VideoInfo;
@@ -113,7 +115,7 @@ pub struct Run<'a> {
     /// Threads.
     pub threads: usize,
     /// Set to stop.
-    pub stop: &'a AtomicBool,
+    pub stop: &'a Arc<AtomicBool>,
 }
 
 impl Run<'_> {
@@ -122,25 +124,34 @@ impl Run<'_> {
         self.dir.join("coded.nvc")
     }
 
-    fn nvc(&self, subcommand: &str) -> Command {
-        let mut command = Command::new(self.program);
-        command.arg(subcommand);
-        command
+    /// Runs `nvc` with these arguments, with stdout in `out` if given.
+    fn nvc(&self, args: &[&str], out: Option<&Path>) -> Result<Ended> {
+        let call = Call {
+            program: self.program.into(),
+            ..Call::new("nvc", args)
+        };
+        let at = Place {
+            dir: self.dir,
+            stop: Some(self.stop),
+        };
+        process::run(&call, out, at)
     }
 
     /// Encodes the sequence.
     pub fn encode(&self, plan: &CodecPlan, at: At) -> Result<Encoded> {
         let stats = self.dir.join("coded.ndjson");
-        let mut command = self.nvc("encode");
-        command
-            .arg(self.input)
-            .arg("-o")
-            .arg(self.encoded_file())
-            .args(arguments(plan, at, self.threads));
-        command
-            .args(["--end-with-stdin", "--progress", "off", "--stats"])
-            .arg(&stats);
-        let encoded = process::run(&mut command, None, &self.dir.join("log"), self.stop)?;
+        let coded = self.encoded_file();
+        let files = ["encode", utf8(self.input)?, "-o", utf8(&coded)?];
+        let more = [
+            "--end-with-stdin",
+            "--progress",
+            "off",
+            "--stats",
+            utf8(&stats)?,
+        ];
+        let chosen = arguments(plan, at, self.threads);
+        let chosen: Vec<&str> = chosen.iter().map(String::as_str).collect();
+        let encoded = self.nvc(&[&files, &chosen[..], &more].concat(), None)?;
         // 6: written, but the size was missed
         encoded.check("nvc encode", &[6])?;
         let note = if encoded.status.success() {
@@ -173,22 +184,17 @@ impl Run<'_> {
         mut reference: BoxedSource,
         seen: Seen,
     ) -> Result<Decoded> {
-        let log = self.dir.join("log");
-        let mut command = self.nvc("decode");
-        command
-            .arg(file)
-            .args(["-o", "null:", "--threads", &self.threads.to_string()]);
-        let decoded = process::run(&mut command, None, &log, self.stop)?;
+        let name = utf8(file)?;
+        let threads = self.threads.to_string();
+        let decoded = self.nvc(
+            &["decode", name, "-o", "null:", "--threads", &threads],
+            None,
+        )?;
         decoded.check("nvc decode", &[])?;
 
         let info = self.dir.join("info");
-        process::run(
-            self.nvc("info").arg(file).arg("--json"),
-            Some(&info),
-            &log,
-            self.stop,
-        )?
-        .check("nvc info", &[])?;
+        self.nvc(&["info", name, "--json"], Some(&info))?
+            .check("nvc info", &[])?;
         let json: Value = serde_json::from_str(&read(&info)?)
             .map_err(|e| Error::Parameter(format!("nvc info --json: {e}")))?;
         let (parts, params, macs_per_pixel) = layout(&json);

@@ -3,12 +3,12 @@
 use std::path::Path;
 
 use super::compressai;
-use super::jobs::write_whole;
 use super::plan::Plan;
 use super::report::{PICTURE_BUDGET, ReportInput, SequenceInfo, write_report};
 use super::row::Row;
 use super::run::Outcome;
 use super::tables::{self, BdTable};
+use crate::files::write_whole;
 use ::nvc::error::{Error, Result};
 
 /// What is written beside the points of a run.

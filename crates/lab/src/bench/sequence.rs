@@ -9,9 +9,12 @@ use super::geometry::{Cropped, Scaled};
 use super::names::file_name;
 use super::plan::SequencePlan;
 use crate::datasets::Store;
+use crate::files::utf8;
 use ::nvc::error::{Error, Result};
 use ::nvc::frame::{Chroma, Frame, PixelFormat, VideoInfo};
-use nvc_media::{BoxedSource, FrameSource, SourceOptions, SourceRange, open_sink, open_source};
+use nvc_media::{
+    BoxedSource, FrameSource, SourceOptions, SourceRange, hex, open_sink, open_source,
+};
 
 /// A sequence that is ready to be coded.
 #[derive(Clone, Debug)]
@@ -62,7 +65,6 @@ impl Sequence {
             );
             return Err(Error::Unsupported(what));
         }
-        let digest = hash.finalize().iter().map(|b| format!("{b:02x}")).collect();
         let name = plan
             .name
             .clone()
@@ -73,7 +75,7 @@ impl Sequence {
             origin: origin(plan),
             info,
             frames,
-            digest,
+            digest: hex(&hash.finalize()),
             plan: plan.clone(),
             base,
         })
@@ -95,11 +97,8 @@ impl Sequence {
 
     /// Writes the file that codecs read.
     pub fn write(&self, path: &Path, store: &Store) -> Result<()> {
-        let text = path.to_str().ok_or_else(|| {
-            Error::Parameter(format!("{} is not a name in UTF-8", path.display()))
-        })?;
         let mut source = source(&self.plan, &self.base, store)?;
-        let mut sink = open_sink(text, None, &self.info)?;
+        let mut sink = open_sink(utf8(path)?, None, &self.info)?;
         while let Some(f) = source.read()? {
             sink.write(&f)?;
         }
@@ -124,18 +123,12 @@ impl Sequence {
 
 /// Opens a prepared sequence.
 pub fn open(path: &Path) -> Result<BoxedSource> {
-    let text = path
-        .to_str()
-        .ok_or_else(|| Error::Parameter(format!("{} is not a name in UTF-8", path.display())))?;
-    open_source(text, &SourceOptions::default())
+    open_source(utf8(path)?, &SourceOptions::default())
 }
 
 /// Writes one frame as a PNG in RGB.
 pub fn write_picture(frame: &Frame, info: &VideoInfo, path: &Path) -> Result<()> {
-    let text = path
-        .to_str()
-        .ok_or_else(|| Error::Parameter(format!("{} is not a name in UTF-8", path.display())))?;
-    let mut sink = open_sink(text, None, info)?;
+    let mut sink = open_sink(utf8(path)?, None, info)?;
     sink.write(frame)?;
     sink.finish().map(drop)
 }
@@ -168,9 +161,6 @@ fn source(plan: &SequencePlan, base: &Path, store: &Store) -> Result<BoxedSource
         Some(name) => store.open_source(name)?,
         None => {
             let path = base.join(&plan.source);
-            let text = path.to_str().ok_or_else(|| {
-                Error::Parameter(format!("{} is not a name in UTF-8", path.display()))
-            })?;
             let opts = SourceOptions {
                 size_in: plan.size_in()?,
                 pix_fmt: plan
@@ -186,7 +176,7 @@ fn source(plan: &SequencePlan, base: &Path, store: &Store) -> Result<BoxedSource
                     .map_err(|m| Error::Parameter(format!("{}: {m}", plan.source)))?,
                 ..SourceOptions::default()
             };
-            open_source(text, &opts)?
+            open_source(utf8(&path)?, &opts)?
         }
     };
     if let Some(range) = plan.frames()? {

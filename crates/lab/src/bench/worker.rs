@@ -8,13 +8,14 @@ use std::sync::atomic::Ordering;
 use super::anchor;
 use super::event::Event;
 use super::inputs::{Files, lock};
-use super::jobs::{Found, Job, Records, file_digest};
+use super::jobs::{Found, Job, Records};
 use super::nvc;
 use super::options::Options;
 use super::plan::Plan;
 use super::process::Usage;
 use super::row::{Point, Row};
 use super::sequence::{Sequence, open, write_picture};
+use crate::files::{rename, sha256_file};
 use ::nvc::error::{Error, Result};
 use ::nvc::frame::Frame;
 
@@ -120,8 +121,7 @@ impl Worker<'_> {
             };
             let to = self.records.path(job, extension);
             if name.exists() {
-                std::fs::rename(&name, &to)
-                    .map_err(|e| Error::io(format!("renaming to {}", to.display()), e))?;
+                rename(&name, &to)?;
             }
         }
         point.picture = self
@@ -143,7 +143,7 @@ impl Worker<'_> {
         keep: anchor::Seen,
     ) -> Result<Point> {
         let (sequence, codec) = (&self.sequences[job.sequence], &self.plan.codec[job.codec]);
-        if file_digest(self.options.program)? != self.options.program_digest {
+        if sha256_file(self.options.program)? != self.options.program_digest {
             let name = self.options.program.display();
             return Err(Error::Mismatch(format!(
                 "{name} has changed since the run began; start it again"

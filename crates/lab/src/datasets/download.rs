@@ -11,7 +11,7 @@ use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 use ureq::{Agent, Body};
 
 use super::event::FetchEvent;
-use super::files::{beside, rename};
+use crate::files::{beside, rename};
 use nvc::error::{Error, Result};
 
 /// Tries in a row that bring no byte until we give up, if a try has brought some before; and if

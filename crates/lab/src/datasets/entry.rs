@@ -5,6 +5,9 @@ use std::path::{Path, PathBuf};
 use nvc::error::{Error, Result};
 use nvc::frame::{PixelFormat, Ratio};
 
+/// Folder of a store in which downloads lie until they are unpacked: no set has this name.
+pub const DOWNLOADS: &str = "downloads";
+
 /// A set of sequences or pictures.
 #[derive(Clone, Debug)]
 pub struct Set {

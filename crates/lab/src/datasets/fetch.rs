@@ -8,16 +8,15 @@ use sha2::{Digest, Sha256};
 
 use super::archive::unpack;
 use super::download::download;
-use super::entry::{Entry, Origin};
+use super::entry::{DOWNLOADS, Entry, Origin};
 use super::event::FetchEvent;
-use super::files::{
-    self, DOWNLOADS, Stopped, beside, hex, make_folder, md5_file, rename, sha256_file,
-};
 use super::names::last_part;
 use super::pypi;
 use super::store::Store;
 use super::verify::Checked;
+use crate::files::{self, Stopped, beside, make_folder, md5_file, rename, sha256_file};
 use nvc::error::{Error, Result};
+use nvc_media::hex;
 
 /// Largest file unpacked whose size its geometry does not tell.
 const MAX_BYTES: u64 = 1 << 40;
@@ -127,7 +126,7 @@ impl Store {
             ))
         };
         if let Some(wanted) = &entry.download_sha256 {
-            let (is, _) = sha256_file(packed, &mut |_| {})?;
+            let is = sha256_file(packed)?;
             if is != *wanted {
                 return Err(differs("SHA-256", &is, wanted));
             }

@@ -8,8 +8,7 @@ use std::path::Path;
 use serde::Deserialize;
 use serde::de::{self, Deserializer, Visitor};
 
-use super::entry::{Entry, Origin, Set};
-use super::files::DOWNLOADS;
+use super::entry::{DOWNLOADS, Entry, Origin, Set};
 use super::names::{Packed, is_plain_name, last_part, packed_kind};
 use nvc::error::{Error, Result};
 use nvc::frame::{PixelFormat, Ratio};

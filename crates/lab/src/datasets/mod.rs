@@ -23,7 +23,6 @@ mod embedded;
 mod entry;
 mod event;
 mod fetch;
-mod files;
 mod manifest;
 mod names;
 mod pypi;

@@ -9,6 +9,7 @@ use super::embedded::EMBEDDED;
 use super::entry::{Entry, Origin, Set};
 use super::manifest;
 use super::names::{Packed, near, packed_kind};
+use crate::files::utf8;
 use nvc::error::{Error, Result};
 use nvc::frame::{ColorInfo, Ratio, VideoInfo};
 use nvc_media::{self, BoxedSource, SourceOptions, SourceRange};
@@ -203,9 +204,7 @@ impl Store {
     pub fn open_source(&self, name: &str) -> Result<BoxedSource> {
         let entry = self.find(name)?;
         let path = self.path(entry)?;
-        let text = path.to_str().ok_or_else(|| {
-            Error::Parameter(format!("{}: the path is not UTF-8", path.display()))
-        })?;
+        let text = utf8(&path)?;
         if let (true, Some(width), Some(height), Some(format)) =
             (entry.is_raw(), entry.width, entry.height, entry.format)
         {

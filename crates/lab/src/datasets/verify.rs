@@ -5,8 +5,8 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::entry::Entry;
-use super::files::{beside, make_folder, sha256_file};
 use super::store::Store;
+use crate::files::{beside, make_folder, sha256_file, write_whole};
 use nvc::error::{Error, Result};
 
 /// Where the SHA-256 that a file was checked against comes from.
@@ -39,7 +39,10 @@ impl Store {
     /// [`Error::Mismatch`].
     pub fn verify(&self, entry: &Entry) -> Result<Checked> {
         let path = self.path(entry)?;
-        let (sha256, bytes) = sha256_file(&path, &mut |_| {})?;
+        let sha256 = sha256_file(&path)?;
+        let bytes = fs::metadata(&path)
+            .map_err(|e| Error::io(format!("reading {}", path.display()), e))?
+            .len();
         self.check(entry, &path, path.clone(), sha256, bytes)
     }
 
@@ -65,8 +68,7 @@ impl Store {
             if known != Known::Record {
                 make_folder(record.parent().unwrap_or(&self.root))?;
                 let name = path.file_name().unwrap_or_default().to_string_lossy();
-                let written = fs::write(&record, format!("{sha256}  {name}\n"));
-                written.map_err(|e| Error::io(format!("writing {}", record.display()), e))?;
+                write_whole(&record, format!("{sha256}  {name}\n").as_bytes())?;
             }
             return Ok(Checked {
                 path,

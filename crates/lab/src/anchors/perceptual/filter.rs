@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 
 use super::figures::{Perceptual, VMAF_MODEL, Wanted, parse_vmaf, parse_xpsnr};
 use crate::anchors::ffmpeg::Ffmpeg;
-use crate::anchors::program::{Place, Program, temp_dir};
 use crate::anchors::stream::{header, is_closed, plain, y4m_frame};
+use crate::program::{Place, Program, temp_dir};
 use nvc::error::{Error, Result};
 use nvc::frame::{Frame, Siting, VideoInfo};
 

@@ -9,9 +9,10 @@ mod pictures;
 mod plots;
 mod published;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use ::nvc::error::{Error, Result};
+use crate::files::{make_folder, write_whole};
+use ::nvc::error::Result;
 use content::Content;
 use pictures::Pictures;
 
@@ -20,24 +21,18 @@ pub use input::{PICTURE_BUDGET, ReportInput, SequenceInfo};
 /// Writes `report.html` and `plots/*.svg` to `dir`, which holds the pictures. What could not be
 /// shown, such as a missing picture, is said in the report.
 pub fn write_report(dir: &Path, input: &ReportInput) -> Result<()> {
-    let write = |path: PathBuf, text: &str| {
-        std::fs::write(&path, text).map_err(|e| Error::io(format!("writing {}", path.display()), e))
-    };
     let content = Content::new(input);
     let plots = content.plots()?;
     if !plots.is_empty() {
         let folder = dir.join("plots");
-        std::fs::create_dir_all(&folder)
-            .map_err(|e| Error::io(format!("making {}", folder.display()), e))?;
+        make_folder(&folder)?;
         for (file, svg) in &plots {
-            write(folder.join(file), svg)?;
+            write_whole(&folder.join(file), svg.as_bytes())?;
         }
     }
     let pictures = Pictures::read(dir, &content);
-    write(
-        dir.join("report.html"),
-        &html::page(&content, &plots, &pictures),
-    )
+    let page = html::page(&content, &plots, &pictures);
+    write_whole(&dir.join("report.html"), page.as_bytes())
 }
 
 #[cfg(test)]
