@@ -41,6 +41,7 @@ pub use md5::{Md5Sink, hex};
 pub use media::MediaSource;
 pub use output::Output;
 pub use pattern::Pattern;
+pub use picture::frame_of;
 pub use picture_source::PictureSource;
 pub use range::{KeepGoing, SourceRange};
 pub use raw::{RawSink, RawSource};

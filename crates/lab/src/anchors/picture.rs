@@ -151,15 +151,15 @@ impl<C: Calls> Backend for Picture<'_, C> {
 }
 
 fn write(path: &str, info: &VideoInfo, frame: &Frame) -> Result<()> {
-    if !path.ends_with(".png") {
-        return std::fs::write(path, pnm::write(frame))
-            .map_err(|e| Error::io(format!("writing {path}"), e));
-    }
     // untagged, so that no codec spends bytes on the colour description or converts by it
     let untagged = VideoInfo {
         color: ColorInfo::UNSPECIFIED,
         ..*info
     };
+    if !path.ends_with(".png") {
+        return std::fs::write(path, pnm::write(frame, &untagged)?)
+            .map_err(|e| Error::io(format!("writing {path}"), e));
+    }
     let mut sink = open_sink(path, Some(SinkFormat::Png), &untagged)?;
     sink.write(frame)?;
     sink.finish().map(|_| ())
