@@ -57,19 +57,8 @@ impl Call {
 
     /// As one would type it.
     pub fn line(&self) -> String {
-        let word = |w: &str| {
-            let plain = !w.is_empty()
-                && w.bytes()
-                    .all(|b| b.is_ascii_alphanumeric() || b"-_=+:,./@%|".contains(&b))
-                && !w.contains('|');
-            if plain {
-                w.to_string()
-            } else {
-                format!("'{}'", w.replace('\'', "'\\''"))
-            }
-        };
         std::iter::once(self.name.clone())
-            .chain(self.args.iter().map(|a| word(a)))
+            .chain(self.args.iter().map(|a| quoted(a)))
             .collect::<Vec<_>>()
             .join(" ")
     }
@@ -91,6 +80,16 @@ impl Call {
             String::from_utf8_lossy(&out.stdout),
             String::from_utf8_lossy(&out.stderr)
         ))
+    }
+}
+
+/// A word as one would type it in a shell.
+pub fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_=+:,./@%".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_string()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
     }
 }
 

@@ -14,7 +14,7 @@ use super::process::{self, Ended, Usage};
 use super::row::{Bytes, Progress};
 use super::stats;
 use crate::files::utf8;
-use crate::program::{Call, Place};
+use crate::program::{Call, Place, quoted};
 use ::nvc::decoder::{Options, StreamDecoder};
 use ::nvc::error::{Error, Result};
 use ::nvc::frame::VideoInfo;
@@ -93,14 +93,10 @@ fn arguments(plan: &CodecPlan, at: At, threads: usize) -> Vec<String> {
 
 /// The command line, with names of files replaced.
 pub fn command(plan: &CodecPlan, at: At, threads: usize) -> String {
-    let quoted = |a: &String| {
-        if a.contains(|c: char| c.is_whitespace() || c == '\'') {
-            format!("'{}'", a.replace('\'', "'\\''"))
-        } else {
-            a.clone()
-        }
-    };
-    let args: Vec<String> = arguments(plan, at, threads).iter().map(quoted).collect();
+    let args: Vec<String> = arguments(plan, at, threads)
+        .iter()
+        .map(|a| quoted(a))
+        .collect();
     format!("nvc encode IN -o OUT.nvc {}", args.join(" "))
 }
 

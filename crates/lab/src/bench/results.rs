@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use time::OffsetDateTime;
+
 use super::compressai;
 use super::plan::Plan;
 use super::report::{PICTURE_BUDGET, ReportInput, SequenceInfo, write_report};
@@ -51,7 +53,8 @@ pub fn write_results(out: &Path, finished: &Finished) -> Result<String> {
     let input = ReportInput {
         title: plan.title.clone(),
         description: &plan.description,
-        date: today(),
+        // the day in UTC, as 2026-01-31
+        date: OffsetDateTime::now_utc().date().to_string(),
         machine: machine(),
         command: finished.command.clone(),
         remarks: &remarks(outcome),
@@ -127,45 +130,6 @@ fn head(f: &Finished, input: &ReportInput) -> String {
     text + "\n"
 }
 
-/// The day, as 2026-01-31, in UTC.
-fn today() -> String {
-    date(
-        std::time::SystemTime::now()
-            .duration_since(std::time::UNIX_EPOCH)
-            .map_or(0, |d| d.as_secs()),
-    )
-}
-
-/// The day of a time in seconds since 1970.
-fn date(seconds: u64) -> String {
-    let (mut year, mut day) = (1970, seconds / 86_400);
-    let leap = |y: u64| y.is_multiple_of(4) && !y.is_multiple_of(100) || y.is_multiple_of(400);
-    while day >= 365 + u64::from(leap(year)) {
-        day -= 365 + u64::from(leap(year));
-        year += 1;
-    }
-    let months = [
-        31,
-        28 + u64::from(leap(year)),
-        31,
-        30,
-        31,
-        30,
-        31,
-        31,
-        30,
-        31,
-        30,
-        31,
-    ];
-    let mut month = 0;
-    while day >= months[month] {
-        day -= months[month];
-        month += 1;
-    }
-    format!("{year}-{:02}-{:02}", month + 1, day + 1)
-}
-
 /// Rows as CSV with a line of names.
 pub fn csv<'a>(rows: impl Iterator<Item = &'a Row>) -> Result<String> {
     let fault = |e: &dyn std::fmt::Display| Error::Parameter(format!("writing CSV: {e}"));
@@ -207,19 +171,6 @@ pub fn machine() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn days_have_dates() {
-        for (seconds, want) in [
-            (0, "1970-01-01"),
-            (951_782_399, "2000-02-28"),
-            (951_782_400, "2000-02-29"),
-            (1_798_761_599, "2026-12-31"),
-            (1_798_761_600, "2027-01-01"),
-        ] {
-            assert_eq!(date(seconds), want);
-        }
-    }
 
     #[test]
     fn csv_comes_back() {

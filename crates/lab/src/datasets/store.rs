@@ -10,6 +10,7 @@ use super::entry::{Entry, Origin, Set};
 use super::manifest;
 use super::names::{Packed, near, packed_kind};
 use crate::files::utf8;
+use crate::program::quoted;
 use nvc::error::{Error, Result};
 use nvc::frame::{ColorInfo, Ratio, VideoInfo};
 use nvc_media::{self, BoxedSource, SourceOptions, SourceRange};
@@ -37,10 +38,10 @@ impl Store {
     pub fn open(root: Option<&Path>, manifests: &[PathBuf]) -> Result<Store> {
         let mut options = String::new();
         if let Some(root) = root {
-            options += &format!(" --root {}", quoted(root));
+            options += &format!(" --root {}", quoted(&root.to_string_lossy()));
         }
         for m in manifests {
-            options += &format!(" --manifest {}", quoted(m));
+            options += &format!(" --manifest {}", quoted(&m.to_string_lossy()));
         }
         let root = match root {
             Some(root) => root.to_path_buf(),
@@ -303,15 +304,4 @@ fn default_root() -> Result<PathBuf> {
                 "no folder for datasets: neither {ROOT_VARIABLE} nor HOME is set"
             ))
         })
-}
-
-/// A path as a shell takes it.
-fn quoted(path: &Path) -> String {
-    let text = path.display().to_string();
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:@%".contains(c);
-    if !text.is_empty() && text.chars().all(plain) {
-        text
-    } else {
-        format!("'{}'", text.replace('\'', "'\\''"))
-    }
 }

@@ -1,8 +1,10 @@
 //! The page: everything that stands in it without a script.
 
+use base64::prelude::{BASE64_STANDARD, Engine as _};
+
 use super::content::{Content, Kind};
 use super::data;
-use super::pictures::{Pictures, base64};
+use super::pictures::Pictures;
 use crate::bench::metric::Metric;
 use crate::bench::published::uvg;
 use crate::bench::row::{Bytes, Row};
@@ -318,7 +320,7 @@ fn pictures_section(content: &Content, pictures: &Pictures) -> String {
             "<figure><img id=\"pic-{}\" loading=\"lazy\" alt=\"{}\" src=\"data:image/png;base64,{}\"><figcaption>{}: {}</figcaption></figure>\n",
             p.id,
             escape(&format!("{view}: {}", p.label)),
-            base64(&p.png),
+            BASE64_STANDARD.encode(&p.png),
             escape(view),
             escape(&p.label),
         );
