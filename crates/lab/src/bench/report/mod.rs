@@ -3,6 +3,7 @@
 mod content;
 mod data;
 mod diagrams;
+mod escape;
 mod html;
 mod input;
 mod pictures;
@@ -31,7 +32,7 @@ pub fn write_report(dir: &Path, input: &ReportInput) -> Result<()> {
         }
     }
     let pictures = Pictures::read(dir, &content);
-    let page = html::page(&content, &plots, &pictures);
+    let page = html::page(&content, &plots, &pictures)?;
     write_whole(&dir.join("report.html"), page.as_bytes())
 }
 

@@ -1,7 +1,8 @@
+use askama::filters::Escaper;
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 
 use super::content::Content;
-use super::html::{escape, fill};
+use super::escape::Html;
 use super::*;
 use crate::bench::published::uvg;
 use crate::bench::{Bytes, Metric, Point, Progress, Row};
@@ -625,13 +626,9 @@ fn svg_files_are_escaped_white_and_without_empty_curves() {
 }
 
 #[test]
-fn small_tools() {
-    assert_eq!(
-        escape("<a b=\"c\">'&"),
-        "&lt;a b=&quot;c&quot;&gt;&#39;&amp;"
-    );
-    assert_eq!(
-        fill("a{{x}}b{{y}}{{z}}c", &[("x", "{{y}}"), ("y", "2")]),
-        "a{{y}}b2c"
-    );
+fn text_is_escaped() {
+    let mut out = String::new();
+    Html.write_escaped_str(&mut out, "<a b=\"c\">'&\u{0}")
+        .unwrap();
+    assert_eq!(out, "&lt;a b=&quot;c&quot;&gt;&#39;&amp;\u{fffd}");
 }

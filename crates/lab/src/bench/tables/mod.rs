@@ -9,7 +9,7 @@ mod points;
 
 pub use bd_rate::{BdLine, BdTable, Cell, percent};
 pub use points::points;
-pub(super) use points::{is_text, point_columns};
+pub(super) use points::{Column, is_text, point_columns};
 
 #[cfg(test)]
 mod tests;

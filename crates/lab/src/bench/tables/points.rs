@@ -5,7 +5,7 @@ use crate::bench::metric::Metric;
 use crate::bench::row::Row;
 
 /// Head of a column, and its text of a row.
-type Column = (String, Box<dyn Fn(&Row) -> String>);
+pub type Column = (String, Box<dyn Fn(&Row) -> String>);
 
 /// The columns of the table of points: head, text of a row; those of quality only where a row has
 /// the figure.
