@@ -12,6 +12,7 @@ mod images;
 mod md5;
 #[cfg(feature = "ffmpeg")]
 mod media;
+mod memory;
 mod output;
 mod pattern;
 mod picture;
@@ -39,6 +40,7 @@ pub use images::{ImageSink, Packing};
 pub use md5::{Md5Sink, hex};
 #[cfg(feature = "ffmpeg")]
 pub use media::MediaSource;
+pub use memory::MemorySource;
 pub use output::Output;
 pub use pattern::Pattern;
 pub use picture::frame_of;

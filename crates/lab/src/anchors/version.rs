@@ -13,7 +13,7 @@ use super::video;
 use crate::program::{Call, Place, Program, temp_dir};
 use nvc::error::{Error, Result};
 use nvc::frame::{Chroma, ColorInfo, Frame, PixelFormat, Ratio, Siting, VideoInfo};
-use nvc_media::{BoxedSource, FrameSource};
+use nvc_media::{BoxedSource, MemorySource};
 
 /// Name and version of the encoder that `spec` runs here: `x264 164 r3095 baee400`,
 /// `x265 3.5+1-f0c1022b6`, `SVT-AV1 1.4.1`, `libavif 0.11.1 aom 3.6.0`. Two tiny gray pictures are
@@ -70,31 +70,8 @@ pub fn version(spec: &AnchorSpec) -> Result<String> {
     Ok(found)
 }
 
-/// Two gray pictures, the least that every encoder takes.
-struct Gray {
-    info: VideoInfo,
-    left: usize,
-}
-
-impl FrameSource for Gray {
-    fn info(&self) -> &VideoInfo {
-        &self.info
-    }
-
-    fn read(&mut self) -> Result<Option<Frame>> {
-        if self.left == 0 {
-            return Ok(None);
-        }
-        self.left -= 1;
-        let mut frame = Frame::new(self.info.format, self.info.width, self.info.height);
-        let mid = self.info.format.max_value() / 2 + 1;
-        frame.planes.iter_mut().for_each(|p| p.data.fill(mid));
-        Ok(Some(frame))
-    }
-}
-
-/// Encodes them; what ffmpeg and the encoder said, and the stream after it (where x264 names
-/// itself).
+/// Encodes two gray pictures, the least that every encoder takes: what ffmpeg and the encoder said,
+/// and the stream after it (where x264 names itself).
 fn tiny(ffmpeg: &Ffmpeg, codec: &Codec) -> Result<String> {
     let Some((encoder, format, ..)) = video::names(codec) else {
         return Err(Error::Parameter(format!(
@@ -146,8 +123,14 @@ fn tiny(ffmpeg: &Ffmpeg, codec: &Codec) -> Result<String> {
         .stdin
         .take()
         .ok_or_else(|| Error::Parameter("ffmpeg has no stdin".into()))?;
+    let mut gray = Frame::new(info.format, info.width, info.height);
+    let middle = info.format.max_value() / 2 + 1;
+    gray.planes.iter_mut().for_each(|p| p.data.fill(middle));
     feed(
-        &|| Ok(Box::new(Gray { info, left: 2 }) as BoxedSource),
+        &|| {
+            let source = MemorySource::new(&info, vec![gray.clone(); 2]);
+            Ok(Box::new(source) as BoxedSource)
+        },
         &info,
         Siting::Left,
         pipe,

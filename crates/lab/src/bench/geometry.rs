@@ -125,44 +125,28 @@ impl FrameSource for Scaled {
 mod tests {
     use super::*;
     use ::nvc::frame::{ColorInfo, PixelFormat, Ratio};
+    use nvc_media::MemorySource;
 
-    struct Ramp(VideoInfo, u64);
-
-    impl FrameSource for Ramp {
-        fn info(&self) -> &VideoInfo {
-            &self.0
-        }
-        fn read(&mut self) -> Result<Option<Frame>> {
-            if self.1 == 0 {
-                return Ok(None);
-            }
-            self.1 -= 1;
-            let mut f = Frame::new(self.0.format, self.0.width, self.0.height);
-            for p in &mut f.planes {
-                let w = p.width;
-                p.data
-                    .iter_mut()
-                    .enumerate()
-                    .for_each(|(i, v)| *v = (10 * (i / w) + i % w) as u16);
-            }
-            Ok(Some(f))
-        }
-    }
-
+    /// One picture; each plane counts its columns, and its rows in tens.
     fn ramp(width: usize, height: usize) -> BoxedSource {
         let (fps, sar) = (Ratio { num: 25, den: 1 }, Ratio { num: 1, den: 1 });
-        let format = PixelFormat::new8(Chroma::Yuv420);
-        Box::new(Ramp(
-            VideoInfo {
-                width,
-                height,
-                format,
-                fps,
-                sar,
-                color: ColorInfo::UNSPECIFIED,
-            },
-            1,
-        ))
+        let info = VideoInfo {
+            width,
+            height,
+            format: PixelFormat::new8(Chroma::Yuv420),
+            fps,
+            sar,
+            color: ColorInfo::UNSPECIFIED,
+        };
+        let mut f = Frame::new(info.format, width, height);
+        for p in &mut f.planes {
+            let w = p.width;
+            p.data
+                .iter_mut()
+                .enumerate()
+                .for_each(|(i, v)| *v = (10 * (i / w) + i % w) as u16);
+        }
+        Box::new(MemorySource::new(&info, vec![f]))
     }
 
     #[test]
