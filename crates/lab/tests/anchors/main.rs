@@ -3,10 +3,12 @@
 
 mod agreement;
 mod codecs;
+mod external;
 mod perceptual;
 mod size;
 #[path = "../../../media/tests/support/mod.rs"]
 mod support;
+mod swscale;
 
 use nvc::error::Error;
 use nvc::frame::{Chroma, ColorInfo, Frame, PixelFormat, Ratio, VideoInfo};
