@@ -10,4 +10,5 @@ pub mod bench;
 pub mod datasets;
 #[cfg(feature = "bench")]
 mod files;
+mod memo;
 mod program;

@@ -1,15 +1,14 @@
 //! What encoder a spec runs, in the encoder's own words.
 
-use std::collections::HashMap;
 use std::path::PathBuf;
 use std::process::Stdio;
-use std::sync::{Mutex, OnceLock};
 
 use super::codec::Codec;
 use super::ffmpeg::{Ffmpeg, Need};
 use super::spec::AnchorSpec;
 use super::stream::feed;
 use super::video;
+use crate::memo::Memo;
 use crate::program::{Call, Place, Program, temp_dir};
 use nvc::error::{Error, Result};
 use nvc::frame::{Chroma, ColorInfo, Frame, PixelFormat, Ratio, Siting, VideoInfo};
@@ -19,8 +18,7 @@ use nvc_media::{BoxedSource, MemorySource};
 /// `x265 3.5+1-f0c1022b6`, `SVT-AV1 1.4.1`, `libavif 0.11.1 aom 3.6.0`. Two tiny gray pictures are
 /// encoded to hear it, once a process and program.
 pub fn version(spec: &AnchorSpec) -> Result<String> {
-    type Known = Mutex<HashMap<(PathBuf, String), String>>;
-    static KNOWN: OnceLock<Known> = OnceLock::new();
+    static KNOWN: Memo<(PathBuf, String), String> = Memo::new();
     if let Codec::External(c) = &spec.codec {
         return Ok(c.version.clone());
     }
@@ -34,11 +32,12 @@ pub fn version(spec: &AnchorSpec) -> Result<String> {
             .map_or_else(PathBuf::new, |f| f.program.clone()),
         spec.codec_name().to_string(),
     );
-    let known = KNOWN.get_or_init(Known::default);
-    if let Some(v) = known.lock().unwrap_or_else(|e| e.into_inner()).get(&key) {
-        return Ok(v.clone());
-    }
-    let (said, found) = match &ffmpeg {
+    KNOWN.get(key, || ask(spec, ffmpeg.as_ref()))
+}
+
+/// Asks the program itself.
+fn ask(spec: &AnchorSpec, ffmpeg: Option<&Ffmpeg>) -> Result<String> {
+    let (said, found) = match ffmpeg {
         Some(f) => {
             let said = tiny(f, &spec.codec)?;
             let found = parse_video(&spec.codec, &said);
@@ -56,18 +55,13 @@ pub fn version(spec: &AnchorSpec) -> Result<String> {
             (said, found)
         }
     };
-    let found = found.ok_or_else(|| {
+    found.ok_or_else(|| {
         let said: String = said.chars().filter(|c| !c.is_control()).take(200).collect();
         Error::Unsupported(format!(
             "{} does not tell its version: '{said}'",
             spec.codec_name()
         ))
-    })?;
-    known
-        .lock()
-        .unwrap_or_else(|e| e.into_inner())
-        .insert(key, found.clone());
-    Ok(found)
+    })
 }
 
 /// Encodes two gray pictures, the least that every encoder takes: what ffmpeg and the encoder said,

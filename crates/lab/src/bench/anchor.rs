@@ -9,8 +9,8 @@ use super::plan::{CodecPlan, Plan};
 use super::row::Row;
 use super::sequence::{Sequence, open};
 use crate::anchors::{
-    AnchorOptions, AnchorSpec, ExternalCodec, Measure, Wanted, perceptual_identity, run_anchor,
-    run_anchor_at, version,
+    AnchorOptions, AnchorSpec, ExternalCodec, Measure, Observer, Wanted, perceptual_identity,
+    run_anchor, run_anchor_at, version,
 };
 use ::nvc::error::{Error, Result};
 use ::nvc::frame::{Frame, VideoInfo};
@@ -55,20 +55,17 @@ pub fn identity(plan: &CodecPlan) -> Result<String> {
     ))
 }
 
-/// Sees every pair of frames: index, reference, decoded.
-pub type Seen<'a> = &'a mut dyn FnMut(u64, &Frame, &Frame) -> Result<()>;
+/// The figures that a plan asks for beyond our own.
+fn wanted(plan: &Plan) -> Wanted {
+    Wanted {
+        vmaf: plan.wants("vmaf"),
+        xpsnr: plan.wants("xpsnr"),
+    }
+}
 
 /// What measures the figures that a plan asks for beyond our own; empty if it asks for none.
 pub fn measures(plan: &Plan) -> String {
-    let wanted = Wanted {
-        vmaf: plan.wants("vmaf"),
-        xpsnr: plan.wants("xpsnr"),
-    };
-    if wanted.vmaf || wanted.xpsnr {
-        perceptual_identity(wanted)
-    } else {
-        String::new()
-    }
+    perceptual_identity(wanted(plan))
 }
 
 /// Whether it only codes still pictures.
@@ -82,10 +79,7 @@ pub struct Perceptual(Option<Measure>);
 impl Perceptual {
     /// Starts what the plan names; nothing if it names neither.
     pub fn start(plan: &Plan, info: &VideoInfo) -> Result<Self> {
-        let wanted = Wanted {
-            vmaf: plan.wants("vmaf"),
-            xpsnr: plan.wants("xpsnr"),
-        };
+        let wanted = wanted(plan);
         let any = wanted.vmaf || wanted.xpsnr;
         Ok(Perceptual(
             any.then(|| Measure::start(info, wanted, plan.threads.max(1)))
@@ -130,7 +124,7 @@ pub fn point(
     at: At,
     row: &mut Row,
     place: &Place,
-    seen: Seen,
+    seen: Observer,
 ) -> Result<()> {
     let Place {
         input,

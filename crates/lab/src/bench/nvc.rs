@@ -7,12 +7,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::Value;
 
-use super::anchor::Seen;
 use super::jobs::At;
 use super::plan::CodecPlan;
 use super::process::{self, Ended, Usage};
 use super::row::{Bytes, Progress};
 use super::stats;
+use crate::anchors::Observer;
 use crate::files::utf8;
 use crate::program::{Call, Place, quoted};
 use ::nvc::decoder::{Options, StreamDecoder};
@@ -178,7 +178,7 @@ impl Run<'_> {
         file: &Path,
         source: &VideoInfo,
         mut reference: BoxedSource,
-        seen: Seen,
+        seen: Observer,
     ) -> Result<Decoded> {
         let name = utf8(file)?;
         let threads = self.threads.to_string();

@@ -10,6 +10,7 @@ use super::report::{PICTURE_BUDGET, ReportInput, SequenceInfo, write_report};
 use super::row::Row;
 use super::run::Outcome;
 use super::tables::{self, BdTable};
+use crate::datasets;
 use crate::files::write_whole;
 use ::nvc::error::{Error, Result};
 
@@ -115,13 +116,12 @@ fn head(f: &Finished, input: &ReportInput) -> String {
     );
     for s in &f.outcome.sequences {
         text += &format!(
-            "- {}: {}, {}x{}, {} frame{}\n",
+            "- {}: {}, {}x{}, {}\n",
             s.name,
             s.origin,
             s.info.width,
             s.info.height,
-            s.frames,
-            if s.frames == 1 { "" } else { "s" }
+            datasets::frames(s.frames)
         );
     }
     for remark in input.remarks {

@@ -15,6 +15,7 @@ use super::plan::Plan;
 use super::process::Usage;
 use super::row::{Point, Row};
 use super::sequence::{Sequence, open, write_picture};
+use crate::anchors::Observer;
 use crate::files::{rename, sha256_file};
 use ::nvc::error::{Error, Result};
 use ::nvc::frame::Frame;
@@ -140,7 +141,7 @@ impl Worker<'_> {
         mut row: Row,
         input: &Path,
         dir: &Path,
-        keep: anchor::Seen,
+        keep: Observer,
     ) -> Result<Point> {
         let (sequence, codec) = (&self.sequences[job.sequence], &self.plan.codec[job.codec]);
         if sha256_file(self.options.program)? != self.options.program_digest {

@@ -8,6 +8,11 @@ use nvc::frame::{PixelFormat, Ratio};
 /// Folder of a store in which downloads lie until they are unpacked: no set has this name.
 pub const DOWNLOADS: &str = "downloads";
 
+/// A number of frames in words, as in `1 frame`.
+pub fn frames(count: u64) -> String {
+    format!("{count} frame{}", if count == 1 { "" } else { "s" })
+}
+
 /// A set of sequences or pictures.
 #[derive(Clone, Debug)]
 pub struct Set {
@@ -109,7 +114,7 @@ impl Entry {
     pub fn geometry(&self) -> String {
         let mut text = String::new();
         if let Some(n) = self.frames {
-            text += &format!("{n} {} of ", if n == 1 { "frame" } else { "frames" });
+            text += &format!("{} of ", frames(n));
         }
         match (self.width, self.height) {
             (Some(w), Some(h)) => text += &format!("{w}x{h}"),

@@ -30,6 +30,7 @@ mod store;
 mod verify;
 
 pub use embedded::EMBEDDED;
+pub(crate) use entry::frames;
 pub use entry::{Entry, Origin, Set};
 pub use event::FetchEvent;
 pub use store::{MANIFESTS_VARIABLE, ROOT_VARIABLE, Store};

@@ -5,6 +5,7 @@ use crate::bench::curves::{AVERAGE, Curve, averages, curves, sequences};
 use crate::bench::metric::Metric;
 use crate::bench::published::{Published, uvg};
 use crate::bench::row::{Point, Row};
+use crate::datasets;
 
 /// What is to be said of published curves beside pictures of a size (`None`: not all pictures):
 /// which do not compare.
@@ -161,10 +162,7 @@ impl<'a> Content<'a> {
             (None, Some(r)) => (r.frames, r.width, r.height),
             (None, None) => (0, 0, 0),
         };
-        let mut note = format!(
-            "{frames} frame{} of {width}x{height}.",
-            if frames == 1 { "" } else { "s" }
-        );
+        let mut note = format!("{} of {width}x{height}.", datasets::frames(frames));
         let data = uvg();
         let published = self.input.published.then(|| data.sequence(name)).flatten();
         let whole = published
