@@ -18,6 +18,14 @@ pub fn beside(path: &Path, end: &str) -> PathBuf {
     name.into()
 }
 
+/// `text` with `other` in place of all but ASCII letters, digits and the characters of `keep`.
+pub fn plain(text: &str, keep: &str, other: char) -> String {
+    let known = |c: char| c.is_ascii_alphanumeric() || keep.contains(c);
+    text.chars()
+        .map(|c| if known(c) { c } else { other })
+        .collect()
+}
+
 /// The name, for what takes names as text; [`Error::Parameter`] where it is none.
 pub fn utf8(path: &Path) -> Result<&str> {
     path.to_str()

@@ -18,7 +18,7 @@ pub struct AnchorOptions {
     /// Where 8-bit 4:2:0 chroma samples are said to lie: left, as H.264 and HEVC assume without a
     /// word, or in the middle, as JPEG. It moves no sample; some encoders spend a few bits on it.
     pub siting: Siting,
-    /// Ends programs and returns [`Error::Interrupted`] soon after it is set.
+    /// Ends programs and returns [`Interrupted`](nvc::Error::Interrupted) soon after it is set.
     pub stop: Option<Arc<AtomicBool>>,
     /// Existing folder that temporary files go below; the system's if not given.
     pub dir: Option<PathBuf>,

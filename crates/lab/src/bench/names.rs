@@ -2,20 +2,11 @@
 
 use std::collections::HashSet;
 
+use crate::files::plain;
+
 /// A name that is safe as a file's: letters, digits, `.`, `-` and `_`.
 pub fn file_name(text: &str) -> String {
-    let safe = |c: char| {
-        if c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_') {
-            c
-        } else {
-            '-'
-        }
-    };
-    text.chars()
-        .map(safe)
-        .collect::<String>()
-        .trim_start_matches('.')
-        .to_string()
+    plain(text, ".-_", '-').trim_start_matches('.').to_string()
 }
 
 /// Names for files made from names in the data: letters, digits, `-`, `_`, `.` and `=` stay, and no
@@ -26,14 +17,7 @@ pub struct FileNames(HashSet<String>);
 impl FileNames {
     /// `name` with `extension`, numbered if that is taken.
     pub fn make(&mut self, name: &str, extension: &str) -> String {
-        let plain = |c: char| {
-            if c.is_ascii_alphanumeric() || "-_.=".contains(c) {
-                c
-            } else {
-                '-'
-            }
-        };
-        let mut stem: String = name.chars().map(plain).take(150).collect();
+        let mut stem: String = plain(name, "-_.=", '-').chars().take(150).collect();
         if stem.is_empty() || stem.starts_with('.') {
             stem.insert(0, '_');
         }

@@ -14,7 +14,7 @@ use super::names::last_part;
 use super::pypi;
 use super::store::Store;
 use super::verify::Checked;
-use crate::files::{self, Stopped, beside, make_folder, md5_file, rename, sha256_file};
+use crate::files::{self, Stopped, beside, make_folder, md5_file, plain, rename, sha256_file};
 use nvc::error::{Error, Result};
 use nvc_media::hex;
 
@@ -196,11 +196,7 @@ impl Store {
 /// addresses apart.
 fn download_name(url: &str) -> String {
     let tell_apart = hex(&Sha256::digest(url.as_bytes())[..4]);
-    let known = |c: char| c.is_ascii_alphanumeric() || "._-+".contains(c);
-    let name: String = last_part(url)
-        .chars()
-        .map(|c| if known(c) { c } else { '_' })
-        .collect();
+    let name = plain(last_part(url), "._-+", '_');
     // the end says how it is packed
     let from = name.len().saturating_sub(150);
     format!("{tell_apart}-{}", &name[from..])
