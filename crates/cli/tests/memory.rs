@@ -3,6 +3,8 @@
 
 #[path = "../../../tests/common/mod.rs"]
 mod common;
+#[path = "../../media/tests/support/mod.rs"]
+mod support;
 
 use std::io::Read;
 use std::path::Path;
@@ -35,16 +37,11 @@ fn peak(path: &Path, size: usize, threads: usize) -> u64 {
         stdout.read_exact(&mut taken[..n]).unwrap();
         left -= n;
     }
-    let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
-    let line = status
-        .lines()
-        .find(|l| l.starts_with("VmHWM:"))
-        .unwrap_or_else(|| panic!("no VmHWM in: {status}"));
-    let kib: u64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
+    let peak = support::peak_bytes(child.id()).unwrap();
     let rest = std::io::copy(&mut stdout, &mut std::io::sink()).unwrap();
     assert_eq!(rest, UNREAD as u64, "wrote another size");
     assert!(child.wait().unwrap().success());
-    kib * 1024
+    peak
 }
 
 #[test]

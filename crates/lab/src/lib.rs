@@ -8,3 +8,7 @@ pub mod anchors;
 pub mod bench;
 #[cfg(feature = "bench")]
 pub mod datasets;
+#[cfg(feature = "bench")]
+mod files;
+mod memo;
+mod program;

@@ -9,7 +9,7 @@ use image::{AnimationDecoder, DynamicImage, Frames, ImageFormat, ImageResult};
 
 use super::aspect::gcd;
 use super::cadence::{Constant, uneven};
-use super::picture::{opaque, picture_error, planes, png_info, sniff};
+use super::picture::{frame_of, opaque, picture_error, png_info, sniff};
 use super::{FrameSource, SourceOptions, Survey, Takes, check_size, picture_color};
 use nvc::error::{Error, Result};
 use nvc::frame::{Frame, PixelFormat, Ratio, VideoInfo};
@@ -74,7 +74,7 @@ fn delay(f: &image::Frame) -> f64 {
 fn convert(f: image::Frame, name: &str) -> Result<(Frame, PixelFormat)> {
     let picture = DynamicImage::ImageRgba8(f.into_buffer());
     opaque(&picture, name)?;
-    planes(&picture, name, &mut Vec::new())
+    frame_of(&picture, name, &mut Vec::new())
 }
 
 impl AnimationSource {

@@ -12,6 +12,7 @@ mod images;
 mod md5;
 #[cfg(feature = "ffmpeg")]
 mod media;
+mod memory;
 mod output;
 mod pattern;
 mod picture;
@@ -36,11 +37,13 @@ use std::path::{Path, PathBuf};
 pub use animation::AnimationSource;
 pub use guard::FileGuard;
 pub use images::{ImageSink, Packing};
-pub use md5::Md5Sink;
+pub use md5::{Md5Sink, hex};
 #[cfg(feature = "ffmpeg")]
 pub use media::MediaSource;
+pub use memory::MemorySource;
 pub use output::Output;
 pub use pattern::Pattern;
+pub use picture::frame_of;
 pub use picture_source::PictureSource;
 pub use range::{KeepGoing, SourceRange};
 pub use raw::{RawSink, RawSource};

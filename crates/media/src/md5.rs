@@ -10,6 +10,11 @@ use nvc::color::check_frame;
 use nvc::error::Result;
 use nvc::frame::{Frame, VideoInfo};
 
+/// Bytes in lower-case hexadecimal, two digits each.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
+
 /// Digests frames in order.
 pub struct Md5Sink {
     info: VideoInfo,
@@ -39,13 +44,7 @@ impl FrameSink for Md5Sink {
     }
 
     fn finish(&mut self) -> Result<Option<String>> {
-        let hex: String = self
-            .md5
-            .finalize_reset()
-            .iter()
-            .map(|b| format!("{b:02x}"))
-            .collect();
-        let line = format!("MD5={hex}");
+        let line = format!("MD5={}", hex(&self.md5.finalize_reset()));
         let Some(out) = &mut self.out else {
             return Ok(Some(line));
         };

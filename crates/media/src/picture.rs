@@ -72,9 +72,13 @@ pub fn open(path: &Path) -> Result<Picture> {
 pub fn peek(path: &Path) -> Result<(PixelFormat, (usize, usize))> {
     let name = path.display().to_string();
     let file = File::open(path).map_err(|e| Error::io(format!("opening {name}"), e))?;
-    let reader = ImageReader::new(BufReader::new(file))
+    let mut reader = ImageReader::new(BufReader::new(file))
         .with_guessed_format()
         .map_err(|e| Error::io(format!("reading {name}"), e))?;
+    if reader.format() == Some(ImageFormat::Pnm) {
+        // no source, though there may be a decoder of it in the program
+        reader.clear_format();
+    }
     let mut decoder = reader.into_decoder().map_err(|e| picture_error(&name, e))?;
     let (w, h) = decoder.dimensions();
     let turned = decoder
@@ -142,7 +146,7 @@ pub fn decode(bytes: &[u8], name: &str) -> Result<Picture> {
     if kind == ImageFormat::Jpeg && components(bytes) == Some(4) {
         warnings.push("CMYK is converted to RGB without its colour profile; convert it first with a colour-managed program".into());
     }
-    let (frame, format) = planes(&picture, name, &mut warnings)?;
+    let (frame, format) = frame_of(&picture, name, &mut warnings)?;
     let png = png_info(bytes);
     let color = picture_color::of(png.as_ref(), icc.as_deref(), format, &mut warnings);
     let mut sar = match kind {
@@ -167,8 +171,9 @@ pub fn decode(bytes: &[u8], name: &str) -> Result<Picture> {
     })
 }
 
-/// Planes of a decoded picture, of 8 or 10 bits.
-pub fn planes(
+/// A decoded picture as a frame of 8 or 10 bits. `name` is for errors; `warnings` are told what
+/// could not be kept.
+pub fn frame_of(
     picture: &DynamicImage,
     name: &str,
     warnings: &mut Vec<String>,

@@ -1,11 +1,14 @@
 //! Sources and sinks through their public doors, against each other and against the ffmpeg program.
 
+mod support;
+
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use nvc::Error;
 use nvc::frame::{Chroma, ColorInfo, Frame, PixelFormat, Range, Ratio, VideoInfo};
 use nvc_media::{BoxedSource, SinkFormat, SourceOptions, SourceRange, open_sink, open_source};
+use support::ffmpeg;
 
 fn info(chroma: Chroma, bit_depth: u8, width: usize, height: usize) -> VideoInfo {
     VideoInfo {
@@ -60,27 +63,6 @@ fn read(mut source: BoxedSource) -> Vec<Frame> {
 
 fn path(dir: &tempfile::TempDir, name: &str) -> String {
     dir.path().join(name).to_str().unwrap().to_string()
-}
-
-/// Says on stderr that something is not tested. `eprintln!` would not show: the harness keeps what
-/// a passing test prints.
-fn skipped(what: &str) {
-    use std::io::Write;
-    let _ = writeln!(std::io::stderr(), "SKIPPED: {what}");
-}
-
-/// Whether the ffmpeg program is there; says so loudly if not.
-fn ffmpeg() -> bool {
-    let there = Command::new("ffmpeg")
-        .arg("-version")
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()
-        .is_ok_and(|s| s.success());
-    if !there {
-        skipped("the ffmpeg program is missing, so nothing is compared with it");
-    }
-    there
 }
 
 fn ffmpeg_md5(args: &[&str], pix_fmt: &str) -> String {

@@ -61,10 +61,7 @@ fn the_same_samples_by_every_way() {
     let raw = nvc_decode(s.dir(), "a.nvc -o - --format yuv")
         .expect(0)
         .stdout;
-    let hex: String = Md5::digest(&raw)
-        .iter()
-        .map(|b| format!("{b:02x}"))
-        .collect();
+    let hex = nvc_media::hex(&Md5::digest(&raw));
     assert_eq!(
         first.trim(),
         format!("MD5={hex}"),

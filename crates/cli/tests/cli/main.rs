@@ -12,3 +12,5 @@ mod faults;
 mod formats;
 mod pipes;
 mod run;
+#[path = "../../../media/tests/support/mod.rs"]
+mod support;

@@ -9,6 +9,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::clip::Clip;
+pub use crate::support::{ffmpeg, skipped};
 
 pub const NVC: &str = env!("CARGO_BIN_EXE_nvc");
 pub const NVC_DECODE: &str = env!("CARGO_BIN_EXE_nvc-decode");
@@ -151,25 +152,4 @@ pub fn encode(dir: &Path, input: &str, options: &str) {
         done.code,
         done.stderr
     );
-}
-
-/// Says on stderr that something is not tested. `eprintln!` would not show: the harness keeps what
-/// a passing test prints.
-pub fn skipped(what: &str) {
-    use std::io::Write;
-    let _ = writeln!(std::io::stderr(), "SKIPPED: {what}");
-}
-
-/// Whether the ffmpeg program is there; says so loudly if not.
-pub fn ffmpeg() -> bool {
-    let there = Command::new("ffmpeg")
-        .arg("-version")
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()
-        .is_ok_and(|s| s.success());
-    if !there {
-        skipped("the ffmpeg program is missing, so pipes with it are not tested");
-    }
-    there
 }

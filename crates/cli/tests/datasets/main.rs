@@ -3,9 +3,10 @@
 #![cfg(feature = "bench")]
 
 mod archives;
-
 mod files;
 mod http;
 mod real;
 mod run;
 mod server;
+#[path = "../../../media/tests/support/mod.rs"]
+mod support;

@@ -4,9 +4,10 @@ use std::path::PathBuf;
 
 use nvc_lab::datasets::Store;
 
+use super::run::Room;
 #[cfg(target_os = "linux")]
 use super::run::peak;
-use super::run::{Room, skipped};
+use super::support::skipped;
 
 /// The memory of a run must not grow with the frames. `frame` is the raw bytes of one.
 #[cfg(target_os = "linux")]

@@ -5,6 +5,9 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
+#[cfg(target_os = "linux")]
+use super::support::peak_bytes;
+
 /// A folder with a store in `store/` and manifests beside it.
 pub struct Room {
     pub dir: TempDir,
@@ -128,16 +131,7 @@ pub fn clip() -> Vec<u8> {
 /// SHA-256 in hexadecimal.
 pub fn sha256(bytes: &[u8]) -> String {
     use sha2::Digest;
-    sha2::Sha256::digest(bytes)
-        .iter()
-        .map(|b| format!("{b:02x}"))
-        .collect()
-}
-
-/// Says on stderr that something is not tested; the harness would keep what `eprintln!` says.
-pub fn skipped(what: &str) {
-    use std::io::Write;
-    let _ = writeln!(std::io::stderr(), "SKIPPED: {what}");
+    nvc_media::hex(&sha2::Sha256::digest(bytes))
 }
 
 /// Peak memory of a run of `nvc` in bytes, and its exit code.
@@ -152,19 +146,13 @@ pub fn peak(room: &Path, args: &[&str]) -> (u64, i32) {
         .env("NVC_DATASETS_DIR", room.join("store"))
         .env("NVC_DATASETS_MANIFESTS", room.join("m.toml"));
     let mut child = command.spawn().unwrap();
-    let mut kib = 0;
+    let mut peak = 0;
     loop {
         // the peak is gone with the process, so it is asked for until then
-        let status =
-            std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
-        let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"));
-        kib = line
-            .and_then(|l| l.split_whitespace().next()?.parse().ok())
-            .unwrap_or(0u64)
-            .max(kib);
+        peak = peak_bytes(child.id()).unwrap_or(0).max(peak);
         if let Some(status) = child.try_wait().unwrap() {
-            assert!(kib > 0, "the program ended before it could be watched");
-            return (kib * 1024, status.code().unwrap_or(-1));
+            assert!(peak > 0, "the program ended before it could be watched");
+            return (peak, status.code().unwrap_or(-1));
         }
         std::thread::sleep(std::time::Duration::from_millis(1));
     }

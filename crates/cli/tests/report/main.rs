@@ -3,6 +3,8 @@
 #![cfg(feature = "bench")]
 
 mod sample;
+#[path = "../../../media/tests/support/mod.rs"]
+mod support;
 mod webdriver;
 
 use std::path::Path;
@@ -49,7 +51,7 @@ fn browser() -> Option<Browser> {
     match Browser::start() {
         Ok(b) => Some(b),
         Err(why) => {
-            eprintln!("SKIPPED: {why}");
+            support::skipped(&why);
             None
         }
     }

@@ -1,18 +1,17 @@
 //! Which ffmpeg: those that `NVC_FFMPEG` lists, separated like PATH, and then `ffmpeg`; the first
 //! that has what is needed.
 
-use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, OnceLock};
 
-use super::program::Call;
+use crate::memo::Memo;
+use crate::program::Call;
 use nvc::error::{Error, Result};
 
 /// Environment variable with programs to ask before the `ffmpeg` of PATH.
 pub const FFMPEG_VARIABLE: &str = "NVC_FFMPEG";
 
 /// What an ffmpeg must have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Need {
     Encoder(&'static str),
     Filter(&'static str),
@@ -72,25 +71,19 @@ impl Ffmpeg {
 
     /// The first line of what it says of its version. Asked once a process and program.
     pub fn version(&self) -> Option<String> {
-        static KNOWN: Mutex<BTreeMap<PathBuf, Option<String>>> = Mutex::new(BTreeMap::new());
-        // a thread that panicked while it held the lock has left the map whole
-        let mut known = KNOWN.lock().unwrap_or_else(|e| e.into_inner());
+        static KNOWN: Memo<PathBuf, String> = Memo::new();
         let ask = || {
-            let said = Call {
+            let call = Call {
                 program: self.program.clone(),
                 ..Call::new("ffmpeg", &["-version"])
-            }
-            .output()
-            .ok()?;
-            said.lines()
-                .map(str::trim)
-                .find(|l| !l.is_empty())
-                .map(String::from)
+            };
+            let said = call.output().ok();
+            let first = said
+                .as_deref()
+                .and_then(|s| s.lines().map(str::trim).find(|l| !l.is_empty()));
+            first.map(String::from).ok_or(())
         };
-        known
-            .entry(self.program.clone())
-            .or_insert_with(ask)
-            .clone()
+        KNOWN.get(self.program.clone(), ask).ok()
     }
 
     /// Whether the encoder takes a pixel format.
@@ -105,30 +98,20 @@ impl Ffmpeg {
 
 /// What a program says of the thing needed, `None` if it has none.
 fn help(program: &Path, need: Need) -> Result<Option<String>> {
-    type Known = Mutex<HashMap<(PathBuf, Need), Option<String>>>;
-    static KNOWN: OnceLock<Known> = OnceLock::new();
-    let known = KNOWN.get_or_init(Known::default);
-    let key = (program.to_path_buf(), need);
-    // a thread that panicked while it held the lock has left the map whole
-    if let Some(help) = known.lock().unwrap_or_else(|e| e.into_inner()).get(&key) {
-        return Ok(help.clone());
-    }
-    let (kind, name) = need.topic();
-    let call = Call {
-        program: program.into(),
-        ..Call::new("ffmpeg", &["-hide_banner", "-h", &format!("{kind}={name}")])
-    };
-    let text = call.output()?;
-    let title = match need {
-        Need::Encoder(name) => format!("Encoder {name} "),
-        Need::Filter(name) => format!("Filter {name}"),
-    };
-    let help = text.lines().any(|l| l.starts_with(&title)).then_some(text);
-    known
-        .lock()
-        .unwrap_or_else(|e| e.into_inner())
-        .insert(key, help.clone());
-    Ok(help)
+    static KNOWN: Memo<(PathBuf, Need), Option<String>> = Memo::new();
+    KNOWN.get((program.to_path_buf(), need), || {
+        let (kind, name) = need.topic();
+        let call = Call {
+            program: program.into(),
+            ..Call::new("ffmpeg", &["-hide_banner", "-h", &format!("{kind}={name}")])
+        };
+        let text = call.output()?;
+        let title = match need {
+            Need::Encoder(name) => format!("Encoder {name} "),
+            Need::Filter(name) => format!("Filter {name}"),
+        };
+        Ok(text.lines().any(|l| l.starts_with(&title)).then_some(text))
+    })
 }
 
 #[cfg(test)]

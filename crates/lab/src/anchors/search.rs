@@ -1,22 +1,9 @@
 //! The quality at which a codec's file has a wanted size.
 
-use super::AnchorOptions;
-use super::spec::Scale;
+use super::backend::Run;
+use super::codec::Scale;
+use super::options::AnchorOptions;
 use nvc::error::{Error, Result};
-
-/// One encode.
-#[derive(Clone, Debug)]
-pub(super) struct Run {
-    pub quality: f64,
-    /// Bytes that count.
-    pub bytes: u64,
-    /// Bytes with the encoder's identification.
-    pub whole: u64,
-    /// Wall-clock seconds.
-    pub seconds: f64,
-    /// Names of the streams: one, or one a picture.
-    pub streams: Vec<std::path::PathBuf>,
-}
 
 /// Interpolates the logarithm of the size, which is nearly linear in the quality (or its
 /// logarithm).

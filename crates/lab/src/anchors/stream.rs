@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::Reopen;
+use super::reference::Reopen;
 use nvc::error::{Error, Result};
 use nvc::frame::{ColorInfo, Frame, PixelFormat, Ratio, Siting, VideoInfo};
 use nvc_media::write_y4m_header;

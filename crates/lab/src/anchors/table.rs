@@ -1,6 +1,7 @@
 //! The figures of several codecs side by side, as text.
 
-use super::{Anchor, AnchorSpec};
+use super::run::Anchor;
+use super::spec::AnchorSpec;
 use nvc::metrics::{Psnr, Scores};
 
 /// A row of [`score_table`].

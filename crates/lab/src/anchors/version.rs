@@ -1,24 +1,24 @@
 //! What encoder a spec runs, in the encoder's own words.
 
-use std::collections::HashMap;
 use std::path::PathBuf;
 use std::process::Stdio;
-use std::sync::{Mutex, OnceLock};
 
+use super::codec::Codec;
 use super::ffmpeg::{Ffmpeg, Need};
-use super::program::{Call, Place, Program};
+use super::spec::AnchorSpec;
 use super::stream::feed;
-use super::{AnchorSpec, Codec, video};
+use super::video;
+use crate::memo::Memo;
+use crate::program::{Call, Place, Program, temp_dir};
 use nvc::error::{Error, Result};
 use nvc::frame::{Chroma, ColorInfo, Frame, PixelFormat, Ratio, Siting, VideoInfo};
-use nvc_media::{BoxedSource, FrameSource};
+use nvc_media::{BoxedSource, MemorySource};
 
 /// Name and version of the encoder that `spec` runs here: `x264 164 r3095 baee400`,
 /// `x265 3.5+1-f0c1022b6`, `SVT-AV1 1.4.1`, `libavif 0.11.1 aom 3.6.0`. Two tiny gray pictures are
 /// encoded to hear it, once a process and program.
 pub fn version(spec: &AnchorSpec) -> Result<String> {
-    type Known = Mutex<HashMap<(PathBuf, String), String>>;
-    static KNOWN: OnceLock<Known> = OnceLock::new();
+    static KNOWN: Memo<(PathBuf, String), String> = Memo::new();
     if let Codec::External(c) = &spec.codec {
         return Ok(c.version.clone());
     }
@@ -32,11 +32,12 @@ pub fn version(spec: &AnchorSpec) -> Result<String> {
             .map_or_else(PathBuf::new, |f| f.program.clone()),
         spec.codec_name().to_string(),
     );
-    let known = KNOWN.get_or_init(Known::default);
-    if let Some(v) = known.lock().unwrap_or_else(|e| e.into_inner()).get(&key) {
-        return Ok(v.clone());
-    }
-    let (said, found) = match &ffmpeg {
+    KNOWN.get(key, || ask(spec, ffmpeg.as_ref()))
+}
+
+/// Asks the program itself.
+fn ask(spec: &AnchorSpec, ffmpeg: Option<&Ffmpeg>) -> Result<String> {
+    let (said, found) = match ffmpeg {
         Some(f) => {
             let said = tiny(f, &spec.codec)?;
             let found = parse_video(&spec.codec, &said);
@@ -54,45 +55,17 @@ pub fn version(spec: &AnchorSpec) -> Result<String> {
             (said, found)
         }
     };
-    let found = found.ok_or_else(|| {
+    found.ok_or_else(|| {
         let said: String = said.chars().filter(|c| !c.is_control()).take(200).collect();
         Error::Unsupported(format!(
             "{} does not tell its version: '{said}'",
             spec.codec_name()
         ))
-    })?;
-    known
-        .lock()
-        .unwrap_or_else(|e| e.into_inner())
-        .insert(key, found.clone());
-    Ok(found)
+    })
 }
 
-/// Two gray pictures, the least that every encoder takes.
-struct Gray {
-    info: VideoInfo,
-    left: usize,
-}
-
-impl FrameSource for Gray {
-    fn info(&self) -> &VideoInfo {
-        &self.info
-    }
-
-    fn read(&mut self) -> Result<Option<Frame>> {
-        if self.left == 0 {
-            return Ok(None);
-        }
-        self.left -= 1;
-        let mut frame = Frame::new(self.info.format, self.info.width, self.info.height);
-        let mid = self.info.format.max_value() / 2 + 1;
-        frame.planes.iter_mut().for_each(|p| p.data.fill(mid));
-        Ok(Some(frame))
-    }
-}
-
-/// Encodes them; what ffmpeg and the encoder said, and the stream after it (where x264 names
-/// itself).
+/// Encodes two gray pictures, the least that every encoder takes: what ffmpeg and the encoder said,
+/// and the stream after it (where x264 names itself).
 fn tiny(ffmpeg: &Ffmpeg, codec: &Codec) -> Result<String> {
     let Some((encoder, format, ..)) = video::names(codec) else {
         return Err(Error::Parameter(format!(
@@ -100,7 +73,7 @@ fn tiny(ffmpeg: &Ffmpeg, codec: &Codec) -> Result<String> {
             codec.name()
         )));
     };
-    let dir = super::temp_dir(None)?;
+    let dir = temp_dir(None)?;
     let path = dir.path().join("tiny");
     let bit_depth = if ffmpeg.takes("yuv420p") { 8 } else { 10 };
     let format_of = PixelFormat {
@@ -144,8 +117,14 @@ fn tiny(ffmpeg: &Ffmpeg, codec: &Codec) -> Result<String> {
         .stdin
         .take()
         .ok_or_else(|| Error::Parameter("ffmpeg has no stdin".into()))?;
+    let mut gray = Frame::new(info.format, info.width, info.height);
+    let middle = info.format.max_value() / 2 + 1;
+    gray.planes.iter_mut().for_each(|p| p.data.fill(middle));
     feed(
-        &|| Ok(Box::new(Gray { info, left: 2 }) as BoxedSource),
+        &|| {
+            let source = MemorySource::new(&info, vec![gray.clone(); 2]);
+            Ok(Box::new(source) as BoxedSource)
+        },
         &info,
         Siting::Left,
         pipe,

@@ -6,12 +6,13 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::Instant;
 
+use super::backend::{Backend, Job, Run};
+use super::codec::Codec;
 use super::ffmpeg::{Ffmpeg, Need};
 use super::nal::{Syntax, size};
-use super::program::{Call, Program};
-use super::search::Run;
+use super::spec::AnchorSpec;
 use super::stream::{change_depth, feed, plain};
-use super::{AnchorSpec, Backend, Codec, Job};
+use crate::program::{Call, Program};
 use nvc::error::{Error, Result};
 use nvc::frame::{Chroma, Frame, PixelFormat, VideoInfo};
 use nvc_media::{FrameSource, RawSource};

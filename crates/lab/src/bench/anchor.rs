@@ -7,14 +7,14 @@ use std::sync::atomic::AtomicBool;
 use super::jobs::At;
 use super::plan::{CodecPlan, Plan};
 use super::row::Row;
-use super::run::{open, point_name};
-use super::sequence::Sequence;
+use super::sequence::{Sequence, open};
 use crate::anchors::{
-    AnchorOptions, AnchorSpec, ExternalCodec, Measure, Wanted, perceptual_identity, run_anchor,
-    run_anchor_at, version,
+    AnchorOptions, AnchorSpec, ExternalCodec, Measure, Observer, Wanted, perceptual_identity,
+    run_anchor, run_anchor_at, version,
 };
 use ::nvc::error::{Error, Result};
 use ::nvc::frame::{Frame, VideoInfo};
+use nvc_media::hex;
 use sha2::{Digest, Sha256};
 
 /// The codec that an entry of a plan names.
@@ -33,10 +33,12 @@ pub fn spec(plan: &CodecPlan) -> Result<AnchorSpec> {
 }
 
 /// What calls the programs: with other text they may be called otherwise.
-const CALLS: [&str; 5] = [
+const CALLS: [&str; 7] = [
+    include_str!("../anchors/command.rs"),
     include_str!("../anchors/external.rs"),
     include_str!("../anchors/nal.rs"),
     include_str!("../anchors/picture.rs"),
+    include_str!("../anchors/picture_codecs.rs"),
     include_str!("../anchors/stream.rs"),
     include_str!("../anchors/video.rs"),
 ];
@@ -46,29 +48,24 @@ pub fn identity(plan: &CodecPlan) -> Result<String> {
     let hash = CALLS
         .iter()
         .fold(Sha256::new(), |h, text| h.chain_update(text));
-    let calls: String = hash
-        .finalize()
-        .iter()
-        .take(8)
-        .map(|b| format!("{b:02x}"))
-        .collect();
-    Ok(format!("{} called by {calls}", version(&spec(plan)?)?))
+    Ok(format!(
+        "{} called by {}",
+        version(&spec(plan)?)?,
+        hex(&hash.finalize()[..8])
+    ))
 }
 
-/// Sees every pair of frames: index, reference, decoded.
-pub type Seen<'a> = &'a mut dyn FnMut(u64, &Frame, &Frame) -> Result<()>;
+/// The figures that a plan asks for beyond our own.
+fn wanted(plan: &Plan) -> Wanted {
+    Wanted {
+        vmaf: plan.wants("vmaf"),
+        xpsnr: plan.wants("xpsnr"),
+    }
+}
 
 /// What measures the figures that a plan asks for beyond our own; empty if it asks for none.
 pub fn measures(plan: &Plan) -> String {
-    let wanted = Wanted {
-        vmaf: plan.wants("vmaf"),
-        xpsnr: plan.wants("xpsnr"),
-    };
-    if wanted.vmaf || wanted.xpsnr {
-        perceptual_identity(wanted)
-    } else {
-        String::new()
-    }
+    perceptual_identity(wanted(plan))
 }
 
 /// Whether it only codes still pictures.
@@ -82,10 +79,7 @@ pub struct Perceptual(Option<Measure>);
 impl Perceptual {
     /// Starts what the plan names; nothing if it names neither.
     pub fn start(plan: &Plan, info: &VideoInfo) -> Result<Self> {
-        let wanted = Wanted {
-            vmaf: plan.wants("vmaf"),
-            xpsnr: plan.wants("xpsnr"),
-        };
+        let wanted = wanted(plan);
         let any = wanted.vmaf || wanted.xpsnr;
         Ok(Perceptual(
             any.then(|| Measure::start(info, wanted, plan.threads.max(1)))
@@ -130,7 +124,7 @@ pub fn point(
     at: At,
     row: &mut Row,
     place: &Place,
-    seen: Seen,
+    seen: Observer,
 ) -> Result<()> {
     let Place {
         input,
@@ -178,7 +172,7 @@ pub fn point(
     row.codec = spec.codec_name().into();
     row.config = spec.config();
     row.version = a.version.clone();
-    row.point = point_name(At::Quality(quality), spec.quality_name());
+    row.point = At::Quality(quality).label(spec.quality_name());
     row.weak = if spec.weak() {
         "yes".into()
     } else {

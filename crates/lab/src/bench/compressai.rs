@@ -6,17 +6,19 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
 
-use super::curves::{AVERAGE, FileNames, averages, curves, sequences};
-use super::{Metric, Row};
-use ::nvc::error::{Error, Result};
+use super::curves::{AVERAGE, averages, curves, sequences};
+use super::metric::Metric;
+use super::names::FileNames;
+use super::row::Row;
+use crate::files::{make_folder, write_whole};
+use ::nvc::error::Result;
 
 /// Writes `<dir>/compressai/<curve>__<sequence>.json` for every curve on every sequence, and
 /// `<curve>__average.json` for every curve that has the same points on each of several sequences.
 /// Gives the files back.
 pub fn write(dir: &Path, rows: &[&Row]) -> Result<Vec<PathBuf>> {
     let folder = dir.join("compressai");
-    std::fs::create_dir_all(&folder)
-        .map_err(|e| Error::io(format!("making {}", folder.display()), e))?;
+    make_folder(&folder)?;
     let (mean, _) = averages(rows);
     let mean: Vec<&Row> = mean.iter().collect();
     let all = sequences(rows);
@@ -26,8 +28,7 @@ pub fn write(dir: &Path, rows: &[&Row]) -> Result<Vec<PathBuf>> {
         let path = folder.join(names.make(&format!("{curve}__{sequence}"), "json"));
         let text =
             serde_json::to_string_pretty(&object(curve, rows, over)).unwrap_or_default() + "\n";
-        std::fs::write(&path, text)
-            .map_err(|e| Error::io(format!("writing {}", path.display()), e))?;
+        write_whole(&path, text.as_bytes())?;
         written.push(path);
         Ok(())
     };

@@ -2,7 +2,8 @@
 
 use std::collections::HashSet;
 
-use super::{Metric, Row};
+use super::metric::Metric;
+use super::row::Row;
 
 /// Name that averages have in place of a sequence.
 pub const AVERAGE: &str = "average";
@@ -172,36 +173,6 @@ fn mean(rows: &[&Row]) -> Row {
     row
 }
 
-/// Names for files made from names in the data: letters, digits, `-`, `_`, `.` and `=` stay, and no
-/// two are the same.
-#[derive(Default)]
-pub(super) struct FileNames(HashSet<String>);
-
-impl FileNames {
-    /// `name` with `extension`, numbered if that is taken.
-    pub(super) fn make(&mut self, name: &str, extension: &str) -> String {
-        let plain = |c: char| {
-            if c.is_ascii_alphanumeric() || "-_.=".contains(c) {
-                c
-            } else {
-                '-'
-            }
-        };
-        let mut stem: String = name.chars().map(plain).take(150).collect();
-        if stem.is_empty() || stem.starts_with('.') {
-            stem.insert(0, '_');
-        }
-        let mut file = format!("{stem}.{extension}");
-        let mut n = 2;
-        // file systems may not tell upper from lower case
-        while !self.0.insert(file.to_lowercase()) {
-            file = format!("{stem}-{n}.{extension}");
-            n += 1;
-        }
-        file
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -265,15 +236,5 @@ mod tests {
         twice.push(rows[0].clone());
         twice.push(rows[3].clone());
         assert_eq!(averages(&twice.iter().collect::<Vec<_>>()).1, ["a medium"]);
-    }
-
-    #[test]
-    fn file_names_are_plain_and_distinct() {
-        let mut names = FileNames::default();
-        assert_eq!(names.make("x265 a/b", "svg"), "x265-a-b.svg");
-        assert_eq!(names.make("x265 a:b", "svg"), "x265-a-b-2.svg");
-        assert_eq!(names.make("X265 a:b", "svg"), "X265-a-b-3.svg");
-        assert_eq!(names.make("../é", "json"), "_..--.json");
-        assert_eq!(names.make("", "json"), "_.json");
     }
 }

@@ -1,16 +1,18 @@
 //! The points of a plan, what each is filed under, and the finished ones on disk.
 
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use super::names::file_name;
 use super::plan::{CodecPlan, Plan};
 use super::row::Point;
 use super::sequence::Sequence;
+use crate::files::{make_folder, write_whole};
 use ::nvc::error::{Error, Result};
+use nvc_media::hex;
 
 /// Raised whenever the same job would give another record.
 const RECORD_VERSION: u32 = 1;
@@ -22,6 +24,16 @@ pub enum At {
     Bpp(f64),
     /// A value of the codec's own scale.
     Quality(f64),
+}
+
+impl At {
+    /// Text of the point, as in `bpp=0.1`, or `crf=28` on the scale `crf`.
+    pub fn label(self, scale: &str) -> String {
+        match self {
+            At::Bpp(v) => format!("bpp={v}"),
+            At::Quality(v) => format!("{scale}={v}"),
+        }
+    }
 }
 
 /// One codec at one point on one sequence.
@@ -130,8 +142,7 @@ pub fn jobs(
 
 /// Names for people, then a digest of what the encode follows from.
 fn stem(sequence: &Sequence, codec: &CodecPlan, at: At, key: &Key) -> String {
-    let hash = Sha256::digest(format!("{} {}", key.encode, key.version));
-    let digest: String = hash.iter().take(8).map(|b| format!("{b:02x}")).collect();
+    let digest = hex(&Sha256::digest(format!("{} {}", key.encode, key.version))[..8]);
     let (At::Bpp(value) | At::Quality(value)) = at;
     let mut name = format!(
         "{}_{}",
@@ -141,7 +152,7 @@ fn stem(sequence: &Sequence, codec: &CodecPlan, at: At, key: &Key) -> String {
     for part in [&codec.arch, &codec.preset].into_iter().flatten() {
         name += &format!("-{part}");
     }
-    super::file_name(&format!("{name}_{value}_{digest}"))
+    file_name(&format!("{name}_{value}_{digest}"))
 }
 
 /// Rough order of how long points take.
@@ -165,6 +176,16 @@ struct Record {
     point: Point,
 }
 
+/// What there is of a job.
+pub enum Found {
+    /// The whole point.
+    Point(Point),
+    /// The same encode, looked at otherwise.
+    Encode(Point),
+    /// Nothing.
+    Nothing,
+}
+
 impl Found {
     /// The point, if it is finished.
     pub fn point(self) -> Option<Point> {
@@ -176,26 +197,19 @@ impl Found {
     }
 }
 
-/// What there is of a job.
-pub enum Found {
-    /// The whole point.
-    Point(Point),
-    /// The same encode, looked at otherwise.
-    Encode(Point),
-    /// Nothing.
-    Nothing,
-}
-
 impl Records {
     /// Records below `dir`/points, which is made. What a killed run left half done is removed:
     /// nobody else writes there.
     pub fn open(dir: &Path) -> Result<Self> {
         let dir = dir.join("points");
-        std::fs::create_dir_all(&dir)
-            .map_err(|e| Error::io(format!("creating {}", dir.display()), e))?;
+        make_folder(&dir)?;
         for entry in std::fs::read_dir(&dir).into_iter().flatten().flatten() {
-            if entry.file_name().to_string_lossy().starts_with(HALF_DONE) {
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            if name.starts_with(HALF_DONE) {
                 let _ = std::fs::remove_dir_all(entry.path());
+            } else if name.ends_with(".part") {
+                let _ = std::fs::remove_file(entry.path());
             }
         }
         Ok(Records { dir })
@@ -260,29 +274,4 @@ const HALF_DONE: &str = "half-done-";
 
 fn read(path: &Path) -> Option<Record> {
     serde_json::from_str(&std::fs::read_to_string(path).ok()?).ok()
-}
-
-/// Writes a file that appears under its name only when it is complete.
-pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
-    let part = path.with_extension("part");
-    std::fs::write(&part, bytes)
-        .map_err(|e| Error::io(format!("writing {}", part.display()), e))?;
-    std::fs::rename(&part, path).map_err(|e| Error::io(format!("renaming {}", part.display()), e))
-}
-
-/// SHA-256 of a file's bytes.
-pub fn file_digest(path: &Path) -> Result<String> {
-    let mut file = std::fs::File::open(path)
-        .map_err(|e| Error::io(format!("opening {}", path.display()), e))?;
-    let mut hash = Sha256::new();
-    let mut buffer = vec![0; 1 << 20];
-    loop {
-        let n = file
-            .read(&mut buffer)
-            .map_err(|e| Error::io(format!("reading {}", path.display()), e))?;
-        if n == 0 {
-            return Ok(hash.finalize().iter().map(|b| format!("{b:02x}")).collect());
-        }
-        hash.update(&buffer[..n]);
-    }
 }

@@ -1,6 +1,6 @@
 //! The figures of quality that curves are drawn and compared in.
 
-use super::Row;
+use super::row::Row;
 use ::nvc::error::{Error, Result};
 
 /// A figure of quality: a column of `results.csv`.

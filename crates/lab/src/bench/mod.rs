@@ -4,9 +4,15 @@
 mod anchor;
 pub mod compressai;
 mod curves;
+mod event;
+mod expand;
+mod geometry;
+mod inputs;
 mod jobs;
 mod metric;
+mod names;
 mod nvc;
+mod options;
 mod plan;
 mod process;
 pub mod published;
@@ -15,29 +21,18 @@ mod results;
 mod row;
 mod run;
 mod sequence;
+mod stats;
 pub mod tables;
+mod worker;
 
 pub use curves::{AVERAGE, Curve, averages, curves, sequences};
-pub use jobs::file_digest;
+pub use event::Event;
 pub use metric::Metric;
+pub use options::Options;
 pub use plan::{CodecPlan, Plan, SequencePlan};
 pub use results::{Finished, read_csv, write_results};
 pub use row::{Bytes, Point, Progress, Row};
-pub use run::{Event, Options, Outcome, run};
+pub use run::{Outcome, run};
 pub use sequence::Sequence;
 
-/// A name that is safe as a file's: letters, digits, `.`, `-` and `_`.
-fn file_name(text: &str) -> String {
-    let safe = |c: char| {
-        if c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_') {
-            c
-        } else {
-            '-'
-        }
-    };
-    text.chars()
-        .map(safe)
-        .collect::<String>()
-        .trim_start_matches('.')
-        .to_string()
-}
+pub use crate::files::sha256_file as file_digest;

@@ -2,16 +2,19 @@
 //! frames scored.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::Value;
 
-use super::anchor::Seen;
 use super::jobs::At;
 use super::plan::CodecPlan;
-use super::process::{self, Usage};
+use super::process::{self, Ended, Usage};
 use super::row::{Bytes, Progress};
+use super::stats;
+use crate::anchors::Observer;
+use crate::files::utf8;
+use crate::program::{Call, Place, quoted};
 use ::nvc::decoder::{Options, StreamDecoder};
 use ::nvc::error::{Error, Result};
 use ::nvc::frame::VideoInfo;
@@ -90,14 +93,10 @@ fn arguments(plan: &CodecPlan, at: At, threads: usize) -> Vec<String> {
 
 /// The command line, with names of files replaced.
 pub fn command(plan: &CodecPlan, at: At, threads: usize) -> String {
-    let quoted = |a: &String| {
-        if a.contains(|c: char| c.is_whitespace() || c == '\'') {
-            format!("'{}'", a.replace('\'', "'\\''"))
-        } else {
-            a.clone()
-        }
-    };
-    let args: Vec<String> = arguments(plan, at, threads).iter().map(quoted).collect();
+    let args: Vec<String> = arguments(plan, at, threads)
+        .iter()
+        .map(|a| quoted(a))
+        .collect();
     format!("nvc encode IN -o OUT.nvc {}", args.join(" "))
 }
 
@@ -112,7 +111,7 @@ pub struct Run<'a> {
     /// Threads.
     pub threads: usize,
     /// Set to stop.
-    pub stop: &'a AtomicBool,
+    pub stop: &'a Arc<AtomicBool>,
 }
 
 impl Run<'_> {
@@ -121,25 +120,34 @@ impl Run<'_> {
         self.dir.join("coded.nvc")
     }
 
-    fn nvc(&self, subcommand: &str) -> Command {
-        let mut command = Command::new(self.program);
-        command.arg(subcommand);
-        command
+    /// Runs `nvc` with these arguments, with stdout in `out` if given.
+    fn nvc(&self, args: &[&str], out: Option<&Path>) -> Result<Ended> {
+        let call = Call {
+            program: self.program.into(),
+            ..Call::new("nvc", args)
+        };
+        let at = Place {
+            dir: self.dir,
+            stop: Some(self.stop),
+        };
+        process::run(&call, out, at)
     }
 
     /// Encodes the sequence.
     pub fn encode(&self, plan: &CodecPlan, at: At) -> Result<Encoded> {
         let stats = self.dir.join("coded.ndjson");
-        let mut command = self.nvc("encode");
-        command
-            .arg(self.input)
-            .arg("-o")
-            .arg(self.encoded_file())
-            .args(arguments(plan, at, self.threads));
-        command
-            .args(["--end-with-stdin", "--progress", "off", "--stats"])
-            .arg(&stats);
-        let encoded = process::run(&mut command, None, &self.dir.join("log"), self.stop)?;
+        let coded = self.encoded_file();
+        let files = ["encode", utf8(self.input)?, "-o", utf8(&coded)?];
+        let more = [
+            "--end-with-stdin",
+            "--progress",
+            "off",
+            "--stats",
+            utf8(&stats)?,
+        ];
+        let chosen = arguments(plan, at, self.threads);
+        let chosen: Vec<&str> = chosen.iter().map(String::as_str).collect();
+        let encoded = self.nvc(&[&files, &chosen[..], &more].concat(), None)?;
         // 6: written, but the size was missed
         encoded.check("nvc encode", &[6])?;
         let note = if encoded.status.success() {
@@ -148,11 +156,11 @@ impl Run<'_> {
             encoded.said.clone()
         };
         let stats = read(&stats)?;
-        let device = match device(&stats).as_str() {
+        let device = match stats::device(&stats).as_str() {
             "cpu" => format!("cpu x{}", self.threads),
             other => other.into(),
         };
-        let (progress, order0_bytes) = (progress(&stats), order0_bytes(&stats));
+        let (progress, order0_bytes) = (stats::progress(&stats), stats::order0_bytes(&stats));
         Ok(Encoded {
             seconds: encoded.seconds,
             usage: encoded.usage,
@@ -170,24 +178,19 @@ impl Run<'_> {
         file: &Path,
         source: &VideoInfo,
         mut reference: BoxedSource,
-        seen: Seen,
+        seen: Observer,
     ) -> Result<Decoded> {
-        let log = self.dir.join("log");
-        let mut command = self.nvc("decode");
-        command
-            .arg(file)
-            .args(["-o", "null:", "--threads", &self.threads.to_string()]);
-        let decoded = process::run(&mut command, None, &log, self.stop)?;
+        let name = utf8(file)?;
+        let threads = self.threads.to_string();
+        let decoded = self.nvc(
+            &["decode", name, "-o", "null:", "--threads", &threads],
+            None,
+        )?;
         decoded.check("nvc decode", &[])?;
 
         let info = self.dir.join("info");
-        process::run(
-            self.nvc("info").arg(file).arg("--json"),
-            Some(&info),
-            &log,
-            self.stop,
-        )?
-        .check("nvc info", &[])?;
+        self.nvc(&["info", name, "--json"], Some(&info))?
+            .check("nvc info", &[])?;
         let json: Value = serde_json::from_str(&read(&info)?)
             .map_err(|e| Error::Parameter(format!("nvc info --json: {e}")))?;
         let (parts, params, macs_per_pixel) = layout(&json);
@@ -235,28 +238,6 @@ fn read(path: &Path) -> Result<String> {
     std::fs::read_to_string(path).map_err(|e| Error::io(format!("reading {}", path.display()), e))
 }
 
-/// The device that the statistics name.
-fn device(stats: &str) -> String {
-    let start = stats
-        .lines()
-        .filter_map(|l| serde_json::from_str::<Value>(l).ok())
-        .find(|v| v["type"] == "start");
-    start
-        .and_then(|v| v["device"].as_str().map(str::to_string))
-        .unwrap_or("cpu".into())
-}
-
-/// Bytes of an adaptive coder of order 0, of all groups.
-fn order0_bytes(stats: &str) -> Option<f64> {
-    let lines = stats
-        .lines()
-        .filter_map(|l| serde_json::from_str::<Value>(l).ok());
-    lines
-        .filter(|v| v["type"] == "group")
-        .map(|v| v["order0_bytes"]["adaptive"].as_f64())
-        .sum()
-}
-
 /// Bytes by part, parameters and multiply-accumulates from `nvc info --json`.
 fn layout(info: &Value) -> (Bytes, u64, f64) {
     let (mut bytes, mut params, mut macs, mut frames) = (Bytes::default(), 0, 0.0, 0.0);
@@ -285,140 +266,9 @@ fn layout(info: &Value) -> (Bytes, u64, f64) {
     )
 }
 
-/// Points on the curve of quality over time of a whole file.
-const PROGRESS_POINTS: usize = 40;
-
-/// Quality over time from the lines of `--stats`: had all groups been stopped after the same share
-/// of their steps, the time that all would have taken and the mean quality over their frames.
-fn progress(stats: &str) -> Vec<Progress> {
-    // of each group: share of steps, seconds, PSNR
-    let mut groups: Vec<(f64, Vec<[f64; 3]>)> = Vec::new();
-    let mut frames = Vec::new();
-    for v in stats
-        .lines()
-        .filter_map(|l| serde_json::from_str::<Value>(l).ok())
-    {
-        let number = |key: &str| v[key].as_f64();
-        let group = v["group"].as_u64().unwrap_or(0) as usize;
-        match v["type"].as_str() {
-            Some("progress") => {
-                let (Some(step), Some(steps), Some(seconds), Some(psnr)) = (
-                    number("step"),
-                    number("steps"),
-                    number("seconds"),
-                    number("psnr"),
-                ) else {
-                    continue;
-                };
-                if groups.len() == group {
-                    groups.push((0.0, Vec::new()));
-                }
-                if let Some((_, curve)) = groups.get_mut(group) {
-                    curve.push([step / steps.max(1.0), seconds, psnr]);
-                }
-            }
-            Some("group") => frames.push(number("frames").unwrap_or(0.0)),
-            _ => {}
-        }
-    }
-    if groups.is_empty() || groups.len() != frames.len() {
-        return Vec::new();
-    }
-    groups.iter_mut().zip(&frames).for_each(|(g, n)| g.0 = *n);
-    let total: f64 = frames.iter().sum();
-    let first = groups
-        .iter()
-        .filter_map(|(_, c)| c.first())
-        .map(|p| p[0])
-        .fold(0.0, f64::max);
-    let count = groups
-        .iter()
-        .map(|(_, c)| c.len())
-        .max()
-        .unwrap_or(0)
-        .min(PROGRESS_POINTS);
-    (0..count)
-        .map(|i| {
-            if count < 2 {
-                1.0
-            } else {
-                first + (1.0 - first) * i as f64 / (count - 1) as f64
-            }
-        })
-        .map(|share| {
-            let all = groups
-                .iter()
-                .map(|(n, curve)| (n, interpolate(curve, share)));
-            let (seconds, psnr) =
-                all.fold((0.0, 0.0), |(s, p), (n, at)| (s + at[0], p + n * at[1]));
-            Progress {
-                seconds,
-                psnr: psnr / total.max(1.0),
-            }
-        })
-        .collect()
-}
-
-/// Seconds and PSNR at a share of the steps; `curve` is not empty.
-fn interpolate(curve: &[[f64; 3]], share: f64) -> [f64; 2] {
-    let after = curve
-        .iter()
-        .position(|p| p[0] >= share)
-        .unwrap_or(curve.len() - 1);
-    let (a, b) = (curve[after.saturating_sub(1)], curve[after]);
-    let t = if b[0] > a[0] {
-        ((share - a[0]) / (b[0] - a[0])).clamp(0.0, 1.0)
-    } else {
-        1.0
-    };
-    [a[1] + t * (b[1] - a[1]), a[2] + t * (b[2] - a[2])]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn progress_of_groups_is_joined_by_share() {
-        let line = |g: u64, step: u64, seconds: f64, psnr: f64| {
-            format!(
-                r#"{{"type":"progress","group":{g},"step":{step},"steps":10,"seconds":{seconds},"psnr":{psnr}}}"#
-            )
-        };
-        let group = |g: u64, n: u64| format!(r#"{{"type":"group","group":{g},"frames":{n}}}"#);
-        let text = [
-            r#"{"type":"start"}"#.into(),
-            line(0, 5, 2.0, 20.0),
-            line(0, 10, 4.0, 30.0),
-            group(0, 30),
-            line(1, 5, 1.0, 24.0),
-            line(1, 10, 2.0, 34.0),
-            group(1, 10),
-        ];
-        let p = progress(&text.join("\n"));
-        assert_eq!(
-            p,
-            [
-                Progress {
-                    seconds: 3.0,
-                    psnr: 21.0
-                },
-                Progress {
-                    seconds: 6.0,
-                    psnr: 31.0
-                }
-            ]
-        );
-        assert!(progress("").is_empty() && progress(&line(0, 5, 1.0, 2.0)).is_empty());
-        // one short group gives its end only
-        assert_eq!(
-            progress(&[line(0, 10, 4.0, 30.0), group(0, 3)].join("\n")),
-            [Progress {
-                seconds: 4.0,
-                psnr: 30.0
-            }]
-        );
-    }
 
     #[test]
     fn layout_adds_groups_up() {

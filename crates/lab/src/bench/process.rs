@@ -1,10 +1,10 @@
-//! Programs that are waited for, timed, and stopped when the user wants to stop.
+//! Programs of our own, timed and watched.
 
 use std::path::Path;
-use std::process::{Command, ExitStatus, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::process::{ExitStatus, Stdio};
+use std::time::Instant;
 
+use crate::program::{Call, Place, Program};
 use ::nvc::error::{Error, Result};
 
 /// What a process took, where the system tells (Linux): read while it runs, so that the last
@@ -73,62 +73,25 @@ impl Ended {
     }
 }
 
-/// Runs a program to its end, with stdout in `out` if given and stderr in `log`. Ends it and
-/// returns [`Error::Interrupted`] as soon as `stop` is set.
-pub fn run(
-    command: &mut Command,
-    out: Option<&Path>,
-    log: &Path,
-    stop: &AtomicBool,
-) -> Result<Ended> {
-    let create = |p: &Path| {
-        std::fs::File::create(p).map_err(|e| Error::io(format!("creating {}", p.display()), e))
-    };
-    let name = command.get_program().to_string_lossy().into_owned();
-    // a pipe that nothing is written to: its end tells a program that asks for it that we are gone
-    command.stdin(Stdio::piped()).stderr(create(log)?);
-    command.stdout(match out {
-        Some(p) => create(p)?.into(),
+/// Runs a program to its end, with stdout in `out` if given and stderr in a file in the place. Ends
+/// it and returns [`Error::Interrupted`] as soon as it is to stop.
+pub fn run(call: &Call, out: Option<&Path>, at: Place) -> Result<Ended> {
+    let stdout = match out {
+        Some(p) => std::fs::File::create(p)
+            .map_err(|e| Error::io(format!("creating {}", p.display()), e))?
+            .into(),
         None => Stdio::null(),
-    });
-    let start = Instant::now();
-    let mut child = command
-        .spawn()
-        .map_err(|e| Error::io(format!("starting {name}"), e))?;
-    let mut usage = Usage::default();
-    let status = loop {
-        usage.look(child.id());
-        match child
-            .try_wait()
-            .map_err(|e| Error::io(format!("waiting for {name}"), e))?
-        {
-            Some(status) => break status,
-            None if stop.load(Ordering::SeqCst) => {
-                let _ = child.kill();
-                let _ = child.wait();
-                return Err(Error::Interrupted);
-            }
-            // short waits for short programs: the time is a result
-            None => std::thread::sleep(Duration::from_millis(if start.elapsed().as_secs() < 2 {
-                2
-            } else {
-                20
-            })),
-        }
     };
-    let seconds = start.elapsed().as_secs_f64();
-    if stop.load(Ordering::SeqCst) {
-        return Err(Error::Interrupted);
-    }
-    let text = std::fs::read(log)
-        .map(|b| String::from_utf8_lossy(&b).into_owned())
-        .unwrap_or_default();
-    let lines: Vec<&str> = text.lines().filter(|l| !l.trim().is_empty()).collect();
+    let start = Instant::now();
+    // a pipe that nothing is written to: its end tells a program that asks for it that we are gone
+    let mut program = Program::start(call, Stdio::piped(), stdout, at)?;
+    let mut usage = Usage::default();
+    let status = program.status(|id| usage.look(id))?;
     Ok(Ended {
         status,
-        seconds,
+        seconds: start.elapsed().as_secs_f64(),
         usage,
-        said: lines[lines.len().saturating_sub(3)..].join("; "),
+        said: program.last_lines(3),
     })
 }
 
@@ -155,13 +118,11 @@ mod tests {
     fn usage_is_the_process_s_own() {
         let dir = tempfile::tempdir().unwrap();
         let run = |script: &str| {
-            run(
-                Command::new("sh").args(["-c", script]),
-                None,
-                &dir.path().join("log"),
-                &AtomicBool::new(false),
-            )
-            .unwrap()
+            let at = Place {
+                dir: dir.path(),
+                stop: None,
+            };
+            run(&Call::new("sh", &["-c", script]), None, at).unwrap()
         };
         let (idle, busy) = (
             run("exec sleep 0.4"),
@@ -185,39 +146,22 @@ mod tests {
     #[test]
     fn ends_are_told_apart() {
         let dir = tempfile::tempdir().unwrap();
-        let log = dir.path().join("log");
-        let go = AtomicBool::new(false);
-        let sh = |script: &str| {
-            let mut c = Command::new("sh");
-            c.args(["-c", script]);
-            c
+        let at = Place {
+            dir: dir.path(),
+            stop: None,
         };
         let out = dir.path().join("out");
-        let e = run(&mut sh("echo a; echo b >&2; exit 6"), Some(&out), &log, &go).unwrap();
+        let call = Call::new("sh", &["-c", "echo a; echo b >&2; exit 6"]);
+        let e = run(&call, Some(&out), at).unwrap();
         assert_eq!(
-            (
-                e.said.as_str(),
-                std::fs::read_to_string(&out).unwrap().as_str()
-            ),
-            ("b", "a\n")
+            (e.said.as_str(), std::fs::read(&out).unwrap()),
+            ("b", b"a\n".to_vec())
         );
+        assert!(e.check("it", &[6]).is_ok());
+        let told = e.check("it", &[]).unwrap_err().to_string();
         assert!(
-            e.check("it", &[6]).is_ok()
-                && e.check("it", &[])
-                    .unwrap_err()
-                    .to_string()
-                    .contains("it failed")
+            told.contains("it failed") && told.ends_with(": b"),
+            "{told}"
         );
-        let stop = AtomicBool::new(true);
-        let start = Instant::now();
-        assert!(matches!(
-            run(&mut sh("sleep 60"), None, &log, &stop),
-            Err(Error::Interrupted)
-        ));
-        assert!(start.elapsed().as_secs() < 30);
-        assert!(matches!(
-            run(&mut Command::new("/no/such/program"), None, &log, &go),
-            Err(Error::Io { .. })
-        ));
     }
 }

@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 
 use serde::Deserialize;
 
-use super::Metric;
+use super::metric::Metric;
 
 /// What is known of one data set from the literature.
 #[derive(Clone, Debug, Deserialize)]
@@ -50,7 +50,7 @@ pub struct Source {
 pub struct Published {
     /// The codec and its configuration.
     pub name: String,
-    /// A sequence of the data set, or the average over them, [`super::AVERAGE`].
+    /// A sequence of the data set, or the average over them, [`AVERAGE`](super::AVERAGE).
     pub sequence: String,
     /// Key in [`Dataset::sources`].
     pub source: String,

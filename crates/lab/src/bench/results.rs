@@ -2,13 +2,16 @@
 
 use std::path::Path;
 
+use time::OffsetDateTime;
+
 use super::compressai;
-use super::jobs::write_whole;
 use super::plan::Plan;
 use super::report::{PICTURE_BUDGET, ReportInput, SequenceInfo, write_report};
 use super::row::Row;
 use super::run::Outcome;
 use super::tables::{self, BdTable};
+use crate::datasets;
+use crate::files::write_whole;
 use ::nvc::error::{Error, Result};
 
 /// What is written beside the points of a run.
@@ -51,7 +54,8 @@ pub fn write_results(out: &Path, finished: &Finished) -> Result<String> {
     let input = ReportInput {
         title: plan.title.clone(),
         description: &plan.description,
-        date: today(),
+        // the day in UTC, as 2026-01-31
+        date: OffsetDateTime::now_utc().date().to_string(),
         machine: machine(),
         command: finished.command.clone(),
         remarks: &remarks(outcome),
@@ -112,58 +116,18 @@ fn head(f: &Finished, input: &ReportInput) -> String {
     );
     for s in &f.outcome.sequences {
         text += &format!(
-            "- {}: {}, {}x{}, {} frame{}\n",
+            "- {}: {}, {}x{}, {}\n",
             s.name,
             s.origin,
             s.info.width,
             s.info.height,
-            s.frames,
-            if s.frames == 1 { "" } else { "s" }
+            datasets::frames(s.frames)
         );
     }
     for remark in input.remarks {
         text += &format!("- {remark}\n");
     }
     text + "\n"
-}
-
-/// The day, as 2026-01-31, in UTC.
-fn today() -> String {
-    date(
-        std::time::SystemTime::now()
-            .duration_since(std::time::UNIX_EPOCH)
-            .map_or(0, |d| d.as_secs()),
-    )
-}
-
-/// The day of a time in seconds since 1970.
-fn date(seconds: u64) -> String {
-    let (mut year, mut day) = (1970, seconds / 86_400);
-    let leap = |y: u64| y.is_multiple_of(4) && !y.is_multiple_of(100) || y.is_multiple_of(400);
-    while day >= 365 + u64::from(leap(year)) {
-        day -= 365 + u64::from(leap(year));
-        year += 1;
-    }
-    let months = [
-        31,
-        28 + u64::from(leap(year)),
-        31,
-        30,
-        31,
-        30,
-        31,
-        31,
-        30,
-        31,
-        30,
-        31,
-    ];
-    let mut month = 0;
-    while day >= months[month] {
-        day -= months[month];
-        month += 1;
-    }
-    format!("{year}-{:02}-{:02}", month + 1, day + 1)
 }
 
 /// Rows as CSV with a line of names.
@@ -207,19 +171,6 @@ pub fn machine() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn days_have_dates() {
-        for (seconds, want) in [
-            (0, "1970-01-01"),
-            (951_782_399, "2000-02-28"),
-            (951_782_400, "2000-02-29"),
-            (1_798_761_599, "2026-12-31"),
-            (1_798_761_600, "2027-01-01"),
-        ] {
-            assert_eq!(date(seconds), want);
-        }
-    }
 
     #[test]
     fn csv_comes_back() {

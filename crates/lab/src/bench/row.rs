@@ -3,6 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use ::nvc::metrics::Scores;
+
 /// One line of `results.csv`. Column names and units are the schema of docs/bench.md; an empty cell
 /// is a figure that is not defined or was not asked for. All PSNRs are in dB.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -106,9 +108,7 @@ impl Row {
             format!("{} {}", self.codec, self.config)
         }
     }
-}
 
-impl Row {
     /// Adds to the note.
     pub fn add_note(&mut self, text: &str) {
         if !self.note.is_empty() {
@@ -116,19 +116,38 @@ impl Row {
         }
         self.note += text;
     }
-}
 
-impl Point {
-    /// The row of an adaptive coder of order 0 in place of nvc's, where it is known. There is no
-    /// such file.
-    pub fn order0(&self) -> Option<Row> {
-        let (bytes, parts) = (self.order0_bytes?, self.parts?);
-        let mut row = self.row.clone();
-        row.config += " (order 0)";
-        row.bytes = parts.header + bytes.round() as u64;
-        row.finish(row.frames);
-        row.add_note("computed: an adaptive coder of order 0");
-        Some(row)
+    /// Takes the figures of a comparison.
+    pub fn set_scores(&mut self, s: &Scores) {
+        let all = [s.psnr_y, s.psnr_u, s.psnr_v, s.psnr_yuv611, s.psnr_rgb];
+        let mean = all.map(|p| p.map(|p| p.mean));
+        let pooled = all.map(|p| p.map(|p| p.pooled));
+        [
+            self.psnr_y,
+            self.psnr_u,
+            self.psnr_v,
+            self.psnr_611,
+            self.psnr_rgb,
+        ] = mean;
+        [
+            self.psnr_y_pooled,
+            self.psnr_u_pooled,
+            self.psnr_v_pooled,
+            self.psnr_611_pooled,
+            self.psnr_rgb_pooled,
+        ] = pooled;
+        self.ms_ssim_y = s.ms_ssim_y;
+    }
+
+    /// What follows from bytes and geometry.
+    pub fn finish(&mut self, frames: u64) {
+        self.bpp =
+            8.0 * self.bytes as f64 / (self.width as f64 * self.height as f64 * frames as f64);
+        let rate = self
+            .fps
+            .split_once('/')
+            .and_then(|(n, d)| Some(n.parse::<f64>().ok()? / d.parse::<f64>().ok()?));
+        self.kbps = rate.map(|fps| 8.0 * self.bytes as f64 / frames as f64 * fps / 1000.0);
     }
 }
 
@@ -169,4 +188,18 @@ pub struct Point {
     /// The part of the row's note that is the encoder's.
     #[serde(default)]
     pub encode_note: String,
+}
+
+impl Point {
+    /// The row of an adaptive coder of order 0 in place of nvc's, where it is known. There is no
+    /// such file.
+    pub fn order0(&self) -> Option<Row> {
+        let (bytes, parts) = (self.order0_bytes?, self.parts?);
+        let mut row = self.row.clone();
+        row.config += " (order 0)";
+        row.bytes = parts.header + bytes.round() as u64;
+        row.finish(row.frames);
+        row.add_note("computed: an adaptive coder of order 0");
+        Some(row)
+    }
 }

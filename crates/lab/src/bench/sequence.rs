@@ -3,15 +3,18 @@
 
 use std::path::{Path, PathBuf};
 
-use image::imageops::{FilterType, resize};
-use image::{ImageBuffer, Luma};
 use sha2::{Digest, Sha256};
 
+use super::geometry::{Cropped, Scaled};
+use super::names::file_name;
 use super::plan::SequencePlan;
 use crate::datasets::Store;
+use crate::files::utf8;
 use ::nvc::error::{Error, Result};
-use ::nvc::frame::{Chroma, Frame, PixelFormat, Plane, VideoInfo};
-use nvc_media::{BoxedSource, FrameSource, SourceOptions, SourceRange, open_sink, open_source};
+use ::nvc::frame::{Chroma, Frame, PixelFormat, VideoInfo};
+use nvc_media::{
+    BoxedSource, FrameSource, SourceOptions, SourceRange, hex, open_sink, open_source,
+};
 
 /// A sequence that is ready to be coded.
 #[derive(Clone, Debug)]
@@ -62,7 +65,6 @@ impl Sequence {
             );
             return Err(Error::Unsupported(what));
         }
-        let digest = hash.finalize().iter().map(|b| format!("{b:02x}")).collect();
         let name = plan
             .name
             .clone()
@@ -73,7 +75,7 @@ impl Sequence {
             origin: origin(plan),
             info,
             frames,
-            digest,
+            digest: hex(&hash.finalize()),
             plan: plan.clone(),
             base,
         })
@@ -88,18 +90,15 @@ impl Sequence {
     pub fn file_name(&self) -> String {
         format!(
             "{}.{}",
-            super::file_name(&self.name),
+            file_name(&self.name),
             if self.is_picture() { "png" } else { "y4m" }
         )
     }
 
     /// Writes the file that codecs read.
     pub fn write(&self, path: &Path, store: &Store) -> Result<()> {
-        let text = path.to_str().ok_or_else(|| {
-            Error::Parameter(format!("{} is not a name in UTF-8", path.display()))
-        })?;
         let mut source = source(&self.plan, &self.base, store)?;
-        let mut sink = open_sink(text, None, &self.info)?;
+        let mut sink = open_sink(utf8(path)?, None, &self.info)?;
         while let Some(f) = source.read()? {
             sink.write(&f)?;
         }
@@ -118,8 +117,20 @@ impl Sequence {
                 self.name, self.frames
             )));
         };
-        super::run::write_picture(&f, &self.info, path)
+        write_picture(&f, &self.info, path)
     }
+}
+
+/// Opens a prepared sequence.
+pub fn open(path: &Path) -> Result<BoxedSource> {
+    open_source(utf8(path)?, &SourceOptions::default())
+}
+
+/// Writes one frame as a PNG in RGB.
+pub fn write_picture(frame: &Frame, info: &VideoInfo, path: &Path) -> Result<()> {
+    let mut sink = open_sink(utf8(path)?, None, info)?;
+    sink.write(frame)?;
+    sink.finish().map(drop)
 }
 
 /// The last part of a data set's name or of a path, without extensions.
@@ -150,9 +161,6 @@ fn source(plan: &SequencePlan, base: &Path, store: &Store) -> Result<BoxedSource
         Some(name) => store.open_source(name)?,
         None => {
             let path = base.join(&plan.source);
-            let text = path.to_str().ok_or_else(|| {
-                Error::Parameter(format!("{} is not a name in UTF-8", path.display()))
-            })?;
             let opts = SourceOptions {
                 size_in: plan.size_in()?,
                 pix_fmt: plan
@@ -168,7 +176,7 @@ fn source(plan: &SequencePlan, base: &Path, store: &Store) -> Result<BoxedSource
                     .map_err(|m| Error::Parameter(format!("{}: {m}", plan.source)))?,
                 ..SourceOptions::default()
             };
-            open_source(text, &opts)?
+            open_source(utf8(&path)?, &opts)?
         }
     };
     if let Some(range) = plan.frames()? {
@@ -191,192 +199,9 @@ fn source(plan: &SequencePlan, base: &Path, store: &Store) -> Result<BoxedSource
     Ok(source)
 }
 
-/// The middle of each picture.
-struct Cropped {
-    inner: BoxedSource,
-    info: VideoInfo,
-    /// First column and row, even for subsampled chroma.
-    corner: (usize, usize),
-}
-
-impl Cropped {
-    fn new(inner: BoxedSource, (width, height): (usize, usize)) -> Result<Self> {
-        let from = *inner.info();
-        if width > from.width || height > from.height {
-            return Err(Error::Parameter(format!(
-                "crop {width}x{height} is larger than the picture of {}x{}",
-                from.width, from.height
-            )));
-        }
-        let even = |v: usize| {
-            if from.format.chroma == Chroma::Yuv420 {
-                v & !1
-            } else {
-                v
-            }
-        };
-        let corner = (
-            even((from.width - width) / 2),
-            even((from.height - height) / 2),
-        );
-        Ok(Cropped {
-            inner,
-            info: VideoInfo {
-                width,
-                height,
-                ..from
-            },
-            corner,
-        })
-    }
-}
-
-impl FrameSource for Cropped {
-    fn info(&self) -> &VideoInfo {
-        &self.info
-    }
-
-    fn read(&mut self) -> Result<Option<Frame>> {
-        let Some(from) = self.inner.read()? else {
-            return Ok(None);
-        };
-        let mut to = Frame::new(self.info.format, self.info.width, self.info.height);
-        for (p, (to, from)) in to.planes.iter_mut().zip(&from.planes).enumerate() {
-            let shift = usize::from(p > 0 && self.info.format.chroma == Chroma::Yuv420);
-            let (x, y) = (self.corner.0 >> shift, self.corner.1 >> shift);
-            for (row, out) in to.data.chunks_exact_mut(to.width).enumerate() {
-                out.copy_from_slice(&from.row(y + row)[x..x + out.len()]);
-            }
-        }
-        Ok(Some(to))
-    }
-
-    fn frames_hint(&self) -> Option<u64> {
-        self.inner.frames_hint()
-    }
-}
-
-/// Each picture at another size.
-struct Scaled {
-    inner: BoxedSource,
-    info: VideoInfo,
-}
-
-impl FrameSource for Scaled {
-    fn info(&self) -> &VideoInfo {
-        &self.info
-    }
-
-    fn read(&mut self) -> Result<Option<Frame>> {
-        let Some(from) = self.inner.read()? else {
-            return Ok(None);
-        };
-        let max = self.info.format.max_value();
-        let planes = from.planes.into_iter().enumerate().map(|(p, from)| {
-            let (width, height) = self
-                .info
-                .format
-                .plane_size(p, self.info.width, self.info.height);
-            let size = (from.width, from.height);
-            let picture =
-                ImageBuffer::<Luma<u16>, _>::from_raw(size.0 as u32, size.1 as u32, from.data)
-                    .ok_or_else(|| {
-                        Error::Parameter(format!("plane {p} is not of {}x{}", size.0, size.1))
-                    })?;
-            let mut data =
-                resize(&picture, width as u32, height as u32, FilterType::Lanczos3).into_raw();
-            data.iter_mut().for_each(|v| *v = (*v).min(max));
-            Ok(Plane {
-                width,
-                height,
-                data,
-            })
-        });
-        Ok(Some(Frame {
-            planes: planes.collect::<Result<_>>()?,
-        }))
-    }
-
-    fn frames_hint(&self) -> Option<u64> {
-        self.inner.frames_hint()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ::nvc::frame::{ColorInfo, Ratio};
-
-    struct Ramp(VideoInfo, u64);
-
-    impl FrameSource for Ramp {
-        fn info(&self) -> &VideoInfo {
-            &self.0
-        }
-        fn read(&mut self) -> Result<Option<Frame>> {
-            if self.1 == 0 {
-                return Ok(None);
-            }
-            self.1 -= 1;
-            let mut f = Frame::new(self.0.format, self.0.width, self.0.height);
-            for p in &mut f.planes {
-                let w = p.width;
-                p.data
-                    .iter_mut()
-                    .enumerate()
-                    .for_each(|(i, v)| *v = (10 * (i / w) + i % w) as u16);
-            }
-            Ok(Some(f))
-        }
-    }
-
-    fn ramp(width: usize, height: usize) -> BoxedSource {
-        let (fps, sar) = (Ratio { num: 25, den: 1 }, Ratio { num: 1, den: 1 });
-        let format = PixelFormat::new8(Chroma::Yuv420);
-        Box::new(Ramp(
-            VideoInfo {
-                width,
-                height,
-                format,
-                fps,
-                sar,
-                color: ColorInfo::UNSPECIFIED,
-            },
-            1,
-        ))
-    }
-
-    #[test]
-    fn crops_the_middle_on_chroma_samples() {
-        let mut c = Cropped::new(ramp(10, 10), (4, 4)).unwrap();
-        let f = c.read().unwrap().unwrap();
-        // (10 - 4) / 2 = 3 is not a chroma sample's place: 2 is
-        assert_eq!(f.planes[0].data[..5], [22, 23, 24, 25, 32]);
-        assert_eq!(f.planes[1].data, [11, 12, 21, 22]);
-        assert!(c.read().unwrap().is_none());
-        assert!(Cropped::new(ramp(10, 10), (12, 4)).is_err());
-    }
-
-    #[test]
-    fn scales_every_plane() {
-        let inner = ramp(8, 8);
-        let info = VideoInfo {
-            width: 4,
-            height: 4,
-            ..*inner.info()
-        };
-        let f = Scaled { inner, info }.read().unwrap().unwrap();
-        assert_eq!(
-            (f.planes[0].width, f.planes[1].width, f.planes[1].data.len()),
-            (4, 2, 4)
-        );
-        // a ramp stays one away from the borders: sample 1 lies between 2 and 3 on both axes
-        assert!(
-            (26..=29).contains(&f.planes[0].data[4 + 1]),
-            "{:?}",
-            f.planes[0].data
-        );
-    }
 
     #[test]
     fn names_and_origins() {

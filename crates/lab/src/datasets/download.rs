@@ -10,8 +10,8 @@ use ureq::http::{HeaderMap, Response, StatusCode, header};
 use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 use ureq::{Agent, Body};
 
-use super::fetch::FetchEvent;
-use super::files::{beside, rename};
+use super::event::FetchEvent;
+use crate::files::{beside, rename};
 use nvc::error::{Error, Result};
 
 /// Tries in a row that bring no byte until we give up, if a try has brought some before; and if

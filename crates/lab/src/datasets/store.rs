@@ -5,16 +5,21 @@ use std::fs;
 use std::io::{Error as IoError, ErrorKind};
 use std::path::{Path, PathBuf};
 
-use super::files::{beside, sha256_file};
-use super::manifest::{self, Entry, Origin, Set};
+use super::embedded::EMBEDDED;
+use super::entry::{Entry, Origin, Set};
+use super::manifest;
 use super::names::{Packed, near, packed_kind};
-use super::{EMBEDDED, MANIFESTS_VARIABLE};
+use crate::files::utf8;
+use crate::program::quoted;
 use nvc::error::{Error, Result};
 use nvc::frame::{ColorInfo, Ratio, VideoInfo};
 use nvc_media::{self, BoxedSource, SourceOptions, SourceRange};
 
 /// Environment variable of the folder that holds the files.
 pub const ROOT_VARIABLE: &str = "NVC_DATASETS_DIR";
+/// Environment variable of manifests to read besides the crate's own; several are separated as in
+/// `PATH`.
+pub const MANIFESTS_VARIABLE: &str = "NVC_DATASETS_MANIFESTS";
 /// Largest manifest read.
 const MAX_MANIFEST: u64 = 8 << 20;
 
@@ -26,30 +31,6 @@ pub struct Store {
     options: String,
 }
 
-/// Where the SHA-256 that a file was checked against comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Known {
-    /// The manifest.
-    Manifest,
-    /// The record made when the file was first seen.
-    Record,
-    /// Nowhere: it has been recorded now.
-    FirstSeen,
-}
-
-/// A file that is as it should be.
-#[derive(Clone, Debug)]
-pub struct Checked {
-    /// Its place.
-    pub path: PathBuf,
-    /// SHA-256 in lower-case hexadecimal.
-    pub sha256: String,
-    /// Length in bytes.
-    pub bytes: u64,
-    /// What the SHA-256 was checked against.
-    pub known: Known,
-}
-
 impl Store {
     /// Opens the store in `root`; by default that of the environment variable `NVC_DATASETS_DIR`,
     /// or `nvc/datasets` in the user's cache folder. Manifests are the crate's, those of
@@ -57,10 +38,10 @@ impl Store {
     pub fn open(root: Option<&Path>, manifests: &[PathBuf]) -> Result<Store> {
         let mut options = String::new();
         if let Some(root) = root {
-            options += &format!(" --root {}", quoted(root));
+            options += &format!(" --root {}", quoted(&root.to_string_lossy()));
         }
         for m in manifests {
-            options += &format!(" --manifest {}", quoted(m));
+            options += &format!(" --manifest {}", quoted(&m.to_string_lossy()));
         }
         let root = match root {
             Some(root) => root.to_path_buf(),
@@ -171,7 +152,7 @@ impl Store {
     pub fn path(&self, entry: &Entry) -> Result<PathBuf> {
         let path = self.place(entry);
         match fs::metadata(&path) {
-            Ok(m) if m.is_file() => check_size(entry, &path, m.len()).map(|()| path),
+            Ok(m) if m.is_file() => entry.check_size(&path, m.len()).map(|()| path),
             Ok(_) => Err(Error::io(
                 format!("{}: {}", entry.id(), path.display()),
                 IoError::other("not a file"),
@@ -196,7 +177,7 @@ impl Store {
         }
     }
 
-    fn manifest(&self, entry: &Entry) -> &str {
+    pub(super) fn manifest(&self, entry: &Entry) -> &str {
         self.set(&entry.set).map_or("", |s| s.manifest.as_str())
     }
 
@@ -219,77 +200,12 @@ impl Store {
         text
     }
 
-    /// Reads an entry's whole file and checks it against the manifest, or against the record of
-    /// what it was when first seen, which is made if there is none. A file that differs is an
-    /// [`Error::Mismatch`].
-    pub fn verify(&self, entry: &Entry) -> Result<Checked> {
-        let path = self.path(entry)?;
-        let (sha256, bytes) = sha256_file(&path, &mut |_| {})?;
-        self.check(entry, &path, path.clone(), sha256, bytes)
-    }
-
-    /// Checks what `file` holds, which is or will be at `path`.
-    pub(super) fn check(
-        &self,
-        entry: &Entry,
-        file: &Path,
-        path: PathBuf,
-        sha256: String,
-        bytes: u64,
-    ) -> Result<Checked> {
-        check_size(entry, file, bytes)?;
-        let record = self.record(entry);
-        let (wanted, known) = match &entry.sha256 {
-            Some(sha256) => (Some(sha256.clone()), Known::Manifest),
-            None => match read_record(&record)? {
-                Some(sha256) => (Some(sha256), Known::Record),
-                None => (None, Known::FirstSeen),
-            },
-        };
-        if wanted.as_ref().is_none_or(|w| *w == sha256) {
-            if known != Known::Record {
-                super::files::make_folder(record.parent().unwrap_or(&self.root))?;
-                let name = path.file_name().unwrap_or_default().to_string_lossy();
-                let written = fs::write(&record, format!("{sha256}  {name}\n"));
-                written.map_err(|e| Error::io(format!("writing {}", record.display()), e))?;
-            }
-            return Ok(Checked {
-                path,
-                sha256,
-                bytes,
-                known,
-            });
-        }
-        let wanted = wanted.unwrap_or_default();
-        let source = match known {
-            Known::Manifest => format!("in the manifest {}", self.manifest(entry)),
-            _ => format!(
-                "recorded when it was first seen, in {}; remove that file if a change is meant",
-                record.display()
-            ),
-        };
-        let (id, file) = (entry.id(), file.display());
-        Err(Error::Mismatch(format!(
-            "{id}: {file} has SHA-256 {sha256}, not {wanted} ({source})"
-        )))
-    }
-
-    /// The file in which an entry's SHA-256 is recorded, as `sha256sum --check` reads it.
-    pub(super) fn record(&self, entry: &Entry) -> PathBuf {
-        beside(
-            &self.root.join(&entry.set).join(&entry.file_name),
-            ".sha256",
-        )
-    }
-
     /// Opens the entry of a name. Raw video has the geometry of its manifest and as many frames;
     /// other files say it themselves, and must say what the manifest does.
     pub fn open_source(&self, name: &str) -> Result<BoxedSource> {
         let entry = self.find(name)?;
         let path = self.path(entry)?;
-        let text = path.to_str().ok_or_else(|| {
-            Error::Parameter(format!("{}: the path is not UTF-8", path.display()))
-        })?;
+        let text = utf8(&path)?;
         if let (true, Some(width), Some(height), Some(format)) =
             (entry.is_raw(), entry.width, entry.height, entry.format)
         {
@@ -358,43 +274,6 @@ impl Store {
     }
 }
 
-/// Whether a file has the bytes of its geometry.
-fn check_size(entry: &Entry, path: &Path, bytes: u64) -> Result<()> {
-    let Some(wanted) = entry.raw_bytes() else {
-        return Ok(());
-    };
-    let frame = wanted / entry.frames.unwrap_or(1);
-    let fits = if entry.frames_exact {
-        bytes == wanted
-    } else {
-        bytes >= wanted && bytes.is_multiple_of(frame)
-    };
-    if fits {
-        return Ok(());
-    }
-    let least = if entry.frames_exact { "" } else { "at least " };
-    let (id, path, geometry) = (entry.id(), path.display(), entry.geometry());
-    Err(Error::Mismatch(format!(
-        "{id}: {path} has {bytes} bytes, {least}{geometry} are {wanted} ({frame} a frame)"
-    )))
-}
-
-fn read_record(path: &Path) -> Result<Option<String>> {
-    let text = match fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
-        Err(e) => return Err(Error::io(format!("reading {}", path.display()), e)),
-    };
-    let sha256 = text.split_whitespace().next().unwrap_or("").to_lowercase();
-    if sha256.len() != 64 || !sha256.bytes().all(|b| b.is_ascii_hexdigit()) {
-        return Err(Error::Mismatch(format!(
-            "{}: does not start with a SHA-256 of 64 hexadecimal digits",
-            path.display()
-        )));
-    }
-    Ok(Some(sha256))
-}
-
 fn read_manifest(path: &Path) -> Result<Set> {
     let name = path.display().to_string();
     let error = |e| Error::io(format!("reading manifest {name}"), e);
@@ -425,15 +304,4 @@ fn default_root() -> Result<PathBuf> {
                 "no folder for datasets: neither {ROOT_VARIABLE} nor HOME is set"
             ))
         })
-}
-
-/// A path as a shell takes it.
-fn quoted(path: &Path) -> String {
-    let text = path.display().to_string();
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:@%".contains(c);
-    if !text.is_empty() && text.chars().all(plain) {
-        text
-    } else {
-        format!("'{}'", text.replace('\'', "'\\''"))
-    }
 }

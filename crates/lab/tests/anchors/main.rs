@@ -3,17 +3,18 @@
 
 mod agreement;
 mod codecs;
+mod external;
 mod perceptual;
 mod size;
+#[path = "../../../media/tests/support/mod.rs"]
+mod support;
+mod swscale;
 
 use nvc::error::Error;
 use nvc::frame::{Chroma, ColorInfo, Frame, PixelFormat, Ratio, VideoInfo};
 use nvc_lab::anchors::{Anchor, AnchorOptions, AnchorSpec, run_anchor_at, version};
-use nvc_media::{BoxedSource, FrameSource, SourceOptions, open_source};
-
-fn skipped(why: &str) {
-    eprintln!("SKIPPED: {why}");
-}
+use nvc_media::{BoxedSource, MemorySource, SourceOptions, open_source};
+use support::skipped;
 
 fn reopen(path: &str) -> impl Fn() -> nvc::Result<BoxedSource> + '_ {
     move || open_source(path, &SourceOptions::default())
@@ -55,29 +56,9 @@ fn frames(info: &VideoInfo, count: usize) -> Vec<Frame> {
     (0..count).map(frame).collect()
 }
 
-struct Frames {
-    info: VideoInfo,
-    frames: std::vec::IntoIter<Frame>,
-}
-
-impl FrameSource for Frames {
-    fn info(&self) -> &VideoInfo {
-        &self.info
-    }
-
-    fn read(&mut self) -> nvc::Result<Option<Frame>> {
-        Ok(self.frames.next())
-    }
-}
-
 fn source(info: &VideoInfo, frames: &[Frame]) -> impl Fn() -> nvc::Result<BoxedSource> {
     let (info, frames) = (*info, frames.to_vec());
-    move || {
-        Ok(Box::new(Frames {
-            info,
-            frames: frames.clone().into_iter(),
-        }))
-    }
+    move || Ok(Box::new(MemorySource::new(&info, frames.clone())))
 }
 
 fn at(spec: &AnchorSpec, info: &VideoInfo, frames: &[Frame], quality: f64) -> nvc::Result<Anchor> {

@@ -1,4 +1,6 @@
 use super::*;
+use crate::bench::{Metric, Row};
+use ::nvc::metrics::bd_rate::Method;
 
 /// A curve of slope 10 dB a decade, shifted by `gain` dB: a gain of 1 dB is a BD-rate of 10^-0.1 -
 /// 1 = -20.6 %.
@@ -175,7 +177,6 @@ fn an_unknown_anchor_names_those_there_are() {
         "no curve is named 'x264' to compare against; there are: x265 medium"
     );
     assert!(BdTable::new(&[], "x264", Metric::PsnrY, Method::Akima).is_err());
-    assert!(markdown(&refs, "x264", &[Metric::PsnrY], Method::Akima).is_err());
 }
 
 #[test]
@@ -204,17 +205,6 @@ fn points_have_columns_for_what_there_is_and_names_are_escaped() {
     );
     assert_eq!(lines.len(), 4);
     assert_eq!(points(&[]).lines().count(), 2);
-    let both = markdown(
-        &refs,
-        "a|b medium",
-        &[Metric::PsnrRgb, Metric::Vmaf],
-        Method::Pchip,
-    )
-    .unwrap();
-    assert!(
-        both.contains("equal PSNR RGB") && both.contains("equal VMAF") && both.ends_with(&text),
-        "{both}"
-    );
 }
 
 #[test]

@@ -3,12 +3,13 @@
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use nvc::error::{Error, Result};
+use nvc_media::TemporaryFolder;
 
 /// Where a program comes from.
 fn package(program: &str) -> Option<&'static str> {
@@ -23,7 +24,7 @@ fn package(program: &str) -> Option<&'static str> {
 }
 
 /// A program that cannot be started.
-pub(super) fn missing(name: &str, e: io::Error) -> Error {
+pub fn missing(name: &str, e: io::Error) -> Error {
     match (e.kind(), package(name)) {
         (io::ErrorKind::NotFound, Some(package)) => Error::Unsupported(format!(
             "the program '{name}' is not installed (Debian package {package}; scripts/install-deps.sh anchors)"
@@ -37,7 +38,7 @@ pub(super) fn missing(name: &str, e: io::Error) -> Error {
 
 /// One call of a program.
 #[derive(Clone, Debug)]
-pub(super) struct Call {
+pub struct Call {
     /// What to call it in messages and command lines.
     pub name: String,
     /// What to start.
@@ -56,19 +57,8 @@ impl Call {
 
     /// As one would type it.
     pub fn line(&self) -> String {
-        let word = |w: &str| {
-            let plain = !w.is_empty()
-                && w.bytes()
-                    .all(|b| b.is_ascii_alphanumeric() || b"-_=+:,./@%|".contains(&b))
-                && !w.contains('|');
-            if plain {
-                w.to_string()
-            } else {
-                format!("'{}'", w.replace('\'', "'\\''"))
-            }
-        };
         std::iter::once(self.name.clone())
-            .chain(self.args.iter().map(|a| word(a)))
+            .chain(self.args.iter().map(|a| quoted(a)))
             .collect::<Vec<_>>()
             .join(" ")
     }
@@ -93,24 +83,41 @@ impl Call {
     }
 }
 
+/// A word as one would type it in a shell.
+pub fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_=+:,./@%".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_string()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
+    }
+}
+
 /// How often the wish to stop is looked for.
 const WATCH: Duration = Duration::from_millis(20);
 
 /// Where a program's files lie, and what ends it.
 #[derive(Clone, Copy)]
-pub(super) struct Place<'a> {
+pub struct Place<'a> {
     pub dir: &'a Path,
     /// Ends the program once it is set.
     pub stop: Option<&'a Arc<AtomicBool>>,
 }
 
+/// A temporary folder below another, or below the system's.
+pub fn temp_dir(below: Option<&Path>) -> Result<TemporaryFolder> {
+    let place = below.map_or(String::new(), |d| format!(" in {}", d.display()));
+    TemporaryFolder::create(below)
+        .map_err(|e| Error::io(format!("creating a temporary folder{place}"), e))
+}
+
 /// Whether there is a wish to stop.
-pub(super) fn stopped(stop: Option<&Arc<AtomicBool>>) -> bool {
+pub fn stopped(stop: Option<&Arc<AtomicBool>>) -> bool {
     stop.is_some_and(|s| s.load(Ordering::SeqCst))
 }
 
 /// A started program that does not outlive its owner, with its stderr in a file.
-pub(super) struct Program {
+pub struct Program {
     /// Its stdin, where that is a pipe.
     pub stdin: Option<ChildStdin>,
     /// Its stdout, where that is a pipe.
@@ -173,40 +180,47 @@ impl Program {
     /// [`Error::Interrupted`] once it was to stop.
     pub fn wait(&mut self, what: &str) -> Result<()> {
         drop(self.stdin.take());
-        let begin = Instant::now();
-        let status = loop {
-            let mut child = self.child.lock().unwrap_or_else(|e| e.into_inner());
-            // only he who may be told to stop must leave the lock to others
-            let status = if self.stop.is_some() {
-                child.try_wait()
-            } else {
-                child.wait().map(Some)
-            };
-            drop(child);
-            if let Some(status) =
-                status.map_err(|e| Error::io(format!("waiting for {}", self.name), e))?
-            {
-                break status;
-            }
-            // short waits for short programs: the time is a result
-            std::thread::sleep((begin.elapsed() / 200).clamp(Duration::from_micros(200), WATCH));
-        };
-        if stopped(self.stop.as_ref()) {
-            return Err(Error::Interrupted);
-        }
+        let status = self.status(|_| ())?;
         if status.success() {
             return Ok(());
         }
-        let log = self.stderr();
-        let lines: Vec<&str> = log
+        Err(Error::Unsupported(format!(
+            "{} could not {what} ({status}): {}",
+            self.name,
+            self.last_lines(4)
+        )))
+    }
+
+    /// Waits for its end, with `look` at its process every now and then until it comes;
+    /// [`Error::Interrupted`] once it was to stop. Its stdin stays open.
+    pub fn status(&mut self, mut look: impl FnMut(u32)) -> Result<ExitStatus> {
+        let begin = Instant::now();
+        loop {
+            // the lock is left in between to those who may stop it
+            let mut child = self.child.lock().unwrap_or_else(|e| e.into_inner());
+            look(child.id());
+            let status = child.try_wait();
+            drop(child);
+            let status = status.map_err(|e| Error::io(format!("waiting for {}", self.name), e))?;
+            match status {
+                Some(_) if stopped(self.stop.as_ref()) => return Err(Error::Interrupted),
+                Some(status) => return Ok(status),
+                // short waits for short programs: the time is a result
+                None => std::thread::sleep(
+                    (begin.elapsed() / 200).clamp(Duration::from_micros(200), WATCH),
+                ),
+            }
+        }
+    }
+
+    /// The last lines of what it said, less empty ones and what SVT-AV1 always says.
+    pub fn last_lines(&self, count: usize) -> String {
+        let said = self.stderr();
+        let lines: Vec<&str> = said
             .lines()
             .filter(|l| !l.trim().is_empty() && !l.starts_with("Svt[info]"))
             .collect();
-        let tail = lines[lines.len().saturating_sub(4)..].join("; ");
-        Err(Error::Unsupported(format!(
-            "{} could not {what} ({status}): {tail}",
-            self.name
-        )))
+        lines[lines.len().saturating_sub(count)..].join("; ")
     }
 
     /// What it said so far.

@@ -1,6 +1,6 @@
-use super::super::names::is_member;
 use super::*;
 use crate::datasets::EMBEDDED;
+use crate::datasets::names::is_member;
 
 fn embedded() -> Vec<Set> {
     EMBEDDED
@@ -292,7 +292,7 @@ licence = "M"
 
 #[test]
 fn the_documentation_s_example_is_a_manifest() {
-    let text = include_str!("../../../../datasets/README.md");
+    let text = include_str!("../../../../../datasets/README.md");
     let example = text
         .split("```toml\n")
         .nth(1)

@@ -1,4 +1,4 @@
-//! Files of a store: written under another name until they are whole, and their digests.
+//! Files: their names, written whole or not at all, and their digests.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
@@ -7,9 +7,8 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use nvc::error::{Error, Result};
+use nvc_media::{Output, hex};
 
-/// Folder of a store in which downloads lie until they are unpacked.
-pub const DOWNLOADS: &str = "downloads";
 const CHUNK: usize = 1 << 18;
 
 /// `path` with something after its whole name.
@@ -19,9 +18,25 @@ pub fn beside(path: &Path, end: &str) -> PathBuf {
     name.into()
 }
 
-/// Bytes in lower-case hexadecimal.
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
+/// `text` with `other` in place of all but ASCII letters, digits and the characters of `keep`.
+pub fn plain(text: &str, keep: &str, other: char) -> String {
+    let known = |c: char| c.is_ascii_alphanumeric() || keep.contains(c);
+    text.chars()
+        .map(|c| if known(c) { c } else { other })
+        .collect()
+}
+
+/// The name, for what takes names as text; [`Error::Parameter`] where it is none.
+pub fn utf8(path: &Path) -> Result<&str> {
+    path.to_str()
+        .ok_or_else(|| Error::Parameter(format!("{} is not a name in UTF-8", path.display())))
+}
+
+/// Writes a file that appears under its name only when it is complete.
+pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
+    let mut out = Output::create(path)?;
+    out.write_all(bytes).map_err(|e| out.error(e))?;
+    out.commit()
 }
 
 /// Makes a folder and those above it.
@@ -56,21 +71,20 @@ fn pieces(reader: &mut dyn Read, mut take: impl FnMut(&[u8]) -> io::Result<()>) 
     }
 }
 
-/// SHA-256 and length of a file.
-pub fn sha256_file(path: &Path, progress: &mut dyn FnMut(u64)) -> Result<(String, u64)> {
+/// SHA-256 of a file, in lower-case hexadecimal.
+pub fn sha256_file(path: &Path) -> Result<String> {
     let error = |e| Error::io(format!("reading {}", path.display()), e);
-    let (mut digest, mut done) = (Sha256::new(), 0);
+    let mut digest = Sha256::new();
     let mut file = File::open(path).map_err(error)?;
-    let bytes = pieces(&mut file, |piece| {
+    pieces(&mut file, |piece| {
         digest.update(piece);
-        done += piece.len() as u64;
-        progress(done);
         Ok(())
-    });
-    Ok((hex(&digest.finalize()), bytes.map_err(error)?))
+    })
+    .map_err(error)?;
+    Ok(hex(&digest.finalize()))
 }
 
-/// MD5 of a file.
+/// MD5 of a file, in lower-case hexadecimal.
 pub fn md5_file(path: &Path) -> Result<String> {
     use md5::Digest;
     let error = |e| Error::io(format!("reading {}", path.display()), e);
@@ -145,7 +159,7 @@ mod tests {
                 3
             )
         );
-        assert_eq!(sha256_file(&path, &mut |_| {}).unwrap(), (sha, 3));
+        assert_eq!(sha256_file(&path).unwrap(), sha);
         assert_eq!(md5_file(&path).unwrap(), "900150983cd24fb0d6963f7d28e17f72");
         assert!(matches!(
             store(&mut &b"abcd"[..], &path, 3, &mut |_| {}),

@@ -1,0 +1,112 @@
+//! No file of this crate imports one that, directly or through others, imports it; read from the
+//! source text.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// Files by the path of their module, such as `["bench", "plan"]`, without comments and tests.
+type Modules = BTreeMap<Vec<String>, String>;
+
+fn read(folder: &Path, module: &[String], out: &mut Modules) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let stem = path.file_stem().unwrap().to_str().unwrap().to_string();
+        let below = [module, std::slice::from_ref(&stem)].concat();
+        if path.is_dir() {
+            if stem != "tests" && stem != "assets" {
+                read(&path, &below, out);
+            }
+        } else if stem != "tests" {
+            let text = std::fs::read_to_string(&path).unwrap();
+            let code = text.split("\n#[cfg(test)]").next().unwrap_or("");
+            let code = code.split("\n#[cfg(all(test").next().unwrap_or("");
+            let lines = code.lines().map(|l| l.split("//").next().unwrap_or(""));
+            let of_folder = stem == "mod" || stem == "lib";
+            let name = if of_folder { module.to_vec() } else { below };
+            out.insert(name, lines.collect::<Vec<_>>().join("\n"));
+        }
+    }
+}
+
+/// Paths that the code names: of `use a::{b, c::d}` the paths `a::b` and `a::c::d`, and whatever
+/// begins with `crate::` or `super::`.
+fn paths(code: &str) -> Vec<String> {
+    let word = |c: char| c.is_alphanumeric() || c == '_' || c == ':';
+    let mut out = Vec::new();
+    for start in ["use ", "crate::", "super::"] {
+        for (at, _) in code.match_indices(start) {
+            if code[..at].ends_with(word) {
+                continue;
+            }
+            let rest = code[at..].trim_start_matches("use ");
+            let end = rest.find(|c| !word(c)).unwrap_or(rest.len());
+            let (prefix, after) = rest.split_at(end);
+            out.push(prefix.to_string());
+            if let Some(list) = after.strip_prefix('{') {
+                let list = list.split("};").next().unwrap_or("");
+                let items = list.split([',', '{', '}']).map(str::trim);
+                out.extend(items.map(|item| format!("{prefix}{item}")));
+            }
+        }
+    }
+    out
+}
+
+/// The module whose file a path named in `from` leads into.
+fn resolve(modules: &Modules, from: &[String], path: &str) -> Option<Vec<String>> {
+    let mut at = from.to_vec();
+    let mut words = path.split("::").peekable();
+    match words.peek()? {
+        &"crate" => {
+            at.clear();
+            words.next();
+        }
+        &"super" => {
+            while words.next_if_eq(&"super").is_some() {
+                at.pop();
+            }
+        }
+        first => {
+            let child = [&at[..], &[first.to_string()]].concat();
+            modules.get(&child)?;
+        }
+    }
+    for word in words {
+        let child = [&at[..], &[word.to_string()]].concat();
+        if !modules.contains_key(&child) {
+            break;
+        }
+        at = child;
+    }
+    Some(at)
+}
+
+#[test]
+fn no_file_asks_one_that_asks_it() {
+    let mut modules = Modules::new();
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    read(&source, &[], &mut modules);
+    let mut left: BTreeMap<&[String], Vec<Vec<String>>> = modules
+        .iter()
+        .map(|(module, code)| {
+            let asked = paths(code);
+            let asked = asked.iter().filter_map(|p| resolve(&modules, module, p));
+            (&module[..], asked.filter(|a| a != module).collect())
+        })
+        .collect();
+    assert!(left.len() > 60 && left.values().flatten().count() > 200);
+    // take away who asks nobody that is left, or whom nobody asks, until only rings are left
+    loop {
+        let before = left.len();
+        let names: Vec<Vec<String>> = left.keys().map(|k| k.to_vec()).collect();
+        let asked: Vec<Vec<String>> = left.values().flatten().cloned().collect();
+        left.retain(|name, asks| {
+            asks.iter().any(|a| names.contains(a)) && asked.iter().any(|a| a == name)
+        });
+        if left.len() == before {
+            break;
+        }
+    }
+    let ring: Vec<String> = left.keys().map(|m| m.join("/")).collect();
+    assert!(ring.is_empty(), "files that import each other: {ring:?}");
+}
