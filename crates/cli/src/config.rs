@@ -3,7 +3,7 @@
 
 use super::args::EncodeArgs;
 use nvc::error::{Error, Result};
-use nvc_encoder::encoder::Options;
+use nvc_encoder::Options;
 
 /// The published configurations, by name.
 const PUBLISHED: &[(&str, &str)] = &[
@@ -76,7 +76,7 @@ mod tests {
     use super::*;
     use nvc::frame::{Chroma, ColorInfo, PixelFormat, Ratio, VideoInfo};
     use nvc::network::Representation;
-    use nvc_encoder::encoder::Family;
+    use nvc_encoder::Family;
     use nvc_encoder::size;
 
     fn rgb(width: usize, height: usize) -> VideoInfo {

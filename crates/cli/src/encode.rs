@@ -14,7 +14,7 @@ use super::signals::{INTERRUPTED, leave, on_signal};
 use super::{files, in_range, open, say, say_missing, warn};
 use nvc::error::{Error, Result};
 use nvc::frame::VideoInfo;
-use nvc_encoder::encoder::{self, Report, Target};
+use nvc_encoder::{GroupReport, Report, Target};
 use nvc_media::{
     BoxedSource, FileGuard, KeepGoing, Output, Pattern, SinkFormat, Survey, open_sink,
 };
@@ -81,7 +81,7 @@ fn encode(a: &EncodeArgs, interrupted: Arc<AtomicBool>, stats: &mut Stats) -> Re
         recon,
         interrupted,
     );
-    let report = encoder::encode(&mut *source, &mut output, &options, &mut reporter);
+    let report = nvc_encoder::encode(&mut *source, &mut output, &options, &mut reporter);
     let recon = reporter.finish();
     let report = report.map_err(|e| keep_going_hint(e, None, a))?;
     output.flush().map_err(|e| output.error(e))?;
@@ -199,7 +199,7 @@ fn interrupt(a: &EncodeArgs) -> Result<Arc<AtomicBool>> {
 
 fn summary(a: &EncodeArgs, info: &VideoInfo, r: &Report) -> String {
     let db = |p: Option<nvc::metrics::Psnr>| p.map_or("-".into(), |p| format!("{:.3}", p.mean));
-    let sum = |f: &dyn Fn(&encoder::GroupReport) -> u64| r.groups.iter().map(f).sum::<u64>();
+    let sum = |f: &dyn Fn(&GroupReport) -> u64| r.groups.iter().map(f).sum::<u64>();
     let (weights, latents) = (sum(&|g| g.bytes.weights), sum(&|g| g.bytes.latents));
     let params = sum(&|g| g.params);
     let mut s = format!(
@@ -233,7 +233,7 @@ fn summary(a: &EncodeArgs, info: &VideoInfo, r: &Report) -> String {
             .map_or(String::new(), |m| format!(" ({m})"))
     );
     let frames = r.frames as f64;
-    let mean = |f: &dyn Fn(&encoder::GroupReport) -> f64| {
+    let mean = |f: &dyn Fn(&GroupReport) -> f64| {
         r.groups.iter().map(|g| f(g) * g.frames as f64).sum::<f64>() / frames
     };
     s += &format!(

@@ -14,8 +14,8 @@ use super::say;
 use super::waiting::Waiting;
 use nvc::error::{Error, Result};
 use nvc::frame::{Frame, VideoInfo};
-use nvc_encoder::encoder::{Choice, Family, GroupReport, Observer, Options, Report, Target};
 use nvc_encoder::fit::{Precision, Progress};
+use nvc_encoder::{Choice, Family, GroupReport, Observer, Options, Report, Target};
 use nvc_media::{BoxedSink, Output};
 
 /// Version of the statistics' fields (docs/stats.md).

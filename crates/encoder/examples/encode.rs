@@ -2,9 +2,9 @@
 //! `cargo run --release -p nvc-encoder --example encode -- in.y4m out.nvc`
 
 use nvc::Error;
-use nvc_encoder::encoder::{Observer, Options, encode};
 use nvc_encoder::fit::Progress;
 use nvc_encoder::plan::Preset;
+use nvc_encoder::{Observer, Options, encode};
 use nvc_media::{FileGuard, Output, SourceOptions, open_source};
 
 struct Printer;

@@ -1,10 +1,10 @@
 //! The encoder of nvc: fits networks to groups of frames, quantises and codes them. Start with
-//! [`encoder::encode`].
+//! [`encode`].
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
 mod calibrate;
-pub mod encoder;
+mod encoder;
 pub mod fit;
 mod frac_bits;
 pub mod import;
@@ -14,3 +14,8 @@ pub mod size;
 #[cfg(test)]
 mod size_tests;
 pub mod steps;
+
+pub use encoder::{
+    Candidate, Choice, Count, Family, GroupReport, Observer, Options, Order0, PSNR_TOLERANCE,
+    Report, TARGET_TOLERANCE, Target, encode,
+};

@@ -7,7 +7,7 @@ use clap::{ArgMatches, Args, Command, FromArgMatches, ValueEnum};
 
 use super::SourceArgs;
 use crate::parse_frames;
-use nvc_encoder::encoder::Options;
+use nvc_encoder::Options;
 
 /// Progress on stderr.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

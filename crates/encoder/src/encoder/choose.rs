@@ -4,68 +4,23 @@ use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
+use super::choice::{Candidate, Choice};
 use super::families::Family;
 use super::networks::LEAST_BYTES;
-use super::{Coded, GroupReport, Observer, Options, Queued, Shared, Work, section};
+use super::observer::{Observer, Shared};
+use super::options::Options;
+use super::report::GroupReport;
+use super::section;
+use super::work::{Coded, Queued, Work};
 use crate::plan;
 use nvc::error::{Error, Result};
 use nvc::frame::{Frame, VideoInfo};
-
-/// One family's trial.
-#[derive(Clone, Copy, Debug)]
-pub struct Candidate {
-    /// Which.
-    pub family: Family,
-    /// PSNR over all planes as weighted by the loss, exact decoder, dB.
-    pub psnr: f64,
-    /// Coded bytes.
-    pub bytes: u64,
-    /// Seconds it took.
-    pub seconds: f64,
-}
-
-/// How a family was chosen.
-#[derive(Clone, Debug)]
-pub struct Choice {
-    /// Frames of the trial.
-    pub frames: usize,
-    /// All that were tried.
-    pub candidates: Vec<Candidate>,
-    /// The one with the highest PSNR.
-    pub family: Family,
-}
 
 /// Frames of a trial, its steps relative to those of a fit of them, and the passes over them that
 /// it takes at least, as families that see a frame a step have learnt nothing before.
 pub(super) const TRIAL_FRAMES: usize = 12;
 const TRIAL_STEPS: f64 = 0.08;
 const LEAST_TRIAL_PASSES: usize = 12;
-
-impl std::fmt::Display for Choice {
-    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
-        let tried = |t: &Candidate| {
-            format!(
-                "{} {:.2} dB in {} bytes, {:.1} s",
-                t.family.name(),
-                t.psnr,
-                t.bytes,
-                t.seconds
-            )
-        };
-        let all = self
-            .candidates
-            .iter()
-            .map(tried)
-            .collect::<Vec<_>>()
-            .join("; ");
-        write!(
-            f,
-            "{}, the best of short trials on {} frames: {all}",
-            self.family.name(),
-            self.frames
-        )
-    }
-}
 
 /// Trials are nobody's news; an interrupt ends them too.
 struct Silent<'s, 'a, 'b>(&'s Shared<'a, 'b>);

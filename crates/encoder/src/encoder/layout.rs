@@ -1,13 +1,15 @@
 //! How a source splits into groups and sections, and what these take beside networks and latents.
 
 use super::networks::{self, LEAST_BYTES};
-use super::{AIM, Options};
+use super::options::Options;
 use crate::plan::{self, Groups};
 use nvc::bitstream::container::PACKET_OVERHEAD;
 use nvc::bitstream::limits::Limits;
 use nvc::error::Result;
 use nvc::frame::VideoInfo;
 
+/// Share of the wanted size that fits aim at, so that what the last shift misses is not over it.
+const AIM: f64 = 0.995;
 /// Headers of a section's first group, and of each further one, bytes at most.
 const FIRST_HEADERS: u64 = 45;
 const HEADERS: u64 = 20;
@@ -99,8 +101,9 @@ impl Layout {
 
 #[cfg(test)]
 mod tests {
+    use super::super::families::Family;
+    use super::super::numbers::Count;
     use super::super::tests::{info, options};
-    use super::super::{Count, Family};
     use super::*;
 
     #[test]

@@ -3,7 +3,8 @@
 
 use std::ops::RangeInclusive;
 
-use super::{Family, Options};
+use super::families::Family;
+use super::options::Options;
 use crate::plan;
 use crate::size::{self, strides::unfit};
 use nvc::bitstream::limits::Limits;

@@ -1,7 +1,8 @@
 //! What an encode says when it has ended, and whether it is what was asked for.
 
+use super::choice::Choice;
+use super::families::Family;
 use super::order0::Order0;
-use super::{Choice, Family};
 use nvc::error::{Error, Result};
 use nvc::group::GroupBytes;
 use nvc::metrics::Scores;

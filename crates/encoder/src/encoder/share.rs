@@ -6,7 +6,8 @@
 //! `(frames * error)^(1 / (k + 1))` at equal bits.
 
 use super::choose;
-use super::{Options, Shared};
+use super::observer::Shared;
+use super::options::Options;
 use crate::fit::OCTAVE;
 use nvc::error::Result;
 use nvc::frame::{Frame, VideoInfo};

@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use super::networks::{self, LEAST_BYTES};
-use super::{Options, Target};
+use super::options::{Options, Target};
 use crate::fit::{OCTAVE, QualityTarget, Resize};
 use crate::plan;
 use nvc::error::Result;

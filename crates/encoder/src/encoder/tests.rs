@@ -1,6 +1,7 @@
 //! What tests of the encoder's parts share.
 
-use super::{Family, Options};
+use super::families::Family;
+use super::options::Options;
 use crate::plan::Preset;
 use nvc::frame::{Chroma, ColorInfo, PixelFormat, Ratio, VideoInfo};
 

@@ -4,9 +4,12 @@
 //! The quality of such a section is that of its later groups, which have few steps each and share
 //! the first group's quantisation steps: nothing of it can be foreseen while the first is fitted.
 
+use super::groups::groups;
 use super::networks::LEAST_BYTES;
-use super::section::groups;
-use super::{Coded, Options, PSNR_TOLERANCE, Shared, Work};
+use super::observer::Shared;
+use super::options::Options;
+use super::report::PSNR_TOLERANCE;
+use super::work::{Coded, Work};
 use crate::fit::{OCTAVE, QualityTarget};
 use nvc::error::{Error, Result};
 use nvc::frame::VideoInfo;

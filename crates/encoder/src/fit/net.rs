@@ -7,8 +7,8 @@
 use burn::module::{Module, Param, ParamId};
 use burn::tensor::{DType, Tensor, TensorData, activation, backend::Backend};
 
-use super::Precision;
 use super::ops::{self, FastOps, alone};
+use super::settings::Precision;
 use crate::rng::Rng;
 use nvc::network::NodeId;
 use nvc::network::{Activation, FusedConv, FusedOp, Graph, Node, Op, Role};

@@ -321,9 +321,6 @@ pub fn fake_quant<B: FastOps, const D: usize>(
     tensor::<B, 1>(B::fake_quant(prim(flat), prim(log_step))).reshape(shape)
 }
 
-/// Variance that [`channel_norm`] adds, as ConvNeXt does.
-pub const NORM_EPSILON: f32 = 1e-6;
-
 /// `gain * (x - mean) / deviation + bias` over the channels of `x [b, c, h, w]`; `gain [c]`,
 /// `bias [c]`.
 ///

@@ -7,12 +7,14 @@ use burn::module::AutodiffModule;
 use burn::tensor::Tensor;
 use burn::tensor::backend::AutodiffBackend;
 
+use super::job::{Fitted, Misfit, Observer, Progress, Refine};
 use super::net::TrainableNetwork;
 use super::ops::FastOps;
+use super::quality_target::{self, QualityTarget};
 use super::quant::Params;
 use super::schedule::{LrSchedule, StopCriterion};
+use super::target;
 use super::train::{Optimisers, Trainer, constant_source, psnr, scalar};
-use super::{Fitted, Misfit, Observer, Progress, QualityTarget, Refine, quality, target};
 use crate::frac_bits::most_frac_bits;
 use crate::steps::RealStep;
 use nvc::entropy::tensor::QuantizedNetwork;
@@ -88,13 +90,13 @@ where
                     best = Some((spare, self.net.clone(), self.target));
                 }
                 // more rounds do not make a network larger
-                let far = self.job.resize.helps(spare) && !quality::FAR.contains(&spare);
-                if round == MORE_ROUNDS || quality::NEAR.contains(&spare) || far {
+                let far = self.job.resize.helps(spare) && !quality_target::FAR.contains(&spare);
+                if round == MORE_ROUNDS || quality_target::NEAR.contains(&spare) || far {
                     break;
                 }
-                match quality::between(&rounds) {
+                match quality_target::between(&rounds) {
                     Some(bytes) => self.target = bytes,
-                    None => self.aim(-spare * quality::turn(&rounds)),
+                    None => self.aim(-spare * quality_target::turn(&rounds)),
                 }
                 self.round(
                     &mut LrSchedule::again(s.steps),
@@ -105,12 +107,12 @@ where
             }
             if let Some((spare, net, target)) = best {
                 (self.net, self.target) = (net, target);
-                self.far =
-                    Some(spare).filter(|&s| self.job.resize.helps(s) && !quality::FAR.contains(&s));
+                self.far = Some(spare)
+                    .filter(|&s| self.job.resize.helps(s) && !quality_target::FAR.contains(&s));
                 // another network may yet turn out worse than this one
-                if spare >= quality::NEAR.end {
+                if spare >= quality_target::NEAR.end {
                     self.coarsen(wanted)?;
-                } else if spare < quality::NEAR.start && self.far.is_none() {
+                } else if spare < quality_target::NEAR.start && self.far.is_none() {
                     self.refine(wanted)?;
                 }
             }
@@ -128,11 +130,11 @@ where
             let shift = 0.5 * (finer + coarser);
             self.apply(&p, shift, on_grid);
             let spare = self.quality(0..self.passes(), true)? - wanted;
-            if spare < quality::NEAR.start {
+            if spare < quality_target::NEAR.start {
                 coarser = shift;
             } else {
                 finer = shift;
-                if spare < quality::NEAR.end {
+                if spare < quality_target::NEAR.end {
                     break;
                 }
             }
@@ -151,7 +153,7 @@ where
         for i in 1..=REFINEMENTS {
             let shift = -FINEST * i as f64 / REFINEMENTS as f64;
             self.apply(&p, shift, on_grid);
-            if self.quality(0..self.passes(), true)? - wanted >= quality::NEAR.start {
+            if self.quality(0..self.passes(), true)? - wanted >= quality_target::NEAR.start {
                 taken = shift;
                 break;
             }

@@ -2,10 +2,10 @@
 
 use burn::tensor::Tensor;
 
-use super::Loss;
 use super::net::tensor;
 use super::ops::{self, FastOps};
 use super::quant::values;
+use super::settings::Loss;
 use nvc::error::Result;
 use nvc::frame::{Chroma, Frame, VideoInfo};
 use nvc::network::{Graph, NodeId};

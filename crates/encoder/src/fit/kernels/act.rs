@@ -3,7 +3,7 @@
 //! Pixel shuffle takes `[b, c*r*r, h, w]` to `[b, c, h*r, w*r]`: input channel `c*r*r + i*r + j`
 //! holds the pixels at row phase i and column phase j.
 
-use super::arch;
+use super::common::arch;
 use super::gelu::{gelu, gelu_slope, swish, swish_slope};
 use super::interleave::{deinterleave, interleave};
 use pulp::{Simd, WithSimd};

@@ -1,7 +1,7 @@
 //! Bilinear upsampling by an integer factor, `align_corners = false`: output sample o reads the
 //! input at `(o + 0.5) / factor - 0.5`, edges repeated.
 
-use super::arch;
+use super::common::arch;
 use super::interleave::{deinterleave, interleave};
 use super::scratch::Scratch;
 use pulp::{Simd, WithSimd};

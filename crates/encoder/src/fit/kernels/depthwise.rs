@@ -1,8 +1,8 @@
 //! Depthwise convolution: `R` output rows at once, so that one loaded vector of `x` serves up to K
 //! kernel rows.
 
+use super::common::{ConvShape, arch, wide};
 use super::scratch::Padded;
-use super::{ConvShape, arch, wide};
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 

@@ -4,8 +4,8 @@
 //! all `cin * k * k` taps. A tap costs 3 loads and CB broadcasts for `3 * CB` multiply-adds, so
 //! with CB = 8 the FMA units are the bottleneck.
 
+use super::common::{ConvShape, arch, wide};
 use super::scratch::{Padded, Scratch};
-use super::{ConvShape, arch, wide};
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 

@@ -3,8 +3,8 @@
 //! CO output channels x T taps of vector accumulators run along the flat padded planes; the lanes
 //! are summed once at the end.
 
+use super::common::{ConvShape, arch, wide};
 use super::scratch::Padded;
-use super::{ConvShape, arch, wide};
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 

@@ -1,8 +1,8 @@
 //! Register-tiled matrix products: the inner loop of Winograd convolutions and of Muon's
 //! orthogonalisation.
 
+use super::common::{arch, wide};
 use super::scratch::Scratch;
-use super::{arch, wide};
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 

@@ -3,7 +3,7 @@
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
-use super::arch;
+use super::common::arch;
 
 /// Rows summed by one piece of work: the partition depends on the shapes alone.
 const ROWS: usize = 32;

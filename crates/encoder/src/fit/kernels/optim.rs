@@ -1,8 +1,8 @@
 //! What optimisers need: one pass of Adam, and Muon's orthogonalisation.
 
+use super::common::{AdamStep, arch};
 use super::gemm::{Product, Right};
 use super::scratch::Scratch;
-use super::{AdamStep, arch};
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 

@@ -10,10 +10,10 @@ mod gradient;
 mod tiles;
 mod transform;
 
+use super::common::{ConvShape, Pass, arch};
 use super::gemm::{PANEL, tile, tile_rows};
 use super::interleave::interleave_by;
 use super::scratch::Scratch;
-use super::{ConvShape, Pass, arch};
 pub(super) use gradient::conv_dw;
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;

@@ -230,7 +230,7 @@ impl FastOps for Flex {
                 gain.storage(),
                 bias.storage(),
                 d[2] * d[3],
-                super::NORM_EPSILON,
+                super::plain::NORM_EPSILON,
                 y,
             )
         })
@@ -246,7 +246,7 @@ impl FastOps for Flex {
         let d = dims(&x);
         let from = [x.storage(), gain.storage(), g.storage()];
         all_filled([&d, &[d[1]], &[d[1]]], |out| {
-            k::channel_norm_backward(from, d[2] * d[3], super::NORM_EPSILON, out)
+            k::channel_norm_backward(from, d[2] * d[3], super::plain::NORM_EPSILON, out)
         })
     }
 

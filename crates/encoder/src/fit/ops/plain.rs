@@ -1,7 +1,11 @@
 //! The same operations from ordinary burn operations: what other backends run, and the reference
 //! for tests.
 
-use super::{Activation, AdamStep};
+use crate::fit::kernels::{Activation, AdamStep};
+
+/// Variance that [`channel_norm`] adds, as ConvNeXt does.
+pub const NORM_EPSILON: f32 = 1e-6;
+
 use crate::fit::kernels::{NEWTON_SCHULZ, NEWTON_SCHULZ_STEPS};
 use burn::tensor::activation::sigmoid;
 use burn::tensor::{Tensor, TensorData, backend::Backend, module::conv2d, ops::ConvOptions};
@@ -191,7 +195,7 @@ fn normalise<B: Backend>(x: Tensor<B, 4>) -> (Tensor<B, 4>, Tensor<B, 4>) {
     let x = x.clone() - x.mean_dim(1);
     let inverse = (x.clone() * x.clone())
         .mean_dim(1)
-        .add_scalar(super::NORM_EPSILON)
+        .add_scalar(NORM_EPSILON)
         .sqrt()
         .recip();
     (x * inverse.clone(), inverse)

@@ -4,10 +4,10 @@
 //! Tiles of x lie in rows as in the forward pass; output gradients have their channels in vector
 //! lanes, so that a product's row of sums is whole vectors.
 
+use super::super::common::{ConvShape, arch};
 use super::super::gemm::{PANEL, tile_outer, tile_rows};
 use super::super::interleave::interleave_by;
 use super::super::scratch::{LINE, Scratch};
-use super::super::{ConvShape, arch};
 use super::tiles::{Grid, Panel, point_step, points, points_len};
 use super::transform::{PRODUCTS, SCALE, SIDE, combine, evaluate, load, store};
 use pulp::{Simd, WithSimd};
@@ -20,7 +20,7 @@ const PARTS_FLOATS: usize = 16 << 20;
 const PART_PANELS: usize = 4;
 
 /// `dw [cout, cin, k, k]` from `x [b, cin, h, w]` and `dy [b, cout, h, w]`; k is 3, 5 or 7.
-pub(in super::super) fn conv_dw(x: &[f32], dy: &[f32], s: ConvShape, dw: &mut [f32]) {
+pub fn conv_dw(x: &[f32], dy: &[f32], s: ConvShape, dw: &mut [f32]) {
     match s.k {
         3 => run::<6, 3>(x, dy, s, dw),
         5 => run::<4, 5>(x, dy, s, dw),

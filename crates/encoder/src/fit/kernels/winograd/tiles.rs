@@ -1,8 +1,9 @@
 //! Where the tiles of a plane lie, and their transform.
 
+use super::super::common::ConvShape;
 use super::super::gemm::PANEL;
+use super::super::interleave::deinterleave;
 use super::super::scratch::LINE;
-use super::super::{ConvShape, interleave::deinterleave};
 use super::transform::{PRODUCTS, SIDE, input, load, store};
 use pulp::Simd;
 

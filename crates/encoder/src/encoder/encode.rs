@@ -1,27 +1,23 @@
 //! Frames to a file: plan the groups, fit each, code it, decode it again with the real decoder, and
 //! report what a user gets.
 
-mod choose;
-mod families;
-mod layout;
-mod networks;
-mod numbers;
-mod options;
-mod order0;
-mod report;
-mod section;
-mod share;
-mod sizing;
-#[cfg(test)]
-mod tests;
-mod warm;
-
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, mpsc};
+use std::sync::{Mutex, mpsc};
 use std::time::Instant;
 
+use super::choose;
+use super::groups::Budget;
+use super::layout::Layout;
+use super::networks;
+use super::observer::{Observer, Shared};
+use super::options::{Options, Target};
+use super::report::{GroupReport, Report};
+use super::section;
+use super::share;
+use super::sizing;
+use super::work::{Coded, Queued, Work};
 use crate::fit;
 use crate::plan;
 use nvc::bitstream::container::{ContainerWriter, PACKET_OVERHEAD};
@@ -32,90 +28,11 @@ use nvc::frame::Frame;
 use nvc::metrics::Scorer;
 use nvc_media::FrameSource;
 
-pub use choose::{Candidate, Choice};
-pub use families::Family;
-use layout::Layout;
-pub use numbers::Count;
-pub use options::{Options, Target};
-pub use order0::Order0;
-pub use report::{GroupReport, PSNR_TOLERANCE, Report, TARGET_TOLERANCE};
-
 /// Frames of a group for which trials take the bits a sample, where these follow from the quality.
 const TRIAL_GUESS: usize = 48;
 
-/// Share of the wanted size that fits aim at, so that what the last shift misses is not over it.
-const AIM: f64 = 0.995;
-
 /// Frames of a file, which sections number with 31 bits.
 const MOST_FRAMES: u64 = 0x7fff_ffff;
-
-/// Is told how an encode goes, and may stop it.
-pub trait Observer {
-    /// Something that the caller should know before the fit, such as a size that no network has.
-    fn warn(&mut self, _text: &str) {}
-    /// A group starts. `groups` is the number in all, where known.
-    fn start(&mut self, _group: usize, _groups: Option<usize>, _frames: usize, _params: u64) {}
-    /// A step is done.
-    fn progress(&mut self, _group: usize, _progress: &fit::Progress) {}
-    /// A trial of a representation starts.
-    fn trial(&mut self, _family: Family, _frames: usize, _steps: usize) {}
-    /// The representation was chosen by trial.
-    fn chosen(&mut self, _choice: &Choice) {}
-    /// A group is coded.
-    fn done(&mut self, _report: &GroupReport) {}
-    /// A decoded frame, in display order.
-    fn recon(&mut self, _frame: &Frame) -> Result<()> {
-        Ok(())
-    }
-    /// Polled after every step; `true` ends the encode with [`Error::Interrupted`].
-    fn stop(&self) -> bool {
-        false
-    }
-}
-
-/// What groups that are fitted at once share: the caller's observer, and whether one of them has
-/// failed.
-struct Shared<'a, 'b> {
-    observer: Mutex<&'a mut (dyn Observer + Send + 'b)>,
-    failed: AtomicBool,
-}
-
-impl<'a, 'b> Shared<'a, 'b> {
-    /// The observer. One that panicked is not asked to be consistent.
-    fn observer(&self) -> MutexGuard<'_, &'a mut (dyn Observer + Send + 'b)> {
-        self.observer.lock().unwrap_or_else(|e| e.into_inner())
-    }
-
-    fn stop(&self) -> bool {
-        self.failed.load(Ordering::Relaxed) || self.observer().stop()
-    }
-}
-
-/// One section on its way to the file.
-struct Work {
-    section: usize,
-    /// Number of its first group.
-    index: usize,
-    groups: Option<usize>,
-    first_frame: usize,
-    /// Frames of each group.
-    parts: Vec<Vec<Frame>>,
-    /// Bytes wanted for all networks and latents, `None` if they follow from the model size or the
-    /// quality.
-    coded: Option<f64>,
-    /// Bytes to start from where they follow from the quality.
-    start: Option<f64>,
-    threads: usize,
-}
-
-/// A section ready to be written.
-struct Coded {
-    section: usize,
-    reports: Vec<GroupReport>,
-    payload: Vec<u8>,
-    frames: Vec<Frame>,
-    decoded: Vec<Frame>,
-}
 
 /// Says that a thread has ended, however it did.
 struct Ended(mpsc::Sender<usize>, usize);
@@ -235,7 +152,7 @@ pub fn encode(
             let frames = groups.size(0);
             let start = by_quality
                 .then(|| sizing::guess(frames) * (frames * per_section) as f64 * samples / 8.0);
-            let budget = section::Budget::new(
+            let budget = Budget::new(
                 coded_bytes(true, per_section, frames * per_section).or(start),
                 per_section,
                 warm,
@@ -397,42 +314,4 @@ fn write_section(
         shared.observer().recon(b)?;
     }
     Ok(())
-}
-
-/// A source whose first frames may have been looked at before.
-struct Queued<'a> {
-    source: &'a mut dyn FrameSource,
-    frames: VecDeque<Frame>,
-}
-
-impl Queued<'_> {
-    /// Reads `n` frames ahead, as far as there are so many.
-    fn look_ahead(&mut self, n: usize, stop: &dyn Fn() -> bool) -> Result<()> {
-        while self.frames.len() < n {
-            let Some(f) = self.source.read()? else { break };
-            if stop() {
-                return Err(Error::Interrupted);
-            }
-            self.frames.push_back(f);
-        }
-        Ok(())
-    }
-
-    fn group(&mut self, size: usize, stop: &dyn Fn() -> bool) -> Result<Vec<Frame>> {
-        let mut frames = Vec::new();
-        while frames.len() < size {
-            let Some(f) = self
-                .frames
-                .pop_front()
-                .map_or_else(|| self.source.read(), |f| Ok(Some(f)))?
-            else {
-                break;
-            };
-            if stop() {
-                return Err(Error::Interrupted);
-            }
-            frames.push(f);
-        }
-        Ok(frames)
-    }
 }
