@@ -11,7 +11,7 @@ use crate::frame::{Frame, VideoInfo};
 /// Frames that wait for whoever takes them.
 const AHEAD: usize = 2;
 
-/// A file, its header read. What more there is to look at has [`StreamDecoder`].
+/// A file, its header read. More to look at has `nvc info`.
 pub struct Decoder<R> {
     inner: StreamDecoder<R>,
 }

@@ -1,8 +1,7 @@
 //! Header fields: one declaration serves reading, writing, dumping and the specification's tables.
 //!
-//! A *bundle* is a fixed list of unsigned fields. [`bundle!`](crate::bitstream::fields::bundle)
-//! declares it once; spec section 3 prints the same declarations as tables, and a test compares the
-//! two.
+//! A *bundle* is a fixed list of unsigned fields. `bundle!` declares it once; spec section 3 prints
+//! the same declarations as tables, and a test compares the two.
 
 use crate::error::{Error, Result};
 

@@ -1,5 +1,5 @@
-//! Operations without weights, a row at a time: sums, frame embeddings and bilinear upsampling (spec
-//! sections 5.7 to 5.9).
+//! Operations without weights, a row at a time: sums, frame embeddings and bilinear upsampling
+//! (spec sections 5.7 to 5.9).
 //!
 //! In 32 bits where the fraction bits allow it, else as [`ops`](crate::network::ops) has them.
 

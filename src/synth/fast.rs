@@ -1,9 +1,7 @@
 //! The depth-first executor: rows run through all layers as soon as the rows they need are there.
 //!
-//! [`schedule`](super::schedule) says in which order, [`ring`](super::ring) holds the rows,
-//! [`kernel`](super::kernel) computes those of a convolution and
-//! [`elementwise`](super::elementwise) the others. What has a single position is computed before
-//! ([`stem`](super::stem)).
+//! `schedule` says in which order, `ring` holds the rows, `kernel` computes those of a convolution
+//! and `elementwise` the others. What has a single position is computed before (`stem`).
 
 use rayon::prelude::*;
 

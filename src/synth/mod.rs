@@ -1,8 +1,8 @@
 //! The normative executor (spec section 5): graph, integer tensors and a latent to a picture, in
 //! integers only.
 //!
-//! [`reference`] follows the specification op by op; [`fast`] fuses and vectorises and gives the
-//! same bits.
+//! [`reference`](mod@reference) follows the specification op by op; [`fast`] fuses and vectorises
+//! and gives the same bits.
 
 mod dense;
 mod depthwise;

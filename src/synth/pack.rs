@@ -58,7 +58,8 @@ pub fn is_narrow(weights: &[i16], per_channel: usize, lowest: i64) -> bool {
     })
 }
 
-/// Weights in the order of [`Layer::weights`](super::layer::Layer::weights), `of` being the channel of each slot.
+/// Weights in the order of [`Layer::weights`](super::layer::Layer::weights), `of` being the channel
+/// of each slot.
 pub fn pack(
     weights: &[i16],
     [_, cin, kh, kw]: [usize; 4],

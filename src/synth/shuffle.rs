@@ -6,8 +6,9 @@ use super::lanes::Lane;
 use super::layer::Layer;
 use super::requantize::{Accumulator, CHUNK};
 
-/// Requantises a tile and puts it in its place: sums of the slots from `first` on, a whole number of chunks each, `valid` of
-/// whose columns belong to the picture, from column `x` on. `output` is the layer's output rows.
+/// Requantises a tile and puts it in its place: sums of the slots from `first` on, a whole number
+/// of chunks each, `valid` of whose columns belong to the picture, from column `x` on. `output` is
+/// the layer's output rows.
 #[inline(always)]
 pub fn put<S: Accumulator>(
     layer: &Layer,

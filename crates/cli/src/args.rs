@@ -183,7 +183,7 @@ pub struct ScoreArgs {
     #[arg(long, value_name = "REF")]
     pub score: Option<PathBuf>,
     /// Encode the reference with these at the same bpp and score them too: x264, x265, svtav1,
-    /// vvenc, avif..., each with :preset[:tune].
+    /// vvenc, avif..., each with :preset or :preset:tune.
     #[arg(long, value_name = "LIST", value_delimiter = ',', requires = "score")]
     pub against: Vec<String>,
     /// Print one JSON object on stdout instead of a table.

@@ -28,7 +28,8 @@ pub trait Observer {
     fn recon(&mut self, _frame: &Frame) -> Result<()> {
         Ok(())
     }
-    /// Polled after every step; `true` ends the encode with [`Error::Interrupted`].
+    /// Polled after every step; `true` ends the encode with
+    /// [`Error::Interrupted`](nvc::Error::Interrupted).
     fn stop(&self) -> bool {
         false
     }

@@ -238,11 +238,9 @@ impl Options {
         if let Some(v) = self.size
             && !((1.0..=MOST_BYTES).contains(&v) && (v - v.round()).abs() <= 1e-6)
         {
-            return Err(refused(
-                "size",
-                v,
-                &format!("whole bytes, 1..={MOST_BYTES}"),
-            ));
+            return Err(Error::Parameter(format!(
+                "--size is {v} (allowed: whole bytes, 1..={MOST_BYTES})"
+            )));
         }
         within("bitrate", self.bitrate, 1.0..=1e12)?;
         within("model-size", self.model_size, 100.0..=1e9)?;

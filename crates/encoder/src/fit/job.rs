@@ -73,7 +73,8 @@ pub struct Progress {
 pub trait Observer {
     /// After every step.
     fn progress(&mut self, progress: &Progress);
-    /// Polled after every step; `true` ends the fit with [`Error::Interrupted`].
+    /// Polled after every step; `true` ends the fit with
+    /// [`Error::Interrupted`](nvc::Error::Interrupted).
     fn stop(&self) -> bool {
         false
     }

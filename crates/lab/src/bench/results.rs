@@ -141,7 +141,7 @@ pub fn csv<'a>(rows: impl Iterator<Item = &'a Row>) -> Result<String> {
     String::from_utf8(bytes).map_err(|e| fault(&e))
 }
 
-/// Reads back what [`csv`] wrote.
+/// Reads back what `csv` wrote.
 pub fn read_csv(path: &Path) -> Result<Vec<Row>> {
     let fault = |e: csv::Error| Error::Parameter(format!("{}: {e}", path.display()));
     csv::Reader::from_path(path)
