@@ -23,7 +23,7 @@ enum Weights {
     /// As fitted: sums fit 32 bits, activations differ by less than 16.
     Fitted,
     /// Activations saturate, so that differences of rows do not fit 16 bits.
-    Loud,
+    Saturating,
     /// Sums need 64 bits.
     Wide,
     /// Sums fit 32 bits, but not those of two weights 16.
@@ -310,7 +310,7 @@ fn network(rng: &mut Rng, graph: &Graph, kind: Weights) -> QuantizedNetwork {
         let fan_in = (spec.shape[1] * spec.shape[2] * spec.shape[3]) as f64;
         let (mean, max, gain) = match kind {
             Weights::Fitted => (8, 200, 0.1),
-            Weights::Loud => (8, 200, 0.6),
+            Weights::Saturating => (8, 200, 0.6),
             Weights::Wide => (30000, 32767, 0.0001),
             Weights::Steep => (1, 3, 0.6),
         };
@@ -392,7 +392,7 @@ fn check(
 const CHROMAS: [Chroma; 4] = [Chroma::Yuv420, Chroma::Rgb, Chroma::Yuv444, Chroma::Gray];
 const KINDS: [Weights; 5] = [
     Weights::Fitted,
-    Weights::Loud,
+    Weights::Saturating,
     Weights::Wide,
     Weights::Fitted,
     Weights::Steep,
@@ -457,7 +457,7 @@ fn wide_pictures_use_every_tile() {
     let mut rng = Rng(5);
     // every remainder of a tile's columns, several tiles
     for width in (1..=18).chain([31, 33, 47, 48, 49, 63, 65, 80, 95, 97, 127, 129, 200]) {
-        for (kind, kernel) in [(Weights::Fitted, 5), (Weights::Loud, 3)] {
+        for (kind, kernel) in [(Weights::Fitted, 5), (Weights::Saturating, 3)] {
             let mut g = Graph::new([3, 7, width]);
             let c = g.conv2d("a", 0, 9 * 4, kernel);
             let s = g.pixel_shuffle(c, 2);
@@ -497,7 +497,7 @@ fn sums_at_the_edge_of_32_bits_come_out_right() {
             let x = g.gelu(c);
             let head = g.conv2d("head", x, 3, kernel);
             (0..3).for_each(|c| g.output(head, c));
-            let mut net = network(&mut rng, &g, Weights::Loud);
+            let mut net = network(&mut rng, &g, Weights::Saturating);
             // every activation that is not near 0 is as large as can be
             net.tensors[1].values.fill(32767);
             net.tensors[1].step = QuantStep::nearest(1.0);

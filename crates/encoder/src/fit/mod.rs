@@ -79,7 +79,7 @@ pub fn fit(job: &Job<'_>, refine: Refine<'_>, observer: &mut dyn Observer) -> Re
             type Cuda = burn::backend::Autodiff<burn_cuda::Cuda>;
             let memory = train::Memory {
                 resident: RESIDENT,
-                look_every: 32,
+                observe_every: 32,
             };
             train::run::<Cuda>(
                 job,
@@ -96,7 +96,7 @@ pub fn fit(job: &Job<'_>, refine: Refine<'_>, observer: &mut dyn Observer) -> Re
         Device::Auto | Device::Cpu => {
             let memory = train::Memory {
                 resident: 0,
-                look_every: 1,
+                observe_every: 1,
             };
             let graph = job.graph()?;
             let kept = graph

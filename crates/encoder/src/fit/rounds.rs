@@ -50,7 +50,7 @@ where
     /// All rounds of the fit, or why it needs another network.
     pub(super) fn train(
         &mut self,
-        look_every: usize,
+        observe_every: usize,
         observer: &mut dyn Observer,
     ) -> Result<Option<Misfit>> {
         let s = self.job.settings;
@@ -70,7 +70,7 @@ where
                 until,
             ),
             &mut optimisers,
-            look_every,
+            observe_every,
             observer,
         )?;
         if misfit.is_some() {
@@ -101,7 +101,7 @@ where
                 self.round(
                     &mut LrSchedule::again(s.steps),
                     &mut optimisers,
-                    look_every,
+                    observe_every,
                     observer,
                 )?;
             }
@@ -168,7 +168,7 @@ where
         &mut self,
         schedule: &mut LrSchedule,
         optimisers: &mut Optimisers<B::InnerBackend>,
-        look_every: usize,
+        observe_every: usize,
         observer: &mut dyn Observer,
     ) -> Result<Option<Misfit>> {
         let s = self.job.settings;
@@ -183,7 +183,7 @@ where
             if self.job.goal.is_some() && !self.quantising {
                 if step == schedule.glance() {
                     self.glance(done)?;
-                } else if step == quantise_at || step == schedule.first_look() {
+                } else if step == quantise_at || step == schedule.first_observation() {
                     let misfit = self.misfit(done)?;
                     if misfit.is_some() {
                         return Ok(misfit);
@@ -226,7 +226,7 @@ where
             let keep = 1.0 - 1.0 / (1.0 + (self.taken + step).min(passes / s.batch) as f64);
             self.mse = self.mse.clone() * keep + mse * (1.0 - keep);
             step += 1;
-            if step % look_every == 0 || step == schedule.steps() || schedule.looks(step) {
+            if step % observe_every == 0 || step == schedule.steps() || schedule.observes(step) {
                 self.scale
                     .observe(overflow.take().is_some_and(|o| scalar(o) > 0.0));
                 let mse = scalar(self.mse.clone());
@@ -241,7 +241,7 @@ where
                     self.job.info.format.bit_depth,
                     self.graph.full_range_output,
                 );
-                if schedule.looks(step) {
+                if schedule.observes(step) {
                     schedule.observe(step, psnr);
                 }
                 let (step, steps) = (self.taken + step, self.taken + schedule.steps());

@@ -12,13 +12,13 @@ const SETTLE_SHARE: f64 = 0.4;
 /// Learning rate of the steady part, relative to the peak. A start that is coded already loses by
 /// more.
 const STEADY_RATE: f64 = 0.1;
-/// Steps between looks at the quality.
-const LOOK: usize = 8;
+/// Steps between observations of the quality.
+const OBSERVE_EVERY: usize = 8;
 /// Steps of a further round and the peak of its learning rate, relative to those of the first.
 const AGAIN_SHARE: f64 = 0.15;
 const AGAIN_RATE: f64 = 0.15;
 /// Share of the steps at which a fit by quality is looked at first, and glanced at before that.
-const FIRST_LOOK: f64 = 0.25;
+const FIRST_OBSERVATION: f64 = 0.25;
 const GLANCE: f64 = 0.15;
 /// Quality that the settling adds, dB: the steady part ends that much below the goal.
 const SETTLING: f64 = 0.3;
@@ -40,7 +40,7 @@ pub struct LrSchedule {
     until: Option<StopCriterion>,
     /// Step at which the settling began, once it has.
     settle: Option<usize>,
-    /// PSNR at the last look.
+    /// PSNR at the last observation.
     seen: Option<f64>,
     /// Peak of the learning rate, relative to a first round's.
     peak: f64,
@@ -62,7 +62,7 @@ impl LrSchedule {
 
     /// A further round after a fit of `steps` steps, quantised from its start.
     pub fn again(steps: usize) -> Self {
-        let steps = ((steps as f64 * AGAIN_SHARE) as usize).max(LOOK);
+        let steps = ((steps as f64 * AGAIN_SHARE) as usize).max(OBSERVE_EVERY);
         LrSchedule {
             peak: AGAIN_RATE,
             ..LrSchedule::new(steps, 0.0, None)
@@ -70,8 +70,8 @@ impl LrSchedule {
     }
 
     /// Step before quantisation at which a fit by quality is looked at.
-    pub fn first_look(&self) -> usize {
-        (self.steps as f64 * FIRST_LOOK) as usize
+    pub fn first_observation(&self) -> usize {
+        (self.steps as f64 * FIRST_OBSERVATION) as usize
     }
 
     /// Step before that at which its quality is noted.
@@ -125,8 +125,8 @@ impl LrSchedule {
     }
 
     /// Whether to look at the quality after `steps` steps.
-    pub fn looks(&self, steps: usize) -> bool {
-        self.until.is_some() && self.settle.is_none() && steps.is_multiple_of(LOOK)
+    pub fn observes(&self, steps: usize) -> bool {
+        self.until.is_some() && self.settle.is_none() && steps.is_multiple_of(OBSERVE_EVERY)
     }
 
     /// After `steps` steps the quality is `psnr`.
@@ -134,13 +134,13 @@ impl LrSchedule {
         let Some(until) = self.until else { return };
         let slow = self
             .seen
-            .is_some_and(|before| psnr - before < until.least_gain * LOOK as f64);
+            .is_some_and(|before| psnr - before < until.least_gain * OBSERVE_EVERY as f64);
         self.seen = Some(self.seen.map_or(psnr, |s| s.max(psnr)));
         let late = steps as f64 >= self.steps as f64 * STEADY_SHARE;
         if self.settle.is_none() && (psnr >= until.quality - SETTLING || slow || late) {
             self.settle = Some(steps);
-            self.steps =
-                (steps + ((steps as f64 * SETTLE_SHARE) as usize).max(LOOK)).min(self.steps);
+            self.steps = (steps + ((steps as f64 * SETTLE_SHARE) as usize).max(OBSERVE_EVERY))
+                .min(self.steps);
         }
     }
 }
@@ -170,7 +170,7 @@ mod tests {
             let mut step = 0;
             while step < p.steps() {
                 step += 1;
-                if p.looks(step) {
+                if p.observes(step) {
                     p.observe(step, psnr(step));
                 }
             }

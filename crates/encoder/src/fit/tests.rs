@@ -115,7 +115,7 @@ fn fit(precision: Precision, steps: usize, seed: u64, memory: Memory) -> (super:
 
 const HOST: Memory = Memory {
     resident: 0,
-    look_every: 1,
+    observe_every: 1,
 };
 
 #[test]
@@ -168,7 +168,7 @@ fn a_device_of_its_own_changes_no_bit() {
         3,
         Memory {
             resident: 40_000,
-            look_every: 16,
+            observe_every: 16,
         },
     );
     assert_eq!(host.group, device.group);

@@ -43,7 +43,7 @@ pub struct Memory {
     /// Bytes of frames to keep on the device; 0 where it shares the host's memory.
     pub resident: usize,
     /// Steps between looks at the loss. A look waits for the device.
-    pub look_every: usize,
+    pub observe_every: usize,
 }
 
 /// Runs `job` on `device`.
@@ -78,7 +78,7 @@ where
         device,
     );
     let mut t = Trainer::<B>::new(job, &graph, &steps, &heads, frames, device)?;
-    if let Some(m) = t.train(memory.look_every, observer)? {
+    if let Some(m) = t.train(memory.observe_every, observer)? {
         return Ok(Outcome::Misfit(m));
     }
     Ok(Outcome::Fitted(Box::new(t.finish(refine)?)))
