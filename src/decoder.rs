@@ -6,20 +6,23 @@
 //! ([`network`](crate::network)), and the graph turns each latent into a picture
 //! ([`synth`](crate::synth)). Nothing but integers is involved.
 
+mod pictures;
+mod sections;
+
 use std::io::Read;
 use std::ops::Range;
-use std::sync::mpsc::{self, SyncSender};
+use std::sync::mpsc;
 
-use crate::bitstream::container::{Packet, PacketReader, parse_index, tag};
-use crate::bitstream::fields::Reader;
-use crate::bitstream::header::{FORMAT_VERSION, IndexEntry, SectionHeader, SequenceHeader};
+use crate::bitstream::container::{PacketReader, tag};
+use crate::bitstream::header::{FORMAT_VERSION, SequenceHeader};
 use crate::bitstream::light;
 use crate::bitstream::limits::Limits;
-use crate::entropy::tensor::QuantizedNetwork;
 use crate::error::{Error, Result};
 use crate::frame::{Frame, VideoInfo};
-use crate::group::{Group, GroupLayout};
-use crate::synth::{SimdLevel, Synth, Workspace};
+use crate::synth::SimdLevel;
+pub use pictures::{frames, passes_of, pool};
+pub use sections::Section;
+use sections::{Sections, broken_off};
 
 /// How to decode; the samples do not depend on it.
 #[derive(Clone, Copy, Debug)]
@@ -42,248 +45,12 @@ impl Default for Options {
     }
 }
 
-/// One section as read: checked headers, coded parts still coded.
-pub struct Section {
-    /// The packet.
-    pub packet: Packet,
-    /// First frame, frames, groups.
-    pub header: SectionHeader,
-    /// First frame and layout of each group.
-    pub groups: Vec<(u64, GroupLayout)>,
-}
-
-impl Section {
-    fn parse(packet: Packet, first_frame: u64, info: &VideoInfo, limits: &Limits) -> Result<Self> {
-        let mut r = packet.reader();
-        let header = SectionHeader::read(&mut r)?;
-        if u64::from(header.first_frame) != first_frame {
-            return Err(Error::format(
-                packet.offset + 5,
-                format!(
-                    "section starts at frame {}, expected {first_frame}",
-                    header.first_frame
-                ),
-            ));
-        }
-        let mut groups = Vec::new();
-        let mut next = first_frame;
-        // a few header bytes may describe a graph of hundreds of nodes
-        let mut nodes = 0;
-        for _ in 0..header.groups {
-            let layout = GroupLayout::read(&mut r, info, limits)?;
-            r.bytes(layout.coded_bytes(), "coded parts of a group")?;
-            let frames = layout.header.frames;
-            nodes += layout.graph.nodes.len() as u64;
-            Limits::check("operations of a section", nodes, limits.section_nodes)?;
-            groups.push((next, layout));
-            next += u64::from(frames);
-        }
-        if next - first_frame != u64::from(header.frames) {
-            let sum = next - first_frame;
-            return Err(Error::format(
-                packet.offset + 5,
-                format!(
-                    "groups hold {sum} frames, the section header says {}",
-                    header.frames
-                ),
-            ));
-        }
-        if r.remaining() > 0 {
-            return Err(Error::format(
-                r.offset(),
-                format!("{} bytes after the section's last group", r.remaining()),
-            ));
-        }
-        Ok(Section {
-            header,
-            groups,
-            packet,
-        })
-    }
-
-    fn coded(&self, layout: &GroupLayout) -> Reader<'_> {
-        let coded_at = layout.offset + layout.header_bytes;
-        let start = (coded_at - self.packet.offset - 5) as usize;
-        Reader::new(
-            &self.packet.payload[start..start + layout.coded_bytes()],
-            coded_at,
-        )
-    }
-
-    /// Decodes the groups of the section that hold frames of `range`, in order, and of those before
-    /// them what they need.
-    pub fn groups_in(
-        &self,
-        range: Range<u64>,
-        sink: &mut dyn FnMut(u64, &GroupLayout, Group) -> Result<()>,
-    ) -> Result<()> {
-        let mut previous: Option<QuantizedNetwork> = None;
-        let wanted = |(first, layout): &(u64, GroupLayout)| {
-            *first < range.end && first + u64::from(layout.header.frames) > range.start
-        };
-        // those after the last one wanted are nobody's predecessors
-        let Some(last) = self.groups.iter().rposition(wanted) else {
-            return Ok(());
-        };
-        for (i, group) in self.groups[..=last].iter().enumerate() {
-            let (first, layout) = group;
-            let wanted = wanted(group);
-            let mut r = self.coded(layout);
-
-            let next = self.groups[..=last]
-                .get(i + 1)
-                .filter(|(_, next)| next.uses_previous());
-            if wanted {
-                let group = layout.decode(&mut r, previous.as_ref())?;
-                previous = next.is_some().then(|| group.network.clone());
-                sink(*first, layout, group)?;
-            } else if next.is_some() {
-                previous = Some(layout.decode_network(&mut r, previous.as_ref())?);
-            } else {
-                previous = None;
-            }
-        }
-        Ok(())
-    }
-}
-
 /// Reads a file section by section, from a pipe too; holds one section at a time.
 pub struct StreamDecoder<R> {
     /// `None` once a decode was broken off: its reading goes on without us.
     sections: Option<Sections<R>>,
     options: Options,
     info: VideoInfo,
-}
-
-/// The packets of a file after its header.
-struct Sections<R> {
-    packets: PacketReader<R>,
-    limits: Limits,
-    info: VideoInfo,
-    index: Vec<IndexEntry>,
-    next_frame: u64,
-    ancillary_bytes: u64,
-    ended: bool,
-}
-
-impl<R: Read> Sections<R> {
-    fn parse(&mut self, packet: Packet) -> Result<Section> {
-        let bytes = packet.bytes() as u32;
-        let section = Section::parse(packet, self.next_frame, &self.info, &self.limits)?;
-        self.next_frame += u64::from(section.header.frames);
-        self.index.push(IndexEntry {
-            frames: section.header.frames,
-            bytes,
-        });
-        Ok(section)
-    }
-
-    fn next_section(&mut self) -> Result<Option<Section>> {
-        match self.next_packet()? {
-            Some(p) => p.check().and_then(|()| self.parse(p)).map(Some),
-            None => Ok(None),
-        }
-    }
-
-    /// The next section packet; checks the index and that nothing follows it.
-    fn next_packet(&mut self) -> Result<Option<Packet>> {
-        while !self.ended {
-            let at = self.packets.offset();
-            let Some(p) = self.packets.next_packet()? else {
-                return Err(Error::format(
-                    at,
-                    format!(
-                        "file ends without its index, after {} frames",
-                        self.next_frame
-                    ),
-                ));
-            };
-            match p.tag {
-                tag::SECTION => return Ok(Some(p)),
-                tag::INDEX => {
-                    p.check()?;
-                    if parse_index(&p)? != self.index {
-                        return Err(Error::format(
-                            p.offset,
-                            "index does not list the sections that precede it",
-                        ));
-                    }
-                    let end = self.packets.offset();
-                    match self.packets.next_packet() {
-                        Ok(None) => {}
-                        Err(e @ Error::Io { .. }) => return Err(e),
-                        // whatever it is, it is no packet of this file
-                        Ok(Some(_)) | Err(_) => {
-                            return Err(Error::format(end, "data after the index"));
-                        }
-                    }
-                    self.ended = true;
-                }
-                tag::HEADER => return Err(Error::format(at, "a second 'H' packet")),
-                tag::LIGHT => {
-                    return Err(Error::format(
-                        at,
-                        "an 'l' packet after the first section (allowed before it)",
-                    ));
-                }
-                t if t.is_ascii_lowercase() => {
-                    p.check()?;
-                    self.ancillary_bytes += p.bytes();
-                }
-                t => {
-                    return Err(Error::Unsupported(format!(
-                        "packet '{}' at byte {at}",
-                        t.escape_ascii()
-                    )));
-                }
-            }
-        }
-        Ok(None)
-    }
-
-    /// Makes the groups that hold frames of `range` ready, one ahead of who takes them. Ends early
-    /// if nobody does.
-    fn groups(
-        &mut self,
-        range: &Range<u64>,
-        level: SimdLevel,
-        out: &SyncSender<Result<Ready>>,
-    ) -> Result<()> {
-        while let Some(section) = self.next_section()? {
-            let mut gone = false;
-            let ready = section.groups_in(range.clone(), &mut |first, layout, group| {
-                let frames =
-                    range.start.max(first)..range.end.min(first + u64::from(layout.header.frames));
-                let synth = Synth::new(&layout.graph, &group.network, &self.info, level)
-                    .map_err(|e| e.at(layout.offset))?;
-                gone = out
-                    .send(Ok(Ready {
-                        synth,
-                        latents: group.latents,
-                        first,
-                        frames,
-                    }))
-                    .is_err();
-                // nobody reads this error
-                if gone { Err(broken_off()) } else { Ok(()) }
-            });
-            if gone {
-                return Ok(());
-            }
-            ready?;
-        }
-        Ok(())
-    }
-}
-
-/// A group decoded, its pictures not yet computed.
-struct Ready {
-    synth: Synth,
-    latents: Vec<i16>,
-    /// The group's first frame.
-    first: u64,
-    /// Those of its frames that are wanted.
-    frames: Range<u64>,
 }
 
 impl<R: Read> StreamDecoder<R> {
@@ -414,7 +181,7 @@ impl<R: Read> StreamDecoder<R> {
         let (send, receive) = mpsc::sync_channel(0);
         let reading = move || {
             if let Err(e) = sections.groups(&range, level, &send) {
-                // whoever is gone needs no error
+                // the receiver was dropped: discard
                 let _ = send.send(Err(e));
             }
             sections
@@ -443,91 +210,5 @@ impl<R: Read> StreamDecoder<R> {
             Err(panic) => std::panic::resume_unwind(panic),
         }
         failed.map_or(Ok(()), Err)
-    }
-}
-
-fn broken_off() -> Error {
-    Error::Parameter("decoding was broken off; open the file again".into())
-}
-
-/// Strips of a picture are not cut thinner than this: their neighbours' rows are computed twice.
-const MIN_STRIP_ROWS: usize = 32;
-
-/// A pool of `threads` workers, 0 = one a processor.
-pub fn pool(threads: usize) -> Result<rayon::ThreadPool> {
-    rayon::ThreadPoolBuilder::new()
-        .num_threads(threads)
-        .build()
-        .map_err(|e| Error::io("starting threads", std::io::Error::other(e)))
-}
-
-/// Computes the pictures `range` of a group with the latents `latents`, as many passes at once as
-/// the pool has threads, and gives them out in order on this thread, with their index in the group,
-/// while the next ones are computed.
-pub fn frames(
-    pool: &rayon::ThreadPool,
-    synth: &Synth,
-    latents: &[i16],
-    range: Range<usize>,
-    sink: &mut dyn FnMut(usize, Frame) -> Result<()>,
-) -> Result<()> {
-    let per_pass = synth.per_pass();
-    let mut passes = range.start / per_pass..range.end.div_ceil(per_pass);
-    let mut sink = |i: usize, f: Frame| {
-        if range.contains(&i) {
-            sink(i, f)
-        } else {
-            Ok(())
-        }
-    };
-    passes_of(pool, synth, latents, &mut passes, &mut sink)
-}
-
-/// Computes the pictures of `passes`, as [`frames`].
-pub fn passes_of(
-    pool: &rayon::ThreadPool,
-    synth: &Synth,
-    latents: &[i16],
-    passes: &mut dyn Iterator<Item = usize>,
-    sink: &mut dyn FnMut(usize, Frame) -> Result<()>,
-) -> Result<()> {
-    let threads = pool.current_num_threads();
-    let mut workers: Vec<Workspace> = Vec::new();
-    let mut ready: Vec<(usize, Vec<Frame>)> = Vec::new();
-    loop {
-        let batch: Vec<usize> = passes.take(threads).collect();
-        if workers.is_empty() || batch.len() < workers.len() {
-            // fewer passes than threads are cut into strips
-            let strips = (threads / batch.len().max(1))
-                .min(synth.info().height / MIN_STRIP_ROWS)
-                .max(1);
-            workers = batch
-                .iter()
-                .map(|_| synth.workspace_in_strips(strips))
-                .collect();
-        }
-        let mut pictures: Vec<Vec<Frame>> = batch.iter().map(|_| Vec::new()).collect();
-        let mut result = Ok(());
-        // the pictures of the batch before are given out meanwhile
-        pool.in_place_scope(|scope| {
-            for ((&pass, ws), out) in batch.iter().zip(&mut workers).zip(&mut pictures) {
-                scope.spawn(move |_| *out = synth.frames(&synth.source(pass, latents), ws));
-            }
-            for (i, f) in ready.drain(..).flat_map(|(pass, f)| {
-                f.into_iter()
-                    .enumerate()
-                    .map(move |(i, f)| (pass * synth.per_pass() + i, f))
-            }) {
-                result = sink(i, f);
-                if result.is_err() {
-                    break;
-                }
-            }
-        });
-        result?;
-        ready = batch.into_iter().zip(pictures).collect();
-        if ready.is_empty() {
-            return Ok(());
-        }
     }
 }

@@ -4,7 +4,9 @@
 
 pub mod contexts;
 mod cost;
+mod field;
 pub mod latent;
+mod models;
 pub mod normal;
 pub mod scaled;
 pub mod tensor;
