@@ -4,8 +4,8 @@ use std::io::Write;
 
 use md5::{Digest, Md5};
 
-use super::FrameSink;
 use super::output::Output;
+use super::sink::FrameSink;
 use nvc::color::check_frame;
 use nvc::error::Result;
 use nvc::frame::{Frame, VideoInfo};

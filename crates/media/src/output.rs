@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
-use super::is_stdout;
+use super::stdout::{check_stdout, is_stdout};
 use super::temporary::{Temporary, follow_links};
 use nvc::error::{Error, Result};
 
@@ -48,7 +48,7 @@ impl Output {
         let path = path.as_ref();
         let open = |inner| Some(BufWriter::with_capacity(BUFFER, inner));
         if is_stdout(path) {
-            super::check_stdout()?;
+            check_stdout()?;
             return Ok(Output {
                 name: "stdout".into(),
                 writer: open(Inner::Stdout(io::stdout())),

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{BoxedSource, FrameSource, Survey, Takes};
+use super::source::{BoxedSource, FrameSource, Survey, Takes};
 use nvc::error::{Error, Result};
 use nvc::frame::{Frame, VideoInfo};
 
