@@ -1,7 +1,8 @@
 //! `--config`: options of fitting and choices for the networks, from a TOML file or a published
 //! configuration.
 
-use super::args::EncodeArgs;
+use clap::ArgMatches;
+
 use nvc::error::{Error, Result};
 use nvc_encoder::encoder::Options;
 
@@ -37,10 +38,10 @@ pub fn help() -> String {
 }
 
 /// The options of a configuration, or the defaults, with what the command line says.
-pub fn options(a: &EncodeArgs) -> Result<Options> {
-    let mut options = a.config.as_deref().map_or(Ok(Options::default()), read)?;
+pub fn options(name: Option<&str>, said: &ArgMatches) -> Result<Options> {
+    let mut options = name.map_or(Ok(Options::default()), read)?;
     options
-        .update(&a.said.0)
+        .update(said)
         .map_err(|e| Error::Parameter(e.to_string()))?;
     options.check()?;
     Ok(options)

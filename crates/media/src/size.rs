@@ -5,6 +5,12 @@ use nvc::error::{Error, Result};
 /// Largest width and height of a picture.
 pub const MAX_SIDE: usize = 16384;
 
+/// `WxH`.
+pub fn parse_size(text: &str) -> Option<(usize, usize)> {
+    let (width, height) = text.split_once('x')?;
+    Some((width.parse().ok()?, height.parse().ok()?))
+}
+
 /// Checks the size of a source's pictures.
 pub fn check_size(name: &str, width: usize, height: usize) -> Result<()> {
     for (what, side) in [("width", width), ("height", height)] {
