@@ -2,6 +2,9 @@
 //! them.
 #![cfg(feature = "encode")]
 
+#[path = "../../media/tests/support/mod.rs"]
+mod support;
+
 use std::collections::BTreeMap;
 use std::process::Command;
 
@@ -13,6 +16,7 @@ use nvc::entropy::tensor::QuantizedNetwork;
 use nvc::frame::{Frame, Ratio, VideoInfo};
 use nvc::group::{Group, GroupLayout};
 use nvc_encoder::import::hnerv::{self, Report};
+use support::skipped;
 
 const RATE: Ratio = Ratio { num: 25, den: 1 };
 
@@ -433,10 +437,10 @@ fn the_published_checkpoint() {
         .ok()
         .and_then(|d| std::fs::read(format!("{d}/quant_vid.safetensors")).ok())
     else {
-        return eprintln!("skipped: no checkpoint (NVC_ORACLE_DIR)");
+        return skipped("no checkpoint (NVC_ORACLE_DIR)");
     };
     if cfg!(debug_assertions) {
-        return eprintln!("skipped: the checkpoint takes minutes without optimisation");
+        return skipped("the checkpoint takes minutes without optimisation");
     }
     let mut bytes = Vec::new();
     let report = hnerv::import(&file, RATE, &mut bytes).unwrap();
