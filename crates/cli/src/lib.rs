@@ -77,7 +77,7 @@ fn report(result: Result<()>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {
-            // whoever closed our pipe has seen enough
+            // the reader closed the pipe: no message
             if !e.is_broken_pipe() {
                 say(&format!("error: {e}"));
             }

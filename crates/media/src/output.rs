@@ -70,7 +70,7 @@ impl Output {
             // a name that is too long, a ring of links: told now, and not when all is done
             Err(e) => return Err(error(e)),
         };
-        // devices and named pipes are written in place, and so is what someone else has opened
+        // devices and named pipes are written in place, and so is what another process has opened
         let opened = ["/dev/fd", "/proc/self/fd"]
             .iter()
             .any(|d| path.parent() == Some(Path::new(d)));

@@ -31,7 +31,7 @@ pub struct SourceArgs {
 }
 
 impl SourceArgs {
-    /// The same for whoever opens it.
+    /// The same as options of the source.
     pub fn options(&self) -> SourceOptions {
         let SourceArgs {
             size_in,

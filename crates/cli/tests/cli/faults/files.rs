@@ -494,7 +494,7 @@ fn a_decoder_stopped_while_its_reference_gives_nothing_leaves_nothing() {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        // open at both ends, a pipe waits for nobody
+        // open at both ends, a pipe does not block
         let mut reference = fs::File::options()
             .read(true)
             .write(true)

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::figures::{Perceptual, VMAF_MODEL, Wanted};
 use super::filter::Running;
 use crate::anchors::ffmpeg::{Ffmpeg, Need};
-use crate::anchors::reference::Reopen;
+use crate::anchors::reference::SourceFactory;
 use crate::anchors::stream::plain;
 use nvc::color::check_frame;
 use nvc::error::{Error, Result};
@@ -120,8 +120,8 @@ impl Measure {
 
 /// Measures two sequences that can be opened.
 pub fn perceptual(
-    reference: Reopen,
-    distorted: Reopen,
+    reference: SourceFactory,
+    distorted: SourceFactory,
     info: &VideoInfo,
     wanted: Wanted,
     threads: usize,
