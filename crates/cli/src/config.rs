@@ -75,21 +75,14 @@ fn read(name: &str) -> Result<Options> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use nvc::frame::{Chroma, ColorInfo, PixelFormat, Ratio, VideoInfo};
+    use crate::support::info;
+    use nvc::frame::{Chroma, VideoInfo};
     use nvc::network::Representation;
     use nvc_encoder::encoder::Family;
     use nvc_encoder::size;
 
     fn rgb(width: usize, height: usize) -> VideoInfo {
-        let ratio = Ratio { num: 0, den: 0 };
-        VideoInfo {
-            width,
-            height,
-            format: PixelFormat::new8(Chroma::Rgb),
-            fps: ratio,
-            sar: ratio,
-            color: ColorInfo::UNSPECIFIED,
-        }
+        info(Chroma::Rgb, 8, width, height)
     }
 
     #[test]

@@ -85,3 +85,7 @@ fn report(result: Result<()>) -> ExitCode {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "../../media/tests/support/mod.rs"]
+mod support;

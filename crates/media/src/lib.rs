@@ -54,3 +54,7 @@ pub use source_options::SourceOptions;
 pub use stdout::{check_stdout, is_stdout, look_at_stdout};
 pub use temporary::{TemporaryFolder, remove_all as remove_temporaries};
 pub use y4m::{Y4mSink, Y4mSource, write_header as write_y4m_header};
+
+#[cfg(test)]
+#[path = "../tests/support/mod.rs"]
+mod support;

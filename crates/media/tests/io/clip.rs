@@ -2,15 +2,13 @@
 
 use std::process::Command;
 
-use nvc::frame::{Chroma, ColorInfo, Frame, PixelFormat, Range, Ratio, VideoInfo};
+use super::support;
+use nvc::frame::{Chroma, ColorInfo, Frame, Range, Ratio, VideoInfo};
 use nvc_media::{BoxedSource, SinkFormat, open_sink};
 
-/// Of a clip of this format and size.
+/// A clip in the range of video, at a rate that is no whole number.
 pub fn info(chroma: Chroma, bit_depth: u8, width: usize, height: usize) -> VideoInfo {
     VideoInfo {
-        width,
-        height,
-        format: PixelFormat { chroma, bit_depth },
         fps: Ratio {
             num: 30000,
             den: 1001,
@@ -20,6 +18,7 @@ pub fn info(chroma: Chroma, bit_depth: u8, width: usize, height: usize) -> Video
             range: Range::Limited,
             ..ColorInfo::UNSPECIFIED
         },
+        ..support::info(chroma, bit_depth, width, height)
     }
 }
 

@@ -168,19 +168,11 @@ pub fn perceptual_identity(wanted: Wanted) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::support::info;
 
     #[test]
     fn what_no_figure_is_defined_for_has_its_reason() {
-        use nvc::frame::{ColorInfo, PixelFormat, Ratio};
-        let none = Ratio { num: 0, den: 0 };
-        let info = VideoInfo {
-            width: 8,
-            height: 8,
-            format: PixelFormat::new8(Chroma::Rgb),
-            fps: none,
-            sar: none,
-            color: ColorInfo::UNSPECIFIED,
-        };
+        let info = info(Chroma::Rgb, 8, 8, 8);
         let mut m = Measure::start(
             &info,
             Wanted {
