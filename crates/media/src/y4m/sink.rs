@@ -17,7 +17,7 @@ pub struct Y4mSink {
 }
 
 impl Y4mSink {
-    /// Writes the stream header. RGB has no y4m form and is an [`Error::Unsupported`].
+    /// Writes the stream header. RGB has no y4m form and is an [`Unsupported`](nvc::Error::Unsupported).
     pub fn new(out: Output, info: &VideoInfo) -> Result<Self> {
         let mut sink = Y4mSink {
             info: *info,
