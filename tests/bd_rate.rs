@@ -1,12 +1,16 @@
 //! BD-rate and BD-PSNR against the Python package bjontegaard: on pairs of curves with its answers
 //! beside them, and, where Python is at hand, on random pairs.
 
+#[path = "../crates/media/tests/support/mod.rs"]
+mod support;
+
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use nvc::metrics::bd_rate::{Method, bd_psnr, bd_rate};
 use serde_json::{Value, json};
+use support::skipped;
 
 /// Each line is one of tests/bd_rate/expected.py.
 const FIXED: &str = include_str!("bd_rate/pairs.jsonl");
@@ -128,12 +132,12 @@ fn random_pairs_agree_with_bjontegaard() {
     match made {
         Ok(o) if o.status.success() => {}
         Ok(o) => {
-            return eprintln!(
-                "SKIPPED: no Python environment: {}",
+            return skipped(&format!(
+                "no Python environment: {}",
                 String::from_utf8_lossy(&o.stderr).trim()
-            );
+            ));
         }
-        Err(e) => return eprintln!("SKIPPED: scripts/python-env.sh: {e}"),
+        Err(e) => return skipped(&format!("scripts/python-env.sh: {e}")),
     }
     for method in Method::ALL {
         let pairs = random_pairs(method, 100, 7 + method as u64);

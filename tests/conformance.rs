@@ -4,9 +4,10 @@
 mod common;
 #[path = "conformance/generate.rs"]
 mod generate;
+#[path = "../crates/media/tests/support/mod.rs"]
+mod support;
 
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -14,6 +15,7 @@ use md5::{Digest, Md5};
 use nvc::bitstream::Limits;
 use nvc::decoder::{Options, StreamDecoder};
 use nvc::synth::SimdLevel;
+use support::skipped;
 
 const VECTORS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/bitstream-spec/vectors");
 
@@ -164,13 +166,7 @@ fn the_reference_decoder_in_python_gives_the_md5s() {
         .output()
         .is_ok_and(|o| o.status.success())
     {
-        // eprintln would not show: the harness keeps what a passing test prints
-        writeln!(
-            std::io::stderr(),
-            "SKIPPED: python3 is missing, so bitstream-spec/reference/decode.py is not tested"
-        )
-        .unwrap();
-        return;
+        return skipped("python3 is missing, so bitstream-spec/reference/decode.py is not tested");
     }
     // as many as plain Python does in about a second; the few vectors with more take several times
     // as long

@@ -1,26 +1,26 @@
 //! Arguments of all commands: the one definition that `--help` comes from.
 
-use std::ops::Range;
-use std::path::PathBuf;
-
-use clap::{Args, Parser, ValueEnum};
-
-use super::{parse_format, parse_frames, parse_ratio, parse_size};
-use nvc::frame::{PixelFormat, Ratio};
-
+mod decode;
 #[cfg(feature = "encode")]
 mod encode;
 #[cfg(feature = "bench")]
 mod harness;
 #[cfg(feature = "encode")]
 mod import;
+mod inspect;
+mod source;
 
+use clap::{Args, Parser};
+
+pub use decode::{DecodeArgs, ScoreArgs, Simd};
 #[cfg(feature = "encode")]
 pub use encode::{EncodeArgs, ProgressArg};
 #[cfg(feature = "bench")]
 pub use harness::{BenchArgs, DatasetsArgs, DatasetsCommand, StoreArgs};
 #[cfg(feature = "encode")]
 pub use import::{ImportArgs, ImportFrom, ImportHnervArgs};
+pub use inspect::{CompareArgs, InfoArgs, VerifyArgs};
+pub use source::SourceArgs;
 
 /// Name, version, features and processor, for `--version`.
 pub fn version() -> String {
@@ -105,129 +105,4 @@ pub struct NvcDecode {
     /// Scoring.
     #[command(flatten)]
     pub score: ScoreArgs,
-}
-
-/// Which instructions to decode with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Simd {
-    /// The best the processor has.
-    Auto,
-    /// Portable code.
-    Off,
-    /// SSE2.
-    Sse2,
-    /// AVX2.
-    Avx2,
-    /// AVX-512 with its 16-bit instructions.
-    Avx512,
-    /// AVX-512 VNNI.
-    Vnni,
-    /// The specification's arithmetic, op by op; slow.
-    Reference,
-}
-
-/// Arguments that say what a raw source is.
-#[derive(Clone, Debug, Default, Args)]
-#[command(next_help_heading = "Input")]
-pub struct SourceArgs {
-    /// Width and height of raw .yuv input.
-    #[arg(long, value_name = "WxH", value_parser = parse_size)]
-    pub size_in: Option<(usize, usize)>,
-    /// Pixel format of raw .yuv input: gray, yuv420p, yuv444p, gbrp, or with 10le (default
-    /// yuv420p).
-    #[arg(long, value_name = "FORMAT", value_parser = parse_format)]
-    pub pix_fmt: Option<PixelFormat>,
-    /// Frame rate of raw input and pictures, as 25 or 30000/1001 (default 25), and the one that
-    /// --vfr-to-cfr gives.
-    #[arg(long, value_name = "RATE", value_parser = parse_ratio)]
-    pub fps: Option<Ratio>,
-    /// Number of the first of numbered pictures (default: the lowest there is).
-    #[arg(long, value_name = "N")]
-    pub start_number: Option<u64>,
-    /// Bring a variable frame rate to a constant one: pictures are repeated and dropped, the
-    /// duration stays.
-    #[arg(long)]
-    pub vfr_to_cfr: bool,
-}
-
-/// Arguments of decoding.
-#[derive(Debug, Args)]
-pub struct DecodeArgs {
-    /// File to decode; - is stdin.
-    pub input: PathBuf,
-    /// Where frames go: FILE.y4m, FILE.yuv, FILE.png, f_%05d.png, - (y4m on stdout) or null:
-    #[arg(short, long, value_name = "OUT")]
-    pub output: PathBuf,
-    /// Frames to give out, half open, as 0..48.
-    #[arg(long, value_name = "A..B", value_parser = parse_frames)]
-    pub frames: Option<Range<u64>>,
-    /// Output format, whatever the name says: y4m, yuv, png, jpg, md5 or null.
-    #[arg(long, value_name = "FORMAT")]
-    pub format: Option<String>,
-    /// Frames computed at once; 0 = one a processor. Does not change the samples.
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub threads: usize,
-    /// Instructions to use. Does not change the samples.
-    #[arg(long, value_enum, default_value_t = Simd::Auto)]
-    pub simd: Simd,
-    /// Overwrite the output.
-    #[arg(short = 'y', long)]
-    pub overwrite: bool,
-}
-
-/// Arguments of scoring.
-#[derive(Debug, Args)]
-#[command(next_help_heading = "Scoring")]
-pub struct ScoreArgs {
-    /// Score the decoded frames against this source.
-    #[arg(long, value_name = "REF")]
-    pub score: Option<PathBuf>,
-    /// Encode the reference with these at the same bpp and score them too: x264, x265, svtav1,
-    /// vvenc, avif..., each with :preset or :preset:tune.
-    #[arg(long, value_name = "LIST", value_delimiter = ',', requires = "score")]
-    pub against: Vec<String>,
-    /// Print one JSON object on stdout instead of a table.
-    #[arg(long)]
-    pub json: bool,
-    /// Geometry of a raw reference.
-    #[command(flatten)]
-    pub reference: SourceArgs,
-}
-
-/// Arguments of `nvc info`.
-#[derive(Debug, Args)]
-pub struct InfoArgs {
-    /// File to look at; - is stdin.
-    pub input: PathBuf,
-    /// One JSON object.
-    #[arg(long)]
-    pub json: bool,
-}
-
-/// Arguments of `nvc verify`.
-#[derive(Debug, Args)]
-pub struct VerifyArgs {
-    /// File to check; - is stdin.
-    pub input: PathBuf,
-    /// Frames computed at once; 0 = one a processor.
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub threads: usize,
-}
-
-/// Arguments of `nvc compare`.
-#[derive(Debug, Args)]
-pub struct CompareArgs {
-    /// Reference.
-    pub reference: PathBuf,
-    /// What to compare with it.
-    pub distorted: PathBuf,
-    /// One JSON object.
-    #[arg(long)]
-    pub json: bool,
-    /// Frames of both to compare, half open, as 0..48.
-    #[arg(long, value_name = "A..B", value_parser = parse_frames)]
-    pub frames: Option<Range<u64>>,
-    /// Geometry, if either is raw.
-    #[command(flatten)]
-    pub source: SourceArgs,
 }

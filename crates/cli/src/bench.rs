@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::args::BenchArgs;
-use super::{print_line, say};
+use super::datasets;
+use super::say::{print_line, say};
+use super::signals::{leave, on_signal};
 use nvc::error::{Error, Result};
 use nvc_lab::bench::{
     Event, Finished, Options, Outcome, Plan, Row, SequencePlan, file_digest, run, write_results,
@@ -24,14 +26,14 @@ pub fn run_bench(a: &BenchArgs) -> Result<()> {
         .map_err(|e| Error::io(format!("creating {}", out.display()), e))?;
     let _lock = Lock::take(&out)?;
     let program = std::env::current_exe().map_err(|e| Error::io("looking for this program", e))?;
-    let store = super::datasets::open(&a.store)?;
+    let store = datasets::open(&a.store)?;
     let named: Vec<String> = plan
         .sequence
         .iter()
         .filter_map(|s| s.source.strip_prefix("dataset:").map(str::to_string))
         .collect();
     if !a.no_fetch {
-        super::datasets::fetch_missing(&store, &named, a.quiet)?;
+        datasets::fetch_missing(&store, &named, a.quiet)?;
     }
     if plan.codec.iter().any(|c| c.codec == "nvc") && !cfg!(feature = "encode") {
         return Err(Error::Unsupported(
@@ -193,10 +195,10 @@ fn verdict(o: &Outcome, gathered: bool) -> Result<()> {
 fn interrupt() -> Result<Arc<AtomicBool>> {
     let flag = Arc::new(AtomicBool::new(false));
     let seen = flag.clone();
-    super::signals::on_signal(move |n| {
+    on_signal(move |n| {
         seen.store(true, Ordering::SeqCst);
         if n > 1 {
-            super::signals::leave(75);
+            leave(75);
         }
     })?;
     Ok(flag)

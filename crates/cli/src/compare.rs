@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use super::args::CompareArgs;
-use super::{in_range, open_any, print_line, say, say_missing, takes, warn};
+use super::say::{print_line, say, say_missing};
+use super::sources::{in_range, open_any, takes, warn};
 use nvc::error::{Error, Result};
 use nvc::metrics::{Psnr, Scorer};
 

@@ -1,7 +1,8 @@
 //! `--config`: options of fitting and choices for the networks, from a TOML file or a published
 //! configuration.
 
-use super::args::EncodeArgs;
+use clap::ArgMatches;
+
 use nvc::error::{Error, Result};
 use nvc_encoder::Options;
 
@@ -37,10 +38,10 @@ pub fn help() -> String {
 }
 
 /// The options of a configuration, or the defaults, with what the command line says.
-pub fn options(a: &EncodeArgs) -> Result<Options> {
-    let mut options = a.config.as_deref().map_or(Ok(Options::default()), read)?;
+pub fn options(name: Option<&str>, said: &ArgMatches) -> Result<Options> {
+    let mut options = name.map_or(Ok(Options::default()), read)?;
     options
-        .update(&a.said.0)
+        .update(said)
         .map_err(|e| Error::Parameter(e.to_string()))?;
     options.check()?;
     Ok(options)
@@ -74,21 +75,14 @@ fn read(name: &str) -> Result<Options> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use nvc::frame::{Chroma, ColorInfo, PixelFormat, Ratio, VideoInfo};
+    use crate::support::info;
+    use nvc::frame::{Chroma, VideoInfo};
     use nvc::network::Representation;
     use nvc_encoder::Family;
     use nvc_encoder::size;
 
     fn rgb(width: usize, height: usize) -> VideoInfo {
-        let ratio = Ratio { num: 0, den: 0 };
-        VideoInfo {
-            width,
-            height,
-            format: PixelFormat::new8(Chroma::Rgb),
-            fps: ratio,
-            sar: ratio,
-            color: ColorInfo::UNSPECIFIED,
-        }
+        info(Chroma::Rgb, 8, width, height)
     }
 
     #[test]

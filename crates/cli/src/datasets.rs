@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::args::{DatasetsArgs, DatasetsCommand, StoreArgs};
-use super::{print_line, say};
+use super::say::{print_line, say};
 use nvc::error::{Error, Result};
 use nvc_lab::datasets::{Entry, FetchEvent, Known, Origin, Store};
 

@@ -5,11 +5,10 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::args::{DecodeArgs, ScoreArgs};
+use super::say::{print_line, say, say_missing};
 use super::signals::leave_on_signal;
-use super::{
-    files, in_range, of_file, open, open_any, open_stream, options, print_line, say, say_missing,
-    warn,
-};
+use super::sources::{files, in_range, open, open_any, warn};
+use super::stream::{of_file, open_stream, options};
 use nvc::decoder::StreamDecoder;
 use nvc::error::{Error, Result};
 use nvc::frame::VideoInfo;

@@ -10,8 +10,9 @@ use super::args::EncodeArgs;
 use super::config;
 use super::machine::{clamp_jobs, clamp_threads};
 use super::progress::{Reporter, Stats};
+use super::say::{say, say_missing};
 use super::signals::{INTERRUPTED, leave, on_signal};
-use super::{files, in_range, open, say, say_missing, warn};
+use super::sources::{files, in_range, open, warn};
 use nvc::error::{Error, Result};
 use nvc::frame::VideoInfo;
 use nvc_encoder::{GroupReport, Report, Target};
@@ -49,7 +50,7 @@ pub fn run(a: &EncodeArgs) -> Result<()> {
 }
 
 fn encode(a: &EncodeArgs, interrupted: Arc<AtomicBool>, stats: &mut Stats) -> Result<()> {
-    let mut options = config::options(a)?;
+    let mut options = config::options(a.config.as_deref(), &a.said.0)?;
     let said = |(n, text): (usize, Option<String>)| {
         text.iter().for_each(|t| say(t));
         n

@@ -3,8 +3,9 @@
 use std::io::Write;
 
 use super::args::{ImportArgs, ImportFrom, ImportHnervArgs};
+use super::say::say;
 use super::signals::leave_on_signal;
-use super::{of_file, say};
+use super::stream::of_file;
 use nvc::error::{Error, Result};
 use nvc_encoder::import::hnerv::{self, Report};
 use nvc_media::{FileGuard, Output};

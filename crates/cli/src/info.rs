@@ -5,7 +5,8 @@ use std::io::Read;
 use serde_json::{Value, json};
 
 use super::args::InfoArgs;
-use super::{of_file, open_stream, print_line};
+use super::say::print_line;
+use super::stream::{of_file, open_stream};
 use nvc::bitstream::container::PACKET_OVERHEAD;
 use nvc::bitstream::header::FORMAT_VERSION;
 use nvc::decoder::{Options, Section, StreamDecoder};

@@ -10,7 +10,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Value, json};
 
 use super::args::{EncodeArgs, ProgressArg};
-use super::say;
+use super::say::say;
 use super::waiting::Waiting;
 use nvc::error::{Error, Result};
 use nvc::frame::{Frame, VideoInfo};

@@ -7,7 +7,7 @@ use nvc_media::remove_temporaries;
 pub const INTERRUPTED: i32 = 130;
 
 /// Calls `f` with the number of the signal, counted from 1, on a thread of its own. A SIGHUP that
-/// whoever started the program wants ignored, as nohup does, stays ignored.
+/// was ignored when the program started, as by nohup, stays ignored.
 #[cfg(unix)]
 pub fn on_signal(f: impl Fn(usize) + Send + 'static) -> Result<()> {
     use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};

@@ -1,7 +1,8 @@
 //! `nvc verify`: CRCs, structure and a full decode.
 
 use super::args::{Simd, VerifyArgs};
-use super::{of_file, open_stream, options, print_line};
+use super::say::print_line;
+use super::stream::{of_file, open_stream, options};
 use nvc::decoder::StreamDecoder;
 use nvc::error::Result;
 use nvc_media::{FrameSink, Md5Sink};

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::say;
+use super::say::say;
 
 /// Time without a sign of life after which something is said.
 const MOST: Duration = Duration::from_secs(60);

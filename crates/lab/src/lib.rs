@@ -12,3 +12,7 @@ pub mod datasets;
 mod files;
 mod memo;
 mod program;
+
+#[cfg(test)]
+#[path = "../../media/tests/support/mod.rs"]
+mod support;

@@ -64,7 +64,7 @@ impl Call {
     }
 
     /// Runs to the end, with no input and no output but files.
-    pub fn run(&self, at: Place, what: &str) -> Result<()> {
+    pub fn run(&self, at: RunDir, what: &str) -> Result<()> {
         Program::start(self, Stdio::null(), Stdio::null(), at)?.wait(what)
     }
 
@@ -93,12 +93,12 @@ pub fn quoted(word: &str) -> String {
     }
 }
 
-/// How often the wish to stop is looked for.
+/// How often the stop flag is looked at.
 const WATCH: Duration = Duration::from_millis(20);
 
 /// Where a program's files lie, and what ends it.
 #[derive(Clone, Copy)]
-pub struct Place<'a> {
+pub struct RunDir<'a> {
     pub dir: &'a Path,
     /// Ends the program once it is set.
     pub stop: Option<&'a Arc<AtomicBool>>,
@@ -111,7 +111,7 @@ pub fn temp_dir(below: Option<&Path>) -> Result<TemporaryFolder> {
         .map_err(|e| Error::io(format!("creating a temporary folder{place}"), e))
 }
 
-/// Whether there is a wish to stop.
+/// Whether the stop flag is set.
 pub fn stopped(stop: Option<&Arc<AtomicBool>>) -> bool {
     stop.is_some_and(|s| s.load(Ordering::SeqCst))
 }
@@ -131,7 +131,7 @@ pub struct Program {
 }
 
 impl Program {
-    pub fn start(call: &Call, stdin: Stdio, stdout: Stdio, at: Place) -> Result<Self> {
+    pub fn start(call: &Call, stdin: Stdio, stdout: Stdio, at: RunDir) -> Result<Self> {
         if stopped(at.stop) {
             return Err(Error::Interrupted);
         }
@@ -154,7 +154,7 @@ impl Program {
             Arc::new(AtomicBool::new(false)),
         );
         if let Some(stop) = at.stop.cloned() {
-            // beside whoever writes to it or reads from it, and so may be waiting for it
+            // on a thread of its own: those that write to the program or read from it may be blocked
             let (child, over) = (child.clone(), over.clone());
             std::thread::spawn(move || {
                 while !over.load(Ordering::SeqCst) {
@@ -196,7 +196,7 @@ impl Program {
     pub fn status(&mut self, mut look: impl FnMut(u32)) -> Result<ExitStatus> {
         let begin = Instant::now();
         loop {
-            // the lock is left in between to those who may stop it
+            // the lock is released between looks, so that the watching thread can stop the program
             let mut child = self.child.lock().unwrap_or_else(|e| e.into_inner());
             look(child.id());
             let status = child.try_wait();
@@ -311,7 +311,7 @@ mod tests {
         let call = Call::new("sh", &["-c", "echo gone wrong >&2; exit 3"]);
         let e = call
             .run(
-                Place {
+                RunDir {
                     dir: dir.path(),
                     stop: None,
                 },
@@ -332,7 +332,7 @@ mod tests {
         use std::io::Read;
         let dir = tempfile::tempdir().unwrap();
         let stop = Arc::new(AtomicBool::new(false));
-        let at = Place {
+        let at = RunDir {
             dir: dir.path(),
             stop: Some(&stop),
         };

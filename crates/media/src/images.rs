@@ -6,9 +6,9 @@ use std::path::Path;
 use image::codecs::jpeg::JpegEncoder;
 use image::{ExtendedColorType, ImageEncoder};
 
-use super::FrameSink;
 use super::output::Output;
 use super::pattern::Pattern;
+use super::sink::FrameSink;
 use nvc::color::{ToRgb, check_frame};
 use nvc::error::{Error, Result};
 use nvc::frame::{Chroma, Frame, PixelFormat, VideoInfo};

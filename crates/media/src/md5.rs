@@ -4,8 +4,8 @@ use std::io::Write;
 
 use md5::{Digest, Md5};
 
-use super::FrameSink;
 use super::output::Output;
+use super::sink::FrameSink;
 use nvc::color::check_frame;
 use nvc::error::Result;
 use nvc::frame::{Frame, VideoInfo};
@@ -57,22 +57,14 @@ impl FrameSink for Md5Sink {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use nvc::frame::{Chroma, ColorInfo, PixelFormat, Ratio};
+    use crate::support::info;
+    use nvc::frame::Chroma;
 
     #[test]
     fn known_digest() {
-        let one = Ratio { num: 1, den: 1 };
-        let format = PixelFormat::new8(Chroma::Gray);
-        let info = VideoInfo {
-            width: 3,
-            height: 1,
-            format,
-            fps: one,
-            sar: one,
-            color: ColorInfo::UNSPECIFIED,
-        };
+        let info = info(Chroma::Gray, 8, 3, 1);
         let mut sink = Md5Sink::new(None, &info);
-        sink.write(&Frame::read_raw(format, 3, 1, b"abc").unwrap())
+        sink.write(&Frame::read_raw(info.format, 3, 1, b"abc").unwrap())
             .unwrap();
         // RFC 1321's test suite.
         assert_eq!(

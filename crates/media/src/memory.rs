@@ -1,6 +1,6 @@
 //! Frames that are in memory already.
 
-use super::FrameSource;
+use super::source::FrameSource;
 use nvc::error::Result;
 use nvc::frame::{Frame, VideoInfo};
 

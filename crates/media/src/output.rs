@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
-use super::is_stdout;
+use super::stdout::{check_stdout, is_stdout};
 use super::temporary::{Temporary, follow_links};
 use nvc::error::{Error, Result};
 
@@ -48,7 +48,7 @@ impl Output {
         let path = path.as_ref();
         let open = |inner| Some(BufWriter::with_capacity(BUFFER, inner));
         if is_stdout(path) {
-            super::check_stdout()?;
+            check_stdout()?;
             return Ok(Output {
                 name: "stdout".into(),
                 writer: open(Inner::Stdout(io::stdout())),
@@ -70,7 +70,7 @@ impl Output {
             // a name that is too long, a ring of links: told now, and not when all is done
             Err(e) => return Err(error(e)),
         };
-        // devices and named pipes are written in place, and so is what someone else has opened
+        // devices and named pipes are written in place, and so is what another process has opened
         let opened = ["/dev/fd", "/proc/self/fd"]
             .iter()
             .any(|d| path.parent() == Some(Path::new(d)));

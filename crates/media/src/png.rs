@@ -101,7 +101,8 @@ fn chunks(color: &ColorInfo, full: bool) -> Vec<([u8; 4], Vec<u8>)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use nvc::frame::{ContentLight, LightInfo, Mastering, PixelFormat, Ratio, Siting};
+    use crate::support;
+    use nvc::frame::{ContentLight, LightInfo, Mastering, Ratio, Siting};
 
     const PQ: ColorInfo = ColorInfo {
         primaries: 9,
@@ -113,14 +114,10 @@ mod tests {
     };
 
     fn info(chroma: Chroma, bit_depth: u8, color: ColorInfo) -> VideoInfo {
-        let none = Ratio { num: 0, den: 0 };
         VideoInfo {
-            width: 5,
-            height: 3,
-            format: PixelFormat { chroma, bit_depth },
-            fps: none,
-            sar: none,
+            sar: Ratio { num: 0, den: 0 },
             color,
+            ..support::info(chroma, bit_depth, 5, 3)
         }
     }
 

@@ -2,9 +2,19 @@
 
 use std::ops::Range;
 
-use super::{BoxedSource, FrameSource, Survey, Takes};
+use super::source::{BoxedSource, FrameSource, Survey, Takes};
 use nvc::error::{Error, Result};
 use nvc::frame::{Frame, VideoInfo};
+
+/// `A..B`, `..B` or `A..`, half open; it may be empty.
+pub fn parse_range(text: &str) -> Option<Range<u64>> {
+    let (start, end) = text.split_once("..")?;
+    let number = |text: &str, default| match text {
+        "" => Some(default),
+        _ => text.parse().ok(),
+    };
+    Some(number(start, 0)?..number(end, u64::MAX)?)
+}
 
 /// Part of a source: pictures `range.start..range.end`. An end beyond the source's is its end; a
 /// start beyond it is an [`Error::Parameter`].

@@ -5,7 +5,10 @@ use std::io::{BufReader, Read, Seek, SeekFrom, Write};
 
 use super::output::Output;
 use super::raw_name::Named;
-use super::{FrameSink, FrameSource, MAX_SIDE, SourceOptions, Survey, Takes, check_size};
+use super::sink::FrameSink;
+use super::size::{MAX_SIDE, check_size};
+use super::source::{FrameSource, Survey, Takes};
+use super::source_options::SourceOptions;
 use nvc::color::check_frame;
 use nvc::error::{Error, Result};
 use nvc::frame::{Chroma, ColorInfo, Frame, PixelFormat, Ratio, VideoInfo};

@@ -1,7 +1,8 @@
 //! What the names of raw files say: `Beauty_1920x1080_120fps_420_8bit_YUV.yuv`,
 //! `BasketballPass_416x240_50.yuv`.
 
-use super::{SourceOptions, extension};
+use super::extension::extension;
+use super::source_options::SourceOptions;
 use nvc::error::{Error, Result};
 use nvc::frame::{Chroma, PixelFormat, Ratio};
 

@@ -15,8 +15,8 @@ fn there() -> MutexGuard<'static, Vec<PathBuf>> {
     THERE.lock().unwrap_or_else(|e| e.into_inner())
 }
 
-/// Removes all temporary files and folders, for an end without destructors. Holds back those who
-/// would create more.
+/// Removes all temporary files and folders, for an end without destructors. Threads that
+/// would create more wait.
 pub fn remove_all() {
     let mut paths = there();
     paths

@@ -1,6 +1,6 @@
 //! Pictures that are shown turned or mirrored.
 
-use super::{BoxedSource, FrameSource, Survey, Takes};
+use super::source::{BoxedSource, FrameSource, Survey, Takes};
 use nvc::error::Result;
 use nvc::frame::{Frame, Plane, Ratio, Siting, VideoInfo};
 

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 
 use clap::{ArgMatches, Args, Command, FromArgMatches, ValueEnum};
 
-use super::SourceArgs;
-use crate::parse_frames;
+use super::source::SourceArgs;
+use crate::config;
+use crate::parse::parse_frames;
 use nvc_encoder::Options;
 
 /// Progress on stderr.
@@ -44,7 +45,7 @@ pub struct EncodeArgs {
     #[command(flatten)]
     pub said: SaidOptions,
     /// Choices for all options of fitting and for the networks.
-    #[arg(long, value_name = "FILE|NAME", help_heading = "Fitting", help = crate::config::help())]
+    #[arg(long, value_name = "FILE|NAME", help_heading = "Fitting", help = config::help())]
     pub config: Option<String>,
 
     /// Write the decoded frames here, as a decoder will give them.

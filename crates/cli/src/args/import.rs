@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use crate::parse_ratio;
+use crate::parse::parse_ratio;
 use nvc::frame::Ratio;
 
 /// Arguments of `nvc import`.

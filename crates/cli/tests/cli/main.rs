@@ -14,3 +14,4 @@ mod pipes;
 mod run;
 #[path = "../../../media/tests/support/mod.rs"]
 mod support;
+mod targets;

@@ -144,7 +144,7 @@ fn a_reader_that_has_seen_enough() {
 }
 
 #[test]
-fn nobody_reads_the_encoded_file() {
+fn the_encoded_file_s_reader_is_gone() {
     let dir = temp();
     sample().clip.write(dir.path().join("a.y4m"));
     let mut command = Command::new(NVC);
@@ -165,7 +165,7 @@ fn nobody_reads_the_encoded_file() {
 }
 
 #[test]
-fn nobody_reads_the_messages() {
+fn the_messages_reader_is_gone() {
     let dir = temp();
     sample().clip.write(dir.path().join("a.y4m"));
     let mut command = Command::new(NVC);

@@ -239,7 +239,7 @@ fn a_file_that_changed_since_the_first_fetch_is_refused() {
 
 #[test]
 fn without_a_network_the_way_by_hand_is_said() {
-    // a port that nobody listens to
+    // a port without a listener
     let port = std::net::TcpListener::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()

@@ -5,15 +5,15 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use super::options::AnchorOptions;
-use super::reference::Reopen;
-use crate::program::Place;
+use super::reference::SourceFactory;
+use crate::program::RunDir;
 use nvc::error::Result;
 use nvc::frame::{Frame, Siting, VideoInfo};
 
 /// What every codec needs to know of the work.
 #[derive(Clone, Copy)]
 pub(super) struct Job<'a> {
-    pub reference: Reopen<'a>,
+    pub reference: SourceFactory<'a>,
     pub info: &'a VideoInfo,
     pub threads: usize,
     pub siting: Siting,
@@ -23,7 +23,7 @@ pub(super) struct Job<'a> {
 
 impl<'a> Job<'a> {
     pub fn new(
-        reference: Reopen<'a>,
+        reference: SourceFactory<'a>,
         info: &'a VideoInfo,
         opts: &'a AnchorOptions,
         dir: &'a Path,
@@ -38,8 +38,8 @@ impl<'a> Job<'a> {
         }
     }
 
-    pub fn place(&self) -> Place<'a> {
-        Place {
+    pub fn run_dir(&self) -> RunDir<'a> {
+        RunDir {
             dir: self.dir,
             stop: self.stop,
         }

@@ -44,7 +44,7 @@ const X26X_PRESETS: &[&str] = &[
     "veryslow",
     "placebo",
 ];
-/// Those of them that nobody uses to compress well.
+/// Those of them that compress badly.
 pub(super) const WEAK_PRESETS: &[&str] = &["ultrafast", "superfast", "veryfast"];
 /// A codec's scale of quality.
 #[derive(Clone, Copy, Debug)]

@@ -196,7 +196,8 @@ impl Values<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use nvc::frame::{Chroma, ColorInfo, PixelFormat, Ratio};
+    use crate::support::info;
+    use nvc::frame::{Chroma, Ratio, VideoInfo};
 
     #[test]
     fn commands_are_split_like_a_shell_s() {
@@ -214,14 +215,9 @@ mod tests {
             num: 30000,
             den: 1001,
         };
-        let format = PixelFormat::new8(Chroma::Yuv420);
         let info = VideoInfo {
-            width: 64,
-            height: 48,
-            format,
             fps,
-            sar: Ratio { num: 1, den: 1 },
-            color: ColorInfo::UNSPECIFIED,
+            ..info(Chroma::Yuv420, 8, 64, 48)
         };
         let v = Values {
             input: "/t/{quality} x",

@@ -116,7 +116,7 @@ impl Backend for ExternalVideo<'_> {
                 Stdio::piped()
             },
             stdout,
-            self.job.place(),
+            self.job.run_dir(),
         )?;
         if let Some(pipe) = program.stdin.take() {
             feed(self.job.reference, &self.coded, self.job.siting, pipe)?;
@@ -165,9 +165,9 @@ impl Backend for ExternalVideo<'_> {
                 Self::open(stream)?.into()
             })
         };
-        // Timed with nobody reading: the scores would be in the time.
+        // timed with the output discarded: else scoring would count into the time
         let begin = Instant::now();
-        Program::start(&call, stdin()?, Stdio::null(), self.job.place())?.wait(&what)?;
+        Program::start(&call, stdin()?, Stdio::null(), self.job.run_dir())?.wait(&what)?;
         let seconds = begin.elapsed().as_secs_f64();
         if self.codec.decode.contains("{output}") {
             self.frames(
@@ -178,7 +178,7 @@ impl Backend for ExternalVideo<'_> {
                 .map_err(|e| Error::io(format!("removing {}", output.display()), e))?;
             return Ok(seconds);
         }
-        let mut program = Program::start(&call, stdin()?, Stdio::piped(), self.job.place())?;
+        let mut program = Program::start(&call, stdin()?, Stdio::piped(), self.job.run_dir())?;
         if let Some(pipe) = program.stdout.take() {
             match self.frames(BufReader::with_capacity(1 << 18, pipe), each) {
                 // what a failing program leaves is torn: its own message is the better one

@@ -32,7 +32,7 @@ pub use options::AnchorOptions;
 pub use perceptual::{
     Measure, Perceptual, VMAF_MODEL, Wanted, Xpsnr, perceptual, perceptual_identity,
 };
-pub use reference::{Observer, Reopen};
+pub use reference::{FrameCallback, SourceFactory};
 pub use run::{Anchor, run_anchor, run_anchor_at};
 pub use spec::AnchorSpec;
 pub use table::{TableRow, score_table};

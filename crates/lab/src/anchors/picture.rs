@@ -89,7 +89,7 @@ impl<C: Calls> Backend for Picture<'_, C> {
             write(&files.input, self.job.info, &frame)?;
             let call = self.calls.encode(&files, quality)?;
             let begin = Instant::now();
-            call.run(self.job.place(), &format!("encode with {}", self.name))?;
+            call.run(self.job.run_dir(), &format!("encode with {}", self.name))?;
             run.seconds += begin.elapsed().as_secs_f64();
             let size = size(&path, self.calls.syntax()).map_err(|e| {
                 Error::io(
@@ -115,7 +115,7 @@ impl<C: Calls> Backend for Picture<'_, C> {
             let call = self.calls.decode(&files, run.quality)?;
             let begin = Instant::now();
             call.run(
-                self.job.place(),
+                self.job.run_dir(),
                 &format!("decode a picture of {}", self.name),
             )?;
             seconds += begin.elapsed().as_secs_f64();

@@ -43,20 +43,12 @@ pub(super) fn read(bytes: &[u8]) -> Result<(Frame, PixelFormat)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use nvc::frame::{ColorInfo, Ratio};
+    use crate::support::info;
 
     #[test]
     fn there_and_back() {
         for (chroma, start) in [(Chroma::Gray, "P5"), (Chroma::Rgb, "P6")] {
-            let none = Ratio { num: 0, den: 0 };
-            let info = VideoInfo {
-                width: 3,
-                height: 2,
-                format: PixelFormat::new8(chroma),
-                fps: none,
-                sar: none,
-                color: ColorInfo::UNSPECIFIED,
-            };
+            let info = info(chroma, 8, 3, 2);
             let mut f = Frame::new(info.format, 3, 2);
             f.planes
                 .iter_mut()

@@ -6,7 +6,7 @@ use super::external::{ExternalPicture, ExternalVideo};
 use super::options::AnchorOptions;
 use super::picture::Picture;
 use super::picture_codecs::KnownPicture;
-use super::reference::{Observer, Reopen};
+use super::reference::{FrameCallback, SourceFactory};
 use super::search::search;
 use super::spec::AnchorSpec;
 use super::version::version;
@@ -93,7 +93,7 @@ fn backend<'a>(spec: &'a AnchorSpec, job: Job<'a>) -> Result<Box<dyn Backend + '
 /// scores it.
 pub fn run_anchor(
     spec: &AnchorSpec,
-    reference: Reopen,
+    reference: SourceFactory,
     info: &VideoInfo,
     target_bytes: u64,
     opts: &AnchorOptions,
@@ -113,14 +113,14 @@ pub fn run_anchor(
     report(spec, &*backend, &job, &best, note, &mut |_, _, _| Ok(()))
 }
 
-/// Encodes at a chosen quality; otherwise as [`run_anchor`]. `observer` sees the pictures.
+/// Encodes at a chosen quality; otherwise as [`run_anchor`]. `callback` sees the pictures.
 pub fn run_anchor_at(
     spec: &AnchorSpec,
-    reference: Reopen,
+    reference: SourceFactory,
     info: &VideoInfo,
     quality: f64,
     opts: &AnchorOptions,
-    observer: Observer,
+    callback: FrameCallback,
 ) -> Result<Anchor> {
     if let Some(s) = spec.codec.scale() {
         let (low, high) = (s.small.min(s.large), s.small.max(s.large));
@@ -141,7 +141,7 @@ pub fn run_anchor_at(
     let job = Job::new(reference, info, opts, dir.path());
     let backend = backend(spec, job)?;
     let run = backend.encode(quality)?;
-    report(spec, &*backend, &job, &run, None, observer)
+    report(spec, &*backend, &job, &run, None, callback)
 }
 
 /// Decodes and scores.
@@ -151,7 +151,7 @@ fn report(
     job: &Job,
     run: &Run,
     note: Option<String>,
-    observer: Observer,
+    callback: FrameCallback,
 ) -> Result<Anchor> {
     let mut source = (job.reference)()?;
     let mut scorer = Scorer::new(job.info);
@@ -168,7 +168,7 @@ fn report(
         }
         let reference = source.read()?.ok_or_else(|| uneven("more", frames))?;
         scorer.add(&reference, &decoded)?;
-        observer(frames, &reference, &decoded)?;
+        callback(frames, &reference, &decoded)?;
         frames += 1;
         Ok(())
     })?;

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::reference::Reopen;
+use super::reference::SourceFactory;
 use nvc::error::{Error, Result};
 use nvc::frame::{ColorInfo, Frame, PixelFormat, Ratio, Siting, VideoInfo};
 use nvc_media::write_y4m_header;
@@ -39,7 +39,7 @@ pub(super) fn header(info: &VideoInfo, siting: Siting) -> Result<Vec<u8>> {
 /// Writes the whole reference as y4m in `coded` to a program; ends early where the program has
 /// closed its input, for its own message is the better one. Returns the number of frames written.
 pub(super) fn feed(
-    reference: Reopen,
+    reference: SourceFactory,
     coded: &VideoInfo,
     siting: Siting,
     pipe: impl Write,

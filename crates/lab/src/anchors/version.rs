@@ -9,7 +9,7 @@ use super::spec::AnchorSpec;
 use super::stream::feed;
 use super::video;
 use crate::memo::Memo;
-use crate::program::{Call, Place, Program, temp_dir};
+use crate::program::{Call, Program, RunDir, temp_dir};
 use nvc::error::{Error, Result};
 use nvc::frame::{Chroma, ColorInfo, Frame, PixelFormat, Ratio, Siting, VideoInfo};
 use nvc_media::{BoxedSource, MemorySource};
@@ -108,7 +108,7 @@ fn tiny(ffmpeg: &Ffmpeg, codec: &Codec) -> Result<String> {
         &call,
         Stdio::piped(),
         Stdio::null(),
-        Place {
+        RunDir {
             dir: dir.path(),
             stop: None,
         },

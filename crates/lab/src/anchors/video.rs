@@ -136,7 +136,7 @@ impl Backend for Video<'_> {
         let path = self.job.dir.join(format!("{quality}.{}", self.extension));
         let call = self.encode_call(quality, "-", &path.display().to_string());
         let begin = Instant::now();
-        let mut program = Program::start(&call, Stdio::piped(), Stdio::null(), self.job.place())?;
+        let mut program = Program::start(&call, Stdio::piped(), Stdio::null(), self.job.run_dir())?;
         let pipe = program
             .stdin
             .take()
@@ -165,13 +165,13 @@ impl Backend for Video<'_> {
         };
         // Timed by itself: below, it waits for the scores.
         let begin = Instant::now();
-        self.decode_call(path, true).run(self.job.place(), WHAT)?;
+        self.decode_call(path, true).run(self.job.run_dir(), WHAT)?;
         let seconds = begin.elapsed().as_secs_f64();
         let mut program = Program::start(
             &self.decode_call(path, false),
             Stdio::null(),
             Stdio::piped(),
-            self.job.place(),
+            self.job.run_dir(),
         )?;
         let pipe = program
             .stdout

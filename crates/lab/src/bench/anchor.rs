@@ -4,12 +4,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use super::jobs::At;
+use super::jobs::OperatingPoint;
 use super::plan::{CodecPlan, Plan};
 use super::row::Row;
 use super::sequence::{Sequence, open};
 use crate::anchors::{
-    AnchorOptions, AnchorSpec, ExternalCodec, Measure, Observer, Wanted, perceptual_identity,
+    AnchorOptions, AnchorSpec, ExternalCodec, FrameCallback, Measure, Wanted, perceptual_identity,
     run_anchor, run_anchor_at, version,
 };
 use ::nvc::error::{Error, Result};
@@ -106,7 +106,7 @@ impl Perceptual {
 
 /// What a point is made from, where, and what stops it.
 #[derive(Clone, Copy)]
-pub struct Place<'a> {
+pub struct PointContext<'a> {
     /// The sequence's file.
     pub input: &'a Path,
     /// The sequence.
@@ -117,21 +117,21 @@ pub struct Place<'a> {
     pub stop: &'a Arc<AtomicBool>,
 }
 
-/// Runs one point and fills its row; `seen` gets every pair of frames.
+/// Runs one point and fills its row; `callback` gets every pair of frames.
 pub fn point(
     plan: &Plan,
     codec: &CodecPlan,
-    at: At,
+    at: OperatingPoint,
     row: &mut Row,
-    place: &Place,
-    seen: Observer,
+    context: &PointContext,
+    callback: FrameCallback,
 ) -> Result<()> {
-    let Place {
+    let PointContext {
         input,
         sequence,
         dir,
         stop,
-    } = *place;
+    } = *context;
     let spec = spec(codec)?;
     let options = AnchorOptions {
         threads: plan.threads,
@@ -143,8 +143,8 @@ pub fn point(
     let mut measure = Perceptual::start(plan, &sequence.info)?;
     let mut found = None;
     let quality = match at {
-        At::Quality(q) => q,
-        At::Bpp(bpp) => {
+        OperatingPoint::Quality(q) => q,
+        OperatingPoint::Bpp(bpp) => {
             let samples =
                 sequence.info.width as f64 * sequence.info.height as f64 * sequence.frames as f64;
             let searched = run_anchor(
@@ -166,13 +166,13 @@ pub fn point(
         &options,
         &mut |i, reference, decoded| {
             measure.add(reference, decoded)?;
-            seen(i, reference, decoded)
+            callback(i, reference, decoded)
         },
     )?;
     row.codec = spec.codec_name().into();
     row.config = spec.config();
     row.version = a.version.clone();
-    row.point = At::Quality(quality).label(spec.quality_name());
+    row.point = OperatingPoint::Quality(quality).label(spec.quality_name());
     row.weak = if spec.weak() {
         "yes".into()
     } else {

@@ -124,20 +124,12 @@ impl FrameSource for Scaled {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ::nvc::frame::{ColorInfo, PixelFormat, Ratio};
+    use crate::support::info;
     use nvc_media::MemorySource;
 
     /// One picture; each plane counts its columns, and its rows in tens.
     fn ramp(width: usize, height: usize) -> BoxedSource {
-        let (fps, sar) = (Ratio { num: 25, den: 1 }, Ratio { num: 1, den: 1 });
-        let info = VideoInfo {
-            width,
-            height,
-            format: PixelFormat::new8(Chroma::Yuv420),
-            fps,
-            sar,
-            color: ColorInfo::UNSPECIFIED,
-        };
+        let info = info(Chroma::Yuv420, 8, width, height);
         let mut f = Frame::new(info.format, width, height);
         for p in &mut f.planes {
             let w = p.width;

@@ -8,7 +8,7 @@ use crate::datasets::Store;
 use crate::files::make_folder;
 use ::nvc::error::Result;
 
-/// Locks it, whoever has panicked with it.
+/// Locks it, even if a thread panicked that held it.
 pub fn lock<T>(m: &Mutex<T>) -> MutexGuard<'_, T> {
     m.lock().unwrap_or_else(|e| e.into_inner())
 }

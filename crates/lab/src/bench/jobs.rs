@@ -19,19 +19,19 @@ const RECORD_VERSION: u32 = 1;
 
 /// Where on its curve a point lies.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub enum At {
+pub enum OperatingPoint {
     /// Bits a pixel to reach.
     Bpp(f64),
     /// A value of the codec's own scale.
     Quality(f64),
 }
 
-impl At {
+impl OperatingPoint {
     /// Text of the point, as in `bpp=0.1`, or `crf=28` on the scale `crf`.
     pub fn label(self, scale: &str) -> String {
         match self {
-            At::Bpp(v) => format!("bpp={v}"),
-            At::Quality(v) => format!("{scale}={v}"),
+            OperatingPoint::Bpp(v) => format!("bpp={v}"),
+            OperatingPoint::Quality(v) => format!("{scale}={v}"),
         }
     }
 }
@@ -44,7 +44,7 @@ pub struct Job {
     /// Index into the plan's codecs.
     pub codec: usize,
     /// The point.
-    pub at: At,
+    pub at: OperatingPoint,
     /// Name of its files, without extension.
     pub stem: String,
     /// The frame that is kept as a picture.
@@ -102,8 +102,8 @@ pub fn jobs(
             let points = codec
                 .bpp
                 .iter()
-                .map(|b| At::Bpp(*b))
-                .chain(codec.quality.iter().map(|q| At::Quality(*q)));
+                .map(|b| OperatingPoint::Bpp(*b))
+                .chain(codec.quality.iter().map(|q| OperatingPoint::Quality(*q)));
             for at in points {
                 let encode = json!({
                     "record": RECORD_VERSION, "sequence": sequence.digest, "at": at, "threads": plan.threads,
@@ -141,9 +141,9 @@ pub fn jobs(
 }
 
 /// Names for people, then a digest of what the encode follows from.
-fn stem(sequence: &Sequence, codec: &CodecPlan, at: At, key: &Key) -> String {
+fn stem(sequence: &Sequence, codec: &CodecPlan, at: OperatingPoint, key: &Key) -> String {
     let digest = hex(&Sha256::digest(format!("{} {}", key.encode, key.version))[..8]);
-    let (At::Bpp(value) | At::Quality(value)) = at;
+    let (OperatingPoint::Bpp(value) | OperatingPoint::Quality(value)) = at;
     let mut name = format!(
         "{}_{}",
         sequence.name,
@@ -160,7 +160,7 @@ fn cost(plan: &Plan, sequences: &[Sequence], job: &Job) -> f64 {
     let s = &sequences[job.sequence];
     let samples = (s.info.width * s.info.height) as f64 * s.frames as f64;
     match job.at {
-        At::Bpp(bpp) if plan.codec[job.codec].codec == "nvc" => 1e6 * samples * bpp,
+        OperatingPoint::Bpp(bpp) if plan.codec[job.codec].codec == "nvc" => 1e6 * samples * bpp,
         _ => samples,
     }
 }
@@ -199,7 +199,7 @@ impl Found {
 
 impl Records {
     /// Records below `dir`/points, which is made. What a killed run left half done is removed:
-    /// nobody else writes there.
+    /// no other process writes there.
     pub fn open(dir: &Path) -> Result<Self> {
         let dir = dir.join("points");
         make_folder(&dir)?;

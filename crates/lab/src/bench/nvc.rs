@@ -7,14 +7,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::Value;
 
-use super::jobs::At;
+use super::jobs::OperatingPoint;
 use super::plan::CodecPlan;
 use super::process::{self, Ended, Usage};
 use super::row::{Bytes, Progress};
 use super::stats;
-use crate::anchors::Observer;
+use crate::anchors::FrameCallback;
 use crate::files::utf8;
-use crate::program::{Call, Place, quoted};
+use crate::program::{Call, RunDir, quoted};
 use ::nvc::decoder::{Options, StreamDecoder};
 use ::nvc::error::{Error, Result};
 use ::nvc::frame::VideoInfo;
@@ -71,10 +71,10 @@ pub fn config(plan: &CodecPlan) -> String {
     )
 }
 
-fn arguments(plan: &CodecPlan, at: At, threads: usize) -> Vec<String> {
+fn arguments(plan: &CodecPlan, at: OperatingPoint, threads: usize) -> Vec<String> {
     let (target, value) = match at {
-        At::Bpp(v) => ("--bpp", v),
-        At::Quality(v) => ("--crf", v),
+        OperatingPoint::Bpp(v) => ("--bpp", v),
+        OperatingPoint::Quality(v) => ("--crf", v),
     };
     let mut args = vec![
         "--arch".to_string(),
@@ -92,7 +92,7 @@ fn arguments(plan: &CodecPlan, at: At, threads: usize) -> Vec<String> {
 }
 
 /// The command line, with names of files replaced.
-pub fn command(plan: &CodecPlan, at: At, threads: usize) -> String {
+pub fn command(plan: &CodecPlan, at: OperatingPoint, threads: usize) -> String {
     let args: Vec<String> = arguments(plan, at, threads)
         .iter()
         .map(|a| quoted(a))
@@ -126,7 +126,7 @@ impl Run<'_> {
             program: self.program.into(),
             ..Call::new("nvc", args)
         };
-        let at = Place {
+        let at = RunDir {
             dir: self.dir,
             stop: Some(self.stop),
         };
@@ -134,7 +134,7 @@ impl Run<'_> {
     }
 
     /// Encodes the sequence.
-    pub fn encode(&self, plan: &CodecPlan, at: At) -> Result<Encoded> {
+    pub fn encode(&self, plan: &CodecPlan, at: OperatingPoint) -> Result<Encoded> {
         let stats = self.dir.join("coded.ndjson");
         let coded = self.encoded_file();
         let files = ["encode", utf8(self.input)?, "-o", utf8(&coded)?];
@@ -172,13 +172,13 @@ impl Run<'_> {
     }
 
     /// Decodes `file`, and scores it against `reference`, whose description is `source`: the file
-    /// that codecs read may hold less of it. `seen` gets every pair of frames.
+    /// that codecs read may hold less of it. `callback` gets every pair of frames.
     pub fn decode(
         &self,
         file: &Path,
         source: &VideoInfo,
         mut reference: BoxedSource,
-        seen: Observer,
+        callback: FrameCallback,
     ) -> Result<Decoded> {
         let name = utf8(file)?;
         let threads = self.threads.to_string();
@@ -213,7 +213,7 @@ impl Run<'_> {
                 ))
             })?;
             scorer.add(&original, &frame)?;
-            seen(index, &original, &frame)
+            callback(index, &original, &frame)
         })?;
         if reference.read()?.is_some() {
             return Err(Error::Mismatch(format!(

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use super::metric::Metric;
 use ::nvc::error::{Error, Result};
 use ::nvc::metrics::bd_rate::Method;
+use nvc_media::{MAX_SIDE, parse_range, parse_size};
 
 /// A plan: every codec at every of its points on every sequence.
 #[derive(Clone, Debug, Deserialize)]
@@ -199,15 +200,7 @@ impl SequencePlan {
                 self.source
             ))
         };
-        let (a, b) = text.split_once("..").ok_or_else(bad)?;
-        let number = |s: &str, default| {
-            if s.is_empty() {
-                Ok(default)
-            } else {
-                s.parse::<u64>().map_err(|_| bad())
-            }
-        };
-        let range = number(a, 0)?..number(b, u64::MAX)?;
+        let range = parse_range(text).ok_or_else(bad)?;
         if range.is_empty() {
             Err(bad())
         } else {
@@ -246,16 +239,12 @@ impl SequencePlan {
 }
 
 fn size(text: &str, key: &str, source: &str) -> Result<(usize, usize)> {
-    let sides = text
-        .split_once('x')
-        .and_then(|(w, h)| Some((w.parse().ok()?, h.parse().ok()?)));
-    let allowed = 1..=nvc_media::MAX_SIDE;
-    sides
+    let allowed = 1..=MAX_SIDE;
+    parse_size(text)
         .filter(|(w, h)| allowed.contains(w) && allowed.contains(h))
         .ok_or_else(|| {
             Error::Parameter(format!(
-                "{key} of {source}: '{text}' is not WIDTHxHEIGHT (both 1..={})",
-                nvc_media::MAX_SIDE
+                "{key} of {source}: '{text}' is not WIDTHxHEIGHT (both 1..={MAX_SIDE})"
             ))
         })
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::time::Instant;
 
-use crate::program::{Call, Place, Program};
+use crate::program::{Call, Program, RunDir};
 use ::nvc::error::{Error, Result};
 
 /// What a process took, where the system tells (Linux): read while it runs, so that the last
@@ -73,9 +73,9 @@ impl Ended {
     }
 }
 
-/// Runs a program to its end, with stdout in `out` if given and stderr in a file in the place. Ends
+/// Runs a program to its end, with stdout in `out` if given and stderr in a file in the run's folder. Ends
 /// it and returns [`Error::Interrupted`] as soon as it is to stop.
-pub fn run(call: &Call, out: Option<&Path>, at: Place) -> Result<Ended> {
+pub fn run(call: &Call, out: Option<&Path>, at: RunDir) -> Result<Ended> {
     let stdout = match out {
         Some(p) => std::fs::File::create(p)
             .map_err(|e| Error::io(format!("creating {}", p.display()), e))?
@@ -118,7 +118,7 @@ mod tests {
     fn usage_is_the_process_s_own() {
         let dir = tempfile::tempdir().unwrap();
         let run = |script: &str| {
-            let at = Place {
+            let at = RunDir {
                 dir: dir.path(),
                 stop: None,
             };
@@ -146,7 +146,7 @@ mod tests {
     #[test]
     fn ends_are_told_apart() {
         let dir = tempfile::tempdir().unwrap();
-        let at = Place {
+        let at = RunDir {
             dir: dir.path(),
             stop: None,
         };

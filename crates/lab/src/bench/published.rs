@@ -163,7 +163,7 @@ mod tests {
                 "{c:?}"
             );
             assert!(c.reference.starts_with("https://"), "{c:?}");
-            // who reads the name must not take it for one of whole pictures
+            // the name must not read as one of whole pictures
             assert_eq!(
                 c.size != Some(d.size),
                 c.name.contains(&c.size_text()),

@@ -15,7 +15,7 @@ use super::plan::Plan;
 use super::process::Usage;
 use super::row::{Point, Row};
 use super::sequence::{Sequence, open, write_picture};
-use crate::anchors::Observer;
+use crate::anchors::FrameCallback;
 use crate::files::{rename, sha256_file};
 use ::nvc::error::{Error, Result};
 use ::nvc::frame::Frame;
@@ -40,7 +40,7 @@ pub struct Worker<'a> {
 }
 
 impl Worker<'_> {
-    /// Takes points until none is left, or there is the wish to stop.
+    /// Takes points until none is left, or the stop flag is set.
     pub fn work(&self, state: &Mutex<State>) {
         loop {
             let Some(job) = lock(state).todo.pop_front() else {
@@ -101,13 +101,13 @@ impl Worker<'_> {
         let mut point = if codec.codec == "nvc" {
             self.nvc(job, row, &input, attempt.path(), keep)?
         } else {
-            let place = anchor::Place {
+            let context = anchor::PointContext {
                 input: &input,
                 sequence,
                 dir: attempt.path(),
                 stop: self.options.stop,
             };
-            anchor::point(self.plan, codec, job.at, &mut row, &place, keep)?;
+            anchor::point(self.plan, codec, job.at, &mut row, &context, keep)?;
             Point {
                 row,
                 ..Point::default()
@@ -141,7 +141,7 @@ impl Worker<'_> {
         mut row: Row,
         input: &Path,
         dir: &Path,
-        keep: Observer,
+        keep: FrameCallback,
     ) -> Result<Point> {
         let (sequence, codec) = (&self.sequences[job.sequence], &self.plan.codec[job.codec]);
         if sha256_file(self.options.program)? != self.options.program_digest {

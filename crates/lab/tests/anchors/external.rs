@@ -321,7 +321,7 @@ fn programs_are_stopped_wherever_they_are() {
     });
     assert!(matches!(r, Err(Error::Interrupted)));
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
-    // a flag that nobody sets changes nothing
+    // a flag that is never set changes nothing
     let x264: AnchorSpec = "x264:ultrafast".parse().unwrap();
     if there(&x264) {
         let free = AnchorOptions {

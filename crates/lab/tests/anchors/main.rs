@@ -11,25 +11,13 @@ mod support;
 mod swscale;
 
 use nvc::error::Error;
-use nvc::frame::{Chroma, ColorInfo, Frame, PixelFormat, Ratio, VideoInfo};
+use nvc::frame::{Frame, VideoInfo};
 use nvc_lab::anchors::{Anchor, AnchorOptions, AnchorSpec, run_anchor_at, version};
 use nvc_media::{BoxedSource, MemorySource, SourceOptions, open_source};
-use support::skipped;
+use support::{info, skipped};
 
 fn reopen(path: &str) -> impl Fn() -> nvc::Result<BoxedSource> + '_ {
     move || open_source(path, &SourceOptions::default())
-}
-
-fn info(chroma: Chroma, bit_depth: u8, width: usize, height: usize) -> VideoInfo {
-    let (fps, sar) = (Ratio { num: 25, den: 1 }, Ratio { num: 1, den: 1 });
-    VideoInfo {
-        width,
-        height,
-        format: PixelFormat { chroma, bit_depth },
-        fps,
-        sar,
-        color: ColorInfo::UNSPECIFIED,
-    }
 }
 
 /// A texture that moves and fades, smooth enough to code well.

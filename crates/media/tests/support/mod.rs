@@ -1,7 +1,21 @@
-//! What tests of several crates need of the machine.
+//! What tests of several crates need: descriptions of clips, and what the machine has.
 #![allow(dead_code)]
 
 use std::process::{Command, Stdio};
+
+use nvc::frame::{Chroma, ColorInfo, PixelFormat, Ratio, VideoInfo};
+
+/// A clip of 25 frames a second whose samples are square and whose colours are not described.
+pub fn info(chroma: Chroma, bit_depth: u8, width: usize, height: usize) -> VideoInfo {
+    VideoInfo {
+        width,
+        height,
+        format: PixelFormat { chroma, bit_depth },
+        fps: Ratio { num: 25, den: 1 },
+        sar: Ratio { num: 1, den: 1 },
+        color: ColorInfo::UNSPECIFIED,
+    }
+}
 
 /// Says on stderr that something is not tested. `eprintln!` would not show: the harness keeps what
 /// a passing test prints.

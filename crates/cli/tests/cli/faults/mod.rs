@@ -2,9 +2,13 @@
 //! unsaid.
 #![cfg(unix)]
 
+#[cfg(feature = "ffmpeg")]
+mod containers;
 mod edges;
 mod files;
 mod first;
 mod inputs;
 mod kept;
+mod links;
+mod stopped;
 mod words;

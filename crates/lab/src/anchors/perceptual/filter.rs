@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use super::figures::{Perceptual, VMAF_MODEL, Wanted, parse_vmaf, parse_xpsnr};
 use crate::anchors::ffmpeg::Ffmpeg;
 use crate::anchors::stream::{header, is_closed, plain, y4m_frame};
-use crate::program::{Place, Program, temp_dir};
+use crate::program::{Program, RunDir, temp_dir};
 use nvc::error::{Error, Result};
 use nvc::frame::{Frame, Siting, VideoInfo};
 
@@ -155,7 +155,7 @@ impl Running {
             &call,
             Stdio::null(),
             Stdio::null(),
-            Place {
+            RunDir {
                 dir: dir.path(),
                 stop: None,
             },
@@ -174,7 +174,7 @@ impl Running {
         for (frame, input) in pair.into_iter().zip(&self.inputs) {
             let mut raw = Vec::new();
             y4m_frame(frame, info.format, &mut raw);
-            // A program that has gone says why at the end.
+            // the receiver was dropped: discard; why the program ended is said at the end
             let _ = input.frames.as_ref().map(|f| f.send(raw));
         }
         self.sent += 1;

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::figures::{Perceptual, VMAF_MODEL, Wanted};
 use super::filter::Running;
 use crate::anchors::ffmpeg::{Ffmpeg, Need};
-use crate::anchors::reference::Reopen;
+use crate::anchors::reference::SourceFactory;
 use crate::anchors::stream::plain;
 use nvc::color::check_frame;
 use nvc::error::{Error, Result};
@@ -120,8 +120,8 @@ impl Measure {
 
 /// Measures two sequences that can be opened.
 pub fn perceptual(
-    reference: Reopen,
-    distorted: Reopen,
+    reference: SourceFactory,
+    distorted: SourceFactory,
     info: &VideoInfo,
     wanted: Wanted,
     threads: usize,
@@ -168,19 +168,11 @@ pub fn perceptual_identity(wanted: Wanted) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::support::info;
 
     #[test]
     fn what_no_figure_is_defined_for_has_its_reason() {
-        use nvc::frame::{ColorInfo, PixelFormat, Ratio};
-        let none = Ratio { num: 0, den: 0 };
-        let info = VideoInfo {
-            width: 8,
-            height: 8,
-            format: PixelFormat::new8(Chroma::Rgb),
-            fps: none,
-            sar: none,
-            color: ColorInfo::UNSPECIFIED,
-        };
+        let info = info(Chroma::Rgb, 8, 8, 8);
         let mut m = Measure::start(
             &info,
             Wanted {

@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
-use super::pattern::Pattern;
-use super::picture::{self, Picture};
-use super::{FrameSource, SourceOptions, Survey, Takes};
+use super::decode::{self, Picture};
+use crate::pattern::Pattern;
+use crate::source::{FrameSource, Survey, Takes};
+use crate::source_options::SourceOptions;
 use nvc::error::{Error, Result};
 use nvc::frame::{Frame, PixelFormat, Ratio, VideoInfo};
 
@@ -29,7 +30,7 @@ struct Sequence {
 impl PictureSource {
     /// A single picture, from the bytes of its file.
     pub fn single(bytes: &[u8], name: &str, opts: &SourceOptions) -> Result<Self> {
-        Ok(Self::new(picture::decode(bytes, name)?, None, 1, opts))
+        Ok(Self::new(decode::decode(bytes, name)?, None, 1, opts))
     }
 
     /// A sequence, from `start_number` or the lowest number on.
@@ -52,7 +53,7 @@ impl PictureSource {
             .take_while(|(a, b)| **a == *b)
             .count() as u64;
         let end = start + frames;
-        let first = picture::open(&pattern.path(start))?;
+        let first = decode::open(&pattern.path(start))?;
         let left_out = from.count() as u64 - frames;
         let warning = numbers.last().filter(|_| left_out > 0).map(|&last| {
             let (gap, last) = (pattern.path(end), pattern.path(last));
@@ -135,7 +136,7 @@ impl FrameSource for PictureSource {
         };
         let path = s.pattern.path(s.next);
         s.next += 1;
-        let p = picture::open(&path)?;
+        let p = decode::open(&path)?;
         self.check(&path, p.format, p.size)?;
         self.warnings.extend(p.warnings);
         let (a, b) = (p.color, self.info.color);
@@ -159,7 +160,7 @@ impl FrameSource for PictureSource {
         for n in s.start..s.end {
             let path = s.pattern.path(n);
             if let Err(e) =
-                picture::peek(&path).and_then(|(format, size)| self.check(&path, format, size))
+                decode::peek(&path).and_then(|(format, size)| self.check(&path, format, size))
             {
                 return Ok(Survey {
                     frames: Some(n - s.start),

@@ -1,12 +1,11 @@
-//! YUV4MPEG2 in and out.
+//! YUV4MPEG2 in.
 
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::{Read, Seek, SeekFrom};
 use std::path::PathBuf;
 
-use super::output::Output;
-use super::{FrameSink, FrameSource, Survey, y4m_header};
-use nvc::color::check_frame;
+use super::header;
+use crate::source::{FrameSource, Survey};
 use nvc::error::{Error, Result};
 use nvc::frame::{Frame, VideoInfo};
 
@@ -34,17 +33,17 @@ impl<R: Read> Y4mSource<R> {
     /// Reads the stream header. `reader` should be buffered; `name` is for messages; `file` is the
     /// whole stream and its length where it is a file.
     pub fn new(mut reader: R, name: &str, file: Option<(PathBuf, u64)>) -> Result<Self> {
-        let line = y4m_header::read(&mut reader, name)?;
+        let line = header::read(&mut reader, name)?;
         let mut warnings = Vec::new();
-        let info = y4m_header::parse(&line, name, &mut warnings)?;
-        let header = line.len() as u64 + 1;
+        let info = header::parse(&line, name, &mut warnings)?;
+        let header_bytes = line.len() as u64 + 1;
         let name = name.to_string();
         Ok(Y4mSource {
             name,
             info,
             reader,
-            header,
-            at: header,
+            header: header_bytes,
+            at: header_bytes,
             frames: 0,
             file,
             surveyed: None,
@@ -219,50 +218,11 @@ fn frame_line(reader: &mut impl Read) -> std::result::Result<Option<u64>, LineEr
     Ok(Some(line.len() as u64))
 }
 
-/// Writes frames as YUV4MPEG2.
-pub struct Y4mSink {
-    info: VideoInfo,
-    out: Output,
-    raw: Vec<u8>,
-}
-
-impl Y4mSink {
-    /// Writes the stream header. RGB has no y4m form and is an [`Error::Unsupported`].
-    pub fn new(out: Output, info: &VideoInfo) -> Result<Self> {
-        let mut sink = Y4mSink {
-            info: *info,
-            out,
-            raw: Vec::new(),
-        };
-        let header = y4m_header::write(info)?;
-        sink.out
-            .write_all(header.as_bytes())
-            .map_err(|e| sink.out.error(e))?;
-        Ok(sink)
-    }
-}
-
-impl FrameSink for Y4mSink {
-    fn write(&mut self, frame: &Frame) -> Result<()> {
-        check_frame(&self.info, frame)?;
-        frame.write_raw(self.info.format, &mut self.raw);
-        self.out
-            .write_all(b"FRAME\n")
-            .and_then(|()| self.out.write_all(&self.raw))
-            .map_err(|e| self.out.error(e))
-    }
-
-    fn finish(&mut self) -> Result<Option<String>> {
-        self.out.commit()?;
-        Ok(None)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::io::Cursor;
 
-    use super::super::y4m_header::{MAGIC, write as header};
+    use super::super::header::{MAGIC, write};
     use super::*;
     use nvc::frame::{Chroma, PixelFormat, Range, Ratio, Siting};
 
@@ -301,7 +261,7 @@ mod tests {
             (s.info.sar, s.info.color.siting),
             (Ratio { num: 4, den: 3 }, Siting::Left)
         );
-        assert!(header(&s.info).unwrap().contains("C420mpeg2"));
+        assert!(write(&s.info).unwrap().contains("C420mpeg2"));
         let warnings = s.take_warnings();
         assert!(
             warnings.len() == 1 && warnings[0].contains("bottom field first"),
@@ -419,7 +379,7 @@ mod tests {
             format: PixelFormat::new8(Chroma::Rgb),
             ..open(b"YUV4MPEG2 W2 H2 F25:1\n").unwrap().info
         };
-        let e = header(&info).unwrap_err();
+        let e = write(&info).unwrap_err();
         assert!(
             matches!(&e, Error::Unsupported(m) if m.contains("--format yuv") && m.contains("png")),
             "{e}"

@@ -2,129 +2,24 @@
 //! them.
 #![cfg(feature = "encode")]
 
-use std::collections::BTreeMap;
+mod checkpoint;
+mod published;
+#[path = "../../../media/tests/support/mod.rs"]
+mod support;
+
 use std::process::Command;
 
+use checkpoint::{Checkpoint, RATE, checkpoint, import, safetensors, stored};
 use nvc::bitstream::container::{PacketReader, tag};
 use nvc::bitstream::header::{SectionHeader, SequenceHeader};
 use nvc::bitstream::limits::Limits;
 use nvc::decoder::{Options, StreamDecoder};
 use nvc::entropy::tensor::QuantizedNetwork;
-use nvc::frame::{Frame, Ratio, VideoInfo};
+use nvc::frame::{Frame, VideoInfo};
 use nvc::group::{Group, GroupLayout};
-use nvc_encoder::import::hnerv::{self, Report};
-
-const RATE: Ratio = Ratio { num: 25, den: 1 };
-
-/// A tensor of a checkpoint: integers, and `min` and `scale` of the shape of its slices.
-#[derive(Clone)]
-struct Stored {
-    shape: Vec<usize>,
-    slices: Vec<usize>,
-    q: Vec<u8>,
-    min: Vec<f32>,
-    scale: Vec<f32>,
-}
-
-type Checkpoint = BTreeMap<String, Stored>;
-
-fn stored(shape: &[usize], slices: &[usize], top: u8, size: f32, seed: &mut u32) -> Stored {
-    let mut number = || {
-        *seed = seed.wrapping_mul(1664525).wrapping_add(1013904223);
-        *seed >> 8
-    };
-    let count: usize = slices.iter().product();
-    let scale: Vec<f32> = (0..count)
-        .map(|_| size / 128.0 * (0.5 + (number() % 1000) as f32 / 1000.0))
-        .collect();
-    let min = scale
-        .iter()
-        .map(|s| -s * f32::from(top) * (0.4 + (number() % 1000) as f32 / 5000.0))
-        .collect();
-    let q = (0..shape.iter().product())
-        .map(|_| (number() % (u32::from(top) + 1)) as u8)
-        .collect();
-    Stored {
-        shape: shape.to_vec(),
-        slices: slices.to_vec(),
-        q,
-        min,
-        scale,
-    }
-}
-
-/// Three frames of 18x12 with every kind of slices.
-fn checkpoint() -> Checkpoint {
-    let mut seed = 7;
-    let mut s = |shape: &[usize], slices: &[usize], top: u8, size: f32| {
-        stored(shape, slices, top, size, &mut seed)
-    };
-    [
-        ("embed", s(&[3, 4, 2, 3], &[1, 4, 2, 3], 63, 4.0)),
-        (
-            "decoder.0.conv.downconv.weight",
-            s(&[5, 4, 1, 1], &[1, 4, 1, 1], 255, 0.5),
-        ),
-        ("decoder.0.conv.downconv.bias", s(&[5], &[1], 255, 0.2)),
-        (
-            "decoder.1.conv.upconv.0.weight",
-            s(&[24, 5, 1, 1], &[24, 1, 1, 1], 255, 0.7),
-        ),
-        ("decoder.1.conv.upconv.0.bias", s(&[24], &[24], 255, 0.2)),
-        (
-            "decoder.2.conv.upconv.0.weight",
-            s(&[63, 6, 3, 3], &[63, 1, 3, 3], 255, 0.3),
-        ),
-        ("decoder.2.conv.upconv.0.bias", s(&[63], &[1], 255, 0.2)),
-        ("head_layer.weight", s(&[3, 7, 3, 3], &[1], 255, 0.3)),
-        ("head_layer.bias", s(&[3], &[1], 255, 0.2)),
-    ]
-    .map(|(name, t)| (name.to_string(), t))
-    .into()
-}
-
-/// The checkpoint as safetensors.
-fn safetensors(c: &Checkpoint) -> Vec<u8> {
-    let (mut header, mut data) = (serde_json::Map::new(), Vec::new());
-    for (name, t) in c {
-        for (suffix, kind, shape, bytes) in [
-            ("quant", "U8", &t.shape, t.q.clone()),
-            (
-                "min",
-                "F32",
-                &t.slices,
-                t.min.iter().flat_map(|v| v.to_le_bytes()).collect(),
-            ),
-            (
-                "scale",
-                "F32",
-                &t.slices,
-                t.scale.iter().flat_map(|v| v.to_le_bytes()).collect(),
-            ),
-        ] {
-            let place = [data.len(), data.len() + bytes.len()];
-            header.insert(
-                format!("{name}.{suffix}"),
-                serde_json::json!({"dtype": kind, "shape": shape, "data_offsets": place}),
-            );
-            data.extend(bytes);
-        }
-    }
-    let header = serde_json::to_vec(&header).unwrap();
-    [
-        (header.len() as u64).to_le_bytes().as_slice(),
-        &header,
-        &data,
-    ]
-    .concat()
-}
-
-fn import(c: &Checkpoint) -> nvc::Result<(Vec<u8>, Report)> {
-    let mut bytes = Vec::new();
-    let report = hnerv::import(&safetensors(c), RATE, &mut bytes)?;
-    assert_eq!(bytes.len() as u64, report.bytes);
-    Ok((bytes, report))
-}
+use nvc_encoder::import::hnerv;
+use published::published;
+use support::skipped;
 
 fn decode(bytes: &[u8], range: std::ops::Range<u64>) -> Vec<Frame> {
     let mut out = Vec::new();
@@ -136,91 +31,6 @@ fn decode(bytes: &[u8], range: std::ops::Range<u64>) -> Vec<Frame> {
     })
     .unwrap();
     out
-}
-
-fn values(t: &Stored) -> Vec<f64> {
-    let shape: Vec<usize> = t.shape.iter().copied().chain([1; 4]).take(4).collect();
-    let slices: Vec<usize> = t.slices.iter().copied().chain([1; 4]).take(4).collect();
-    (0..t.q.len())
-        .map(|n| {
-            let (mut rest, mut index) = (n, [0; 4]);
-            for a in (0..4).rev() {
-                (index[a], rest) = (rest % shape[a], rest / shape[a]);
-            }
-            let s = (0..4).fold(0, |s, a| {
-                s * slices[a] + if slices[a] > 1 { index[a] } else { 0 }
-            });
-            f64::from(t.min[s]) + f64::from(t.scale[s]) * f64::from(t.q[n])
-        })
-        .collect()
-}
-
-/// The published network in the plainest way: red, green and blue of frame `t`, 0 to 255.
-fn published(c: &Checkpoint, t: usize, strides: &[usize]) -> [Vec<f64>; 3] {
-    let [_, mut channels, mut h, mut w] = c["embed"].shape[..] else {
-        panic!()
-    };
-    let mut x = values(&c["embed"])[t * channels * h * w..][..channels * h * w].to_vec();
-    let gelu = |v: f64| {
-        // Phi by Simpson's rule from 0
-        let d = |t: f64| (-0.5 * t * t).exp() / (2.0 * std::f64::consts::PI).sqrt();
-        let (n, u) = (200, v.clamp(-8.0, 8.0));
-        let sum: f64 = (1..n)
-            .map(|i| d(u * f64::from(i) / f64::from(n)) * if i % 2 == 1 { 4.0 } else { 2.0 })
-            .sum();
-        v * (0.5 + (d(0.0) + sum + d(u)) * u / f64::from(n) / 3.0)
-    };
-    let conv = |x: &[f64], cin: usize, h: usize, w: usize, name: &str| -> Vec<f64> {
-        let (weights, bias) = (
-            values(&c[&format!("{name}.weight")]),
-            values(&c[&format!("{name}.bias")]),
-        );
-        let k = c[&format!("{name}.weight")].shape[2];
-        let mut out = Vec::new();
-        for (o, b) in bias.iter().enumerate() {
-            for (y, xx) in (0..h * w).map(|p| (p / w, p % w)) {
-                let mut sum = *b;
-                for (n, weight) in weights[o * cin * k * k..][..cin * k * k].iter().enumerate() {
-                    let (i, u, v) = (n / (k * k), n / k % k, n % k);
-                    let (yy, xx) = ((y + u).wrapping_sub(k / 2), (xx + v).wrapping_sub(k / 2));
-                    if yy < h && xx < w {
-                        sum += weight * x[(i * h + yy) * w + xx];
-                    }
-                }
-                out.push(sum);
-            }
-        }
-        out
-    };
-    x = conv(&x, channels, h, w, "decoder.0.conv.downconv")
-        .into_iter()
-        .map(gelu)
-        .collect();
-    channels = x.len() / (h * w);
-    for (i, &r) in strides.iter().enumerate() {
-        let before = conv(
-            &x,
-            channels,
-            h,
-            w,
-            &format!("decoder.{}.conv.upconv.0", i + 1),
-        );
-        channels = before.len() / (h * w * r * r);
-        x = vec![0.0; before.len()];
-        for (n, &v) in before.iter().enumerate() {
-            let (o, y, xx) = (n / (h * w), n / w % h, n % w);
-            let (ch, dy, dx) = (o / (r * r), o / r % r, o % r);
-            x[(ch * h * r + y * r + dy) * w * r + xx * r + dx] = gelu(v);
-        }
-        (h, w) = (h * r, w * r);
-    }
-    let head = conv(&x, channels, h, w, "head_layer");
-    [0, 1, 2].map(|p| {
-        head[p * h * w..][..h * w]
-            .iter()
-            .map(|v| (v.tanh() * 0.5 + 0.5) * 255.0)
-            .collect()
-    })
 }
 
 fn network(bytes: &[u8]) -> (VideoInfo, GroupLayout, Vec<u8>, Group) {
@@ -433,10 +243,10 @@ fn the_published_checkpoint() {
         .ok()
         .and_then(|d| std::fs::read(format!("{d}/quant_vid.safetensors")).ok())
     else {
-        return eprintln!("skipped: no checkpoint (NVC_ORACLE_DIR)");
+        return skipped("no checkpoint (NVC_ORACLE_DIR)");
     };
     if cfg!(debug_assertions) {
-        return eprintln!("skipped: the checkpoint takes minutes without optimisation");
+        return skipped("the checkpoint takes minutes without optimisation");
     }
     let mut bytes = Vec::new();
     let report = hnerv::import(&file, RATE, &mut bytes).unwrap();

@@ -7,10 +7,15 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use image::codecs::{gif::GifDecoder, png::PngDecoder, webp::WebPDecoder};
 use image::{AnimationDecoder, DynamicImage, Frames, ImageFormat, ImageResult};
 
-use super::aspect::gcd;
-use super::cadence::{Constant, uneven};
-use super::picture::{frame_of, opaque, picture_error, png_info, sniff};
-use super::{FrameSource, SourceOptions, Survey, Takes, check_size, picture_color};
+use super::color;
+use super::file::{picture_error, sniff};
+use super::png_info::png_info;
+use super::samples::{frame_of, opaque};
+use crate::aspect::{UNKNOWN, gcd, lowest};
+use crate::cadence::{Constant, uneven};
+use crate::size::check_size;
+use crate::source::{FrameSource, Survey, Takes};
+use crate::source_options::SourceOptions;
 use nvc::error::{Error, Result};
 use nvc::frame::{Frame, PixelFormat, Ratio, VideoInfo};
 
@@ -107,7 +112,7 @@ impl AnimationSource {
         };
         let mut warnings = Vec::new();
         let icc = icc(&bytes);
-        let color = picture_color::of(
+        let color = color::of(
             png_info(&bytes).as_ref(),
             icc.as_deref(),
             format,
@@ -135,7 +140,7 @@ impl AnimationSource {
             height,
             format,
             fps,
-            sar: super::aspect::UNKNOWN,
+            sar: UNKNOWN,
             color,
         };
         let uneven = (!same && !resample && opts.fps.is_none()).then(|| {
@@ -183,7 +188,7 @@ impl AnimationSource {
 /// Frames a second of a delay in milliseconds.
 fn rate(ms: f64) -> Ratio {
     // delays are hundredths or thousandths of a second, or ratios of small numbers
-    let (num, den) = super::aspect::lowest(1_000_000, (ms * 1000.0).round().max(1.0) as u64);
+    let (num, den) = lowest(1_000_000, (ms * 1000.0).round().max(1.0) as u64);
     Ratio {
         num: num as u32,
         den: den as u32,
@@ -243,7 +248,7 @@ fn run(
             }
             (Err(e), _) => return drop(out.send(Err(e))),
         };
-        // a reader that went away wants no more
+        // the receiver was dropped: discard the rest
         if sent.is_err() {
             return;
         }

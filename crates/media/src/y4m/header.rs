@@ -2,8 +2,8 @@
 
 use std::io::Read;
 
-use super::aspect::{UNKNOWN, sample_aspect};
-use super::check_size;
+use crate::aspect::{UNKNOWN, sample_aspect};
+use crate::size::check_size;
 use nvc::error::{Error, Result};
 use nvc::frame::{Chroma, ColorInfo, PixelFormat, Range, Ratio, Siting, VideoInfo};
 
