@@ -37,28 +37,18 @@ fn read(folder: &Path, module: &[String], out: &mut Modules) {
     }
 }
 
-/// Paths that the code names: of `use a::{b, c::d}` the paths `a::b` and `a::c::d`, and whatever
-/// begins with `crate::` or `super::`.
+/// Paths that the code names; of `use a::{b, c::d}` the paths `a::b` and `a::c::d`.
 fn paths(code: &str) -> Vec<String> {
     let word = |c: char| c.is_alphanumeric() || c == '_' || c == ':';
-    let mut out = Vec::new();
-    for start in ["use ", "crate::", "super::"] {
-        for (at, _) in code.match_indices(start) {
-            if code[..at].ends_with(word) {
-                continue;
-            }
-            let rest = code[at..].trim_start_matches("use ");
-            let end = rest.find(|c| !word(c)).unwrap_or(rest.len());
-            let (prefix, after) = rest.split_at(end);
-            let Some(list) = after.strip_prefix('{') else {
-                out.push(prefix.to_string());
-                continue;
-            };
-            let list = list.split("};").next().unwrap_or("");
-            let items = list.split([',', '{', '}']).map(str::trim);
-            let items = items.filter(|item| !item.is_empty());
-            out.extend(items.map(|item| format!("{prefix}{item}")));
-        }
+    let whole = |p: &&str| p.contains("::") && !p.ends_with("::");
+    let named = code.split(|c| !word(c)).filter(whole);
+    let mut out: Vec<String> = named.map(str::to_string).collect();
+    for (at, _) in code.match_indices("::{") {
+        let prefix = code[..at].rsplit(|c| !word(c)).next().unwrap_or("");
+        let list = code[at + 3..].split("};").next().unwrap_or("");
+        let items = list.split([',', '{', '}']).map(str::trim);
+        let items = items.filter(|item| !item.is_empty());
+        out.extend(items.map(|item| format!("{prefix}::{item}")));
     }
     out
 }
