@@ -15,7 +15,7 @@ from pathlib import Path
 from basics import Fields, Invalid, Unsupported, need, product
 from entropy import Network, latents
 from graphs import architecture
-from synthesis import Curves, pictures
+from synthesis import Functions, pictures
 
 
 # 2 -- container
@@ -75,7 +75,7 @@ def light(payload):
     return display, [f.varint(0, 65535) for _ in range(2)] if content else None
 
 
-def section(payload, seq, first_frame, curves):
+def section(payload, seq, first_frame, functions):
     """Yields the raw frames of a section (3.2, 3.3)."""
     f = Fields(payload)
     need(f.varint(0, 2**31 - 1) == first_frame, "first frame of a section")
@@ -94,12 +94,12 @@ def section(payload, seq, first_frame, curves):
     yield frames
     previous = None
     for count, arch, graph, weights, coded in todo:
-        previous = net = Network(graph, weights, arch != 1, previous, curves.tables["TAIL"])
+        previous = net = Network(graph, weights, arch != 1, previous, functions.tables["TAIL"])
         passes = [None] * (count // graph.frames_a_pass)
         if graph.has_latents():
-            passes = list(latents(graph.nodes[0][2], count, coded, arch == 5, curves.tables["TAIL"]))
+            passes = list(latents(graph.nodes[0][2], count, coded, arch == 5, functions.tables["TAIL"]))
         for t, q in enumerate(passes):
-            yield from pictures(graph, net, t, q, seq, curves)
+            yield from pictures(graph, net, t, q, seq, functions)
 
 
 def decode(data, tables):
@@ -111,7 +111,7 @@ def decode(data, tables):
     for offset, tag, payload in stream:
         need(not ended, "data after the index")
         if tag == b"S":
-            content = section(payload, seq, frames, Curves(tables))
+            content = section(payload, seq, frames, Functions(tables))
             sections.append((next(content), len(payload) + 9))
             frames += sections[-1][0]
             yield from content

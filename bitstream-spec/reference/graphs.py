@@ -7,7 +7,7 @@ class Graph:
 
     def __init__(self, seq, *source):
         self.seq, self.nodes, self.tensors, self.outputs = seq, [], [], []
-        self.frames_a_pass, self.closed, self.head_curve = 1, False, None
+        self.frames_a_pass, self.closed, self.output_nonlinearity = 1, False, None
         self.add(source[0], (), *source[1:])
 
     def add(self, op, reads, shape, detail=None):
@@ -36,14 +36,14 @@ class Graph:
         return self.add("bilinear", (read,), (c, h * r, w * r), r)
 
     def same(self, op, *reads, detail=None):
-        """A node of the shape of what it reads: a curve, a sum, a frame code."""
+        """A node of the shape of what it reads: a nonlinearity, a sum, a frame code."""
         return self.add(op, reads, self.nodes[reads[0]][2], detail)
 
     def heads(self, x, before, kernel):
         """The output convolutions of one picture (6.1)."""
         def head(read, channels):
             node = self.conv(read, channels, kernel)
-            return self.same(self.head_curve, node) if self.head_curve else node
+            return self.same(self.output_nonlinearity, node) if self.output_nonlinearity else node
         if self.seq.chroma == 1:
             luma, chroma = head(x, 1), head(before, 2)
             self.outputs.append([(luma, 0), (chroma, 0), (chroma, 1)])
@@ -87,7 +87,7 @@ def hnerv(f, seq, tanh):
     fits(seq, latent[1], latent[2], upsampling(stages), stages[-1][0], head, *(k for _, k, _ in stages))
     g = Graph(seq, "latent", latent)
     if tanh:
-        g.closed, g.head_curve = True, "tanh"
+        g.closed, g.output_nonlinearity = True, "tanh"
     x = g.same("gelu", g.conv(0, stem, 1))
     for stride, kernel, channels in stages:
         before = x
@@ -100,7 +100,7 @@ def nerv(f, seq, frames, plus):
     """Fields (3.6) and graph (6.2, 6.3)."""
     levels, hidden = f.u8(1, 40), f.varint(1, 4096)
     rows, columns, first = f.varint(1, 1024), f.varint(1, 1024), f.varint(1, 4096)
-    curve, head, count = ("gelu", "swish")[f.u8(0, 1)], f.u8(1, 15), f.u8(1, 12)
+    nonlinearity, head, count = ("gelu", "swish")[f.u8(0, 1)], f.u8(1, 15), f.u8(1, 12)
     blocks_before, blocks_after, block_kernel = (f.u8(0, 4), f.u8(0, 4), f.u8(1, 15)) if plus else (0, 0, 1)
     stages = stage_fields(f, count)
     fits(seq, rows, columns, upsampling(stages), stages[-1][0], head, block_kernel, *(k for _, k, _ in stages))
@@ -108,16 +108,16 @@ def nerv(f, seq, frames, plus):
 
     def blocks(x, number):
         for _ in range(number):
-            y = g.same(curve, g.depthwise(x, block_kernel))
+            y = g.same(nonlinearity, g.depthwise(x, block_kernel))
             x = g.same("add", x, g.conv(y, g.nodes[x][2][0], 1))
         return x
 
-    x = g.same(curve, g.conv(0, hidden, 1))
-    x = g.same(curve, g.unflatten(g.conv(x, first * rows * columns, 1), rows, columns))
+    x = g.same(nonlinearity, g.conv(0, hidden, 1))
+    x = g.same(nonlinearity, g.unflatten(g.conv(x, first * rows * columns, 1), rows, columns))
     for stride, kernel, channels in stages:
         before = x
         x = g.conv(blocks(x, blocks_before), channels * stride * stride, kernel)
-        x = blocks(g.same(curve, g.shuffle(x, stride)), blocks_after)
+        x = blocks(g.same(nonlinearity, g.shuffle(x, stride)), blocks_after)
         if plus:
             x = g.same("add", x, g.bilinear(g.conv(before, channels, 1), stride))
     g.heads(x, before, head)

@@ -62,7 +62,7 @@ def bilinear(a, r):
     return out
 
 
-class Curves:
+class Functions:
     """Functions by the tables of annex A (5.5)."""
 
     def __init__(self, tables):
@@ -81,7 +81,7 @@ class Curves:
         s = self.interpolate("SINE", (1 << 18) - y if (x >> 18) & 1 else y, 10)
         return s if x < 1 << 19 else -s
 
-    def curve(self, name, a, f_in, f_out):
+    def nonlinearity(self, name, a, f_in, f_out):
         v = a << (20 - f_in)
         if name == "gelu":
             w = max(v, 0) - 8 * self.interpolate("BUMP", abs(v), 14)
@@ -119,10 +119,10 @@ def mapped(function, a):
     return [[[known[v] for v in row] for row in channel] for channel in a]
 
 
-def source(op, shape, detail, net, t, q, curves):
+def source(op, shape, detail, net, t, q, functions):
     channels, h, w = shape
     if op == "time":
-        return curves.time(channels // 2, t, detail)
+        return functions.time(channels // 2, t, detail)
     if op == "grid":
         return grid(h, w)
     (m, e), f = net.latent_step, net.f[0]
@@ -131,14 +131,14 @@ def source(op, shape, detail, net, t, q, curves):
     return [[flat[(c * h + y) * w:][:w] for y in range(h)] for c in range(channels)]
 
 
-def pictures(graph, net, t, q, seq, curves):
+def pictures(graph, net, t, q, seq, functions):
     """Yields the raw bytes of each frame of pass `t`, whose latent is `q`."""
     values = []
     for node, (op, reads, shape, detail) in enumerate(graph.nodes):
         f = net.f[node]
         ins, fs = [values[r] for r in reads], [net.f[r] for r in reads]
         if not reads:
-            out = source(op, shape, detail, net, t, q, curves)
+            out = source(op, shape, detail, net, t, q, functions)
         elif op in ("conv", "depthwise"):
             w, s = net.tensors, net.steps
             out = conv2d(ins[0], fs[0], f, w[detail], s[detail], w[detail + 1], s[detail + 1], op == "depthwise")
@@ -154,10 +154,10 @@ def pictures(graph, net, t, q, seq, curves):
         elif op == "frame code":
             out = []
             for c, channel in enumerate(ins[0]):
-                code = curves.frame_code(detail, c)
+                code = functions.frame_code(detail, c)
                 out += mapped(lambda a: sat(rshift((a << (20 - fs[0])) + code, 20 - f)), [channel])
         else:
-            out = mapped(lambda a: curves.curve(op, a, fs[0], f), ins[0])
+            out = mapped(lambda a: functions.nonlinearity(op, a, fs[0], f), ins[0])
         values.append(out)
     for outputs in graph.outputs:
         raw = bytearray()

@@ -43,7 +43,7 @@ bundle! {
     GroupHeader {
         frames: Varint(1, 65535), "frames in the group";
         arch: U8(1, 255), "architecture: 1 HNeRV, 2 NeRV, 3 NeRV++, 4 NIRVANA, 5 HNeRV with tanh";
-        weights_bytes: Varint(0, 0x7fff_ffff), "bytes of the coded steps, scales and weights";
+        weights_bytes: Varint(0, 0x7fff_ffff), "bytes of the coded steps, fraction bits and weights";
         latents_bytes: Varint(0, 0x7fff_ffff), "bytes of the coded latents";
     }
 }
