@@ -15,7 +15,7 @@ use burn::backend::autodiff::checkpoint::strategy::{
 };
 use burn::backend::{Autodiff, Flex};
 use burn::tensor::{Distribution, Tensor, backend::Backend};
-use nvc::frame::{Chroma, ColorInfo, PixelFormat, Ratio, VideoInfo};
+use nvc::frame::{Chroma, PixelFormat, Ratio, VideoInfo};
 use nvc::network::{FusedConv, Graph, Representation};
 use nvc_encoder::fit::kernels::{self as k, ConvShape, Method, Pass};
 use nvc_encoder::fit::ops::{self, Activation, AdamStep};
@@ -52,12 +52,8 @@ const NERVPP_GRID: [usize; 3] = [26, 9, 16];
 fn video(width: usize, height: usize, chroma: Chroma) -> VideoInfo {
     let format = PixelFormat::new8(chroma);
     VideoInfo {
-        width,
-        height,
-        format,
         fps: Ratio { num: 25, den: 1 },
-        sar: Ratio { num: 0, den: 0 },
-        color: ColorInfo::UNSPECIFIED,
+        ..VideoInfo::new(width, height, format)
     }
 }
 

@@ -241,16 +241,13 @@ mod tests {
 
     fn info(chroma: Chroma, bit_depth: u8, matrix: u8, range: Range) -> VideoInfo {
         VideoInfo {
-            width: 1,
-            height: 1,
-            format: PixelFormat { chroma, bit_depth },
             fps: Ratio { num: 25, den: 1 },
-            sar: Ratio { num: 0, den: 0 },
             color: ColorInfo {
                 matrix,
                 range,
                 ..ColorInfo::UNSPECIFIED
             },
+            ..VideoInfo::new(1, 1, PixelFormat { chroma, bit_depth })
         }
     }
 

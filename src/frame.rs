@@ -183,6 +183,19 @@ pub struct VideoInfo {
 }
 
 impl VideoInfo {
+    /// Pictures of which no more is known: no rate, no aspect ratio, no colour description.
+    pub fn new(width: usize, height: usize, format: PixelFormat) -> Self {
+        let unknown = Ratio { num: 0, den: 0 };
+        VideoInfo {
+            width,
+            height,
+            format,
+            fps: unknown,
+            sar: unknown,
+            color: ColorInfo::UNSPECIFIED,
+        }
+    }
+
     /// What two descriptions of equal geometry say differently, where both say something of it;
     /// `None` if nothing.
     pub fn differences(&self, other: &Self) -> Option<String> {

@@ -245,17 +245,14 @@ fn mean_square<T: Copy + Into<i64> + Sync>(a: &[T], b: &[T]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::frame::{ColorInfo, PixelFormat, Ratio};
+    use crate::frame::{PixelFormat, Ratio};
 
     fn info(format: PixelFormat, width: usize, height: usize) -> VideoInfo {
         let none = Ratio { num: 0, den: 0 };
         VideoInfo {
-            width,
-            height,
-            format,
             fps: none,
             sar: none,
-            color: ColorInfo::UNSPECIFIED,
+            ..VideoInfo::new(width, height, format)
         }
     }
 

@@ -170,13 +170,6 @@ impl SequenceHeader {
             return Err(Error::format(offset, "bit_depth is 9 (allowed 8 or 10)"));
         }
         Ok(VideoInfo {
-            width: self.width as usize,
-            height: self.height as usize,
-            format: PixelFormat {
-                chroma: [Chroma::Gray, Chroma::Yuv420, Chroma::Yuv444, Chroma::Rgb]
-                    [self.chroma as usize],
-                bit_depth: self.bit_depth as u8,
-            },
             fps: Ratio {
                 num: self.fps_num,
                 den: self.fps_den,
@@ -197,6 +190,15 @@ impl SequenceHeader {
                     .unwrap_or_default(),
                 ..ColorInfo::UNSPECIFIED
             },
+            ..VideoInfo::new(
+                self.width as usize,
+                self.height as usize,
+                PixelFormat {
+                    chroma: [Chroma::Gray, Chroma::Yuv420, Chroma::Yuv444, Chroma::Rgb]
+                        [self.chroma as usize],
+                    bit_depth: self.bit_depth as u8,
+                },
+            )
         })
     }
 }
@@ -208,15 +210,12 @@ mod tests {
 
     fn info(chroma: Chroma, siting: Siting) -> VideoInfo {
         VideoInfo {
-            width: 4,
-            height: 2,
-            format: PixelFormat::new8(chroma),
             fps: Ratio { num: 25, den: 1 },
-            sar: Ratio { num: 0, den: 0 },
             color: ColorInfo {
                 siting,
                 ..ColorInfo::UNSPECIFIED
             },
+            ..VideoInfo::new(4, 2, PixelFormat::new8(chroma))
         }
     }
 

@@ -4,7 +4,7 @@
 use nvc::bitstream::ContainerWriter;
 use nvc::bitstream::header::SectionHeader;
 use nvc::entropy::tensor::blank_network;
-use nvc::frame::{Chroma, ColorInfo, PixelFormat, Ratio, VideoInfo};
+use nvc::frame::{Chroma, PixelFormat, Ratio, VideoInfo};
 use nvc::group::Group;
 use nvc::network::Arch;
 use nvc::network::QuantStep;
@@ -41,12 +41,9 @@ impl Rng {
 
 pub fn info(width: usize, height: usize, chroma: Chroma, bit_depth: u8) -> VideoInfo {
     VideoInfo {
-        width,
-        height,
-        format: PixelFormat { chroma, bit_depth },
         fps: Ratio { num: 25, den: 1 },
         sar: Ratio { num: 1, den: 1 },
-        color: ColorInfo::UNSPECIFIED,
+        ..VideoInfo::new(width, height, PixelFormat { chroma, bit_depth })
     }
 }
 

@@ -139,17 +139,14 @@ pub fn groups(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use nvc::frame::{Chroma, ColorInfo, PixelFormat, Ratio};
+    use nvc::frame::{Chroma, PixelFormat, Ratio};
 
     fn info(width: usize, height: usize) -> VideoInfo {
         let ratio = Ratio { num: 0, den: 0 };
         VideoInfo {
-            width,
-            height,
-            format: PixelFormat::new8(Chroma::Yuv420),
             fps: ratio,
             sar: ratio,
-            color: ColorInfo::UNSPECIFIED,
+            ..VideoInfo::new(width, height, PixelFormat::new8(Chroma::Yuv420))
         }
     }
 

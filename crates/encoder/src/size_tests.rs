@@ -32,17 +32,13 @@ mod strides {
 mod hnerv {
     use crate::size::hnerv::*;
     use crate::size::strides::MOST_SIDE;
-    use nvc::frame::{Chroma, ColorInfo, PixelFormat, Ratio, VideoInfo};
+    use nvc::frame::{Chroma, PixelFormat, Ratio, VideoInfo};
     use nvc::network::Representation;
 
     pub(super) fn rgb(width: usize, height: usize) -> VideoInfo {
         VideoInfo {
-            width,
-            height,
-            format: PixelFormat::new8(Chroma::Rgb),
             fps: Ratio { num: 25, den: 1 },
-            sar: Ratio { num: 0, den: 0 },
-            color: ColorInfo::UNSPECIFIED,
+            ..VideoInfo::new(width, height, PixelFormat::new8(Chroma::Rgb))
         }
     }
 

@@ -11,7 +11,7 @@ use super::source::{FrameSource, Survey, Takes};
 use super::source_options::SourceOptions;
 use nvc::color::check_frame;
 use nvc::error::{Error, Result};
-use nvc::frame::{Chroma, ColorInfo, Frame, PixelFormat, Ratio, VideoInfo};
+use nvc::frame::{Chroma, Frame, PixelFormat, Ratio, VideoInfo};
 
 /// Reads raw planar frames.
 pub struct RawSource<R> {
@@ -70,12 +70,12 @@ impl<R: Read> RawSource<R> {
             )));
         }
         let info = VideoInfo {
-            width,
-            height,
-            format: opts.pix_fmt.unwrap_or(PixelFormat::new8(Chroma::Yuv420)),
             fps: opts.fps.unwrap_or(Ratio { num: 25, den: 1 }),
-            sar: Ratio { num: 0, den: 0 },
-            color: ColorInfo::UNSPECIFIED,
+            ..VideoInfo::new(
+                width,
+                height,
+                opts.pix_fmt.unwrap_or(PixelFormat::new8(Chroma::Yuv420)),
+            )
         };
         let mut source = Self::with_info(reader, name, total, &info)?;
         source.notes.extend(note);

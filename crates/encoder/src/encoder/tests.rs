@@ -3,17 +3,14 @@
 use super::families::Family;
 use super::options::Options;
 use crate::plan::Preset;
-use nvc::frame::{Chroma, ColorInfo, PixelFormat, Ratio, VideoInfo};
+use nvc::frame::{Chroma, PixelFormat, Ratio, VideoInfo};
 
 pub fn info(width: usize, height: usize) -> VideoInfo {
     let ratio = Ratio { num: 0, den: 0 };
     VideoInfo {
-        width,
-        height,
-        format: PixelFormat::new8(Chroma::Yuv420),
         fps: ratio,
         sar: ratio,
-        color: ColorInfo::UNSPECIFIED,
+        ..VideoInfo::new(width, height, PixelFormat::new8(Chroma::Yuv420))
     }
 }
 

@@ -8,7 +8,7 @@ use super::train::{Memory, Trainer};
 use super::{Job, Loss, Observer, Optimiser, Precision, Progress, Settings, Warm, ops, target};
 use crate::rng::Rng;
 use crate::size;
-use nvc::frame::{Chroma, ColorInfo, Frame, PixelFormat, Ratio, VideoInfo};
+use nvc::frame::{Chroma, Frame, PixelFormat, Ratio, VideoInfo};
 use nvc::network::Arch;
 
 type B = Autodiff<Flex>;
@@ -16,12 +16,9 @@ type B = Autodiff<Flex>;
 fn info() -> VideoInfo {
     let ratio = Ratio { num: 0, den: 0 };
     VideoInfo {
-        width: 50,
-        height: 36,
-        format: PixelFormat::new8(Chroma::Yuv420),
         fps: ratio,
         sar: ratio,
-        color: ColorInfo::UNSPECIFIED,
+        ..VideoInfo::new(50, 36, PixelFormat::new8(Chroma::Yuv420))
     }
 }
 

@@ -61,9 +61,6 @@ pub fn import(file: &[u8], fps: Ratio, mut output: impl Write) -> Result<Report>
     let h = &hnerv.header;
     let up = hnerv.upsampling() as usize;
     let info = VideoInfo {
-        width: h.latent_width as usize * up,
-        height: h.latent_height as usize * up,
-        format: PixelFormat::new8(Chroma::Rgb),
         fps,
         sar: Ratio { num: 1, den: 1 },
         color: ColorInfo {
@@ -71,6 +68,11 @@ pub fn import(file: &[u8], fps: Ratio, mut output: impl Write) -> Result<Report>
             range: Range::Full,
             ..ColorInfo::UNSPECIFIED
         },
+        ..VideoInfo::new(
+            h.latent_width as usize * up,
+            h.latent_height as usize * up,
+            PixelFormat::new8(Chroma::Rgb),
+        )
     };
     let arch = Arch::Hnerv(hnerv);
     let graph = arch.lower(&info, frames)?;

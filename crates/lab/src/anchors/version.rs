@@ -11,7 +11,7 @@ use super::video;
 use crate::memo::Memo;
 use crate::program::{Call, Program, RunDir, temp_dir};
 use nvc::error::{Error, Result};
-use nvc::frame::{Chroma, ColorInfo, Frame, PixelFormat, Ratio, Siting, VideoInfo};
+use nvc::frame::{Chroma, Frame, PixelFormat, Ratio, Siting, VideoInfo};
 use nvc_media::{BoxedSource, MemorySource};
 
 /// Name and version of the encoder that `spec` runs here: `x264 164 r3095 baee400`,
@@ -82,12 +82,9 @@ fn tiny(ffmpeg: &Ffmpeg, codec: &Codec) -> Result<String> {
     };
     let (fps, sar) = (Ratio { num: 25, den: 1 }, Ratio { num: 1, den: 1 });
     let info = VideoInfo {
-        width: 128,
-        height: 128,
-        format: format_of,
         fps,
         sar,
-        color: ColorInfo::UNSPECIFIED,
+        ..VideoInfo::new(128, 128, format_of)
     };
     let call = ffmpeg.call(&[
         "-v",

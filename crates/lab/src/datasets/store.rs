@@ -12,7 +12,7 @@ use super::names::{Packed, near, packed_kind};
 use crate::files::utf8;
 use crate::program::quoted;
 use nvc::error::{Error, Result};
-use nvc::frame::{ColorInfo, Ratio, VideoInfo};
+use nvc::frame::{Ratio, VideoInfo};
 use nvc_media::{self, BoxedSource, SourceOptions, SourceRange};
 
 /// Environment variable of the folder that holds the files.
@@ -211,12 +211,8 @@ impl Store {
         {
             let fps = entry.fps.unwrap_or(Ratio { num: 25, den: 1 });
             let info = VideoInfo {
-                width,
-                height,
-                format,
                 fps,
-                sar: Ratio { num: 0, den: 0 },
-                color: ColorInfo::UNSPECIFIED,
+                ..VideoInfo::new(width, height, format)
             };
             let source = nvc_media::RawSource::open(text, &info)?;
             return Ok(match entry.frames {

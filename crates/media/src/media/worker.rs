@@ -204,12 +204,10 @@ impl Worker {
         });
         warning.into_iter().for_each(|w| notes::add(&notes, w));
         let info = VideoInfo {
-            width,
-            height,
-            format,
             fps,
             sar,
             color,
+            ..VideoInfo::new(width, height, format)
         };
         let worker = Worker {
             decoder,

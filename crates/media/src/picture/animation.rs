@@ -136,12 +136,10 @@ impl AnimationSource {
             },
         );
         let info = VideoInfo {
-            width,
-            height,
-            format,
             fps,
             sar: UNKNOWN,
             color,
+            ..VideoInfo::new(width, height, format)
         };
         let uneven = (!same && !resample && opts.fps.is_none()).then(|| {
             let (least, most) = delays

@@ -89,12 +89,10 @@ impl PictureSource {
         } = first;
         let fps = opts.fps.unwrap_or(Ratio { num: 25, den: 1 });
         let info = VideoInfo {
-            width,
-            height,
-            format,
             fps,
             sar,
             color,
+            ..VideoInfo::new(width, height, format)
         };
         PictureSource {
             info,

@@ -132,12 +132,10 @@ pub fn parse(line: &[u8], name: &str, warnings: &mut Vec<String>) -> Result<Vide
         Ratio { num: 25, den: 1 }
     });
     Ok(VideoInfo {
-        width,
-        height,
-        format,
         fps,
         sar,
         color,
+        ..VideoInfo::new(width, height, format)
     })
 }
 

@@ -3,17 +3,14 @@
 
 use std::process::{Command, Stdio};
 
-use nvc::frame::{Chroma, ColorInfo, PixelFormat, Ratio, VideoInfo};
+use nvc::frame::{Chroma, PixelFormat, Ratio, VideoInfo};
 
 /// A clip of 25 frames a second whose samples are square and whose colours are not described.
 pub fn info(chroma: Chroma, bit_depth: u8, width: usize, height: usize) -> VideoInfo {
     VideoInfo {
-        width,
-        height,
-        format: PixelFormat { chroma, bit_depth },
         fps: Ratio { num: 25, den: 1 },
         sar: Ratio { num: 1, den: 1 },
-        color: ColorInfo::UNSPECIFIED,
+        ..VideoInfo::new(width, height, PixelFormat { chroma, bit_depth })
     }
 }
 
