@@ -7,6 +7,7 @@ use super::say::{print_line, say, say_missing};
 use super::sources::{in_range, open_any, takes, warn};
 use nvc::error::{Error, Result};
 use nvc::metrics::{Psnr, Scorer};
+use nvc_lab::scores_json;
 
 /// Scores `a.distorted` against `a.reference`.
 pub fn run(a: &CompareArgs) -> Result<()> {
@@ -76,7 +77,7 @@ pub fn run(a: &CompareArgs) -> Result<()> {
     warn(&a.distorted, &mut distorted);
     let s = scorer.finish()?;
     if a.json {
-        return print_line(&s.to_json().to_string());
+        return print_line(&scores_json(&s).to_string());
     }
     let row = |name: &str, p: Option<Psnr>| {
         p.map(|p| format!("{name:<12} {:>8.4} {:>8.4}\n", p.mean, p.pooled))

@@ -14,6 +14,7 @@ use nvc::error::{Error, Result};
 use nvc::frame::VideoInfo;
 use nvc::metrics::{Scorer, Scores};
 use nvc_lab::anchors::{Anchor, AnchorOptions, AnchorSpec, TableRow, run_anchor, score_table};
+use nvc_lab::scores_json;
 use nvc_media::{BoxedSource, FileGuard, SinkFormat, not_held, open_sink};
 
 struct Scoring<'a> {
@@ -191,7 +192,7 @@ fn finish_scoring(
         }
     }
     if s.args.json {
-        let mut out = scores.to_json();
+        let mut out = scores_json(&scores);
         out["bytes"] = json!(bytes);
         out["bpp"] = json!(bpp);
         let mut list: Vec<Value> = anchors.iter().map(Anchor::to_json).collect();

@@ -16,6 +16,7 @@ use nvc::error::{Error, Result};
 use nvc::frame::{Frame, VideoInfo};
 use nvc_encoder::fit::{Precision, Progress};
 use nvc_encoder::{Choice, Family, GroupReport, Observer, Options, Report, Target};
+use nvc_lab::scores_json;
 use nvc_media::{BoxedSink, Output};
 
 /// Version of the statistics' fields (docs/stats.md).
@@ -72,7 +73,7 @@ impl Stats {
 
     /// The whole file.
     pub fn done(&mut self, r: &Report) -> Result<()> {
-        let mut v = r.scores.to_json();
+        let mut v = scores_json(&r.scores);
         v["type"] = json!("done");
         v["bytes"] = json!(r.bytes);
         v["bpp"] = json!(r.bpp);

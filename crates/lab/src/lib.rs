@@ -12,6 +12,9 @@ pub mod datasets;
 mod files;
 mod memo;
 mod program;
+mod scores;
+
+pub use scores::scores_json;
 
 #[cfg(test)]
 #[path = "../../media/tests/support/mod.rs"]

@@ -12,6 +12,7 @@ use super::spec::AnchorSpec;
 use super::version::version;
 use super::video::Video;
 use crate::program::{stopped, temp_dir};
+use crate::scores::scores_json;
 use nvc::error::{Error, Result};
 use nvc::frame::{Chroma, VideoInfo};
 use nvc::metrics::{Scorer, Scores};
@@ -53,7 +54,7 @@ impl Anchor {
 
     /// An element of `anchors` in the command line's JSON.
     pub fn to_json(&self) -> serde_json::Value {
-        let mut json = self.scores.to_json();
+        let mut json = scores_json(&self.scores);
         json["codec"] = self.spec.codec_name().into();
         json["preset"] = self.preset().into();
         json["weak"] = self.spec.weak().into();
