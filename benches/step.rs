@@ -18,7 +18,7 @@ use burn::tensor::{Distribution, Tensor, backend::Backend};
 use nvc::frame::{Chroma, PixelFormat, Ratio, VideoInfo};
 use nvc::network::{FusedConv, Graph, Representation};
 use nvc_encoder::fit::kernels::{self as k, ConvShape, Method, Pass};
-use nvc_encoder::fit::ops::{self, Activation, AdamStep};
+use nvc_encoder::fit::ops::{self, AdamStep, FusedActivation};
 use nvc_encoder::size;
 use std::hint::black_box;
 use std::time::Instant;
@@ -457,14 +457,21 @@ fn convolutions(net: &Network, batch: usize, show: bool, only: Option<usize>) ->
             let (bias, mut db, d) = (noise(s.cout), noise(s.cout), [s.b, s.cout, s.h, s.w]);
             if layer.curved {
                 act_total[0] += time(runs, || {
-                    k::shuffle_activation(&y, &bias, d, layer.factor, Activation::Gelu, &mut out[0])
+                    k::shuffle_activation(
+                        &y,
+                        &bias,
+                        d,
+                        layer.factor,
+                        FusedActivation::Gelu,
+                        &mut out[0],
+                    )
                 });
                 act_total[1] += time(runs, || {
                     k::shuffle_activation_backward(
                         [&y, &bias, &y],
                         d,
                         layer.factor,
-                        Activation::Gelu,
+                        FusedActivation::Gelu,
                         &mut out[0],
                         &mut db,
                     );

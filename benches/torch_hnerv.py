@@ -4,7 +4,7 @@
     torch_hnerv.py frames.rgb --size 640x320 --strides 5,4,2,2,2 --stem 41 --epochs 30
 
 ConvNeXt encoder, one block a stage; decoder of convolutions, pixel shuffles and GELUs, in float from first to last. L2 loss on
-RGB in 0..1, Adam, the learning rate of crates/encoder/src/fit/pace.rs for a fixed number of steps. PyTorch's own initial values in the
+RGB in 0..1, Adam, the learning rate of crates/encoder/src/fit/schedule.rs for a fixed number of steps. PyTorch's own initial values in the
 decoder, ConvNeXt's in the encoder.
 
 Prints a JSON line about the network, one an epoch, and one of a last look at all frames without training. `psnr` is the mean of

@@ -238,8 +238,8 @@ fn changed_vectors_under_right_crcs_never_panic() {
     (
         limits.frame_samples,
         limits.group_values,
-        limits.frame_activations,
-        limits.frame_macs,
+        limits.pass_activations,
+        limits.pass_macs,
     ) = (1 << 16, 1 << 18, 1 << 18, 1 << 21);
     let mut rng = common::Rng(1);
     let mut refused = 0;

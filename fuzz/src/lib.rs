@@ -19,8 +19,8 @@ fn options(threads: usize) -> Options {
         section_bytes: 1 << 20,
         group_values: 1 << 18,
         section_nodes: 1 << 10,
-        frame_activations: 1 << 22,
-        frame_macs: 1 << 26,
+        pass_activations: 1 << 22,
+        pass_macs: 1 << 26,
     };
     Options {
         limits,

@@ -13,10 +13,10 @@ pub struct Limits {
     pub group_values: u64,
     /// Operations of all groups of a section.
     pub section_nodes: u64,
-    /// 16-bit activations alive while one pass is computed (all of a network's edges).
-    pub frame_activations: u64,
+    /// 16-bit activations of all nodes in one pass.
+    pub pass_activations: u64,
     /// Multiply-accumulates for one pass.
-    pub frame_macs: u64,
+    pub pass_macs: u64,
 }
 
 impl Default for Limits {
@@ -26,8 +26,8 @@ impl Default for Limits {
             section_bytes: 1 << 30,
             group_values: 1 << 26,
             section_nodes: 1 << 19,
-            frame_activations: 1 << 30,
-            frame_macs: 1 << 41,
+            pass_activations: 1 << 30,
+            pass_macs: 1 << 41,
         }
     }
 }

@@ -1,8 +1,7 @@
 //! The graph of operations that turns a latent into a picture (spec section 5).
 //!
 //! Nodes stand in evaluation order; every node but the first, its source, reads nodes before it.
-//! Shapes are `[channels, rows, columns]`. The methods that add nodes stand with the operations
-//! ([`ops`](super::ops)).
+//! Shapes are `[channels, rows, columns]`. Methods that add nodes by name stand in `build`.
 
 use super::ops::{FracBits, Latent, Op};
 use super::tensor_spec::{NodeId, TensorSpec};
@@ -149,12 +148,12 @@ impl Graph {
         Limits::check(
             "activations of a pass",
             self.activations(),
-            limits.frame_activations,
+            limits.pass_activations,
         )?;
         Limits::check(
             "multiply-accumulates of a pass",
             self.macs(),
-            limits.frame_macs,
+            limits.pass_macs,
         )
     }
 }

@@ -31,7 +31,7 @@ struct Output {
 }
 
 /// What gives one buffer its rows.
-// one a step of the network: their size does not matter, a further indirection would
+// one a fused operation: their size does not matter, a further indirection would
 #[allow(clippy::large_enum_variant)]
 enum Work {
     Convolution(Box<Layer>),
@@ -88,16 +88,16 @@ impl Fast {
         info: &VideoInfo,
         level: SimdLevel,
     ) -> Result<Option<Self>, Fault> {
-        let Some(steps) = graph.fused_ops() else {
+        let Some(ops) = graph.fused_ops() else {
             return Ok(None);
         };
         let frac_bits = graph.frac_bits(&net.frac_bits);
-        let (before, rows): (Vec<FusedOp>, Vec<FusedOp>) = steps
+        let (before, rows): (Vec<FusedOp>, Vec<FusedOp>) = ops
             .into_iter()
             .partition(|s| PointwiseStem::takes(graph, s.inputs(graph)));
         let mut stem = PointwiseStem::default();
-        for step in &before {
-            match step {
+        for op in &before {
+            match op {
                 FusedOp::Conv(c) => stem.push(c, graph, net, &frac_bits)?,
                 FusedOp::Node(n) => stem.push_node(*n, graph, &frac_bits),
             }
@@ -130,9 +130,9 @@ impl Fast {
             }
         }
         let (mut layers, mut tables) = (Vec::new(), Tables::default());
-        for step in &rows {
-            let to = geometry(step.end());
-            layers.push(match step {
+        for op in &rows {
+            let to = geometry(op.end());
+            layers.push(match op {
                 FusedOp::Conv(c) => {
                     let input = buffer_of[c.input];
                     Work::Convolution(Box::new(Layer::new(
@@ -163,7 +163,7 @@ impl Fast {
                     }
                 }
             });
-            buffer_of[step.end()] = buffers.len();
+            buffer_of[op.end()] = buffers.len();
             buffers.push(to);
         }
         let output = |o: &crate::network::OutputPlane| Output {
@@ -295,8 +295,8 @@ impl Fast {
             .iter_mut()
             .zip(sources)
             .for_each(|(ring, values)| ring.fill(values));
-        for step in &schedule.steps {
-            match *step {
+        for task in &schedule.tasks {
+            match *task {
                 RowTask::Rows { layer, y, count } => self.rows(layer, y, count, rings, scratch),
                 RowTask::Emit { plane, y } => {
                     let o = self.outputs[plane];

@@ -45,7 +45,7 @@ pub enum RowTask {
 #[derive(Clone, Debug)]
 pub struct Schedule {
     /// In this order.
-    pub steps: Vec<RowTask>,
+    pub tasks: Vec<RowTask>,
     /// Rows of each buffer, multiples of what a layer writes at once. Sources are held whole.
     pub rows: Vec<usize>,
     /// Rows of each plane that come out.
@@ -67,7 +67,7 @@ pub struct Flows<'a> {
 
 struct Builder<'a> {
     flows: &'a Flows<'a>,
-    steps: Vec<RowTask>,
+    tasks: Vec<RowTask>,
     /// First row of each buffer not yet there.
     done: Vec<usize>,
 }
@@ -86,7 +86,7 @@ impl Builder<'_> {
             f.inputs
                 .iter()
                 .for_each(|&i| self.need(i, (y + count + f.reach).min(height)));
-            self.steps.push(RowTask::Rows { layer, y, count });
+            self.tasks.push(RowTask::Rows { layer, y, count });
             self.done[buffer] = (y + count) * f.factor;
         }
     }
@@ -119,7 +119,7 @@ impl Flows<'_> {
         first[..self.sources].copy_from_slice(&self.heights[..self.sources]);
         let mut b = Builder {
             flows: self,
-            steps: Vec::new(),
+            tasks: Vec::new(),
             done: first,
         };
         let tallest = planes.iter().map(|r| r.len()).max().unwrap_or(0);
@@ -130,7 +130,7 @@ impl Flows<'_> {
                 let end = planes[plane].start + planes[plane].len() * t / tallest;
                 while given[plane] < end {
                     b.need(buffer, given[plane] + 1);
-                    b.steps.push(RowTask::Emit {
+                    b.tasks.push(RowTask::Emit {
                         plane,
                         y: given[plane],
                     });
@@ -138,20 +138,20 @@ impl Flows<'_> {
                 }
             }
         }
-        let rows = self.rows(&b.steps);
+        let rows = self.rows(&b.tasks);
         Schedule {
-            steps: b.steps,
+            tasks: b.tasks,
             rows,
             planes,
         }
     }
 
     /// Rows of each buffer that must be held at once.
-    fn rows(&self, steps: &[RowTask]) -> Vec<usize> {
+    fn rows(&self, tasks: &[RowTask]) -> Vec<usize> {
         // one more than the step that reads each row last; grows with the row, as all readers go
         // downwards
         let mut last: Vec<Vec<usize>> = self.heights.iter().map(|&h| vec![0; h]).collect();
-        for (t, s) in steps.iter().enumerate() {
+        for (t, s) in tasks.iter().enumerate() {
             match *s {
                 RowTask::Rows { layer, y, count } => {
                     let f = self.layers[layer];
@@ -168,7 +168,7 @@ impl Flows<'_> {
             .chain(self.layers.iter().map(|f| f.factor))
             .collect();
         let mut oldest = vec![0; rows.len()];
-        for (t, s) in steps.iter().enumerate() {
+        for (t, s) in tasks.iter().enumerate() {
             if let RowTask::Rows { layer, y, count } = *s {
                 let (b, f) = (layer + self.sources, self.layers[layer].factor);
                 let end = (y + count) * f;
@@ -194,7 +194,7 @@ mod tests {
             let mut rings: Vec<Vec<Option<usize>>> =
                 s.rows.iter().map(|&n| vec![None; n]).collect();
             (0..flows.sources).for_each(|b| rings[b] = (0..flows.heights[b]).map(Some).collect());
-            for step in &s.steps {
+            for step in &s.tasks {
                 match *step {
                     RowTask::Rows { layer, y, count } => {
                         let f = flows.layers[layer];

@@ -4,7 +4,7 @@
 use burn::backend::{Autodiff, Flex};
 use burn::tensor::{Tensor, TensorData};
 use nvc_encoder::fit::kernels::{self as k, ConvShape, Method, Pass};
-use nvc_encoder::fit::ops::{self, Activation, AdamStep, plain};
+use nvc_encoder::fit::ops::{self, AdamStep, FusedActivation, plain};
 
 type B = Autodiff<Flex>;
 /// Largest difference allowed, relative to the largest value.
@@ -292,10 +292,10 @@ fn activations_match_burn() {
     type Op = fn(Tensor<B, 4>, Tensor<B, 1>, usize) -> Tensor<B, 4>;
     let ops: [(&str, Op, Op); 3] = [
         ("gelu", ops::shuffle_gelu, |x, b, r| {
-            plain::shuffle_activation(x, b, r, Activation::Gelu)
+            plain::shuffle_activation(x, b, r, FusedActivation::Gelu)
         }),
         ("swish", ops::shuffle_swish, |x, b, r| {
-            plain::shuffle_activation(x, b, r, Activation::Swish)
+            plain::shuffle_activation(x, b, r, FusedActivation::Swish)
         }),
         ("linear", ops::shuffle_linear, plain::shuffle_linear),
     ];
@@ -316,7 +316,7 @@ fn activations_match_burn() {
 /// The plain gradient is what other backends run.
 #[test]
 fn plain_activation_gradient_matches_autodiff() {
-    for activation in [Activation::Gelu, Activation::Swish] {
+    for activation in [FusedActivation::Gelu, FusedActivation::Swish] {
         let (x, bias, g) = (t4([2, 8, 5, 6], 1), t1(8, 2), t4([2, 2, 10, 12], 3));
         let (xr, br) = (x.clone().require_grad(), bias.clone().require_grad());
         let grads = (plain::shuffle_activation(xr.clone(), br.clone(), 2, activation) * g.clone())
@@ -336,7 +336,7 @@ fn filled<const N: usize>(lengths: [usize; N], f: impl FnOnce([&mut [f32]; N])) 
     out
 }
 
-fn value_and_slope(x: &[f32], activation: Activation) -> (Vec<f32>, Vec<f32>) {
+fn value_and_slope(x: &[f32], activation: FusedActivation) -> (Vec<f32>, Vec<f32>) {
     let (d, ones) = ([1, 1, 1, x.len()], vec![1.0; x.len()]);
     let [y, dx, _] = filled([x.len(), x.len(), 1], |[y, dx, db]| {
         k::shuffle_activation(x, &[0.0], d, 1, activation, y);
@@ -348,7 +348,7 @@ fn value_and_slope(x: &[f32], activation: Activation) -> (Vec<f32>, Vec<f32>) {
 #[test]
 fn swish_matches_its_definition_in_double_precision() {
     let x: Vec<f32> = (-900..=900).map(|i| i as f32 * 0.05).collect();
-    let (y, dx) = value_and_slope(&x, Activation::Swish);
+    let (y, dx) = value_and_slope(&x, FusedActivation::Swish);
     for ((&x, &y), &dx) in x.iter().zip(&y).zip(&dx) {
         let (x, y, dx) = (f64::from(x), f64::from(y), f64::from(dx));
         let s = 1.0 / (1.0 + (-x).exp());
@@ -604,7 +604,7 @@ fn phi(x: f64) -> f64 {
 #[test]
 fn gelu_is_the_exact_one_and_its_gradient_the_finite_difference() {
     let x: Vec<f32> = (-500..=500).map(|i| i as f32 * 0.01).collect();
-    let (y, dx) = value_and_slope(&x, Activation::Gelu);
+    let (y, dx) = value_and_slope(&x, FusedActivation::Gelu);
     let gelu = |x: f64| x * phi(x);
     for ((&x, &y), &dx) in x.iter().zip(&y).zip(&dx) {
         let x = f64::from(x);
@@ -620,7 +620,7 @@ fn gelu_is_the_exact_one_and_its_gradient_the_finite_difference() {
             "slope at {x} = {dx}, not {slope}"
         );
     }
-    let (far, _) = value_and_slope(&[-1e4, 1e4, -40.0, 0.0], Activation::Gelu);
+    let (far, _) = value_and_slope(&[-1e4, 1e4, -40.0, 0.0], FusedActivation::Gelu);
     assert!(
         far[0].abs() < 1e-30 && far[2].abs() < 1e-30 && far[1] == 1e4 && far[3] == 0.0,
         "{far:?}"
@@ -707,8 +707,15 @@ fn any_thread_count_gives_the_same_bits() {
         out.extend(filled(
             [n, n, 20, 20, n, n, 4 * n, n],
             |[y, dx, db, sums, down, norm, up, back]| {
-                k::shuffle_activation(&x, &bias, d, 2, Activation::Gelu, y);
-                k::shuffle_activation_backward([&x, &bias, &dy], d, 2, Activation::Swish, dx, db);
+                k::shuffle_activation(&x, &bias, d, 2, FusedActivation::Gelu, y);
+                k::shuffle_activation_backward(
+                    [&x, &bias, &dy],
+                    d,
+                    2,
+                    FusedActivation::Swish,
+                    dx,
+                    db,
+                );
                 k::channel_sums(&x, d, sums);
                 k::pixel_unshuffle(&x, d, 2, down);
                 k::channel_norm(&x, &bias, &bias, 48 * 84, 1e-6, norm);

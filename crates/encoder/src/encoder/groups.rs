@@ -1,4 +1,4 @@
-//! One section: its groups one after another, each fitted, coded and decoded again with the real
+//! The groups of a section, one after another, each fitted, coded and decoded again with the real
 //! decoder.
 
 use std::time::Instant;

@@ -43,10 +43,10 @@ macro_rules! options {
             /// What of an HNeRV is chosen by hand.
             #[cfg_attr(feature = "clap", arg(skip))]
             pub hnerv: HnervConfig,
-            /// What of a NeRV or NeRV++ is.
+            /// What of a NeRV or NeRV++ is chosen by hand.
             #[cfg_attr(feature = "clap", arg(skip))]
             pub nerv: NervConfig,
-            /// What of a NIRVANA is.
+            /// What of a NIRVANA is chosen by hand.
             #[cfg_attr(feature = "clap", arg(skip))]
             pub nirvana: NirvanaConfig,
             /// Sizes are given group by group, by the encoder itself: the options of size and

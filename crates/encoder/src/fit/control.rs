@@ -1,5 +1,5 @@
-//! How many bits the fit may spend: the price of bits in the loss, and the steps that follow from
-//! the wanted size.
+//! How many bits the fit may spend: the price of bits in the loss, and the quantisation steps that
+//! follow from the wanted size.
 //!
 //! A controller measures the real coder at intervals, shifts all steps by what is missing and turns
 //! the price.

@@ -33,7 +33,7 @@ pub struct TrainableNetwork<B: Backend> {
     pub dead_zone: f64,
 }
 
-/// Parameter ids are fixed so that two runs, and a resumed one, key the optimiser's state alike.
+/// Parameter ids are fixed so that two runs key the optimiser's state alike.
 fn id(kind: u64, n: usize) -> ParamId {
     ParamId::from(kind << 32 | n as u64)
 }
@@ -84,7 +84,7 @@ impl<'a, B: Backend> Values<'a, B> {
         } else {
             self.values[node].take()
         };
-        value.expect("steps read ends of steps")
+        value.expect("operations read what fused ones end with")
     }
 
     /// Computes a node that is no convolution and no part of a fused one.
@@ -293,7 +293,7 @@ impl<B: FastOps> TrainableNetwork<B> {
     pub fn forward(
         &self,
         graph: &Graph,
-        steps: &[FusedOp],
+        ops: &[FusedOp],
         source: Tensor<B, 4>,
         quantise: bool,
         precision: Precision,
@@ -308,8 +308,8 @@ impl<B: FastOps> TrainableNetwork<B> {
             },
         );
         let mut i = 0;
-        for step in steps {
-            let y = match step {
+        for op in ops {
+            let y = match op {
                 FusedOp::Node(n) => v.node(*n),
                 FusedOp::Conv(c) => {
                     let (mut w, mut b) = (self.weight(i, quantise), self.bias(i, quantise));
@@ -329,7 +329,7 @@ impl<B: FastOps> TrainableNetwork<B> {
                     if output { y.cast(DType::F32) } else { y }
                 }
             };
-            v.values[step.end()] = Some(y);
+            v.values[op.end()] = Some(y);
         }
         v.values
     }
@@ -339,7 +339,7 @@ impl<B: FastOps> TrainableNetwork<B> {
     fn walk(
         &self,
         graph: &Graph,
-        steps: &[FusedOp],
+        ops: &[FusedOp],
         source: Tensor<B, 4>,
         see: &mut dyn FnMut(Tensor<B, 4>, NodeId) -> Tensor<B, 4>,
     ) -> Vec<Option<Tensor<B, 4>>> {
@@ -350,8 +350,8 @@ impl<B: FastOps> TrainableNetwork<B> {
         };
         let mut v = Values::new(graph, source);
         let mut i = 0;
-        for step in steps {
-            let y = match step {
+        for op in ops {
+            let y = match op {
                 FusedOp::Node(n) if graph.nodes[*n].op.has_frac_bits() => see(v.node(*n), *n),
                 FusedOp::Node(n) => v.node(*n),
                 FusedOp::Conv(c) => {
@@ -371,7 +371,7 @@ impl<B: FastOps> TrainableNetwork<B> {
                     }
                 }
             };
-            v.values[step.end()] = Some(y);
+            v.values[op.end()] = Some(y);
         }
         v.values
     }
@@ -382,20 +382,20 @@ impl<B: FastOps> TrainableNetwork<B> {
     pub fn decoded(
         &self,
         graph: &Graph,
-        steps: &[FusedOp],
+        ops: &[FusedOp],
         source: Tensor<B, 4>,
         frac_bits: &[u8],
     ) -> Vec<Option<Tensor<B, 4>>> {
-        self.walk(graph, steps, source, &mut |t, node| {
+        self.walk(graph, ops, source, &mut |t, node| {
             let most = 32767.0 * (-f64::from(frac_bits[node])).exp2();
             t.clamp(-most, most)
         })
     }
 
     /// Largest magnitude of every node that has fraction bits of its own, for one pass.
-    pub fn peaks(&self, graph: &Graph, steps: &[FusedOp], source: Tensor<B, 4>) -> Vec<f32> {
+    pub fn peaks(&self, graph: &Graph, ops: &[FusedOp], source: Tensor<B, 4>) -> Vec<f32> {
         let mut peaks = vec![0.0; graph.nodes.len()];
-        self.walk(graph, steps, source, &mut |t, node| {
+        self.walk(graph, ops, source, &mut |t, node| {
             peaks[node] = t
                 .clone()
                 .abs()

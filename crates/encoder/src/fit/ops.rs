@@ -12,7 +12,7 @@ pub mod plain;
 
 use burn::tensor::{Tensor, TensorPrimitive, backend::Backend, ops::FloatTensor};
 
-pub use super::kernels::{Activation, AdamStep};
+pub use super::kernels::{AdamStep, FusedActivation};
 pub use buffers::release;
 
 /// What the networks are made of, on primitives; call the functions of this module instead.
@@ -50,7 +50,7 @@ pub trait FastOps: Backend {
         x: FloatTensor<Self>,
         bias: FloatTensor<Self>,
         r: usize,
-        activation: Activation,
+        activation: FusedActivation,
     ) -> FloatTensor<Self> {
         prim(plain::shuffle_activation(
             tensor::<Self, 4>(x),
@@ -65,7 +65,7 @@ pub trait FastOps: Backend {
         bias: FloatTensor<Self>,
         g: FloatTensor<Self>,
         r: usize,
-        activation: Activation,
+        activation: FusedActivation,
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
         let (dx, db) = plain::shuffle_activation_backward(
             tensor::<Self, 4>(x),
@@ -244,7 +244,7 @@ pub fn shuffle_gelu<B: FastOps>(x: Tensor<B, 4>, bias: Tensor<B, 1>, r: usize) -
         prim(x),
         prim(bias),
         r,
-        Activation::Gelu,
+        FusedActivation::Gelu,
     ))
 }
 
@@ -259,7 +259,7 @@ pub fn shuffle_swish<B: FastOps>(x: Tensor<B, 4>, bias: Tensor<B, 1>, r: usize) 
         prim(x),
         prim(bias),
         r,
-        Activation::Swish,
+        FusedActivation::Swish,
     ))
 }
 

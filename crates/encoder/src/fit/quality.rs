@@ -59,7 +59,7 @@ where
             }
             let mut outputs = net.forward(
                 self.graph,
-                self.steps,
+                self.ops,
                 source,
                 quantise,
                 self.job.settings.precision,

@@ -284,7 +284,7 @@ where
         for i in 0..self.passes() {
             for (a, b) in peaks
                 .iter_mut()
-                .zip(net.peaks(self.graph, self.steps, source(i)))
+                .zip(net.peaks(self.graph, self.ops, source(i)))
             {
                 *a = a.max(b);
             }
@@ -302,8 +302,7 @@ where
         let half = target::half_range(format.bit_depth, self.graph.full_range_output);
         let (mut error, mut quality) = (0.0, 0.0);
         for i in 0..self.passes() {
-            let mut values =
-                net.decoded(self.graph, self.steps, source(i), &group.network.frac_bits);
+            let mut values = net.decoded(self.graph, self.ops, source(i), &group.network.frac_bits);
             for e in self.plane_errors(i, &mut values)? {
                 let planes = 0..format.chroma.planes();
                 error += planes

@@ -3,7 +3,7 @@
 /// What to compute on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Device {
-    /// A GPU if this build and machine have one, else the CPU.
+    /// The CPU, until a GPU is measured to be faster (docs/gpu.md).
     #[default]
     Auto,
     /// burn-flex.

@@ -72,7 +72,7 @@ impl Observer for Quiet {
     }
 }
 
-/// Fits `job` on burn-flex, its scales chosen as the encoder does.
+/// Fits `job` on burn-flex, its fraction bits chosen as the encoder does.
 fn run(job: &Job<'_>, memory: Memory, observer: &mut dyn Observer) -> super::Outcome {
     let (graph, pool) = (job.graph().unwrap(), nvc::decoder::pool(1).unwrap());
     let mut refine = |g: &mut nvc::group::Group| {

@@ -1,4 +1,5 @@
-//! The training loop of one group: Muon on the hidden kernels, Adam on everything else.
+//! The trainer of one group: its state, a step's gradients and its update, by Muon for the hidden
+//! kernels and Adam for everything else.
 //!
 //! The loop itself is in [`rounds`](super::rounds). First part: network and embedding encoder
 //! together, in float. Second part: the encoder retires, its latents become parameters of their
@@ -59,9 +60,9 @@ where
     B::InnerBackend: FastOps,
 {
     let graph = job.graph()?;
-    let steps = graph
-        .fused_ops()
-        .ok_or_else(|| Error::Unsupported("fitting a graph that is not made of steps".into()))?;
+    let ops = graph.fused_ops().ok_or_else(|| {
+        Error::Unsupported("fitting a graph that is not made of fused operations".into())
+    })?;
     let heads = target::heads(&graph, job.info);
     // what latents are made of
     let padded = graph.has_latents().then(|| {
@@ -77,7 +78,7 @@ where
         memory.resident,
         device,
     );
-    let mut t = Trainer::<B>::new(job, &graph, &steps, &heads, frames, device)?;
+    let mut t = Trainer::<B>::new(job, &graph, &ops, &heads, frames, device)?;
     if let Some(m) = t.train(memory.observe_every, observer)? {
         return Ok(Outcome::Misfit(m));
     }
@@ -87,7 +88,7 @@ where
 pub(super) struct Trainer<'a, B: AutodiffBackend> {
     pub(super) job: &'a Job<'a>,
     pub(super) graph: &'a Graph,
-    pub(super) steps: &'a [FusedOp],
+    pub(super) ops: &'a [FusedOp],
     pub(super) convs: Vec<FusedConv>,
     pub(super) heads: &'a [Head],
     pub(super) frames: Frames<'a, B>,
@@ -178,13 +179,13 @@ where
     pub(super) fn new(
         job: &'a Job<'a>,
         graph: &'a Graph,
-        steps: &'a [FusedOp],
+        ops: &'a [FusedOp],
         heads: &'a [Head],
         frames: Frames<'a, B>,
         device: &B::Device,
     ) -> Result<Self> {
         let seed = job.settings.seed;
-        let convs: Vec<FusedConv> = steps.iter().filter_map(FusedOp::conv).collect();
+        let convs: Vec<FusedConv> = ops.iter().filter_map(FusedOp::conv).collect();
         let net = TrainableNetwork::new(graph, &convs, &mut Rng::new(seed, 1), device);
         let encoder = graph.has_latents().then(|| {
             let planes = job.info.format.chroma.planes();
@@ -195,7 +196,7 @@ where
         let mut t = Trainer {
             job,
             graph,
-            steps,
+            ops,
             convs,
             heads,
             frames,
@@ -344,7 +345,7 @@ where
         };
         let mut values = self.net.forward(
             self.graph,
-            self.steps,
+            self.ops,
             coded,
             quantise,
             self.job.settings.precision,

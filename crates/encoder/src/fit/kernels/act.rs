@@ -18,26 +18,26 @@ const PIECE: usize = 16 * 1024;
 
 /// A nonlinearity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Activation {
+pub enum FusedActivation {
     /// Exact GELU, `x * Phi(x)`.
     Gelu,
     /// `x * sigmoid(x)`
     Swish,
 }
 
-impl Activation {
+impl FusedActivation {
     #[inline(always)]
     fn value<S: Simd>(self, simd: S, x: S::f32s) -> S::f32s {
         match self {
-            Activation::Gelu => gelu(simd, x),
-            Activation::Swish => swish(simd, x),
+            FusedActivation::Gelu => gelu(simd, x),
+            FusedActivation::Swish => swish(simd, x),
         }
     }
     #[inline(always)]
     fn slope<S: Simd>(self, simd: S, x: S::f32s) -> S::f32s {
         match self {
-            Activation::Gelu => gelu_slope(simd, x),
-            Activation::Swish => swish_slope(simd, x),
+            FusedActivation::Gelu => gelu_slope(simd, x),
+            FusedActivation::Swish => swish_slope(simd, x),
         }
     }
 }
@@ -49,7 +49,7 @@ pub fn shuffle_activation(
     bias: &[f32],
     dims: [usize; 4],
     r: usize,
-    activation: Activation,
+    activation: FusedActivation,
     y: &mut [f32],
 ) {
     shuffle(x, Some(bias), dims, r, Some(activation), y);
@@ -65,7 +65,7 @@ fn shuffle(
     bias: Option<&[f32]>,
     [_, cin, h, w]: [usize; 4],
     r: usize,
-    activation: Option<Activation>,
+    activation: Option<FusedActivation>,
     out: &mut [f32],
 ) {
     if out.is_empty() {
@@ -102,7 +102,7 @@ struct ShuffleRow<'a> {
     bias: &'a [f32],
     out: &'a mut [f32],
     r: usize,
-    activation: Option<Activation>,
+    activation: Option<FusedActivation>,
 }
 
 impl WithSimd for ShuffleRow<'_> {
@@ -151,7 +151,7 @@ fn activate<S: Simd>(
     buf: &mut [f32],
     n: usize,
     bias: Option<f32>,
-    activation: Option<Activation>,
+    activation: Option<FusedActivation>,
 ) {
     let Some(bias) = bias else { return };
     let bias = simd.splat_f32s(bias);
@@ -173,7 +173,7 @@ pub fn shuffle_activation_backward(
     [x, bias, g]: [&[f32]; 3],
     [b, cin, h, w]: [usize; 4],
     r: usize,
-    activation: Activation,
+    activation: FusedActivation,
     dx: &mut [f32],
     dbias: &mut [f32],
 ) {
@@ -222,7 +222,7 @@ struct Backward<'a> {
     sums: &'a mut [f32],
     w: usize,
     r: usize,
-    activation: Activation,
+    activation: FusedActivation,
 }
 
 impl WithSimd for Backward<'_> {

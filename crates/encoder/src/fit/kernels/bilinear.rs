@@ -14,7 +14,7 @@ fn phase(p: usize, factor: usize) -> (usize, f32) {
     if at < 0.0 { (0, at + 1.0) } else { (1, at) }
 }
 
-/// Rows left and right of output row `y`, and the right one's share.
+/// Rows above and below of output row `y`, and the right one's share.
 fn rows(y: usize, h: usize, factor: usize) -> (usize, usize, f32) {
     let (offset, share) = phase(y % factor, factor);
     let right = y / factor + offset;

@@ -23,7 +23,7 @@ mod scratch;
 mod winograd;
 
 pub use act::{
-    Activation, channel_sums, pixel_shuffle, pixel_unshuffle, shuffle_activation,
+    FusedActivation, channel_sums, pixel_shuffle, pixel_unshuffle, shuffle_activation,
     shuffle_activation_backward,
 };
 pub use bilinear::{bilinear, bilinear_backward};

@@ -1,6 +1,6 @@
 //! Gradients of [`FastOps`] over any backend that has them.
 
-use super::{Activation, FastOps};
+use super::{FastOps, FusedActivation};
 use burn::backend::autodiff::checkpoint::{
     base::Checkpointer, retro_forward::RetroForward, state::BackwardStates,
     strategy::CheckpointStrategy,
@@ -37,7 +37,7 @@ impl<B: FastOps> Backward<B, 2> for Conv {
 struct ShuffleActivation;
 impl<B: FastOps> Backward<B, 2> for ShuffleActivation {
     /// x, bias, r, activation
-    type State = (NodeId, NodeId, usize, Activation);
+    type State = (NodeId, NodeId, usize, FusedActivation);
     fn backward(self, ops: Ops<Self::State, 2>, grads: &mut Gradients, kept: &mut Checkpointer) {
         let [for_x, for_b] = ops.parents;
         let g = grads.consume::<B>(&ops.node);
@@ -65,7 +65,7 @@ struct ShuffleAgain<B> {
     x: NodeId,
     bias: NodeId,
     r: usize,
-    activation: Activation,
+    activation: FusedActivation,
     backend: PhantomData<B>,
 }
 
@@ -239,7 +239,7 @@ impl<B: FastOps, C: CheckpointStrategy> FastOps for Autodiff<B, C> {
         x: FloatTensor<Self>,
         bias: FloatTensor<Self>,
         r: usize,
-        activation: Activation,
+        activation: FusedActivation,
     ) -> FloatTensor<Self> {
         let again = ShuffleAgain::<B> {
             x: x.node.id,

@@ -1,7 +1,7 @@
 //! Native kernels for the CPU backend. Tensors that are not f32 take the plain way.
 
 use super::buffers::{all_filled, filled};
-use super::{Activation, AdamStep, FastOps, plain, prim, tensor};
+use super::{AdamStep, FastOps, FusedActivation, plain, prim, tensor};
 use crate::fit::kernels::{self as k, ConvShape};
 use burn::backend::Flex;
 use burn::tensor::{DType, TensorMetadata};
@@ -96,7 +96,7 @@ impl FastOps for Flex {
         x: FlexTensor,
         bias: FlexTensor,
         r: usize,
-        activation: Activation,
+        activation: FusedActivation,
     ) -> FlexTensor {
         if !native([&x, &bias]) {
             return prim(plain::shuffle_activation(
@@ -118,7 +118,7 @@ impl FastOps for Flex {
         bias: FlexTensor,
         g: FlexTensor,
         r: usize,
-        activation: Activation,
+        activation: FusedActivation,
     ) -> (FlexTensor, FlexTensor) {
         if !native([&x, &bias, &g]) {
             let (dx, db) = plain::shuffle_activation_backward(

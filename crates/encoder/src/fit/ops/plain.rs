@@ -1,7 +1,7 @@
 //! The same operations from ordinary burn operations: what other backends run, and the reference
 //! for tests.
 
-use crate::fit::kernels::{Activation, AdamStep};
+use crate::fit::kernels::{AdamStep, FusedActivation};
 
 /// Variance that [`channel_norm`] adds, as ConvNeXt does.
 pub const NORM_EPSILON: f32 = 1e-6;
@@ -67,13 +67,13 @@ pub fn shuffle_activation<B: Backend>(
     x: Tensor<B, 4>,
     bias: Tensor<B, 1>,
     r: usize,
-    activation: Activation,
+    activation: FusedActivation,
 ) -> Tensor<B, 4> {
     let x = shuffle_linear(x, bias, r);
     x.clone()
         * match activation {
-            Activation::Gelu => normal_cdf(x),
-            Activation::Swish => sigmoid(x),
+            FusedActivation::Gelu => normal_cdf(x),
+            FusedActivation::Swish => sigmoid(x),
         }
 }
 
@@ -83,16 +83,16 @@ pub fn shuffle_activation_backward<B: Backend>(
     bias: Tensor<B, 1>,
     g: Tensor<B, 4>,
     r: usize,
-    activation: Activation,
+    activation: FusedActivation,
 ) -> (Tensor<B, 4>, Tensor<B, 1>) {
     let n = bias.dims()[0];
     let x = x + bias.reshape([1, n, 1, 1]);
     let slope = match activation {
-        Activation::Gelu => {
+        FusedActivation::Gelu => {
             let density = (x.clone() * x.clone() * -0.5).exp() * (1.0 / (2.0 * PI).sqrt());
             normal_cdf(x.clone()) + x * density
         }
-        Activation::Swish => {
+        FusedActivation::Swish => {
             let s = sigmoid(x.clone());
             s.clone() * (x * (s * -1.0 + 1.0) + 1.0)
         }
