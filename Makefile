@@ -54,7 +54,7 @@ doc:
 
 # Licences, sources, double versions and known vulnerabilities of what is depended on (deny.toml).
 deny:
-	@if command -v cargo-deny >/dev/null; then $(CARGO) deny --locked --all-features check; \
+	@if command -v cargo-deny >/dev/null; then $(CARGO) deny --locked --workspace --all-features check; \
 	else echo "NOTE: not checked: cargo-deny is missing (cargo install --locked cargo-deny)" >&2; fi
 
 # Needs rustup, which fetches the toolchain.
