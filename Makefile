@@ -54,8 +54,13 @@ doc:
 
 # Licences, sources, double versions and known vulnerabilities of what is depended on (deny.toml).
 deny:
-	@if command -v cargo-deny >/dev/null; then $(CARGO) deny --locked --workspace --all-features check; \
-	else echo "NOTE: not checked: cargo-deny is missing (cargo install --locked cargo-deny)" >&2; fi
+	@if ! command -v cargo-deny >/dev/null; then \
+	  echo "NOTE: not checked: cargo-deny is missing (cargo install --locked cargo-deny)" >&2; \
+	else \
+	  $(CARGO) deny --locked --workspace --all-features check bans licenses sources; \
+	  if $(CARGO) deny fetch db; then $(CARGO) deny --locked --workspace --all-features check advisories; \
+	  else echo "NOTE: known vulnerabilities are not checked: no way to their list" >&2; fi; \
+	fi
 
 # Needs rustup, which fetches the toolchain.
 msrv: deps
