@@ -47,7 +47,7 @@ pub fn info(width: usize, height: usize, chroma: Chroma, bit_depth: u8) -> Video
     }
 }
 
-/// A group whose activations fill their range: scales are set from a run with generous ones.
+/// A group whose activations fill their range: fraction bits leave room.
 pub fn random_group(info: &VideoInfo, frames: usize, params: f64, seed: u64) -> Group {
     let mut rng = Rng(seed);
     let net = size::hnerv::for_params(info, frames, params, &Default::default()).unwrap();

@@ -11,11 +11,8 @@ use nvc::entropy::tensor::{QuantizedNetwork, blank_network};
 use nvc::entropy::{Encoder, ValueModel};
 use nvc::frame::{Chroma, VideoInfo};
 use nvc::group::{Group, GroupLayout};
-use nvc::network::Arch;
-use nvc::network::QuantStep;
-use nvc::network::Representation;
-use nvc::network::Role;
 use nvc::network::hnerv::Hnerv;
+use nvc::network::{Activation, Arch, Op, QuantStep, Role};
 
 use crate::common::{Rng, info};
 
@@ -163,10 +160,10 @@ pub fn hnerv(latent: [u32; 3], stem_channels: u32, head_kernel: u32, stages: &[[
     }
 }
 
-/// Random weights with a gain near 1, latents with a gentle change from frame to frame.
-pub fn group(info: &VideoInfo, net: Hnerv, frames: usize, seed: u64) -> Group {
+/// A group of random weights with a gain near 1 and fraction bits that leave some room.
+pub fn random(info: &VideoInfo, arch: Arch, frames: usize, seed: u64) -> Group {
     let mut rng = Rng(seed);
-    let graph = net.lower(info, 1).unwrap();
+    let graph = arch.lower(info, frames).unwrap();
     let mut network = blank_network(&graph);
     network.latent_step = QuantStep {
         mantissa: 160,
@@ -174,7 +171,7 @@ pub fn group(info: &VideoInfo, net: Hnerv, frames: usize, seed: u64) -> Group {
     };
     for (t, spec) in network.tensors.iter_mut().zip(&graph.tensors) {
         let fan_in = (spec.shape[1] * spec.shape[2] * spec.shape[3]) as f64;
-        let gain = if spec.name.starts_with("head") {
+        let gain = if spec.name.contains("head") {
             0.05
         } else {
             0.11
@@ -186,21 +183,28 @@ pub fn group(info: &VideoInfo, net: Hnerv, frames: usize, seed: u64) -> Group {
         });
         t.values.iter_mut().for_each(|v| *v = rng.laplace(8, 200));
     }
-    network
-        .frac_bits
-        .iter_mut()
-        .zip(&graph.nodes)
-        .for_each(|(s, n)| *s = if n.op.has_frac_bits() { 12 } else { 0 });
-    network.frac_bits[0] = 9;
+    for (f, node) in network.frac_bits.iter_mut().zip(&graph.nodes) {
+        *f = match node.op {
+            Op::Latent(_) => 9,
+            Op::Activate(a) if matches!(a.activation, Activation::Sine | Activation::Tanh) => 14,
+            op if op.has_frac_bits() => 12,
+            _ => 0,
+        };
+    }
     let latents = (0..graph.latent_len() * frames)
         .map(|_| rng.laplace(12, 120))
         .collect();
     Group {
-        arch: Arch::Hnerv(net),
+        arch,
         network,
         latents,
         frames,
     }
+}
+
+/// The same of an HNeRV.
+pub fn group(info: &VideoInfo, net: Hnerv, frames: usize, seed: u64) -> Group {
+    random(info, Arch::Hnerv(net), frames, seed)
 }
 
 /// Latents that change little: prediction from the frame before pays.

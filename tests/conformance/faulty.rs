@@ -32,7 +32,7 @@ pub fn faulty() -> Vec<Vector> {
     section::hnerv_fields(&mut add);
     section::over_large(&mut add);
     section::coded_parts(&mut add);
-    section::scales(&mut add);
+    section::frac_bits(&mut add);
     families::fields(&mut add);
     families::over_large(&mut add);
     families::networks(&mut add);

@@ -1,19 +1,16 @@
 //! Random networks of the families after the first, and chains of groups.
 
-use crate::common::steps::RealStep;
 use nvc::bitstream::header::{HnervStage, NervHeader, NervppHeader, NirvanaHeader};
 use nvc::decoder::{Options, StreamDecoder};
 use nvc::entropy::scaled::{Field, Scaled, neighbours};
-use nvc::entropy::tensor::blank_network;
 use nvc::frame::VideoInfo;
 use nvc::group::Group;
 use nvc::network::Arch;
-use nvc::network::QuantStep;
 use nvc::network::hnerv::Hnerv;
 use nvc::network::nerv::Nerv;
 use nvc::network::nirvana::Nirvana;
-use nvc::network::{Activation, Op, Role};
 
+pub use super::blocks::random;
 use super::blocks::{file, group_after, hnerv};
 use crate::common::Rng;
 
@@ -96,48 +93,6 @@ pub fn of_8x8() -> [Arch; 4] {
         Arch::Nirvana(nirvana([2, 2], 2, 5, [2, 4], [2, 3, 3])),
         Arch::Hnerv(tanh([2, 2, 2], 4, &[[4, 3, 3]])),
     ]
-}
-
-/// A group of random weights with a gain near 1 and fraction bits that leave some room.
-pub fn random(info: &VideoInfo, arch: Arch, frames: usize, seed: u64) -> Group {
-    let mut rng = Rng(seed);
-    let graph = arch.lower(info, frames).unwrap();
-    let mut network = blank_network(&graph);
-    network.latent_step = QuantStep {
-        mantissa: 160,
-        exponent: 11,
-    };
-    for (t, spec) in network.tensors.iter_mut().zip(&graph.tensors) {
-        let fan_in = (spec.shape[1] * spec.shape[2] * spec.shape[3]) as f64;
-        let gain = if spec.name.contains("head") {
-            0.05
-        } else {
-            0.11
-        };
-        t.step = QuantStep::nearest(if spec.role == Role::Weight {
-            gain / fan_in.sqrt()
-        } else {
-            0.01
-        });
-        t.values.iter_mut().for_each(|v| *v = rng.laplace(8, 200));
-    }
-    for (f, node) in network.frac_bits.iter_mut().zip(&graph.nodes) {
-        *f = match node.op {
-            Op::Latent(_) => 9,
-            Op::Activate(a) if matches!(a.activation, Activation::Sine | Activation::Tanh) => 14,
-            op if op.has_frac_bits() => 12,
-            _ => 0,
-        };
-    }
-    let latents = (0..graph.latent_len() * frames)
-        .map(|_| rng.laplace(12, 120))
-        .collect();
-    Group {
-        arch,
-        network,
-        latents,
-        frames,
-    }
 }
 
 /// The group after `before`: the same network but for small changes in some tensors, for `frames`

@@ -366,8 +366,8 @@ pub fn coded_parts(add: Add) {
     );
 }
 
-/// Scales that contradict steps.
-pub fn scales(add: Add) {
+/// Fraction bits that contradict steps.
+pub fn frac_bits(add: Add) {
     let with_change = |f: &dyn Fn(&mut Group)| one(&gray8(), change(group_of(72), |g| f(g)));
     add(
         "scale-latent.nvc",

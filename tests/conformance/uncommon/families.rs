@@ -16,8 +16,8 @@ fn gray(width: usize, height: usize) -> VideoInfo {
     info(width, height, Chroma::Gray, 8)
 }
 
-/// Numbers of the nodes with the curve.
-fn curves(graph: &Graph, which: Activation) -> Vec<usize> {
+/// Numbers of the nodes with the nonlinearity.
+fn nonlinearities(graph: &Graph, which: Activation) -> Vec<usize> {
     let is = |n: &usize| matches!(graph.nodes[*n].op, Op::Activate(a) if a.activation == which);
     (0..graph.nodes.len()).filter(is).collect()
 }
@@ -127,7 +127,7 @@ pub fn families() -> Vec<Vector> {
     );
     let g = random(&i, patches(), 2, 307);
     let graph = g.arch.lower(&i, 2).unwrap();
-    let saturated: Vec<(usize, u8)> = curves(&graph, Activation::Sine)
+    let saturated: Vec<(usize, u8)> = nonlinearities(&graph, Activation::Sine)
         .into_iter()
         .zip([15, 19])
         .collect();
