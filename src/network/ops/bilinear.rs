@@ -66,8 +66,7 @@ pub fn bilinear_at(o: usize, factor: usize, n: usize) -> ([usize; 2], i64) {
 
 /// Mean of four activations with the shares `[rows, columns]` of [`bilinear_at`], rounded, halves
 /// up.
-#[inline(always)]
-pub fn bilinear([a, b, c, d]: [i16; 4], [y, x]: [i64; 2], factor: usize) -> i16 {
+fn bilinear([a, b, c, d]: [i16; 4], [y, x]: [i64; 2], factor: usize) -> i16 {
     let whole = 2 * factor as i64;
     let [a, b, c, d] = [a, b, c, d].map(i64::from);
     let sum = (a * (whole - x) + b * x) * (whole - y) + (c * (whole - x) + d * x) * y;

@@ -42,7 +42,7 @@ pub(super) fn macs(weights: &TensorSpec, [_, rows, columns]: [usize; 3]) -> u64 
 }
 
 /// The convolution's arithmetic; output channel `c` reads input channels from `first(c)` on.
-pub fn convolve(
+pub(super) fn convolve(
     input: &Operand<'_>,
     kernel: &Kernel<'_>,
     first: impl Fn(usize) -> usize,

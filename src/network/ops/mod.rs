@@ -18,8 +18,8 @@ mod reshape;
 
 pub use activation::{Activate, Activation, activate, activation_table};
 pub use add::{Add, sum};
-pub use bilinear::{Bilinear, bilinear, bilinear_at};
-pub use conv2d::{Conv2d, convolve};
+pub use bilinear::{Bilinear, bilinear_at};
+pub use conv2d::Conv2d;
 pub use depthwise::Depthwise;
 pub use frame_embedding::{FrameEmbedding, embed, frame_embedding};
 pub use grid::Grid;
@@ -30,13 +30,13 @@ pub use positional_encoding::PositionalEncoding;
 pub use requant::Requant;
 pub use reshape::Reshape;
 
-/// Declares [`Op`]: a variant, its type and the name of its specification section for each.
+/// Declares [`Op`]: a variant for each operation, of its type and name.
 macro_rules! operations {
-    ($($(#[$doc:meta])* $variant:ident($type:ident),)*) => {
+    ($($(#[$doc:meta])* $name:ident,)*) => {
         /// One operation.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum Op {
-            $($(#[$doc])* $variant($type),)*
+            $($(#[$doc])* $name($name),)*
         }
 
         impl std::ops::Deref for Op {
@@ -44,7 +44,7 @@ macro_rules! operations {
 
             fn deref(&self) -> &Self::Target {
                 match self {
-                    $(Op::$variant(op) => op,)*
+                    $(Op::$name(op) => op,)*
                 }
             }
         }
@@ -53,27 +53,27 @@ macro_rules! operations {
 
 operations! {
     /// Source: the frame's latent, dequantised (spec section 5.2).
-    Latent(Latent),
+    Latent,
     /// Source: code of a frame's place in its group (spec section 5.2).
-    PositionalEncoding(PositionalEncoding),
+    PositionalEncoding,
     /// Source: coordinates of a grid (spec section 5.2).
-    Grid(Grid),
+    Grid,
     /// Convolution (spec section 5.3).
-    Conv2d(Conv2d),
+    Conv2d,
     /// Convolution of each channel by itself (spec section 5.3).
-    Depthwise(Depthwise),
+    Depthwise,
     /// Blocks of channels become squares of samples (spec section 5.4).
-    PixelShuffle(PixelShuffle),
+    PixelShuffle,
     /// Channels of a single position become a map (spec section 5.4).
-    Reshape(Reshape),
+    Reshape,
     /// A nonlinearity (spec section 5.5).
-    Activate(Activate),
+    Activate,
     /// Sum of two nodes (spec section 5.7).
-    Add(Add),
+    Add,
     /// Bilinear upsampling (spec section 5.8).
-    Bilinear(Bilinear),
+    Bilinear,
     /// A constant that tells frames of a pass apart (spec section 5.9).
-    FrameEmbedding(FrameEmbedding),
+    FrameEmbedding,
 }
 
 impl Op {
