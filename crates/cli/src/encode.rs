@@ -15,7 +15,7 @@ use super::signals::{INTERRUPTED, leave, on_signal};
 use super::sources::{files, in_range, open, warn};
 use nvc::error::{Error, Result};
 use nvc::frame::VideoInfo;
-use nvc_encoder::{GroupReport, Report, Target};
+use nvc_encoder::{GroupReport, Report};
 use nvc_media::{
     BoxedSource, FileGuard, KeepGoing, Output, Pattern, SinkFormat, Survey, open_sink,
 };
@@ -61,13 +61,6 @@ fn encode(a: &EncodeArgs, interrupted: Arc<AtomicBool>, stats: &mut Stats) -> Re
     let info = *source.info();
     let unknown = source.frames_hint().is_none();
     one_picture_for_one_frame(a, source.frames_hint())?;
-    // before anything is written
-    if let (Target::Bytes(_), None) = (options.target(&info)?, source.frames_hint()) {
-        return Err(Error::Parameter(
-            "--size needs a source that knows its length; from a pipe use --bpp or --bitrate"
-                .into(),
-        ));
-    }
     let mut output = Output::create(&a.output)?;
     let recon = a
         .recon

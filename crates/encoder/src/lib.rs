@@ -15,7 +15,4 @@ pub mod size;
 mod size_tests;
 pub mod steps;
 
-pub use encoder::{
-    Candidate, Choice, Count, Family, GroupReport, Observer, Options, Order0, PSNR_TOLERANCE,
-    Report, TARGET_TOLERANCE, Target, encode,
-};
+pub use encoder::*;

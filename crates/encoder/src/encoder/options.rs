@@ -192,8 +192,7 @@ impl Options {
         if self.sized {
             return Ok(Target::FromModelSize);
         }
-        let given = [self.crf, self.psnr, self.bpp, self.size, self.bitrate];
-        Ok(match given {
+        Ok(match self.wanted() {
             [Some(q), ..] => Target::Crf(q),
             [_, Some(db), ..] => Target::Psnr(db),
             [_, _, Some(bpp), ..] => Target::Bpp(bpp),
@@ -205,7 +204,12 @@ impl Options {
         })
     }
 
-    /// The same for groups whose sizes are given one by one.
+    /// The options of which one may be given.
+    fn wanted(&self) -> [Option<f64>; 5] {
+        [self.crf, self.psnr, self.bpp, self.size, self.bitrate]
+    }
+
+    /// These for groups whose sizes are given one by one.
     pub(super) fn sized(&self) -> Options {
         Options {
             sized: true,
@@ -222,8 +226,7 @@ impl Options {
 
     /// Refuses values out of range, and two of what one is allowed of.
     pub fn check(&self) -> Result<()> {
-        let given = [self.crf, self.psnr, self.bpp, self.size, self.bitrate];
-        match given.iter().flatten().count() {
+        match self.wanted().iter().flatten().count() {
             0 | 1 => {}
             n => {
                 return Err(Error::Parameter(format!(
