@@ -30,7 +30,7 @@ forbid() {
   done
 }
 
-forbid "the decoder's crate" "burn image clap ffmpeg-next tempfile" --package nvc
+forbid "the decoder's crate" "burn image clap ffmpeg-next tempfile serde serde_json" --package nvc
 forbid "nvc-decode" "burn burn-flex burn-cuda ffmpeg-next indicatif ureq plotters nvc-encoder" --package nvc-cli --no-default-features
 forbid "the harness" "nvc-encoder burn" --package nvc-lab
 [ -n "$(pulls burn --package nvc-cli)" ] || { echo "error: the encoder does not depend on burn; this check looks for the wrong name" >&2; exit 1; }
