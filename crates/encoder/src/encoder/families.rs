@@ -15,7 +15,7 @@ struct Row {
 
 /// Declares [`Family`] and its table.
 macro_rules! families {
-    ($($(#[$meta:meta])* $family:ident = $row:expr,)*) => {
+    ($($(#[$meta:meta])* $family:ident { $($field:ident: $value:expr),* },)*) => {
         /// Families of representations.
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
         #[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
@@ -29,35 +29,26 @@ macro_rules! families {
 
             fn row(self) -> Row {
                 match self {
-                    $(Family::$family => $row,)*
+                    $(Family::$family => Row { $($field: $value),* },)*
                 }
             }
         }
     };
 }
 
-const fn row(name: &'static str, learning_rate: f64, starts_warm: bool, tried: bool) -> Row {
-    Row {
-        name,
-        learning_rate,
-        starts_warm,
-        tried,
-    }
-}
-
 families! {
     /// The one that a short trial on the first frames finds best.
     #[default]
-    Auto = row("auto", 0.015, false, false),
+    Auto { name: "auto", learning_rate: 0.015, starts_warm: false, tried: false },
     /// Hybrid neural representation: embeddings and a convolutional decoder.
-    Hnerv = row("hnerv", 0.015, false, true),
+    Hnerv { name: "hnerv", learning_rate: 0.015, starts_warm: false, tried: true },
     /// Positional code of the frame and a convolutional decoder.
-    Nerv = row("nerv", 0.03, false, false),
+    Nerv { name: "nerv", learning_rate: 0.03, starts_warm: false, tried: false },
     /// The same with residual blocks of separable convolutions.
     // 0.03 cost 6 dB at 139,000 parameters (docs/families.md)
-    Nervpp = row("nervpp", 0.012, false, true),
+    Nervpp { name: "nervpp", learning_rate: 0.012, starts_warm: false, tried: true },
     /// Sine network of patches; each group starts from the one before.
-    Nirvana = row("nirvana", 0.06, true, true),
+    Nirvana { name: "nirvana", learning_rate: 0.06, starts_warm: true, tried: true },
 }
 
 impl Family {

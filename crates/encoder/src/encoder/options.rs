@@ -255,7 +255,7 @@ impl Options {
             within(name, v.map(|v| v as f64), range)
         };
         whole("batch", Some(self.batch), 1..=64)?;
-        whole("steps", self.steps, 1..=100_000_000)?;
+        whole("steps", self.steps, 10..=100_000_000)?;
         whole("passes", self.passes, 1..=1_000_000)?;
         whole("group", self.group.0, 1..=65535)?;
         whole("section", self.section.0, 1..=65535)?;
@@ -335,7 +335,7 @@ mod tests {
         assert!(refusal(|o| o.size = Some(1.5)).contains("whole bytes"));
         assert!(refusal(|o| o.model_size = Some(f64::NAN)).contains("--model-size"));
         assert!(refusal(|o| o.batch = 0).contains("--batch is 0 (allowed 1..=64)"));
-        assert!(refusal(|o| o.steps = Some(0)).contains("--steps"));
+        assert!(refusal(|o| o.steps = Some(9)).contains("--steps is 9 (allowed 10..="));
         assert!(refusal(|o| o.group = Count(Some(0))).contains("--group"));
         assert!(refusal(|o| o.float_share = f64::NAN).contains("--float-share"));
         assert!(refusal(|o| o.weight_bits = Some(1)).contains("--weight-bits"));
