@@ -42,3 +42,15 @@ pub fn vectorize(level: SimdLevel, task: impl Task) {
         _ => pulp::NullaryFnOnce::call(On(Portable, task)),
     }
 }
+
+/// Like [`vectorize`] for tasks that hardly ever run: bodies for two instruction sets only, since
+/// each costs seconds to build.
+pub fn vectorize_seldom(level: SimdLevel, task: impl Task) {
+    #[cfg(target_arch = "x86_64")]
+    if level >= SimdLevel::Avx2
+        && let Some(l) = pulp::x86::V3::try_new()
+    {
+        return l.vectorize(On(l, task));
+    }
+    pulp::NullaryFnOnce::call(On(Portable, task));
+}

@@ -2,7 +2,7 @@
 
 use super::dense::Narrow;
 use super::depthwise::ByChannel;
-use super::dispatch::vectorize;
+use super::dispatch::{vectorize, vectorize_seldom};
 use super::level::SimdLevel;
 use super::tile::Rows;
 use super::wide::Wide;
@@ -11,8 +11,8 @@ use super::wide::Wide;
 pub fn run(level: SimdLevel, rows: Rows<'_>) {
     match (rows.layer.depthwise, rows.layer.parts.is_some()) {
         (false, false) => vectorize(level, Narrow(rows)),
-        (false, true) => vectorize(level, Wide(rows)),
+        (false, true) => vectorize_seldom(level, Wide(rows)),
         (true, false) => vectorize(level, ByChannel::<i32>::new(rows)),
-        (true, true) => vectorize(level, ByChannel::<i64>::new(rows)),
+        (true, true) => vectorize_seldom(level, ByChannel::<i64>::new(rows)),
     }
 }
