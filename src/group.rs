@@ -3,12 +3,12 @@
 use crate::bitstream::Limits;
 use crate::bitstream::fields::Reader;
 use crate::bitstream::header::GroupHeader;
-use crate::entropy::scaled::Scaled;
+use crate::entropy::context_network::{ContextNetwork, Plain, Predictor, code_pyramids};
 use crate::entropy::tensor::{QuantizedNetwork, Syntax, blank_network, code_network};
 use crate::entropy::{Coder, Decoder, Encoder, latent};
 use crate::error::{Error, Result};
 use crate::frame::VideoInfo;
-use crate::network::{Arch, Graph};
+use crate::network::{Arch, Graph, Op};
 
 /// How the network of a group of `arch` is coded; `previous` is that of the group before it in the
 /// section.
@@ -20,20 +20,34 @@ pub fn syntax<'a>(arch: &Arch, previous: Option<&'a QuantizedNetwork>) -> Syntax
     }
 }
 
+/// Codes a group's latents; those of a pyramid by the tensors in `network`.
 fn code_latents<C: Coder>(
     c: &mut C,
-    arch: &Arch,
-    graph: &Graph,
+    (arch, graph): (&Arch, &Graph),
+    network: &mut QuantizedNetwork,
     passes: usize,
     temporal: bool,
-    scaled: &mut Option<Box<Scaled>>,
+    predictor: &mut dyn Predictor,
     values: &mut [i16],
 ) -> Result<()> {
     let shape = graph.latent_shape();
-    if arch.scaled_latents() {
-        latent::code_either(c, shape, passes, temporal, scaled, values)
-    } else {
-        latent::code_latents(c, shape, passes, temporal, values)
+    match (arch.context_coded(), graph.nodes[0].op) {
+        (Some(header), Op::Pyramid(source)) => {
+            let net = ContextNetwork::new(&network.tensors, source.fraction());
+            let net = net.map_err(|e| {
+                if c.reads() {
+                    e.at(c.offset())
+                } else {
+                    e.into()
+                }
+            })?;
+            code_pyramids(c, &source, &net, header.empty, predictor, values)
+        }
+        _ if arch.scaled_latents() => {
+            let scaled = &mut network.scaled_latents;
+            latent::code_either(c, shape, passes, temporal, scaled, values)
+        }
+        _ => latent::code_latents(c, shape, passes, temporal, values),
     }
 }
 
@@ -74,8 +88,14 @@ impl GroupLayout {
                 ),
             ));
         }
-        let values = graph.params() + latents;
-        // a value costs at least 2^-10 bits (spec section 4.3), so more cannot be in there
+        // a value costs at least 2^-10 bits (spec section 4.3), so more cannot be in there; those of
+        // a pyramid cost less, and are as many as the picture's size says
+        let counted = if arch.context_coded().is_some() {
+            0
+        } else {
+            latents
+        };
+        let values = graph.params() + counted;
         if values > 8192 * (coded + 8) {
             return Err(Error::format(
                 offset,
@@ -121,8 +141,14 @@ impl GroupLayout {
         )
     }
 
-    /// Decodes network and latents; `previous` as in [`GroupLayout::decode_network`].
-    pub fn decode(&self, r: &mut Reader<'_>, previous: Option<&QuantizedNetwork>) -> Result<Group> {
+    /// Decodes network and latents; `previous` as in [`GroupLayout::decode_network`]. `predictor`
+    /// serves latents that a network predicts.
+    pub fn decode(
+        &self,
+        r: &mut Reader<'_>,
+        previous: Option<&QuantizedNetwork>,
+        predictor: &mut dyn Predictor,
+    ) -> Result<Group> {
         let mut network = self.decode_network(r, previous)?;
         let at_latents = r.offset();
         let coded = r.bytes(self.header.latents_bytes as usize, "coded latents")?;
@@ -132,11 +158,11 @@ impl GroupLayout {
             let mut decoder = Decoder::new(coded, at_latents)?;
             code_latents(
                 &mut decoder,
-                &self.arch,
-                &self.graph,
+                (&self.arch, &self.graph),
+                &mut network,
                 passes,
                 false,
-                &mut network.scaled_latents,
+                predictor,
                 &mut latents,
             )?;
         }
@@ -237,27 +263,20 @@ impl Group {
     }
 
     fn coded_latents(&self, graph: &Graph) -> Result<Vec<u8>> {
-        let latents = [false, true].map(|temporal| {
-            let (mut e, mut values, mut scaled) = (
-                Encoder::default(),
-                self.latents.clone(),
-                self.network.scaled_latents.clone(),
-            );
-            code_latents(
-                &mut e,
-                &self.arch,
-                graph,
-                graph.passes(self.frames),
-                temporal,
-                &mut scaled,
-                &mut values,
-            )
-            .map(|()| e.finish())
-        });
-        let [plain, predicted] = latents;
-        let plain = plain?;
+        let coded = |temporal| {
+            let (mut e, mut values) = (Encoder::default(), self.latents.clone());
+            let (coded, passes) = ((&self.arch, graph), graph.passes(self.frames));
+            let network = &mut self.network.clone();
+            let plain = &mut Plain::default();
+            code_latents(&mut e, coded, network, passes, temporal, plain, &mut values)?;
+            Ok::<Vec<u8>, Error>(e.finish())
+        };
+        let plain = coded(false)?;
+        if self.arch.context_coded().is_some() {
+            return Ok(plain);
+        }
         // residuals may leave the range that latents keep to; then there is no prediction
-        Ok(predicted
+        Ok(coded(true)
             .ok()
             .filter(|p| p.len() < plain.len())
             .unwrap_or(plain))

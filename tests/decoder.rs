@@ -101,7 +101,7 @@ fn a_file_gives_back_its_groups_and_its_frames() {
     assert_eq!(d.info(), &info);
     let mut got = Vec::new();
     while let Some(s) = d.next_section().unwrap() {
-        s.groups_in(0..u64::MAX, &mut |_, _, g| {
+        s.groups_in(0..u64::MAX, SimdLevel::Reference, &mut |_, _, g| {
             got.push(g);
             Ok(())
         })

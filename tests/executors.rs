@@ -14,7 +14,7 @@ use nvc::network::QuantStep;
 use nvc::network::hnerv::Hnerv;
 use nvc::network::nerv::Nerv;
 use nvc::network::nirvana::Nirvana;
-use nvc::network::{Activation, Graph, Role};
+use nvc::network::{Activation, Graph, OutputRange, Role};
 use nvc::synth::{SimdLevel, Synth};
 
 /// How large the weights are.
@@ -190,7 +190,9 @@ fn mixed_graph(rng: &mut Rng, chroma: Chroma) -> Graph {
         };
     }
     g.frames = 1 + below(rng, 3);
-    g.full_range_output = rng.next() & 1 == 0;
+    if rng.next() & 1 == 0 {
+        g.output_range = OutputRange::Full;
+    }
     for frame in 0..g.frames {
         let own = if g.frames > 1 {
             g.frame_embedding(x, frame)

@@ -5,9 +5,10 @@
 use nvc::bitstream::fields::spec_table;
 use nvc::bitstream::header::{
     GroupHeader, HnervHeader, HnervStage, IndexEntry, NervHeader, NervppHeader, NirvanaHeader,
-    SectionHeader, SequenceHeader,
+    PyramidHeader, SectionHeader, SequenceHeader,
 };
 use nvc::bitstream::light::{ContentFields, LightHeader, MasteringFields};
+use nvc::entropy::laplace::{HALF_TAIL, RATE};
 use nvc::entropy::normal::TAIL;
 use nvc::network::tables::{FRAME_TURNS, GELU_BUMP, SINE, SWISH_BUMP, TANH};
 
@@ -37,6 +38,7 @@ fn parts() -> Vec<(&'static str, String)> {
         ("table NervHeader", spec_table(NervHeader::FIELDS)),
         ("table NervppHeader", spec_table(NervppHeader::FIELDS)),
         ("table NirvanaHeader", spec_table(NirvanaHeader::FIELDS)),
+        ("table PyramidHeader", spec_table(PyramidHeader::FIELDS)),
         ("table LightHeader", spec_table(LightHeader::FIELDS)),
         ("table MasteringFields", spec_table(MasteringFields::FIELDS)),
         ("table ContentFields", spec_table(ContentFields::FIELDS)),
@@ -46,6 +48,8 @@ fn parts() -> Vec<(&'static str, String)> {
         ("TANH", short(&TANH)),
         ("FRAME_TURNS", table(FRAME_TURNS.to_vec(), 16)),
         ("TAIL", table(TAIL.to_vec(), 12)),
+        ("HALF_TAIL", table(HALF_TAIL.to_vec(), 12)),
+        ("RATE", table(RATE.to_vec(), 10)),
     ]
 }
 

@@ -12,8 +12,9 @@ import sys
 import zlib
 from pathlib import Path
 
+import pyramid
 from basics import Fields, Invalid, Unsupported, need, product
-from entropy import Network, latents
+from entropy import Network, RangeDecoder, latents
 from graphs import architecture
 from synthesis import Functions, pictures
 
@@ -86,7 +87,7 @@ def section(payload, seq, first_frame, functions):
         weights_bytes, latents_bytes = f.varint(0, 2**31 - 1), f.varint(0, 2**31 - 1)
         graph = architecture(arch, f, seq, count)
         need(graph.has_latents() or latents_bytes == 0, "latents of an architecture without")
-        values = sum(map(product, graph.tensors)) + graph.latent_len() * count
+        values = sum(map(product, graph.tensors)) + graph.latent_len() * count * (arch != 6)
         need(values <= 8192 * (weights_bytes + latents_bytes + 8), "too many values")
         todo.append((count, arch, graph, f.take(weights_bytes), f.take(latents_bytes)))
     need(f.left() == 0, "bytes after the last group")
@@ -96,7 +97,9 @@ def section(payload, seq, first_frame, functions):
     for count, arch, graph, weights, coded in todo:
         previous = net = Network(graph, weights, arch != 1, previous, functions.tables["TAIL"])
         passes = [None] * (count // graph.frames_a_pass)
-        if graph.has_latents():
+        if arch == 6:
+            passes = list(pyramid.latents(graph.nodes[0][3], net, count, RangeDecoder(coded), functions.tables))
+        elif graph.has_latents():
             passes = list(latents(graph.nodes[0][2], count, coded, arch == 5, functions.tables["TAIL"]))
         for t, q in enumerate(passes):
             yield from pictures(graph, net, t, q, seq, functions)
@@ -134,7 +137,8 @@ def annex_a():
     """The tables of annex A, from the document itself."""
     text = (Path(__file__).resolve().parent.parent / "README.md").read_text(encoding="utf-8")
     tables = {}
-    for name, n in (("BUMP", 513), ("SWISH_BUMP", 1025), ("SINE", 257), ("TANH", 513), ("FRAME_TURNS", 5), ("TAIL", 193)):
+    for name, n in (("BUMP", 513), ("SWISH_BUMP", 1025), ("SINE", 257), ("TANH", 513), ("FRAME_TURNS", 5), ("TAIL", 193),
+                    ("HALF_TAIL", 534), ("RATE", 321)):
         body = re.search(rf"<!-- {name} -->\n```\n(.*?)```", text, re.S).group(1)
         tables[name] = [int(v) for v in body.split()]
         assert len(tables[name]) == n

@@ -86,13 +86,13 @@ class Network:
         self.models = previous.models if modes and previous and previous.models else [ValueModel(n) for n in (6, 24, 24, 24, 24, 8)]
         self.side, *pairs, scaled = self.models
         weights, biases = pairs[:2], pairs[2:]
-        self.latent_step = self.step(rd) if graph.has_latents() else None
+        self.latent_step = self.step(rd) if graph.nodes[0][0] == "latent" else None
         self.f, self.own = [], []  # own: the coded ones, None for other nodes
         for i, (op, reads, _, _) in enumerate(graph.nodes):
             before = previous.own[i] if modes and previous and i < len(previous.own) else None
-            if op in SOURCES or op in INHERITING:
+            if op in SOURCES or op in INHERITING or i in graph.fixed:
                 self.own.append(None)
-                self.f.append(14 if op in SOURCES else self.f[reads[0]])
+                self.f.append(graph.fixed[i] if i in graph.fixed else 14 if op in SOURCES else self.f[reads[0]])
                 continue
             f = self.side.integer(rd, 2) if before is None else before + self.side.integer(rd, 4)
             need(0 <= f <= 19, "fraction bits")
@@ -127,14 +127,14 @@ class Network:
         return 128 + m, e
 
     @staticmethod
-    def weights(rd, model, outs, ins, k, _):
+    def weights(rd, model, outs, ins, rows, columns):
         q = []
         for o in range(outs):
             for i in range(ins):
-                for y in range(k):
-                    for x in range(k):
+                for y in range(rows):
+                    for x in range(columns):
                         total = weight = 0
-                        for there, back, factor in ((i, k * k, 2), (o, ins * k * k, 2), (x, 1, 1), (y, k, 1)):
+                        for there, back, factor in ((i, rows * columns, 2), (o, ins * rows * columns, 2), (x, 1, 1), (y, columns, 1)):
                             if there > 0:
                                 total += factor * abs(q[-back])
                                 weight += factor

@@ -1,4 +1,5 @@
-"""Architectures: their fields (3.4, 3.6, 3.7) and the graphs they define (6)."""
+"""Architectures: their fields (3.4, 3.6, 3.7; those of 3.9 are in pyramid.py) and the graphs they define (6)."""
+import pyramid
 from basics import Unsupported, need, product
 
 
@@ -7,7 +8,8 @@ class Graph:
 
     def __init__(self, seq, *source):
         self.seq, self.nodes, self.tensors, self.outputs = seq, [], [], []
-        self.frames_a_pass, self.closed, self.output_nonlinearity = 1, False, None
+        self.frames_a_pass, self.closed, self.unit, self.output_nonlinearity = 1, False, False, None
+        self.fixed = {}
         self.add(source[0], (), *source[1:])
 
     def add(self, op, reads, shape, detail=None):
@@ -53,14 +55,15 @@ class Graph:
             self.outputs.append([(node, c) for c in range(planes)])
 
     def has_latents(self):
-        return self.nodes[0][0] == "latent"
+        return self.nodes[0][0] in ("latent", "pyramid")
 
     def latent_len(self):
         return product(self.nodes[0][2]) if self.has_latents() else 0
 
 
 # operations whose fraction bits are not coded (5.1)
-SOURCES, INHERITING = ("time", "grid"), ("shuffle", "unflatten", "bilinear")
+SOURCES = ("time", "grid")
+INHERITING = ("shuffle", "unflatten", "bilinear", "latent grid", "upsample", "concatenate", "relu")
 
 
 def fits(seq, rows, columns, up, last, *kernels):
@@ -150,4 +153,6 @@ def architecture(arch, f, seq, frames):
         return nerv(f, seq, frames, arch == 3)
     if arch == 4:
         return nirvana(f, seq, frames)
+    if arch == 6:
+        return pyramid.graph(f, seq, Graph)
     raise Unsupported(f"architecture {arch}")

@@ -1,4 +1,5 @@
 """Synthesis (5); an array is a list of channels, a channel a list of rows."""
+import pyramid
 from basics import need, rshift, sat
 
 
@@ -125,6 +126,8 @@ def source(op, shape, detail, net, t, q, functions):
         return functions.time(channels // 2, t, detail)
     if op == "grid":
         return grid(h, w)
+    if op == "pyramid":
+        return [v << net.f[0] for v in q]
     (m, e), f = net.latent_step, net.f[0]
     need(f <= e, "fraction bits of the latent")
     flat = [sat(rshift(v * m, e - f)) for v in q]
@@ -142,6 +145,18 @@ def pictures(graph, net, t, q, seq, functions):
         elif op in ("conv", "depthwise"):
             w, s = net.tensors, net.steps
             out = conv2d(ins[0], fs[0], f, w[detail], s[detail], w[detail + 1], s[detail + 1], op == "depthwise")
+        elif op == "latent grid":
+            out = pyramid.latent_grid(graph.nodes[0][3], ins[0], detail)
+        elif op == "upsample":
+            out = pyramid.upsample(ins[0], shape[1:], net.tensors[detail], net.steps[detail])
+        elif op == "concatenate":
+            out = ins[0] + ins[1]
+        elif op == "relu":
+            out = mapped(lambda a: max(a, 0), ins[0])
+        elif op == "edge conv":
+            (at, bias), size = detail, len(net.tensors[detail[0]]) // shape[0]
+            rows = [net.tensors[at][o * size:][:size] for o in range(shape[0])]
+            out = pyramid.edge_conv(ins[0], fs[0], f, rows, net.steps[at], *((net.tensors[at + 1], net.steps[at + 1]) if bias else (None, None)))
         elif op == "shuffle":
             out = pixel_shuffle(ins[0], detail)
         elif op == "unflatten":
@@ -165,7 +180,7 @@ def pictures(graph, net, t, q, seq, functions):
             f, top = net.f[node], (1 << seq.depth) - graph.closed
             for row in values[node][channel][:height]:
                 for a in row[:width]:
-                    v = ((a + (1 << f)) * top + (1 << f)) >> (f + 1)
+                    v = rshift(a * ((1 << seq.depth) - 1), f) if graph.unit else ((a + (1 << f)) * top + (1 << f)) >> (f + 1)
                     v = max(0, min((1 << seq.depth) - 1, v))
                     raw += v.to_bytes(1 if seq.depth == 8 else 2, "little")
         yield bytes(raw)

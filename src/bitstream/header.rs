@@ -42,7 +42,7 @@ bundle! {
     /// parts.
     GroupHeader {
         frames: Varint(1, 65535), "frames in the group";
-        arch: U8(1, 255), "architecture: 1 HNeRV, 2 NeRV, 3 NeRV++, 4 NIRVANA, 5 HNeRV with tanh";
+        arch: U8(1, 255), "architecture: 1 HNeRV, 2 NeRV, 3 NeRV++, 4 NIRVANA, 5 HNeRV with tanh, 6 pyramid";
         weights_bytes: Varint(0, 0x7fff_ffff), "bytes of the coded steps, fraction bits and weights";
         latents_bytes: Varint(0, 0x7fff_ffff), "bytes of the coded latents";
     }
@@ -106,6 +106,17 @@ bundle! {
         stride: U8(1, 16), "upsampling factor of its pixel shuffle";
         channels: Varint(1, 4096), "channels after the pixel shuffle";
         head_kernel: U8(1, 15), "kernel size of the output convolutions, odd";
+    }
+}
+
+bundle! {
+    /// Architecture fields of a pyramid (spec section 3.9).
+    PyramidHeader {
+        grids: U8(1, 16), "latent grids, each of half the rows and columns of the one before";
+        empty: Varint(0, 65535), "bit l is set if grid l holds zeros only and is not coded";
+        reach: Varint(1, 2047), "largest magnitude of a latent";
+        contexts: U8(1, 40), "neighbours that the context network reads";
+        hidden: Varint(1, 256), "channels of the synthesis networks' hidden layer";
     }
 }
 

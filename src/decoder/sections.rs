@@ -12,7 +12,7 @@ use crate::entropy::tensor::QuantizedNetwork;
 use crate::error::{Error, Result};
 use crate::frame::VideoInfo;
 use crate::group::{Group, GroupLayout};
-use crate::synth::{SimdLevel, Synth};
+use crate::synth::{SimdLevel, Synth, predictor};
 
 /// One section as read: checked headers, coded parts still coded.
 pub struct Section {
@@ -87,8 +87,10 @@ impl Section {
     pub fn groups_in(
         &self,
         range: Range<u64>,
+        level: SimdLevel,
         sink: &mut dyn FnMut(u64, &GroupLayout, Group) -> Result<()>,
     ) -> Result<()> {
+        let predictor = &mut *predictor(level);
         let mut previous: Option<QuantizedNetwork> = None;
         let wanted = |(first, layout): &(u64, GroupLayout)| {
             *first < range.end && first + u64::from(layout.header.frames) > range.start
@@ -106,7 +108,7 @@ impl Section {
                 .get(i + 1)
                 .filter(|(_, next)| next.uses_previous());
             if wanted {
-                let group = layout.decode(&mut r, previous.as_ref())?;
+                let group = layout.decode(&mut r, previous.as_ref(), predictor)?;
                 previous = next.is_some().then(|| group.network.clone());
                 sink(*first, layout, group)?;
             } else if next.is_some() {
@@ -215,7 +217,7 @@ impl<R: Read> Sections<R> {
     ) -> Result<()> {
         while let Some(section) = self.next_section()? {
             let mut gone = false;
-            let ready = section.groups_in(range.clone(), &mut |first, layout, group| {
+            let ready = section.groups_in(range.clone(), level, &mut |first, layout, group| {
                 let frames =
                     range.start.max(first)..range.end.min(first + u64::from(layout.header.frames));
                 let synth = Synth::new(&layout.graph, &group.network, &self.info, level)

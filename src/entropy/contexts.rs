@@ -104,6 +104,8 @@ pub(super) const COUNT_BITS: usize = 24;
 /// before.
 pub(super) struct Counts<F> {
     pub size: u32,
+    /// One that is likely.
+    pub near: u32,
     pub below: F,
 }
 
@@ -136,14 +138,27 @@ impl<F: Fn(u32) -> u32> DecoderModel<COUNT_BITS> for Counts<F> {
     fn quantile_function(&self, quantile: u32) -> (u32, u32, NonZeroU32) {
         let (mut v, mut end) = (0, self.size);
         let (mut left, mut right) = (0, 1 << COUNT_BITS);
+        // from the likely one outwards in growing strides, then by halves
+        let (mut middle, mut stride) = (self.near, 1);
         while end - v > 1 {
-            let middle = (v + end) / 2;
             let count = (self.below)(middle);
             if count <= quantile {
-                (v, left) = (middle, count)
+                (v, left) = (middle, count);
+                middle = if right < 1 << COUNT_BITS {
+                    (v + end) / 2
+                } else {
+                    v + stride
+                };
             } else {
-                (end, right) = (middle, count)
+                (end, right) = (middle, count);
+                middle = if left > 0 {
+                    (v + end) / 2
+                } else {
+                    end.saturating_sub(stride)
+                };
             }
+            middle = middle.clamp(v + 1, (end - 1).max(v + 1));
+            stride *= 2;
         }
         (
             v,
@@ -159,7 +174,17 @@ pub trait Coder {
     fn code(&mut self, context: &mut Bit, bit: bool) -> Result<bool>;
     /// Codes one of `0..size` by cumulative counts (spec section 4.7): `below(0)` is 0,
     /// `below(size)` is 2^24 and each is larger than the one before.
-    fn symbol(&mut self, size: u32, below: impl Fn(u32) -> u32, v: u32) -> Result<u32>;
+    fn symbol(&mut self, size: u32, below: impl Fn(u32) -> u32, v: u32) -> Result<u32> {
+        self.symbol_near(size, size / 2, below, v)
+    }
+    /// The same where `near` is likely, which makes reading faster.
+    fn symbol_near(
+        &mut self,
+        size: u32,
+        near: u32,
+        below: impl Fn(u32) -> u32,
+        v: u32,
+    ) -> Result<u32>;
     /// Where in the file the coded bytes start, for error messages.
     fn offset(&self) -> u64 {
         0
@@ -200,9 +225,15 @@ impl Coder for Encoder {
     }
 
     #[inline]
-    fn symbol(&mut self, size: u32, below: impl Fn(u32) -> u32, v: u32) -> Result<u32> {
+    fn symbol_near(
+        &mut self,
+        size: u32,
+        near: u32,
+        below: impl Fn(u32) -> u32,
+        v: u32,
+    ) -> Result<u32> {
         self.0
-            .encode_symbol(v, Counts { size, below })
+            .encode_symbol(v, Counts { size, near, below })
             .map_err(|e| Error::Parameter(format!("entropy coder: {e}")))?;
         Ok(v)
     }
@@ -247,9 +278,15 @@ impl Coder for Decoder {
     }
 
     #[inline]
-    fn symbol(&mut self, size: u32, below: impl Fn(u32) -> u32, _v: u32) -> Result<u32> {
+    fn symbol_near(
+        &mut self,
+        size: u32,
+        near: u32,
+        below: impl Fn(u32) -> u32,
+        _v: u32,
+    ) -> Result<u32> {
         self.coder
-            .decode_symbol(Counts { size, below })
+            .decode_symbol(Counts { size, near, below })
             .map_err(|_| {
                 Error::format(
                     self.offset,

@@ -53,8 +53,14 @@ impl Coder for Cost {
         Ok(bit)
     }
 
-    fn symbol(&mut self, size: u32, below: impl Fn(u32) -> u32, v: u32) -> Result<u32> {
-        let interval = Counts { size, below }.interval(v);
+    fn symbol_near(
+        &mut self,
+        size: u32,
+        near: u32,
+        below: impl Fn(u32) -> u32,
+        v: u32,
+    ) -> Result<u32> {
+        let interval = Counts { size, near, below }.interval(v);
         let count = interval.map_or(1, |(_, p)| p.get());
         self.units += ((COUNT_BITS as u64) << FRACTION) - u64::from(log2(count));
         Ok(v)

@@ -2,9 +2,11 @@
 //!
 //! Reading and writing run the same functions with another [`Coder`], so they cannot drift apart.
 
+pub mod context_network;
 pub mod contexts;
 mod cost;
 mod field;
+pub mod laplace;
 pub mod latent;
 mod models;
 pub mod normal;

@@ -78,7 +78,7 @@ pub fn code_network<C: Coder>(
     let learnt = previous.and_then(|p| p.learnt.0.as_deref()).cloned();
     let mut models = learnt.unwrap_or_else(Models::fresh);
     let mut out = net.clone();
-    if graph.has_latents() {
+    if graph.has_latent_step() {
         out.latent_step = models.side.step(c, net.latent_step)?;
     }
     for (i, node) in graph.nodes.iter().enumerate() {

@@ -3,6 +3,7 @@
 use super::hnerv::Hnerv;
 use super::nerv::Nerv;
 use super::nirvana::Nirvana;
+use super::pyramid::Pyramid;
 use super::representation::Representation;
 use crate::bitstream::fields::{Reader, write_field};
 use crate::bitstream::header::HnervStage;
@@ -23,7 +24,7 @@ macro_rules! representations {
                 $(if let Some(a) = $name::read(id, r)? {
                     return Ok(Arch::$name(a));
                 })*
-                let what = format!("architecture {id} (this decoder knows 1 to 5)");
+                let what = format!("architecture {id} (this decoder knows 1 to 6)");
                 Err(Error::Unsupported(what))
             }
         }
@@ -47,6 +48,8 @@ representations! {
     Nerv,
     /// Spec section 6.4.
     Nirvana,
+    /// Spec section 6.6.
+    Pyramid,
 }
 
 impl Arch {

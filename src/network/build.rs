@@ -82,7 +82,10 @@ impl Graph {
 
     /// Adds the sum of two nodes of one shape.
     pub fn add(&mut self, a: NodeId, b: NodeId) -> NodeId {
-        self.push(Op::Add(Add { inputs: [a, b] }))
+        self.push(Op::Add(Add {
+            inputs: [a, b],
+            fraction: None,
+        }))
     }
 
     /// Adds a bilinear upsampling.

@@ -3,6 +3,7 @@
 //! Nodes stand in evaluation order; every node but the first, its source, reads nodes before it.
 //! Shapes are `[channels, rows, columns]`. Methods that add nodes by name stand in `build`.
 
+use super::ops::integer::OutputRange;
 use super::ops::{FracBits, Latent, Op};
 use super::tensor_spec::{NodeId, TensorSpec};
 use crate::bitstream::limits::Limits;
@@ -38,8 +39,8 @@ pub struct Graph {
     pub outputs: Vec<OutputPlane>,
     /// Pictures of one evaluation.
     pub frames: usize,
-    /// Whether the output 1 is the largest sample, not one above it (spec section 5.6).
-    pub full_range_output: bool,
+    /// Which output is which sample (spec section 5.6).
+    pub output_range: OutputRange,
 }
 
 impl Graph {
@@ -85,6 +86,11 @@ impl Graph {
 
     /// Whether the source is coded.
     pub fn has_latents(&self) -> bool {
+        matches!(self.nodes[0].op, Op::Latent(_) | Op::Pyramid(_))
+    }
+
+    /// Whether latents have a step of their own; those of a pyramid are in units of one.
+    pub fn has_latent_step(&self) -> bool {
         matches!(self.nodes[0].op, Op::Latent(_))
     }
 

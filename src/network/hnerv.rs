@@ -9,6 +9,7 @@
 use super::graph::Graph;
 use super::lowering::{self, OutputConvs};
 use super::ops::Activation;
+use super::ops::integer::OutputRange;
 use super::representation::{Representation, read_stages, with_values};
 use crate::bitstream::fields::{FieldSpec, Reader};
 use crate::bitstream::header::{HnervHeader, HnervStage};
@@ -117,7 +118,9 @@ impl Representation for Hnerv {
             let p = g.pixel_shuffle(c, s.stride as usize);
             x = g.gelu(p);
         }
-        g.full_range_output = self.tanh;
+        if self.tanh {
+            g.output_range = OutputRange::Full;
+        }
         let heads = OutputConvs {
             name: "head",
             kernel: h.head_kernel,

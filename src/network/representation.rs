@@ -2,7 +2,7 @@
 
 use super::graph::Graph;
 use crate::bitstream::fields::{FieldSpec, Reader};
-use crate::bitstream::header::HnervStage;
+use crate::bitstream::header::{HnervStage, PyramidHeader};
 use crate::error::{Fault, Result};
 use crate::frame::VideoInfo;
 
@@ -34,6 +34,11 @@ pub trait Representation {
     /// Whether each tensor has a mode (spec section 4.6), not all the one of section 4.4.
     fn tensor_modes(&self) -> bool {
         true
+    }
+
+    /// Its fields, if a network predicts the distribution of each latent (spec section 4.8).
+    fn context_coded(&self) -> Option<&PyramidHeader> {
+        None
     }
 
     /// Whether latents may be a scaled tensor (spec section 4.7).

@@ -18,7 +18,7 @@ use crate::entropy::tensor::QuantizedNetwork;
 use crate::error::Fault;
 use crate::frame::{Frame, Plane, VideoInfo};
 use crate::network::NodeId;
-use crate::network::ops::integer::sample;
+use crate::network::ops::integer::{OutputRange, sample};
 use crate::network::{FusedOp, Graph};
 
 /// Where a plane comes from.
@@ -61,7 +61,7 @@ impl Work {
 pub struct Fast {
     level: SimdLevel,
     info: VideoInfo,
-    full_range_output: bool,
+    output_range: OutputRange,
     stem: PointwiseStem,
     /// The stem's values that fill the first buffers; each layer writes one of the others.
     sources: Vec<usize>,
@@ -175,7 +175,7 @@ impl Fast {
         Ok(Some(Fast {
             level: level.or_below(),
             info: *info,
-            full_range_output: graph.full_range_output,
+            output_range: graph.output_range,
             stem,
             sources,
             buffers,
@@ -314,7 +314,7 @@ impl Fast {
                         &mut planes[plane][(y - schedule.planes[plane].start) * width..][..width];
                     let from = rings[o.buffer].channel(y, o.channel);
                     row.iter_mut().zip(from).for_each(|(out, v)| {
-                        *out = sample(v[o.channel % 2], o.fraction, depth, self.full_range_output)
+                        *out = sample(v[o.channel % 2], o.fraction, depth, self.output_range)
                     });
                 }
             }

@@ -14,6 +14,8 @@ pub mod lanes;
 mod layer;
 mod level;
 mod pack;
+mod predict;
+mod pyramid;
 pub mod reference;
 mod requantize;
 mod ring;
@@ -28,6 +30,7 @@ mod wide;
 pub mod x86;
 
 pub use level::SimdLevel;
+pub use predict::predictor;
 
 use crate::entropy::tensor::QuantizedNetwork;
 use crate::error::Fault;
@@ -46,10 +49,14 @@ pub struct Synth {
 enum Exec {
     Reference(reference::Reference),
     Fast(fast::Fast),
+    Pyramid(pyramid::Pyramid),
 }
 
 /// Buffers of one worker, reused from pass to pass.
-pub struct Workspace(Option<fast::Strips>);
+pub struct Workspace {
+    strips: usize,
+    fast: Option<fast::Strips>,
+}
 
 impl Synth {
     /// Prepares `net` for pictures of `info`. Fails if its steps and fraction bits contradict each
@@ -63,10 +70,14 @@ impl Synth {
         let exec = match level {
             SimdLevel::Reference => Exec::Reference(reference::Reference::new(graph, net)?),
             // a graph the fused executor has no pattern for runs on the reference
-            level => match fast::Fast::new(graph, net, info, level)? {
-                Some(f) => Exec::Fast(f),
-                None => Exec::Reference(reference::Reference::new(graph, net)?),
-            },
+            level => {
+                let pyramid = pyramid::Pyramid::new(graph, net, info, level)?;
+                match (pyramid, fast::Fast::new(graph, net, info, level)?) {
+                    (Some(p), _) => Exec::Pyramid(p),
+                    (_, Some(f)) => Exec::Fast(f),
+                    _ => Exec::Reference(reference::Reference::new(graph, net)?),
+                }
+            }
         };
         Ok(Synth {
             info: *info,
@@ -83,7 +94,7 @@ impl Synth {
 
     /// Whether pictures are computed by the fused executor, not op by op.
     pub fn is_fused(&self) -> bool {
-        matches!(self.exec, Exec::Fast(_))
+        !matches!(self.exec, Exec::Reference(_))
     }
 
     /// Pictures that one pass gives.
@@ -104,17 +115,20 @@ impl Synth {
     /// Buffers for pictures of which `strips` strips are computed at once, by the threads of the
     /// pool that [`Synth::frames`] is called in.
     pub fn workspace_in_strips(&self, strips: usize) -> Workspace {
-        Workspace(match &self.exec {
-            Exec::Fast(f) => Some(f.strips(strips.clamp(1, self.info.height))),
-            Exec::Reference(_) => None,
-        })
+        let strips = strips.clamp(1, self.info.height);
+        let fast = match &self.exec {
+            Exec::Fast(f) => Some(f.strips(strips)),
+            Exec::Pyramid(_) | Exec::Reference(_) => None,
+        };
+        Workspace { strips, fast }
     }
 
     /// Computes the pictures of one pass.
     pub fn frames(&self, source: &[i16], ws: &mut Workspace) -> Vec<Frame> {
-        match (&self.exec, &mut ws.0) {
+        match (&self.exec, &mut ws.fast) {
             (Exec::Fast(f), Some(strips)) => f.frames(source, strips),
             (Exec::Fast(f), none) => f.frames(source, none.insert(f.strips(1))),
+            (Exec::Pyramid(p), _) => vec![p.frame(source, ws.strips)],
             (Exec::Reference(r), _) => r.frames(source, &self.info),
         }
     }

@@ -28,12 +28,18 @@ impl Reference {
         let frac_bits = graph.frac_bits(&net.frac_bits);
         let weights = |(i, n): (usize, &Node)| {
             let (input, weight, bias) = match n.op {
-                Op::Conv2d(c) => (c.input, c.weight, c.bias),
-                Op::Depthwise(c) => (c.input, c.weight, c.bias),
+                Op::Conv2d(c) => (c.input, c.weight, Some(c.bias)),
+                Op::Depthwise(c) => (c.input, c.weight, Some(c.bias)),
+                Op::EdgeConv(c) => (c.input, c.weight, c.bias),
+                Op::Upsample(u) => (u.input, u.taps, None),
                 _ => return Ok(None),
             };
-            let (step, bias) = (net.tensors[weight].step, &net.tensors[bias]);
-            let bias = (&bias.values[..], bias.step);
+            let step = net.tensors[weight].step;
+            let none = vec![0; graph.tensors[weight].shape[0]];
+            let bias = match bias {
+                Some(b) => (&net.tensors[b].values[..], net.tensors[b].step),
+                None => (&none[..], step),
+            };
             let requant = Requant::new(step, bias, frac_bits[input], frac_bits[i], i)?;
             Ok(Some(Weights { weight, requant }))
         };
@@ -74,7 +80,7 @@ impl Reference {
     /// The pictures of one pass.
     pub fn frames(&self, source: &[i16], info: &VideoInfo) -> Vec<Frame> {
         let values = self.nodes(source);
-        let full = self.graph.full_range_output;
+        let range = self.graph.output_range;
         let picture = |outputs: &[OutputPlane]| {
             let mut frame = Frame::new(info.format, info.width, info.height);
             for (plane, out) in frame.planes.iter_mut().zip(outputs) {
@@ -83,7 +89,7 @@ impl Reference {
                 let (f, depth) = (self.frac_bits[out.node], info.format.bit_depth.into());
                 for y in 0..plane.height {
                     for x in 0..plane.width {
-                        plane.data[y * plane.width + x] = sample(src[y * w + x], f, depth, full);
+                        plane.data[y * plane.width + x] = sample(src[y * w + x], f, depth, range);
                     }
                 }
             }

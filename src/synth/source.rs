@@ -15,8 +15,9 @@ pub struct Source {
 impl Source {
     /// That of `graph`. Fails if its step and fraction bits contradict each other.
     pub fn new(graph: &Graph, net: &QuantizedNetwork) -> Result<Self, Fault> {
-        let coded = graph.has_latents();
-        let dequant = coded.then(|| Dequant::new(net.latent_step, net.frac_bits[0].into()));
+        let dequant = graph
+            .has_latent_step()
+            .then(|| Dequant::new(net.latent_step, net.frac_bits[0].into()));
         Ok(Source {
             op: graph.nodes[0].op,
             len: graph.nodes[0].shape.iter().product(),
@@ -26,12 +27,11 @@ impl Source {
 
     /// Its activations in pass `pass`; `latents` are those of the whole group.
     pub fn values(&self, pass: usize, latents: &[i16]) -> Vec<i16> {
-        match self.dequant {
-            Some(d) => {
-                let own = &latents[pass * self.len..][..self.len];
-                own.iter().map(|&q| d.apply(q)).collect()
-            }
-            None => self.op.constant(pass).unwrap_or_default(),
+        let own = || latents[pass * self.len..][..self.len].iter();
+        match (self.dequant, self.op) {
+            (Some(d), _) => own().map(|&q| d.apply(q)).collect(),
+            (None, Op::Pyramid(p)) => own().map(|&q| p.activation(q)).collect(),
+            (None, op) => op.constant(pass).unwrap_or_default(),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What every encoder writes.
 
 mod families;
+mod pyramids;
 
 use nvc::decoder::{Options, StreamDecoder};
 use nvc::entropy::{Bit, Coder};
@@ -228,6 +229,7 @@ pub fn core() -> Vec<Vector> {
         ),
     );
     out.extend(families::families());
+    out.extend(pyramids::pyramids());
     out
 }
 

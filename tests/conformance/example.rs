@@ -6,6 +6,7 @@ use nvc::entropy::{Bit, Coder, ValueModel};
 use nvc::group::GroupLayout;
 use nvc::network::Op;
 use nvc::network::QuantStep;
+use nvc::synth::SimdLevel;
 use nvc::synth::reference::Reference;
 
 /// Text of annex B for `tiny.nvc`.
@@ -16,7 +17,7 @@ pub fn example(bytes: &[u8]) -> String {
     let (_, layout) = &s.groups[0];
     let g = {
         let mut only = None;
-        s.groups_in(0..1, &mut |_, _, g| {
+        s.groups_in(0..1, SimdLevel::Reference, &mut |_, _, g| {
             only = Some(g);
             Ok(())
         })
@@ -192,8 +193,14 @@ impl Coder for Trace {
         Ok(b)
     }
 
-    fn symbol(&mut self, size: u32, below: impl Fn(u32) -> u32, v: u32) -> nvc::Result<u32> {
-        self.inner.symbol(size, below, v)
+    fn symbol_near(
+        &mut self,
+        size: u32,
+        near: u32,
+        below: impl Fn(u32) -> u32,
+        v: u32,
+    ) -> nvc::Result<u32> {
+        self.inner.symbol_near(size, near, below, v)
     }
 
     fn reads(&self) -> bool {

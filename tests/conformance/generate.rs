@@ -6,6 +6,7 @@ mod core;
 mod example;
 mod faulty;
 mod nets;
+mod pyramids;
 mod uncommon;
 
 pub use example::example;

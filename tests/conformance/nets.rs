@@ -9,6 +9,7 @@ use nvc::network::Arch;
 use nvc::network::hnerv::Hnerv;
 use nvc::network::nerv::Nerv;
 use nvc::network::nirvana::Nirvana;
+use nvc::synth::SimdLevel;
 
 pub use super::blocks::random;
 use super::blocks::{file, group_after, hnerv};
@@ -179,7 +180,7 @@ pub fn scaled(info: &VideoInfo, mut g: Group, seed: u64) -> Group {
         .unwrap();
     let mut read = None;
     section
-        .groups_in(0..u64::MAX, &mut |_, _, g| {
+        .groups_in(0..u64::MAX, SimdLevel::Reference, &mut |_, _, g| {
             read = Some(g);
             Ok(())
         })

@@ -12,6 +12,7 @@ pub fn most_frac_bits(graph: &Graph, net: &QuantizedNetwork, node: NodeId) -> u8
     match graph.nodes[node].op {
         Op::Latent(_) => net.latent_step.exponent,
         Op::Conv2d(c) => products(c.input, c.weight),
+        Op::EdgeConv(c) => products(c.input, c.weight),
         Op::Depthwise(c) => products(c.input, c.weight),
         _ => Graph::MAX_FRACTION,
     }

@@ -1,7 +1,7 @@
 //! Sum of two nodes (spec section 5.7).
 
 use super::integer::{round_shift, saturate};
-use super::operation::{Operands, Operation};
+use super::operation::{FracBits, Operands, Operation};
 use crate::network::tensor_spec::{NodeId, TensorSpec};
 
 /// Sum of two nodes of one shape.
@@ -9,6 +9,8 @@ use crate::network::tensor_spec::{NodeId, TensorSpec};
 pub struct Add {
     /// Nodes read.
     pub inputs: [NodeId; 2],
+    /// Fraction bits of the sum; coded if none are given.
+    pub fraction: Option<u8>,
 }
 
 impl Operation for Add {
@@ -19,6 +21,10 @@ impl Operation for Add {
     fn shape(&self, inputs: &[[usize; 3]], _: &[TensorSpec]) -> [usize; 3] {
         debug_assert_eq!(inputs[0], inputs[1]);
         inputs[0]
+    }
+
+    fn frac_bits(&self) -> FracBits {
+        self.fraction.map_or(FracBits::Coded, FracBits::Fixed)
     }
 
     fn stands_alone(&self) -> bool {

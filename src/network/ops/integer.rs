@@ -43,12 +43,29 @@ pub(super) fn sine(turns: i64) -> i64 {
     if quarter < 2 { s } else { -s }
 }
 
-/// Output (spec section 5.6): -1..1 with `f` fraction bits to a sample of `bit_depth` bits. Where
-/// the output is of `full_range`, 1 is the largest sample, else one above it.
+/// Which outputs are the smallest and the largest sample (spec section 5.6).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OutputRange {
+    /// -1 is black, 1 is one above the largest sample.
+    #[default]
+    Open,
+    /// -1 is black, 1 is the largest sample.
+    Full,
+    /// 0 is black, 1 is the largest sample.
+    Unit,
+}
+
+/// Output (spec section 5.6): a value with `f` fraction bits to a sample of `bit_depth` bits.
 #[inline(always)]
-pub fn sample(v: i16, f: u32, bit_depth: u32, full_range: bool) -> u16 {
-    let x = (i64::from(v) + (1i64 << f)) * ((1 << bit_depth) - i64::from(full_range));
-    ((x + (1i64 << f)) >> (f + 1)).clamp(0, (1 << bit_depth) - 1) as u16
+pub fn sample(v: i16, f: u32, bit_depth: u32, range: OutputRange) -> u16 {
+    let (v, most) = (i64::from(v), (1i64 << bit_depth) - 1);
+    let from_minus_one = |white: i64| ((v + (1 << f)) * white + (1 << f)) >> (f + 1);
+    let sample = match range {
+        OutputRange::Open => from_minus_one(most + 1),
+        OutputRange::Full => from_minus_one(most),
+        OutputRange::Unit => round_shift(v * most, f),
+    };
+    sample.clamp(0, most) as u16
 }
 
 #[cfg(test)]
@@ -57,16 +74,21 @@ mod tests {
 
     #[test]
     fn samples_round_and_clip() {
-        assert_eq!(sample(0, 12, 8, false), 128);
-        assert_eq!(sample(4095, 12, 8, false), 255);
-        assert_eq!(sample(-4096, 12, 8, false), 0);
-        assert_eq!(sample(-32767, 12, 8, false), 0);
-        assert_eq!(sample(16, 12, 8, false), 129);
-        assert_eq!(sample(15, 12, 8, false), 128);
-        assert_eq!(sample(3, 0, 10, false), 1023);
-        assert_eq!(sample(0, 19, 10, false), 512);
-        assert_eq!(sample(4096, 12, 8, true), 255);
-        assert_eq!(sample(0, 12, 8, true), 128);
-        assert_eq!(sample(-33, 12, 8, true), 126);
+        assert_eq!(sample(0, 12, 8, OutputRange::Open), 128);
+        assert_eq!(sample(4095, 12, 8, OutputRange::Open), 255);
+        assert_eq!(sample(-4096, 12, 8, OutputRange::Open), 0);
+        assert_eq!(sample(-32767, 12, 8, OutputRange::Open), 0);
+        assert_eq!(sample(16, 12, 8, OutputRange::Open), 129);
+        assert_eq!(sample(15, 12, 8, OutputRange::Open), 128);
+        assert_eq!(sample(3, 0, 10, OutputRange::Open), 1023);
+        assert_eq!(sample(0, 19, 10, OutputRange::Open), 512);
+        assert_eq!(sample(4096, 12, 8, OutputRange::Full), 255);
+        assert_eq!(sample(0, 12, 8, OutputRange::Full), 128);
+        assert_eq!(sample(-33, 12, 8, OutputRange::Full), 126);
+        assert_eq!(
+            [-9, 0, 4096, 4105].map(|v| sample(v, 12, 8, OutputRange::Unit)),
+            [0, 0, 255, 255]
+        );
+        assert_eq!([8, 9].map(|v| sample(v, 12, 8, OutputRange::Unit)), [0, 1]);
     }
 }

@@ -4,8 +4,10 @@
 mod activation;
 mod add;
 mod bilinear;
+mod concat;
 mod conv2d;
 mod depthwise;
+mod edge_conv;
 mod frame_embedding;
 mod grid;
 pub mod integer;
@@ -13,22 +15,30 @@ mod latent;
 mod operation;
 mod pixel_shuffle;
 mod positional_encoding;
+mod pyramid;
+mod relu;
 mod requant;
 mod reshape;
+mod upsample;
 
 pub use activation::{Activate, Activation, activate, activation_table};
 pub use add::{Add, sum};
 pub use bilinear::{Bilinear, bilinear_at};
+pub use concat::Concat;
 pub use conv2d::Conv2d;
 pub use depthwise::Depthwise;
+pub use edge_conv::EdgeConv;
 pub use frame_embedding::{FrameEmbedding, embed, frame_embedding};
 pub use grid::Grid;
 pub use latent::{Dequant, Latent};
 pub use operation::{FracBits, Kernel, Operand, Operands, Operation};
 pub use pixel_shuffle::PixelShuffle;
 pub use positional_encoding::PositionalEncoding;
+pub use pyramid::{LatentGrid, Pyramid};
+pub use relu::Relu;
 pub use requant::Requant;
 pub use reshape::Reshape;
+pub use upsample::{Upsample, upsample_at};
 
 /// Declares [`Op`]: a variant for each operation, of its type and name.
 macro_rules! operations {
@@ -74,6 +84,18 @@ operations! {
     Bilinear,
     /// A constant that tells frames of a pass apart (spec section 5.9).
     FrameEmbedding,
+    /// Source: latent grids of halving resolution (spec section 5.10).
+    Pyramid,
+    /// One of those grids (spec section 5.10).
+    LatentGrid,
+    /// Learned upsampling by two (spec section 5.11).
+    Upsample,
+    /// Channels of two nodes (spec section 5.12).
+    Concat,
+    /// Rectified linear unit (spec section 5.13).
+    Relu,
+    /// Convolution that sees its edges repeated (spec section 5.14).
+    EdgeConv,
 }
 
 impl Op {

@@ -58,11 +58,11 @@ pub fn headers(add: Add) {
         "frames is 0",
     );
     add(
-        "arch-6.nvc",
+        "arch-7.nvc",
         "an architecture of the future",
-        with_groups(0, 2, 1, &raw_group(2, 6, &net, &weights, &latents)),
+        with_groups(0, 2, 1, &raw_group(2, 7, &net, &weights, &latents)),
         5,
-        "architecture 6",
+        "architecture 7",
     );
     add(
         "arch-0.nvc",

@@ -17,6 +17,7 @@ use nvc::decoder::{Options, StreamDecoder};
 use nvc::entropy::tensor::QuantizedNetwork;
 use nvc::frame::{Frame, VideoInfo};
 use nvc::group::{Group, GroupLayout};
+use nvc::synth::{SimdLevel, predictor};
 use nvc_encoder::import::hnerv;
 use published::published;
 use support::skipped;
@@ -47,7 +48,9 @@ fn network(bytes: &[u8]) -> (VideoInfo, GroupLayout, Vec<u8>, Group) {
     let layout = GroupLayout::read(&mut r, &info, &Limits::default()).unwrap();
     let coded = r.bytes(layout.coded_bytes(), "coded").unwrap().to_vec();
     let mut r = nvc::bitstream::fields::Reader::new(&coded, 0);
-    let group = layout.decode(&mut r, None).unwrap();
+    let group = layout
+        .decode(&mut r, None, &mut *predictor(SimdLevel::Reference))
+        .unwrap();
     (info, layout, coded, group)
 }
 
@@ -128,7 +131,11 @@ fn damage_is_refused_or_decodes_but_never_panics() {
         if n % 5 == 0 {
             bad[at..].fill(if n % 2 == 0 { 255 } else { 0 });
         }
-        if let Err(e) = layout.decode(&mut nvc::bitstream::fields::Reader::new(&bad, 0), None) {
+        if let Err(e) = layout.decode(
+            &mut nvc::bitstream::fields::Reader::new(&bad, 0),
+            None,
+            &mut *predictor(SimdLevel::Reference),
+        ) {
             assert_eq!(e.exit_code(), 4, "{e}");
             refused += 1;
         }

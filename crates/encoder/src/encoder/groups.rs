@@ -19,7 +19,7 @@ use nvc::entropy::tensor::{QuantizedNetwork, Syntax};
 use nvc::error::{Error, Result};
 use nvc::frame::{Frame, VideoInfo};
 use nvc::group::{Group, GroupLayout};
-use nvc::synth::{SimdLevel, Synth};
+use nvc::synth::{SimdLevel, Synth, predictor};
 
 /// Bytes of a section's first group, relative to those of each that follows it.
 const FIRST_SHARE: f64 = 6.0;
@@ -353,7 +353,7 @@ fn decode_back(
 ) -> Result<(QuantizedNetwork, Vec<Frame>)> {
     let mut r = Reader::new(bytes, 0);
     let layout = GroupLayout::read(&mut r, info, &Limits::default())?;
-    let group = layout.decode(&mut r, previous)?;
+    let group = layout.decode(&mut r, previous, &mut *predictor(SimdLevel::detect()))?;
     if group != *wanted {
         return Err(Error::Mismatch(
             "the coded group does not read back as written; this is a bug".into(),

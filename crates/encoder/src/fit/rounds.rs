@@ -21,8 +21,8 @@ use nvc::entropy::tensor::QuantizedNetwork;
 use nvc::error::{Error, Result};
 use nvc::group::Group;
 use nvc::metrics;
-use nvc::network::Graph;
 use nvc::network::QuantStep;
+use nvc::network::{Graph, OutputRange};
 
 /// The real coder is asked this many times, and a fit by quality looks at it once in so many of
 /// them.
@@ -239,7 +239,7 @@ where
                 let psnr = psnr(
                     mse,
                     self.job.info.format.bit_depth,
-                    self.graph.full_range_output,
+                    self.graph.output_range == OutputRange::Full,
                 );
                 if schedule.observes(step) {
                     schedule.observe(step, psnr);
@@ -299,7 +299,10 @@ where
         refine(&mut group)?;
 
         let format = self.job.info.format;
-        let half = target::half_range(format.bit_depth, self.graph.full_range_output);
+        let half = target::half_range(
+            format.bit_depth,
+            self.graph.output_range == OutputRange::Full,
+        );
         let (mut error, mut quality) = (0.0, 0.0);
         for i in 0..self.passes() {
             let mut values = net.decoded(self.graph, self.ops, source(i), &group.network.frac_bits);
@@ -316,7 +319,7 @@ where
         let float_psnr = psnr(
             error / frames,
             format.bit_depth,
-            self.graph.full_range_output,
+            self.graph.output_range == OutputRange::Full,
         );
         Ok(Fitted {
             group,

@@ -8,7 +8,7 @@ use super::quant::values;
 use super::settings::Loss;
 use nvc::error::Result;
 use nvc::frame::{Chroma, Frame, VideoInfo};
-use nvc::network::{Graph, NodeId};
+use nvc::network::{Graph, NodeId, OutputRange};
 
 /// One head of the network: the node and the planes that its channels are.
 #[derive(Clone, Debug)]
@@ -19,7 +19,7 @@ pub struct Head {
     pub frame: usize,
     /// Share of one frame in the distortion of a pass.
     pub share: f32,
-    /// Whether its output 1 is the largest sample, see [`Graph::full_range_output`].
+    /// Whether its output 1 is the largest sample, see [`OutputRange`].
     pub full_range_output: bool,
     /// Planes, in channel order.
     pub planes: Vec<usize>,
@@ -52,7 +52,7 @@ pub fn heads(graph: &Graph, info: &VideoInfo) -> Vec<Head> {
                     node: o.node,
                     frame,
                     share: 1.0 / graph.frames as f32,
-                    full_range_output: graph.full_range_output,
+                    full_range_output: graph.output_range == OutputRange::Full,
                     planes: vec![plane],
                     size,
                 });

@@ -28,7 +28,7 @@ use nvc::entropy::tensor::{QuantizedNetwork, Tensor as IntegerTensor};
 use nvc::error::{Error, Result};
 use nvc::network::Arch;
 use nvc::network::ops::integer::SOURCE_FRACTION;
-use nvc::network::{FusedConv, FusedOp, Graph};
+use nvc::network::{FusedConv, FusedOp, Graph, OutputRange};
 
 /// Learning rates of latents and of log steps, relative to the network's.
 const LATENT_RATE: f64 = 4.0;
@@ -262,7 +262,7 @@ where
         psnr(
             scalar(self.mse.clone()),
             self.job.info.format.bit_depth,
-            self.graph.full_range_output,
+            self.graph.output_range == OutputRange::Full,
         )
     }
 
