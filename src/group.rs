@@ -5,7 +5,7 @@ use crate::bitstream::fields::Reader;
 use crate::bitstream::header::GroupHeader;
 use crate::entropy::context_network::{ContextNetwork, Plain, Predictor, code_pyramids};
 use crate::entropy::tensor::{QuantizedNetwork, Syntax, blank_network, code_network};
-use crate::entropy::{Coder, Decoder, Encoder, latent};
+use crate::entropy::{Coder, Cost, Decoder, Encoder, latent};
 use crate::error::{Error, Result};
 use crate::frame::VideoInfo;
 use crate::network::{Arch, Graph, Op};
@@ -260,6 +260,25 @@ impl Group {
     /// How the network is coded after `previous`.
     pub fn syntax<'a>(&self, previous: Option<&'a QuantizedNetwork>) -> Syntax<'a> {
         syntax(&self.arch, previous)
+    }
+
+    /// Bits, rounded, that each grid's latents take, the finest first; none if the group is no pyramid.
+    /// `graph` is the lowering of its representation.
+    pub fn grid_bits(&self, graph: &Graph) -> Result<Vec<u64>> {
+        let (Some(header), Op::Pyramid(source)) = (self.arch.context_coded(), graph.nodes[0].op)
+        else {
+            return Ok(Vec::new());
+        };
+        let network = ContextNetwork::new(&self.network.tensors, source.fraction())?;
+        let grid = |level: usize| {
+            let (mut cost, mut values) = (Cost::default(), self.latents.clone());
+            // neighbours are of the same grid, so others may be left out
+            let others = header.empty | !(1 << level);
+            let plain = &mut Plain::default();
+            code_pyramids(&mut cost, &source, &network, others, plain, &mut values)?;
+            Ok((cost.units + Cost::UNIT / 2) / Cost::UNIT)
+        };
+        (0..source.grids).map(grid).collect()
     }
 
     fn coded_latents(&self, graph: &Graph) -> Result<Vec<u8>> {

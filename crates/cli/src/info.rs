@@ -13,6 +13,7 @@ use nvc::decoder::{Options, Section, StreamDecoder};
 use nvc::error::Result;
 use nvc::frame::{ContentLight, Mastering, Range, VideoInfo};
 use nvc::group::GroupLayout;
+use nvc::synth::SimdLevel;
 
 /// Prints the structure of `a.input`.
 pub fn run(a: &InfoArgs) -> Result<()> {
@@ -90,11 +91,13 @@ fn ratio(num: u32, den: u32) -> Value {
 }
 
 fn section_json(s: &Section, info: &VideoInfo) -> Value {
-    let groups: Vec<Value> = s
+    let mut groups: Vec<Value> = s
         .groups
         .iter()
         .map(|(first, g)| group_json(*first, g, info))
         .collect();
+    // those before what is damaged are told of
+    let _ = grid_bits(s, &mut groups);
     let in_groups: u64 = s
         .groups
         .iter()
@@ -106,6 +109,24 @@ fn section_json(s: &Section, info: &VideoInfo) -> Value {
         "crc_ok": s.packet.crc_ok,
         "bytes_by_part": { "packet": PACKET_OVERHEAD, "section_header": s.packet.bytes() - PACKET_OVERHEAD - in_groups, "groups": in_groups },
         "groups": groups,
+    })
+}
+
+/// Adds the bits of each grid to groups that have grids.
+fn grid_bits(s: &Section, groups: &mut [Value]) -> Result<()> {
+    if s.groups
+        .iter()
+        .all(|(_, g)| g.arch.context_coded().is_none())
+    {
+        return Ok(());
+    }
+    let mut groups = groups.iter_mut();
+    s.groups_in(0..u64::MAX, SimdLevel::detect(), &mut |_, layout, group| {
+        let bits = group.grid_bits(&layout.graph)?;
+        if let Some(json) = groups.next().filter(|_| !bits.is_empty()) {
+            json["grid_bits"] = json!(bits);
+        }
+        Ok(())
     })
 }
 
@@ -200,6 +221,11 @@ fn text(v: &Value) -> String {
                 g["bits_per_param"].as_f64().unwrap_or(0.0),
                 b["latents"]
             );
+            let grids = g["grid_bits"].as_array().into_iter().flatten();
+            let grids: Vec<String> = grids.map(Value::to_string).collect();
+            if !grids.is_empty() {
+                t += &format!("    bits of the grids, finest first: {}\n", grids.join(" "));
+            }
         }
     }
     t

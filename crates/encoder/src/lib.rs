@@ -9,6 +9,7 @@ pub mod fit;
 mod frac_bits;
 pub mod import;
 pub mod plan;
+pub mod pyramid;
 pub mod rng;
 pub mod size;
 #[cfg(test)]

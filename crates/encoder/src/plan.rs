@@ -26,8 +26,8 @@ pub fn bytes_for(params: f64) -> f64 {
 
 /// Declares [`Preset`]: a row for each.
 macro_rules! presets {
-    ($($(#[$meta:meta])* $preset:ident = $passes:literal,)*) => {
-        /// Effort: how many passes over the frames of a group.
+    ($($(#[$meta:meta])* $preset:ident = $passes:literal, $still:expr;)*) => {
+        /// Effort: how many passes over the frames of a group, or iterations for a picture.
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
         #[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
         #[serde(rename_all = "lowercase")]
@@ -42,22 +42,29 @@ macro_rules! presets {
                     $(Preset::$preset => $passes,)*
                 }
             }
+
+            /// Iterations and sweeps of the integer search for a picture by itself.
+            pub fn still_steps(self) -> (usize, usize) {
+                match self {
+                    $(Preset::$preset => $still,)*
+                }
+            }
         }
     };
 }
 
 presets! {
     /// 8 passes over the frames of a group.
-    Ultrafast = 8,
+    Ultrafast = 8, (150, 32);
     /// 25 passes.
-    Fast = 25,
+    Fast = 25, (1200, 48);
     /// 75 passes.
     #[default]
-    Medium = 75,
+    Medium = 75, (7500, 96);
     /// 250 passes.
-    Slow = 250,
+    Slow = 250, (30000, 200);
     /// 1000 passes.
-    Veryslow = 1000,
+    Veryslow = 1000, (110000, 400);
 }
 
 impl Preset {

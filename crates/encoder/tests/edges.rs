@@ -172,6 +172,7 @@ fn cases(wanted: BoxedStrategy<Wanted>) -> impl Strategy<Value = Case> {
         Family::Nerv,
         Family::Nervpp,
         Family::Nirvana,
+        Family::Pyramid,
     ];
     let content = prop::sample::select(vec![Content::Flat, Content::Slope, Content::Noise]);
     let pictures = (
@@ -213,6 +214,12 @@ fn cases(wanted: BoxedStrategy<Wanted>) -> impl Strategy<Value = Case> {
             jobs,
             ..Options::default()
         };
+        if options.arch.is_still() {
+            (options.batch, options.group) = (1, Count(None));
+            if let Wanted::ModelSize(_) = wanted {
+                options.arch = Family::Hnerv;
+            }
+        }
         match wanted {
             Wanted::Bytes(t) => options.size = Some(bytes(t).floor()),
             Wanted::Bpp(t) => options.bpp = Some(48.0 * bytes(t) / most),

@@ -31,15 +31,30 @@ impl Observer for Silent<'_, '_, '_> {
     }
 }
 
-/// The families to choose from: the one asked for, or all that `can` take the pictures. What cannot
+/// The families to choose from for `frames` frames: the one asked for, or all that `can` take the
+/// pictures. What cannot
 /// is left out with a word; if none can, it is an error.
 pub(super) fn able(
+    frames: Option<usize>,
     options: &Options,
     shared: &Shared<'_, '_>,
     can: impl Fn(Family) -> Result<()>,
 ) -> Result<Vec<Family>> {
+    let others = options.of_networks();
+    if options.arch.is_still()
+        && let Some(name) = others.first()
+    {
+        let family = options.arch.name();
+        return Err(Error::Parameter(format!(
+            "--{name} means nothing to --arch {family}"
+        )));
+    }
     if options.arch != Family::Auto {
         return can(options.arch).map(|()| vec![options.arch]);
+    }
+    // no network of frames comes near it
+    if frames == Some(1) && others.is_empty() && can(Family::Pyramid).is_ok() {
+        return Ok(vec![Family::Pyramid]);
     }
     let (mut able, mut why) = (Vec::new(), None);
     for family in Family::tried() {

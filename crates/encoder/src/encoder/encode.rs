@@ -88,7 +88,7 @@ pub fn encode(
         failed: AtomicBool::new(false),
     };
     // what no family can take is said before anything is read
-    let able = choose::able(options, &shared, |family| {
+    let able = choose::able(known, options, &shared, |family| {
         Layout::new(
             &info,
             known,

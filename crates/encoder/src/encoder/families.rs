@@ -11,6 +11,8 @@ struct Row {
     starts_warm: bool,
     /// Whether it is tried where none is given.
     tried: bool,
+    /// Whether each frame is a group, fitted by itself.
+    still: bool,
 }
 
 /// Declares [`Family`] and its table.
@@ -37,18 +39,20 @@ macro_rules! families {
 }
 
 families! {
-    /// The one that a short trial on the first frames finds best.
+    /// Pyramid for a picture; for others, the one that a short trial on the first frames finds best.
     #[default]
-    Auto { name: "auto", learning_rate: 0.015, starts_warm: false, tried: false },
+    Auto { name: "auto", learning_rate: 0.015, starts_warm: false, tried: false, still: false },
     /// Hybrid neural representation: embeddings and a convolutional decoder.
-    Hnerv { name: "hnerv", learning_rate: 0.015, starts_warm: false, tried: true },
+    Hnerv { name: "hnerv", learning_rate: 0.015, starts_warm: false, tried: true, still: false },
     /// Positional code of the frame and a convolutional decoder.
-    Nerv { name: "nerv", learning_rate: 0.03, starts_warm: false, tried: false },
+    Nerv { name: "nerv", learning_rate: 0.03, starts_warm: false, tried: false, still: false },
     /// The same with residual blocks of separable convolutions.
     // 0.03 cost 6 dB at 139,000 parameters (docs/families.md)
-    Nervpp { name: "nervpp", learning_rate: 0.012, starts_warm: false, tried: true },
+    Nervpp { name: "nervpp", learning_rate: 0.012, starts_warm: false, tried: true, still: false },
     /// Sine network of patches; each group starts from the one before.
-    Nirvana { name: "nirvana", learning_rate: 0.06, starts_warm: true, tried: true },
+    Nirvana { name: "nirvana", learning_rate: 0.06, starts_warm: true, tried: true, still: false },
+    /// Latent grids of halving resolution and tiny networks, for each picture by itself.
+    Pyramid { name: "pyramid", learning_rate: 0.01, starts_warm: false, tried: false, still: true },
 }
 
 impl Family {
@@ -65,6 +69,11 @@ impl Family {
     /// Whether a group starts from the one before in its section.
     pub fn starts_warm(self) -> bool {
         self.row().starts_warm
+    }
+
+    /// Whether each frame is a group, fitted by itself.
+    pub fn is_still(self) -> bool {
+        self.row().still
     }
 
     /// Families that are tried where none is given.

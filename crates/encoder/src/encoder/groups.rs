@@ -344,7 +344,7 @@ impl Section<'_, '_, '_> {
 }
 
 /// Reads the group back from its bytes and computes its frames: what any decoder will.
-fn decode_back(
+pub(super) fn decode_back(
     bytes: &[u8],
     info: &VideoInfo,
     wanted: &Group,
@@ -376,7 +376,7 @@ fn decode_back(
 
 /// PSNR over all planes with the loss's plane weights: the decoded counterpart of
 /// [`Fitted::float_psnr`](fit::Fitted::float_psnr).
-fn weighted_psnr(source: &[Frame], decoded: &[Frame], info: &VideoInfo) -> f64 {
+pub(super) fn weighted_psnr(source: &[Frame], decoded: &[Frame], info: &VideoInfo) -> f64 {
     let peak = f64::from(info.format.max_value());
     let error = calibrate::weighted_error(&source.iter().collect::<Vec<_>>(), decoded, info);
     10.0 * (peak * peak * source.len() as f64 / error.max(1e-9)).log10()

@@ -30,7 +30,11 @@ impl Layout {
         let groups = plan::groups(
             info,
             known,
-            options.group.0.or(warm.then_some(plan::WARM_GROUP)),
+            options
+                .group
+                .0
+                .or(warm.then_some(plan::WARM_GROUP))
+                .or(options.arch.is_still().then_some(1)),
             !warm,
         )?;
         let size = groups.size(0);

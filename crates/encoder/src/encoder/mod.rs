@@ -15,6 +15,7 @@ mod report;
 mod section;
 mod share;
 mod sizing;
+mod stills;
 #[cfg(test)]
 mod tests;
 mod warm;

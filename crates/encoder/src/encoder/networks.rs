@@ -24,6 +24,8 @@ const PARAMS: RangeInclusive<f64> = 100.0..=67e6;
 const APART: f64 = 1.1;
 /// Parameters and latents, relative to a model size, that are another size.
 const OTHER: f64 = 1.5;
+/// Bits for each luma sample that pictures can have about.
+const STILL_BPP: f64 = 8.0;
 /// Bits that no value of a fitted network exceeds by much.
 const MOST_BITS: f64 = 12.0;
 
@@ -88,6 +90,12 @@ fn of_size(info: &VideoInfo, frames: usize, params: f64, options: &Options) -> R
             params,
             &options.nirvana,
         )?),
+        Family::Pyramid if frames > 1 => {
+            return Err(Error::Parameter(format!(
+                "a group of pyramid has {frames} frames (allowed 1)"
+            )));
+        }
+        Family::Pyramid => Arch::Pyramid(size::pyramid::for_picture(info)),
     };
     arch.check_fields()?;
     let graph = arch.lower(info, frames).map_err(unfit)?;
@@ -161,6 +169,9 @@ fn refused(e: Error, info: &VideoInfo, frames: usize, options: &Options) -> Erro
 /// Fewest and most bytes, about, that a group of `frames` frames can have: the smallest network at
 /// a bit a value, and the largest at twelve.
 pub(super) fn reach(info: &VideoInfo, frames: usize, options: &Options) -> (f64, f64) {
+    if options.arch.is_still() {
+        return (LEAST_BYTES, most_bytes(info, frames) / MOST_BPP * STILL_BPP);
+    }
     let values = |params: f64| {
         let options = Options {
             model_size: Some(params),

@@ -224,6 +224,29 @@ impl Options {
             != (&defaults.hnerv, &defaults.nerv, &defaults.nirvana)
     }
 
+    /// The options that are given and mean something to networks of frames only, not to pyramids.
+    pub(super) fn of_networks(&self) -> Vec<&'static str> {
+        let d = Options::default();
+        let given = [
+            ("model-size", self.model_size.is_some()),
+            ("weight-bits", self.weight_bits.is_some()),
+            ("batch", self.batch != d.batch),
+            ("lr", self.lr.is_some()),
+            ("optimiser", self.optimiser != d.optimiser),
+            ("float-share", self.float_share != d.float_share),
+            ("no-rate", self.no_rate),
+            ("loss", self.loss != d.loss),
+            ("min-gain", self.min_gain != d.min_gain),
+            ("precision", self.precision != d.precision),
+            ("device", self.device.resolve() != fit::Device::Cpu),
+            ("hnerv", self.hnerv != d.hnerv),
+            ("nerv", self.nerv != d.nerv),
+            ("nirvana", self.nirvana != d.nirvana),
+        ];
+        let given = given.into_iter().filter(|(_, given)| *given);
+        given.map(|(name, _)| name).collect()
+    }
+
     /// Refuses values out of range, and two of what one is allowed of.
     pub fn check(&self) -> Result<()> {
         match self.wanted().iter().flatten().count() {

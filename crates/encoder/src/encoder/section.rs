@@ -4,6 +4,7 @@ use super::groups::groups;
 use super::observer::Shared;
 use super::options::Options;
 use super::sizing;
+use super::stills;
 use super::warm;
 use super::work::{Coded, Work};
 use nvc::error::Result;
@@ -17,6 +18,7 @@ pub(super) fn code(
     shared: &Shared<'_, '_>,
 ) -> Result<Coded> {
     let mut coded = match sizing::goal(options.target(info)?) {
+        _ if options.arch.is_still() => stills::code(&work, info, options, shared)?,
         Some(goal) if options.arch.starts_warm() => {
             warm::by_quality(&work, goal, info, options, shared)?
         }

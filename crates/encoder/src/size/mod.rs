@@ -3,4 +3,5 @@
 pub mod hnerv;
 pub mod nerv;
 pub mod nirvana;
+pub mod pyramid;
 pub mod strides;

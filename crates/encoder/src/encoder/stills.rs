@@ -1,0 +1,355 @@
+//! Pictures as pyramids: each fitted by itself, to a price of a bit, or to a size or quality that
+//! trials of other prices find.
+
+use std::time::Instant;
+
+use super::groups::{decode_back, weighted_psnr};
+use super::observer::Shared;
+use super::options::{Options, Target};
+use super::order0::order0;
+use super::report::{GroupReport, PSNR_TOLERANCE, TARGET_TOLERANCE};
+use super::sizing::price;
+use super::work::{Coded, Work};
+use crate::calibrate::refine_frac_bits;
+use crate::fit::Progress;
+use crate::pyramid::{self, Colour, Engine, Plane, Settings, Shape, Stage, integers};
+use crate::size::pyramid::for_picture;
+use nvc::bitstream::header::SectionHeader;
+use nvc::decoder;
+use nvc::entropy::tensor::QuantizedNetwork;
+use nvc::entropy::{Cost, ValueModel};
+use nvc::error::{Error, Result};
+use nvc::frame::{Chroma, Frame, VideoInfo};
+use nvc::group::{Group, GroupBytes};
+use nvc::metrics::Scorer;
+
+/// Whole fits after the first that a size or quality may take.
+const CORRECTIONS: usize = 2;
+/// Iterations of a trial, relative to a fit's, and their range.
+const TRIAL: f64 = 0.1;
+const TRIAL_ITERATIONS: std::ops::RangeInclusive<usize> = 80..=400;
+/// Logarithm of the bytes, and PSNR in dB, that a unit of the price's logarithm adds. Of Kodak
+/// pictures, between 0.1 and 2 bpp.
+const BYTES_SLOPE: f64 = -0.52;
+const PSNR_SLOPE: f64 = -2.45;
+/// Logarithm of the bytes, and PSNR in dB, that a fit has more than a trial.
+const TRIAL_BYTES: f64 = -0.12;
+const TRIAL_PSNR: f64 = 0.3;
+/// Prices of a bit, in squares of a sample's range.
+const PRICES: std::ops::RangeInclusive<f64> = 1e-8..=1.0;
+
+/// What to bring.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Aim {
+    Price(f64),
+    Psnr(f64),
+    Bytes(f64),
+}
+
+/// Codes the pictures of a section, each a group. The source frames are left out.
+pub(super) fn code(
+    work: &Work,
+    info: &VideoInfo,
+    options: &Options,
+    shared: &Shared<'_, '_>,
+) -> Result<Coded> {
+    let frames: usize = work.parts.iter().map(Vec::len).sum();
+    let mut coded = Coded {
+        section: work.section,
+        reports: Vec::new(),
+        payload: Vec::new(),
+        frames: Vec::new(),
+        decoded: Vec::new(),
+    };
+    SectionHeader {
+        first_frame: work.first_frame as u32,
+        frames: frames as u32,
+        groups: work.parts.len() as u32,
+    }
+    .write(&mut coded.payload);
+    let aim = match (options.target(info)?, work.coded) {
+        (Target::Crf(q), _) => Aim::Price(price(q) / 255f64.powi(2)),
+        (Target::Psnr(p), _) => Aim::Psnr(p),
+        (_, Some(bytes)) => Aim::Bytes(bytes / work.parts.len() as f64),
+        _ => return Err(Error::Parameter("no size or quality is given".into())),
+    };
+    let pool = decoder::pool(work.threads)?;
+    // groups of a section may lean on the one before
+    let mut previous: Option<QuantizedNetwork> = None;
+    for (i, frames) in work.parts.iter().enumerate() {
+        let [frame] = &frames[..] else {
+            let what = format!(
+                "a group of {} frames of a pyramid (allowed 1)",
+                frames.len()
+            );
+            return Err(Error::Parameter(what));
+        };
+        let picture = Picture::new(info, frame, options, work.index + i, &pool, shared);
+        shared
+            .observer()
+            .start(picture.index, work.groups, 1, picture.params() as u64);
+        let start = Instant::now();
+        let fitted = picture.reach(aim)?;
+        let fit_seconds = start.elapsed().as_secs_f64();
+        let before = coded.payload.len();
+        let graph = fitted.group.arch.lower(info, 1)?;
+        let bytes = fitted
+            .group
+            .write(&graph, previous.as_ref(), &mut coded.payload)?;
+        let start = Instant::now();
+        let (network, decoded) = decode_back(
+            &coded.payload[before..],
+            info,
+            &fitted.group,
+            previous.as_ref(),
+            &pool,
+        )?;
+        coded.reports.push(GroupReport {
+            index: picture.index,
+            first_frame: (work.first_frame + i) as u64,
+            frames: 1,
+            arch: fitted.group.arch.name(),
+            params: graph.params(),
+            macs_per_pixel: graph.macs() as f64 / (info.width * info.height) as f64,
+            steps: fitted.steps,
+            bytes,
+            order0: order0(&fitted.group, previous.as_ref()),
+            float_psnr: fitted.float_psnr,
+            exact_psnr: weighted_psnr(frames, &decoded, info),
+            fit_seconds,
+            decode_fps: 1.0 / start.elapsed().as_secs_f64(),
+        });
+        previous = Some(network);
+        coded.decoded.extend(decoded);
+    }
+    Ok(coded)
+}
+
+/// A picture to fit, and how.
+struct Picture<'a, 'b, 'c> {
+    info: &'a VideoInfo,
+    frame: &'a Frame,
+    planes: Vec<Plane>,
+    shape: Shape,
+    settings: Settings,
+    index: usize,
+    pool: &'a rayon::ThreadPool,
+    shared: &'a Shared<'b, 'c>,
+}
+
+/// What a fit gave.
+struct Fitted {
+    group: Group,
+    /// Iterations and sweeps of all fits.
+    steps: usize,
+    float_psnr: f64,
+    bytes: GroupBytes,
+    /// [`nvc::metrics::Scores::quality`] of the decoded picture, dB.
+    psnr: f64,
+}
+
+impl<'a, 'b, 'c> Picture<'a, 'b, 'c> {
+    fn new(
+        info: &'a VideoInfo,
+        frame: &'a Frame,
+        options: &Options,
+        index: usize,
+        pool: &'a rayon::ThreadPool,
+        shared: &'a Shared<'b, 'c>,
+    ) -> Self {
+        let (iterations, sweeps) = options.preset.still_steps();
+        let iterations = options.steps.or(options.passes).unwrap_or(iterations);
+        let settings = Settings {
+            seed: options.seed.wrapping_add(index as u64),
+            colour: match info.format.chroma {
+                Chroma::Rgb => Colour::Gbr,
+                _ => Colour::Yuv,
+            },
+            ..Settings::new(iterations, sweeps)
+        };
+        Picture {
+            info,
+            frame,
+            planes: integers::planes(info, frame),
+            shape: integers::shape(info, &for_picture(info)),
+            settings,
+            index,
+            pool,
+            shared,
+        }
+    }
+
+    fn params(&self) -> usize {
+        pyramid::Layout::new(&self.shape).total()
+    }
+
+    /// Fits until the aim is reached, as near as a few fits bring it.
+    fn reach(&self, aim: Aim) -> Result<Fitted> {
+        let mut steps = 0;
+        let mut fit = |price: f64, settings: &Settings| {
+            let fitted = self.fit(price.clamp(*PRICES.start(), *PRICES.end()), settings)?;
+            steps += fitted.steps;
+            Ok::<Fitted, Error>(Fitted { steps, ..fitted })
+        };
+        let mut search = match aim {
+            Aim::Price(price) => return fit(price, &self.settings),
+            aim => Search::new(aim, (self.info.width * self.info.height) as f64),
+        };
+        let iterations = (self.settings.iterations as f64 * TRIAL) as usize;
+        let trial = Settings {
+            iterations: iterations.clamp(*TRIAL_ITERATIONS.start(), *TRIAL_ITERATIONS.end()),
+            sweeps: 0,
+            ..self.settings.clone()
+        };
+        if trial.iterations * 2 < self.settings.iterations {
+            let first = fit(search.price, &trial)?;
+            let far = search.correct(&first, true);
+            // far from where it was asked for, a forecast is worth little
+            if far.abs() > 0.7 {
+                let second = fit(search.price, &trial)?;
+                search.correct(&second, true);
+            }
+            search.tried.clear();
+        }
+        let mut best: Option<(f64, Fitted)> = None;
+        for _ in 0..=CORRECTIONS {
+            let fitted = fit(search.price, &self.settings)?;
+            let off = search.off(&fitted);
+            let reached = search.is_reached(&fitted);
+            search.correct(&fitted, false);
+            if best.as_ref().is_none_or(|(b, _)| off.abs() < *b) {
+                best = Some((off.abs(), fitted));
+            }
+            if reached {
+                break;
+            }
+        }
+        let (_, fitted) = best.ok_or(Error::Interrupted)?;
+        Ok(Fitted { steps, ..fitted })
+    }
+
+    /// One fit at a price of a bit, in squares of a sample's range, coded and decoded.
+    fn fit(&self, price: f64, settings: &Settings) -> Result<Fitted> {
+        let (info, lambda) = (self.info, price as f32);
+        let samples = (info.width * info.height) as f64;
+        let shared = self.shared;
+        let mut steps = 0;
+        let mut observe = |p: pyramid::Progress| {
+            steps = p.done;
+            shared.observer().progress(
+                self.index,
+                &Progress {
+                    step: p.done,
+                    steps: p.of,
+                    psnr: -10.0 * (p.terms.distortion / samples).max(1e-12).log10(),
+                    bytes: (p.stage != Stage::Soft).then_some(p.terms.bits / 8.0),
+                },
+            );
+            !shared.stop()
+        };
+        let planes = &self.planes;
+        let (fit, tensors, distortion) = self
+            .pool
+            .install(|| {
+                let (w, h) = (info.width, info.height);
+                let fit = pyramid::fit(&self.shape, w, h, planes, lambda, settings, &mut observe)?;
+                let mut engine = Engine::new(&self.shape, w, h, planes);
+                for (l, grid) in fit.latents.iter().enumerate() {
+                    engine.set_latents(l, grid);
+                }
+                let tensors = pyramid::quantise(&mut engine, &fit.params, lambda, &tensor_bits);
+                let params = pyramid::dequantise(&tensors);
+                let terms = engine.eval(&params, lambda, pyramid::What::Distortion, false);
+                Some((fit, tensors, terms.distortion))
+            })
+            .filter(|_| !shared.stop())
+            .ok_or(Error::Interrupted)?;
+        let mut group = integers::group(info, &self.shape, &tensors, &fit.latents)?;
+        let graph = group.arch.lower(info, 1)?;
+        let frames = std::slice::from_ref(self.frame);
+        refine_frac_bits(&mut group, &graph, info, frames, self.pool)?;
+        let mut coded = Vec::new();
+        let bytes = group.write(&graph, None, &mut coded)?;
+        let (_, decoded) = decode_back(&coded, info, &group, None, self.pool)?;
+        let mut scorer = Scorer::new(info);
+        scorer.add(self.frame, &decoded[0])?;
+        Ok(Fitted {
+            group,
+            steps,
+            float_psnr: -10.0 * (distortion / samples).max(1e-12).log10(),
+            bytes,
+            psnr: scorer.finish()?.quality(),
+        })
+    }
+}
+
+/// Bits of a tensor's integers, about: each class of magnitudes learns by itself.
+fn tensor_bits(values: &[i32]) -> f64 {
+    let mut cost = Cost::default();
+    let mut model = ValueModel::new(1);
+    for &v in values {
+        // a cost is never refused
+        let _ = model.code(&mut cost, 0, v);
+    }
+    cost.units as f64 / Cost::UNIT as f64
+}
+
+/// The search for the price of a bit that brings a size or quality.
+struct Search {
+    aim: Aim,
+    price: f64,
+    /// Logarithms of prices that were tried, and what they gave.
+    tried: Vec<(f64, f64)>,
+}
+
+impl Search {
+    fn new(aim: Aim, samples: f64) -> Self {
+        // of Kodak pictures: 33 dB, and 0.3 bpp
+        let price = match aim {
+            Aim::Price(p) => p,
+            Aim::Psnr(db) => 3e-3 * ((db - 33.0) / PSNR_SLOPE).exp(),
+            Aim::Bytes(b) => 1.5e-3 * ((b * 8.0 / samples / 0.4).ln() / BYTES_SLOPE).exp(),
+        };
+        Search {
+            aim,
+            price: price.clamp(*PRICES.start(), *PRICES.end()),
+            tried: Vec::new(),
+        }
+    }
+
+    /// How far `fitted` is off, in units that a price moves: the logarithm of bytes, or dB.
+    fn off(&self, fitted: &Fitted) -> f64 {
+        match self.aim {
+            Aim::Price(_) => 0.0,
+            Aim::Psnr(db) => fitted.psnr - db,
+            Aim::Bytes(b) => ((fitted.bytes.weights + fitted.bytes.latents) as f64 / b).ln(),
+        }
+    }
+
+    fn is_reached(&self, fitted: &Fitted) -> bool {
+        match self.aim {
+            Aim::Price(_) => true,
+            Aim::Psnr(_) => PSNR_TOLERANCE.contains(&self.off(fitted)),
+            Aim::Bytes(_) => self.off(fitted).abs() < TARGET_TOLERANCE * 0.75,
+        }
+    }
+
+    /// Takes a better price after `fitted`; by how much its logarithm changes.
+    fn correct(&mut self, fitted: &Fitted, trial: bool) -> f64 {
+        let (usual, later) = match self.aim {
+            Aim::Psnr(_) => (PSNR_SLOPE, TRIAL_PSNR),
+            _ => (BYTES_SLOPE, TRIAL_BYTES),
+        };
+        let off = self.off(fitted) + if trial { later } else { 0.0 };
+        let at = self.price.ln();
+        self.tried.push((at, off));
+        let slope = match self.tried[..] {
+            [.., (a, x), (b, y)] if (a - b).abs() > 1e-3 => (y - x) / (b - a),
+            _ => usual,
+        };
+        let slope = slope.clamp(usual * 2.0, usual * 0.5);
+        let change = (-off / slope).clamp(-4.0, 4.0);
+        self.price = (at + change).exp().clamp(*PRICES.start(), *PRICES.end());
+        change
+    }
+}

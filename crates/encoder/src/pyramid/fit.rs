@@ -1,0 +1,278 @@
+//! The schedule of a fit.
+
+use super::context::Gradients;
+use super::engine::{Engine, Mode, Terms, What};
+use super::init::{Colour, initial};
+use super::latents::{Curvature, Latents, Quantiser, Step};
+use super::search::sweep;
+use super::shape::{Plane, Shape};
+use super::soap::Soap;
+
+/// How to fit.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    /// Steps of gradient descent.
+    pub iterations: usize,
+    /// Sweeps of the integer search after them.
+    pub sweeps: usize,
+    /// Of initial weights and noise.
+    pub seed: u64,
+    /// What the planes are.
+    pub colour: Colour,
+    /// Learning rate of the latents at the start and at the end, in integer units.
+    pub latent_rate: [f32; 2],
+    /// Decay of the latents' second moments.
+    pub latent_beta2: f32,
+    /// Added to the roots of the latents' second moments, in loss per integer unit.
+    pub latent_epsilon: f32,
+    /// Learning rate of the weights at the start and at the end.
+    pub weight_rate: [f32; 2],
+    /// Share of the iterations, the last, in which latents are rounded and rest.
+    pub hard: f64,
+    /// Learning rate of the weights at the start and at the end of those.
+    pub hard_rate: [f32; 2],
+    /// Learning rate of the weights at the start and at the end of the integer search: the weights
+    /// are nearly settled, and a restart at a higher rate undoes more than the moves gain.
+    pub search_rate: [f32; 2],
+    /// Softround's temperature at the start and at the end.
+    pub temperature: [f32; 2],
+    /// Deviation of the noise at the start and at the end.
+    pub noise: [f32; 2],
+}
+
+impl Settings {
+    /// The recipe, for any number of iterations.
+    pub fn new(iterations: usize, sweeps: usize) -> Self {
+        // a short fit stays nearer to where it starts
+        let share = (iterations as f32 / 1000.0).min(1.0);
+        Settings {
+            iterations,
+            sweeps,
+            seed: 1,
+            colour: Colour::Gbr,
+            latent_rate: [0.16, 0.005],
+            latent_beta2: 0.9,
+            latent_epsilon: 5e-4,
+            weight_rate: [0.005 + 0.005 * share, 0.0005],
+            hard: 0.1,
+            hard_rate: [0.004, 0.0002],
+            search_rate: [0.0003, 0.000_03],
+            temperature: [0.3, 0.1],
+            noise: [0.25, 0.15],
+        }
+    }
+}
+
+/// Share of the iterations in which the weight of the rate rises.
+const RAMP: f64 = 0.05;
+/// Probes of the curvature at the start of the integer search, and every [`REPROBE`] sweeps.
+const PROBES: usize = 12;
+const MORE_PROBES: usize = 4;
+const REPROBE: usize = 16;
+/// Share of the old curvature that a later probe keeps.
+const KEEP: f32 = 0.8;
+
+/// Part of a fit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Latents and weights move.
+    Soft,
+    /// Latents are rounded and rest, weights move.
+    Hard,
+    /// Latents move by integers.
+    Search,
+}
+
+/// Where a fit stands.
+#[derive(Clone, Copy, Debug)]
+pub struct Progress {
+    /// The present part.
+    pub stage: Stage,
+    /// Iterations and sweeps done.
+    pub done: usize,
+    /// Iterations and sweeps in all.
+    pub of: usize,
+    /// Terms of the loss; with noise on the latents in the first part.
+    pub terms: Terms,
+}
+
+/// A fitted model. The weights are not quantised yet.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fit {
+    /// For each grid its integers, row by row.
+    pub latents: Vec<Vec<i32>>,
+    /// The weights in the order of the layout.
+    pub params: Vec<f32>,
+    /// Distortion of these latents and weights, see [`Terms::distortion`].
+    pub distortion: f64,
+    /// Bits of these latents, without the weights.
+    pub bits: f64,
+}
+
+fn cosine([from, to]: [f32; 2], t: f64) -> f32 {
+    to + (from - to) * 0.5 * (1.0 + (std::f64::consts::PI * t.min(1.0)).cos()) as f32
+}
+fn line([from, to]: [f32; 2], t: f64) -> f32 {
+    from + (to - from) * t as f32
+}
+
+/// Fits the model to a picture. `planes` are as in [`Engine::new`]; `lambda` is the weight of a bit
+/// in the loss `distortion + lambda * bits`.
+///
+/// `observe` is called after every iteration and sweep. If it returns false, the fit ends: with
+/// `None` during the iterations, whose latents are no integers yet or whose weights do not fit
+/// them, and with what there is during the integer search.
+///
+/// # Panics
+/// As [`Engine::new`].
+pub fn fit(
+    shape: &Shape,
+    width: usize,
+    height: usize,
+    planes: &[Plane],
+    lambda: f32,
+    settings: &Settings,
+    observe: &mut dyn FnMut(Progress) -> bool,
+) -> Option<Fit> {
+    let mut engine = Engine::new(shape, width, height, planes);
+    let params = initial(
+        shape,
+        engine.layout(),
+        planes,
+        settings.colour,
+        lambda,
+        settings.seed,
+    );
+    let soap = Soap::new(shape, engine.layout());
+    let mut run = Run {
+        engine: &mut engine,
+        params,
+        soap,
+        lambda,
+        s: settings,
+    };
+    if !run.descend(observe) {
+        return None;
+    }
+    run.search(observe);
+    let params = run.params;
+    let terms = engine.eval(&params, lambda, What::Both, false);
+    Some(Fit {
+        latents: (0..shape.grids).map(|l| engine.latents(l)).collect(),
+        params,
+        distortion: terms.distortion,
+        bits: terms.bits,
+    })
+}
+
+struct Run<'a> {
+    engine: &'a mut Engine,
+    params: Vec<f32>,
+    soap: Soap,
+    lambda: f32,
+    s: &'a Settings,
+}
+
+impl Run<'_> {
+    /// The iterations; false if the observer ends the fit.
+    fn descend(&mut self, observe: &mut dyn FnMut(Progress) -> bool) -> bool {
+        let s = self.s;
+        let hard = (s.hard * s.iterations as f64) as usize;
+        let soft = s.iterations - hard;
+        let mut latents = Latents::new(self.engine, s.seed);
+        let mut step = None;
+        for i in 0..s.iterations {
+            let (stage, t) = if i < soft {
+                (Stage::Soft, i as f64 / soft as f64)
+            } else {
+                (Stage::Hard, (i - soft) as f64 / hard as f64)
+            };
+            let quantiser = match stage {
+                Stage::Soft => Quantiser::Noisy {
+                    temperature: line(s.temperature, t),
+                    noise: line(s.noise, t),
+                },
+                _ => Quantiser::Hard,
+            };
+            latents.pass(self.engine, step, quantiser);
+            // a low weight of the rate at first lets detail enter before it is priced
+            let ramp = (i as f64 / s.iterations as f64 / RAMP).clamp(0.02, 1.0);
+            let lambda = self.lambda * ramp as f32;
+            // resting latents need no gradient
+            let gradients = match stage {
+                Stage::Soft => Gradients::WeightsAndLatents,
+                _ => Gradients::Weights,
+            };
+            let mode = Mode::new(What::Both, gradients);
+            let terms = self.engine.run(&self.params, lambda, mode);
+            step = (stage == Stage::Soft).then(|| Step {
+                rate: cosine(s.latent_rate, t),
+                beta1: 0.9,
+                beta2: s.latent_beta2,
+                epsilon: s.latent_epsilon,
+                t: i + 1,
+            });
+            let range = if stage == Stage::Soft {
+                s.weight_rate
+            } else {
+                s.hard_rate
+            };
+            let rate = cosine(range, t);
+            self.soap
+                .step(&mut self.params, &self.engine.gradients, rate);
+            let of = s.iterations + s.sweeps;
+            if !observe(Progress {
+                stage,
+                done: i + 1,
+                of,
+                terms,
+            }) {
+                return false;
+            }
+        }
+        latents.pass(self.engine, step, Quantiser::Hard);
+        true
+    }
+
+    /// The integer search.
+    fn search(&mut self, observe: &mut dyn FnMut(Progress) -> bool) {
+        let (s, lambda) = (self.s, self.lambda);
+        let mut curvature = Curvature::new(self.engine, s.seed);
+        for i in 0..s.sweeps {
+            if i == 0 {
+                curvature.probe(self.engine, &self.params, PROBES, 0.0);
+            } else if i % REPROBE == REPROBE - 1 {
+                curvature.probe(self.engine, &self.params, MORE_PROBES, KEEP);
+            }
+            // first the rate with the moves' own bits, then the distortion alone, whose gradient
+            // the sweep wants
+            let mode = Mode::new(What::Rate, Gradients::Weights);
+            let mode = Mode {
+                moves: true,
+                ..mode
+            };
+            let mut terms = self.engine.run(&self.params, lambda, mode);
+            let rate_gradients = self.engine.gradients.clone();
+            let distortion = self
+                .engine
+                .eval(&self.params, lambda, What::Distortion, true);
+            terms.distortion = distortion.distortion;
+            let both = self.engine.gradients.iter_mut().zip(rate_gradients);
+            both.for_each(|(g, r)| *g += r);
+            sweep(self.engine, &self.params, lambda, &curvature.smooth, i % 12);
+            let rate = cosine(s.search_rate, i as f64 / s.sweeps as f64);
+            self.soap
+                .step(&mut self.params, &self.engine.gradients, rate);
+            let done = s.iterations + i + 1;
+            let of = s.iterations + s.sweeps;
+            if !observe(Progress {
+                stage: Stage::Search,
+                done,
+                of,
+                terms,
+            }) {
+                return;
+            }
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! A fitted pyramid as the integers of a group.
+
+use nvc::bitstream::header::PyramidHeader;
+use nvc::entropy::context_network::ContextNetwork;
+use nvc::entropy::tensor::{Tensor, blank_network};
+use nvc::error::{Error, Result};
+use nvc::frame::{Frame, VideoInfo};
+use nvc::group::Group;
+use nvc::network::pyramid::{CONTEXT_TENSORS, Head, Pyramid};
+use nvc::network::{Arch, Graph, Op, QuantStep};
+
+use super::shape::{Plane, Shape};
+use crate::fit;
+
+/// Bits of the mantissa of a step that is a power of two.
+const MANTISSA_BITS: i32 = 7;
+/// Largest magnitude of a latent.
+const MAX_REACH: i32 = 2047;
+/// Fraction bits of the hidden layer before they are refined.
+const HIDDEN_FRACTION: u8 = 8;
+/// The model of `pyramid` for pictures of `info`.
+pub fn shape(info: &VideoInfo, pyramid: &Pyramid) -> Shape {
+    let head = |h: &Head| super::shape::Head {
+        level: h.level,
+        planes: h.planes,
+    };
+    Shape {
+        contexts: pyramid.header.contexts as usize,
+        hidden: pyramid.header.hidden as usize,
+        grids: pyramid.header.grids as usize,
+        heads: Head::of(info.format.chroma).iter().map(head).collect(),
+    }
+}
+
+/// A frame as real numbers, black at 0 and white at 1.
+pub fn planes(info: &VideoInfo, frame: &Frame) -> Vec<Plane> {
+    let most = f32::from(info.format.max_value());
+    let chroma = info.format.chroma;
+    let weight = |p| fit::plane_weight(chroma, p) as f32;
+    let all: f32 = (0..chroma.planes()).map(weight).sum();
+    let plane = |(p, plane): (usize, &nvc::frame::Plane)| Plane {
+        width: plane.width,
+        height: plane.height,
+        weight: weight(p) / all,
+        samples: plane.data.iter().map(|&v| f32::from(v) / most).collect(),
+    };
+    frame.planes.iter().enumerate().map(plane).collect()
+}
+
+/// The group of one picture: its `latents`, grid by grid, and its `tensors`, each as the exponent
+/// `k` of its step `2^-k` and its integers.
+pub fn group(
+    info: &VideoInfo,
+    shape: &Shape,
+    tensors: &[(i32, Vec<i32>)],
+    latents: &[Vec<i32>],
+) -> Result<Group> {
+    let reach = latents.iter().flatten().map(|v| v.abs()).max();
+    let reach = reach.unwrap_or(0).clamp(1, MAX_REACH);
+    let zero = |(l, grid): (usize, &Vec<i32>)| u32::from(grid.iter().all(|&v| v == 0)) << l;
+    let empty = latents.iter().enumerate().map(zero).sum();
+    let header = PyramidHeader {
+        grids: shape.grids as u32,
+        empty,
+        reach: reach as u32,
+        contexts: shape.contexts as u32,
+        hidden: shape.hidden as u32,
+    };
+    let arch = Arch::Pyramid(Pyramid { header });
+    let graph = arch.lower(info, 1)?;
+    let mut network = blank_network(&graph);
+    for (t, (k, values)) in network.tensors.iter_mut().zip(tensors) {
+        t.step = QuantStep {
+            mantissa: 1 << MANTISSA_BITS,
+            exponent: (k + MANTISSA_BITS) as u8,
+        };
+        t.values = values.iter().map(|&v| v as i16).collect();
+    }
+    for (f, node) in network.frac_bits.iter_mut().zip(&graph.nodes) {
+        *f = if node.op.has_frac_bits() {
+            HIDDEN_FRACTION
+        } else {
+            0
+        };
+    }
+    keep_to_the_format(&graph, &mut network.tensors)?;
+    let clamped = latents.iter().flatten().map(|&v| v.clamp(-reach, reach));
+    Ok(Group {
+        latents: clamped.map(|v| v as i16).collect(),
+        arch,
+        network,
+        frames: 1,
+    })
+}
+
+/// Finer or coarser steps where the format asks for them: of networks that trained as they should,
+/// none.
+fn keep_to_the_format(graph: &Graph, tensors: &mut [Tensor]) -> Result<()> {
+    let Op::Pyramid(source) = graph.nodes[0].op else {
+        return Err(Error::Parameter("a graph without a pyramid".into()));
+    };
+    let fraction = source.fraction();
+    for (i, node) in graph.nodes.iter().enumerate() {
+        if let Op::EdgeConv(c) = node.op {
+            let bits = graph.frac_bits(&vec![HIDDEN_FRACTION; graph.nodes.len()]);
+            let missing = bits[i].saturating_sub(bits[c.input]);
+            (0..missing).for_each(|_| {
+                if u32::from(tensors[c.weight].step.exponent) < missing {
+                    finer(&mut tensors[c.weight]);
+                }
+            });
+        }
+    }
+    let weights = [0, 2, 4, 6];
+    for t in [4, 6] {
+        while tensors[t].step.exponent + fraction < 8 + MANTISSA_BITS as u8 {
+            finer(&mut tensors[t]);
+        }
+    }
+    loop {
+        let Err(fault) = ContextNetwork::new(&tensors[..CONTEXT_TENSORS], fraction) else {
+            return Ok(());
+        };
+        let most = |t: &Tensor| t.values.iter().map(|v| v.unsigned_abs()).max().unwrap_or(0);
+        let coarse = weights
+            .into_iter()
+            .filter(|&t| tensors[t].step.exponent > 11);
+        match coarse.max_by_key(|&t| most(&tensors[t])) {
+            Some(t) => coarser(&mut tensors[t]),
+            None => return Err(fault.into()),
+        }
+    }
+}
+
+fn finer(t: &mut Tensor) {
+    t.step.exponent += 1;
+    t.values
+        .iter_mut()
+        .for_each(|v| *v = v.saturating_mul(2).max(-i16::MAX));
+}
+
+fn coarser(t: &mut Tensor) {
+    t.step.exponent -= 1;
+    t.values.iter_mut().for_each(|v| *v = (*v + 1) >> 1);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::init::{Colour, initial};
+    use super::super::shape::{Layout, Tensor};
+    use super::*;
+    use crate::size::pyramid::for_picture;
+    use nvc::frame::PixelFormat;
+
+    fn info(width: usize, height: usize, format: &str) -> VideoInfo {
+        VideoInfo::new(width, height, PixelFormat::from_name(format).unwrap())
+    }
+
+    fn quantised(shape: &Shape, scale: f32) -> Vec<(i32, Vec<i32>)> {
+        let layout = Layout::new(shape);
+        let plane = Plane {
+            width: 1,
+            height: 1,
+            weight: 1.0,
+            samples: vec![0.5],
+        };
+        let planes = vec![plane; 3];
+        let colour = Colour::Yuv;
+        let p = initial(shape, &layout, &planes, colour, 1e-3, 1);
+        let tensor = |t: &Tensor| {
+            let values = p[t.range()]
+                .iter()
+                .map(|v| (v * scale * 1024.0).round() as i32);
+            (10, values.collect())
+        };
+        layout.tensors().iter().map(tensor).collect()
+    }
+
+    #[test]
+    fn models_lower_to_the_graph_that_they_are() {
+        for (w, h, format) in [
+            (1, 1, "gray"),
+            (1, 1, "yuv420p"),
+            (33, 20, "gbrp"),
+            (999, 40, "yuv444p10le"),
+        ] {
+            let info = info(w, h, format);
+            let shape = shape(&info, &for_picture(&info));
+            let latents: Vec<Vec<i32>> = (0..shape.grids)
+                .map(|l| {
+                    vec![3 - l as i32; Shape::grid_size(w, h, l).0 * Shape::grid_size(w, h, l).1]
+                })
+                .collect();
+            let g = group(&info, &shape, &quantised(&shape, 1.0), &latents).unwrap();
+            let graph = g.arch.lower(&info, 1).unwrap();
+            let own = Layout::new(&shape);
+            let shapes: Vec<_> = own.tensors().iter().map(|t| t.shape).collect();
+            let theirs: Vec<_> = graph.tensors.iter().map(|t| t.shape).collect();
+            assert_eq!(shapes, theirs, "{w}x{h} {format}");
+            let mut bytes = Vec::new();
+            g.write(&graph, None, &mut bytes).unwrap();
+        }
+    }
+
+    #[test]
+    fn weights_that_the_format_refuses_are_made_coarser() {
+        let info = info(9, 9, "gray");
+        let shape = shape(&info, &for_picture(&info));
+        let latents = vec![
+            vec![0; 81],
+            vec![0; 25],
+            vec![0; 9],
+            vec![1; 4],
+            vec![300; 1],
+        ];
+        let g = group(&info, &shape, &quantised(&shape, 300.0), &latents).unwrap();
+        assert!(ContextNetwork::new(&g.network.tensors[..7], 6).is_ok());
+        let Arch::Pyramid(p) = &g.arch else {
+            panic!("a pyramid")
+        };
+        assert_eq!((p.header.empty, p.header.reach), (0b111, 300));
+    }
+}

@@ -1,0 +1,43 @@
+//! Fits an overfitted latent pyramid to one picture, in the manner of Cool-chic.
+//!
+//! The picture is coded as integers on grids of halving resolution, a small context network that
+//! gives every integer its distribution, learned x2 filters that bring all grids to one
+//! resolution, and small synthesis networks that turn them into samples. All of it is fitted to
+//! the one picture by gradient descent on `distortion + lambda * bits`.
+//!
+//! Results depend on the seed and on the kind of vectors of the machine, never on the number of
+//! threads: the split into tasks and the order of every reduction are fixed. Everything runs on
+//! the current rayon pool.
+
+mod access;
+mod buffer;
+mod chain;
+mod context;
+mod convolve;
+mod engine;
+mod fit;
+mod grid;
+mod init;
+pub mod integers;
+mod laplace;
+mod latents;
+mod picture;
+mod pool;
+mod product;
+mod quantise;
+mod random;
+mod residual;
+mod search;
+mod shape;
+mod simd;
+mod soap;
+mod synthesis;
+mod trained;
+mod upsample;
+mod weights;
+
+pub use engine::{Engine, Terms, What};
+pub use fit::{Fit, Progress, Settings, Stage, fit};
+pub use init::{Colour, initial};
+pub use quantise::{dequantise, quantise};
+pub use shape::{Head, Layout, Plane, Shape, Tensor};

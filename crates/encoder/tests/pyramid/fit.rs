@@ -1,0 +1,147 @@
+//! Whole fits: what they reach, and what they do not depend on.
+
+use super::common::{planes, shape};
+use nvc_encoder::pyramid::{
+    Colour, Engine, Fit, Plane, Progress, Settings, Shape, Stage, What, dequantise, fit, initial,
+    quantise,
+};
+
+const LAMBDA: f32 = 2e-3;
+const W: usize = 93;
+const H: usize = 70;
+
+fn yuv420() -> (Shape, Vec<Plane>) {
+    let shape = shape(8, 8, 5, &[(0, 1), (1, 2)]);
+    let planes = planes(&shape, W, H, &[0.75, 0.125, 0.125], |x, y, c| {
+        let wave = (25.0 * x + 9.0 * y * y + c as f32).sin() * (7.0 * y - 11.0 * x).cos();
+        0.5 + 0.3 * wave + if x > 0.6 { 0.1 } else { 0.0 }
+    });
+    (shape, planes)
+}
+
+fn run(settings: &Settings, threads: usize) -> (Fit, Vec<Progress>) {
+    let (shape, planes) = yuv420();
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .build()
+        .expect("a pool");
+    let mut seen = Vec::new();
+    let fitted = pool.install(|| {
+        fit(&shape, W, H, &planes, LAMBDA, settings, &mut |p| {
+            seen.push(p);
+            true
+        })
+    });
+    (fitted.expect("nobody stopped it"), seen)
+}
+
+#[test]
+fn threads_do_not_matter() {
+    let settings = Settings::new(30, 13);
+    let one = run(&settings, 1).0;
+    let two = run(&settings, 2).0;
+    assert!(one == two);
+    assert!(one == run(&settings, 3).0);
+    let other = run(
+        &Settings {
+            seed: 2,
+            ..settings
+        },
+        2,
+    )
+    .0;
+    assert!(one != other);
+}
+
+#[test]
+fn a_fit_lowers_the_loss() {
+    let (shape, planes) = yuv420();
+    let mut engine = Engine::new(&shape, W, H, &planes);
+    let start = initial(&shape, engine.layout(), &planes, Colour::Yuv, 1e-3, 1);
+    let before = engine.eval(&start, LAMBDA, What::Both, false).loss(LAMBDA);
+    let (fitted, seen) = run(&Settings::new(200, 24), 2);
+    let after = fitted.distortion + f64::from(LAMBDA) * fitted.bits;
+    assert!(after < 0.3 * before, "{before} to {after}");
+    let at = |stage| seen.iter().filter(move |p| p.stage == stage);
+    let rounded = at(Stage::Hard)
+        .next_back()
+        .expect("hard part")
+        .terms
+        .loss(LAMBDA);
+    assert!(after < rounded, "the search: {rounded} to {after}");
+    assert_eq!(seen.len(), 224);
+
+    // the result is what the engine says of it
+    for (l, q) in fitted.latents.iter().enumerate() {
+        engine.set_latents(l, q);
+        assert_eq!(&engine.latents(l), q);
+    }
+    let terms = engine.eval(&fitted.params, LAMBDA, What::Both, false);
+    assert_eq!(
+        (terms.distortion, terms.bits),
+        (fitted.distortion, fitted.bits)
+    );
+    assert!((engine.grid_bits().iter().sum::<f64>() - terms.bits).abs() < 1e-6 * terms.bits);
+    let distortion: f64 = planes
+        .iter()
+        .zip(engine.reconstruction())
+        .map(|(p, got)| {
+            let error = p
+                .samples
+                .iter()
+                .zip(&got)
+                .map(|(a, b)| f64::from(a - b).powi(2));
+            f64::from(p.weight) * error.sum::<f64>() / p.samples.len() as f64
+        })
+        .sum::<f64>()
+        * (W * H) as f64;
+    assert!((distortion - terms.distortion).abs() < 1e-4 * distortion);
+
+    let cost = |q: &[i32]| {
+        q.iter()
+            .map(|v| 1.0 + 2.0 * f64::from(1 + v.abs()).log2())
+            .sum()
+    };
+    let tensors = quantise(&mut engine, &fitted.params, LAMBDA, &cost);
+    for ((k, q), tensor) in tensors.iter().zip(engine.layout().tensors()) {
+        let most = if tensor.name.starts_with("context") {
+            12
+        } else {
+            14
+        };
+        assert!((0..=most).contains(k), "{} {k}", tensor.name);
+        assert_eq!(q.len(), tensor.range().len());
+    }
+    let params = dequantise(&tensors);
+    let coarse = engine.eval(&params, LAMBDA, What::Both, false).loss(LAMBDA);
+    assert!(coarse < 1.2 * after, "quantised: {after} to {coarse}");
+}
+
+#[test]
+fn the_observer_can_stop() {
+    let (shape, planes) = yuv420();
+    let until = |n: usize| {
+        let settings = Settings::new(10, 10);
+        fit(&shape, W, H, &planes, LAMBDA, &settings, &mut |p| {
+            p.done < n
+        })
+    };
+    assert!(until(5).is_none());
+    assert!(until(10).is_none());
+    assert!(until(12).is_some());
+}
+
+#[test]
+fn tiny_pictures() {
+    for (w, h) in [(1, 1), (3, 2), (17, 1)] {
+        let shape = shape(16, 8, 7, &[(0, 3)]);
+        let planes = planes(&shape, w, h, &[1.0 / 3.0; 3], |x, y, _| {
+            0.3 + 0.4 * x * (1.0 - y)
+        });
+        let settings = Settings::new(20, 6);
+        let fitted = fit(&shape, w, h, &planes, LAMBDA, &settings, &mut |_| true).expect("fit");
+        assert!(fitted.distortion.is_finite() && fitted.bits.is_finite());
+        assert_eq!(fitted.latents.len(), 7);
+        assert_eq!(fitted.latents[0].len(), w * h);
+    }
+}

@@ -1,0 +1,150 @@
+//! Pictures as pyramids: every format, targets, and the same file whatever the threads.
+
+#[path = "../../../tests/common/mod.rs"]
+mod common;
+
+use common::info;
+use nvc::Error;
+use nvc::frame::{Chroma, Frame, VideoInfo};
+use nvc_encoder::plan::Preset;
+use nvc_encoder::{Count, Family, Observer, Options, PSNR_TOLERANCE, Report, encode};
+use nvc_media::FrameSource;
+
+struct Quiet;
+impl Observer for Quiet {}
+
+/// Pictures in memory.
+struct Pictures(VideoInfo, Vec<Frame>);
+
+impl FrameSource for Pictures {
+    fn info(&self) -> &VideoInfo {
+        &self.0
+    }
+    fn read(&mut self) -> nvc::Result<Option<Frame>> {
+        Ok(self.1.pop())
+    }
+    fn frames_hint(&self) -> Option<u64> {
+        Some(self.1.len() as u64)
+    }
+}
+
+/// `n` pictures of waves, a slope and an edge.
+fn pictures(info: VideoInfo, n: usize) -> Pictures {
+    let most = f64::from(info.format.max_value());
+    let frame = |t: usize| {
+        let mut f = Frame::new(info.format, info.width, info.height);
+        for (p, plane) in f.planes.iter_mut().enumerate() {
+            let (w, h) = (plane.width as f64, plane.height as f64);
+            for (i, v) in plane.data.iter_mut().enumerate() {
+                let (x, y) = ((i % plane.width) as f64 / w, (i / plane.width) as f64 / h);
+                let wave = (9.0 * x + 4.0 * y * y + t as f64 + p as f64).sin();
+                let edge = if x + y > 1.2 { 0.2 } else { 0.0 };
+                *v = (most * (0.4 + 0.2 * wave + edge + 0.1 * y)).round() as u16;
+            }
+        }
+        f
+    };
+    Pictures(info, (0..n).map(frame).collect())
+}
+
+fn options(change: impl FnOnce(&mut Options)) -> Options {
+    let mut o = Options {
+        preset: Preset::Ultrafast,
+        steps: Some(120),
+        ..Options::default()
+    };
+    change(&mut o);
+    o
+}
+
+fn run(mut source: Pictures, options: &Options) -> nvc::Result<(Report, Vec<u8>)> {
+    let mut file = Vec::new();
+    let report = encode(&mut source, &mut file, options, &mut Quiet)?;
+    Ok((report, file))
+}
+
+#[test]
+fn every_format_is_fitted_and_decodes_to_what_was_fitted() {
+    for (chroma, depth, w, h) in [
+        (Chroma::Rgb, 8, 48, 40),
+        (Chroma::Gray, 8, 61, 33),
+        (Chroma::Yuv420, 8, 47, 35),
+        (Chroma::Yuv444, 10, 40, 41),
+        (Chroma::Yuv420, 10, 64, 30),
+    ] {
+        let source = pictures(info(w, h, chroma, depth), 1);
+        // a still is a pyramid unless something else is said
+        let (report, file) = run(source, &options(|o| o.crf = Some(20.0))).unwrap();
+        let g = &report.groups[0];
+        assert_eq!((report.family, g.arch), (Family::Pyramid, "pyramid"));
+        assert_eq!(file.len() as u64, report.bytes);
+        assert!(
+            g.exact_psnr > 30.0 && (g.exact_psnr - g.float_psnr).abs() < 0.5,
+            "{chroma:?} {depth} bit: {} dB, {} dB in floating point",
+            g.exact_psnr,
+            g.float_psnr
+        );
+    }
+}
+
+#[test]
+fn a_worse_price_gives_fewer_bytes() {
+    let bytes = |crf| {
+        let source = pictures(info(48, 40, Chroma::Rgb, 8), 1);
+        run(source, &options(|o| o.crf = Some(crf)))
+            .unwrap()
+            .0
+            .bytes
+    };
+    let [fine, coarse] = [12.0, 40.0].map(bytes);
+    assert!(coarse < fine, "{coarse} bytes at 40, {fine} at 12");
+}
+
+#[test]
+fn sizes_and_qualities_are_found() {
+    let source = || pictures(info(64, 48, Chroma::Rgb, 8), 1);
+    let (report, _) = run(source(), &options(|o| o.psnr = Some(36.0))).unwrap();
+    let off = report.scores.quality() - 36.0;
+    assert!(PSNR_TOLERANCE.contains(&off) == report.check_target().is_ok());
+    assert!(off.abs() < 1.5, "{off} dB off");
+    let (report, _) = run(source(), &options(|o| o.size = Some(1500.0))).unwrap();
+    let off = report.bytes as f64 / 1500.0;
+    assert!((0.8..1.2).contains(&off), "{} bytes for 1500", report.bytes);
+}
+
+#[test]
+fn threads_do_not_change_the_file() {
+    let file = |threads| {
+        let source = pictures(info(70, 90, Chroma::Yuv420, 8), 2);
+        let o = options(|o| {
+            (o.arch, o.threads, o.jobs) = (Family::Pyramid, threads, threads);
+            (o.steps, o.crf) = (Some(40), Some(24.0));
+        });
+        run(source, &o).unwrap().1
+    };
+    assert_eq!(file(1), file(2));
+}
+
+#[test]
+fn what_means_nothing_to_pyramids_is_refused_or_leaves_them() {
+    let still = || pictures(info(24, 16, Chroma::Gray, 8), 1);
+    let message = |o: &Options| match run(still(), o) {
+        Err(e @ Error::Parameter(_)) => e.to_string(),
+        _ => panic!("no parameter is refused"),
+    };
+    let pyramid = |change: fn(&mut Options)| {
+        options(|o| {
+            o.arch = Family::Pyramid;
+            change(o);
+        })
+    };
+    let text = message(&pyramid(|o| o.batch = 2));
+    assert_eq!(text, "--batch means nothing to --arch pyramid");
+    let text = message(&pyramid(|o| o.model_size = Some(1000.0)));
+    assert!(text.starts_with("--model-size means nothing"), "{text}");
+    let text = message(&pyramid(|o| o.group = Count(Some(2))));
+    assert!(text.contains("2 frames (allowed 1)"), "{text}");
+    // auto takes networks of frames where an option of theirs is given
+    let o = options(|o| (o.model_size, o.steps) = (Some(1000.0), Some(10)));
+    assert_eq!(run(still(), &o).unwrap().0.groups[0].arch, "hnerv");
+}
