@@ -4,7 +4,7 @@ use super::context::Gradients;
 use super::engine::{Engine, Mode, Terms, What};
 use super::init::{Colour, initial};
 use super::latents::{Curvature, Latents, Quantiser, Step};
-use super::search::sweep;
+use super::search::{CURVATURE, sweep};
 use super::shape::{Plane, Shape};
 use super::soap::Soap;
 
@@ -165,6 +165,31 @@ pub fn fit(
     })
 }
 
+/// The best state of the integer search so far.
+#[derive(Default)]
+struct Best(Option<(f64, Vec<f32>, Vec<f32>)>);
+
+/// Rise of the loss, relative, that is left to the sweeps that follow.
+const TOLERANCE: f64 = 2e-4;
+
+impl Best {
+    /// Goes back to the best state if the one of `run`, of loss `loss`, is worse.
+    fn restore(&mut self, loss: f64, run: &mut Run<'_>) -> bool {
+        match &self.0 {
+            Some((best, latents, params)) if loss > best * (1.0 + TOLERANCE) => {
+                run.engine.latents.copy_from_slice(latents);
+                run.params.clone_from(params);
+                true
+            }
+            Some((best, ..)) if loss >= *best => false,
+            _ => {
+                self.0 = Some((loss, run.engine.latents.to_vec(), run.params.clone()));
+                false
+            }
+        }
+    }
+}
+
 struct Run<'a> {
     engine: &'a mut Engine,
     params: Vec<f32>,
@@ -238,6 +263,7 @@ impl Run<'_> {
     fn search(&mut self, observe: &mut dyn FnMut(Progress) -> bool) {
         let (s, lambda) = (self.s, self.lambda);
         let mut curvature = Curvature::new(self.engine, s.seed);
+        let (mut best, mut factor, mut damping) = (Best::default(), CURVATURE, 1.0);
         for i in 0..s.sweeps {
             if i == 0 {
                 curvature.probe(self.engine, &self.params, PROBES, 0.0);
@@ -259,20 +285,40 @@ impl Run<'_> {
             terms.distortion = distortion.distortion;
             let both = self.engine.gradients.iter_mut().zip(rate_gradients);
             both.for_each(|(g, r)| *g += r);
-            sweep(self.engine, &self.params, lambda, &curvature.smooth, i % 12);
-            let rate = cosine(s.search_rate, i as f64 / s.sweeps as f64);
-            self.soap
-                .step(&mut self.params, &self.engine.gradients, rate);
+            let loss = terms.loss(lambda);
             let done = s.iterations + i + 1;
             let of = s.iterations + s.sweeps;
-            if !observe(Progress {
+            let go_on = observe(Progress {
                 stage: Stage::Search,
                 done,
                 of,
                 terms,
-            }) {
+            });
+            if best.restore(loss, self) {
+                // moves of a sweep that correct the same error were too many
+                factor *= 1.5;
+                damping *= 0.5;
+                if go_on { continue } else { return }
+            }
+            if !go_on {
                 return;
             }
+            sweep(
+                self.engine,
+                &self.params,
+                lambda,
+                &curvature.smooth,
+                factor,
+                i % 12,
+            );
+            let rate = damping * cosine(s.search_rate, i as f64 / s.sweeps as f64);
+            self.soap
+                .step(&mut self.params, &self.engine.gradients, rate);
         }
+        let loss = self
+            .engine
+            .eval(&self.params, lambda, What::Both, false)
+            .loss(lambda);
+        best.restore(loss, self);
     }
 }

@@ -20,7 +20,7 @@ const ROOM: usize = 48;
 /// Rows of a band: twice the reach of contexts, so that bands of one round never meet.
 const BAND: usize = 2 * REACH;
 /// Factor of the curvature: moves of one sweep overlap.
-const CURVATURE: f32 = 1.2;
+pub(crate) const CURVATURE: f32 = 1.2;
 /// Moves are tried if their own forecast is below this many bits.
 const MARGIN: f32 = 6.0;
 
@@ -125,6 +125,7 @@ pub(crate) fn sweep(
     params: &[f32],
     lambda: f32,
     curvature: &[f32],
+    factor: f32,
     phase: usize,
 ) -> Count {
     let n = engine.shape.contexts;
@@ -142,6 +143,7 @@ pub(crate) fn sweep(
                 mask: &engine.mask,
                 gradient: &engine.latent_gradients,
                 curvature,
+                factor,
                 bits: &bits,
                 own: [&up, &down],
                 lambda,
@@ -195,6 +197,8 @@ struct Task<'a> {
     mask: &'a [f32],
     gradient: &'a [f32],
     curvature: &'a [f32],
+    /// Factor of the curvature.
+    factor: f32,
     /// Of the grid's samples, from its start on.
     bits: &'a [f32],
     /// Changes of the own bits for y + 1 and y - 1, likewise.
@@ -228,6 +232,7 @@ impl WithSimd for Band<'_> {
             mask,
             gradient,
             curvature,
+            factor,
             own,
             lambda,
             phase,
@@ -243,7 +248,7 @@ impl WithSimd for Band<'_> {
         for row in (self.first..last).filter(|r| r % 2 == phase / 2 % 2) {
             for x in (phase % 2..grid.w).step_by(2) {
                 let q = grid.row(row) + x;
-                let half = 0.5 * CURVATURE * curvature[q];
+                let half = 0.5 * factor * curvature[q];
                 let (up, down) = (gradient[q] + half, half - gradient[q]);
                 let own_up = up + lambda * own[0][q - grid.start];
                 let own_down = down + lambda * own[1][q - grid.start];
@@ -353,7 +358,7 @@ mod tests {
             };
             let before = engine.run(&p, lambda, mode).bits;
             engine.latent_gradients.fill(0.0);
-            let count = sweep(&mut engine, &p, lambda, &flat, phase);
+            let count = sweep(&mut engine, &p, lambda, &flat, CURVATURE, phase);
             let after = engine.eval(&p, lambda, What::Rate, false).bits;
             let change = f64::from(lambda) * (after - before);
             assert!(change <= 1e-3, "{before} to {after}");
