@@ -4,6 +4,7 @@
 use std::time::Instant;
 
 use super::groups::{decode_back, weighted_psnr};
+use super::networks::LEAST_BYTES;
 use super::observer::Shared;
 use super::options::{Options, Target};
 use super::order0::order0;
@@ -70,7 +71,7 @@ pub(super) fn code(
     let aim = match (options.target(info)?, work.coded) {
         (Target::Crf(q), _) => Aim::Price(price(q) / 255f64.powi(2)),
         (Target::Psnr(p), _) => Aim::Psnr(p),
-        (_, Some(bytes)) => Aim::Bytes(bytes / work.parts.len() as f64),
+        (_, Some(bytes)) => Aim::Bytes((bytes / work.parts.len() as f64).max(LEAST_BYTES)),
         _ => return Err(Error::Parameter("no size or quality is given".into())),
     };
     let pool = decoder::pool(work.threads)?;

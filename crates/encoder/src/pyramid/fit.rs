@@ -56,7 +56,7 @@ impl Settings {
             weight_rate: [0.005 + 0.005 * share, 0.0005],
             hard: 0.1,
             hard_rate: [0.004, 0.0002],
-            search_rate: [0.0003, 0.000_03],
+            search_rate: [0.001, 0.0001],
             temperature: [0.3, 0.1],
             noise: [0.25, 0.15],
         }
@@ -263,7 +263,7 @@ impl Run<'_> {
     fn search(&mut self, observe: &mut dyn FnMut(Progress) -> bool) {
         let (s, lambda) = (self.s, self.lambda);
         let mut curvature = Curvature::new(self.engine, s.seed);
-        let (mut best, mut factor, mut damping) = (Best::default(), CURVATURE, 1.0);
+        let (mut best, mut factors) = (Best::default(), [CURVATURE; 3]);
         for i in 0..s.sweeps {
             if i == 0 {
                 curvature.probe(self.engine, &self.params, PROBES, 0.0);
@@ -296,8 +296,7 @@ impl Run<'_> {
             });
             if best.restore(loss, self) {
                 // moves of a sweep that correct the same error were too many
-                factor *= 1.5;
-                damping *= 0.5;
+                factors[(i + 2) % 3] *= 1.5;
                 if go_on { continue } else { return }
             }
             if !go_on {
@@ -308,10 +307,10 @@ impl Run<'_> {
                 &self.params,
                 lambda,
                 &curvature.smooth,
-                factor,
+                factors[i % 3],
                 i % 12,
             );
-            let rate = damping * cosine(s.search_rate, i as f64 / s.sweeps as f64);
+            let rate = cosine(s.search_rate, i as f64 / s.sweeps as f64);
             self.soap
                 .step(&mut self.params, &self.engine.gradients, rate);
         }
