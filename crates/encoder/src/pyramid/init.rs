@@ -102,8 +102,8 @@ fn synthesis(
     let Head { level, planes } = shape.heads[index];
     let (at, hidden, inputs) = (layout.heads[index], shape.hidden, shape.grids - level);
     let shares = |plane: usize| match colour {
-        Colour::Gbr => GBR[first + plane],
-        Colour::Yuv => YUV[first + plane],
+        Colour::Gbr => GBR[(first + plane).min(2)],
+        Colour::Yuv => YUV[(first + plane).min(2)],
     };
     // a row for each of red, green and blue, and what they are together
     let mixed = |plane: usize, table: &[i16], width: usize, i: usize| -> f32 {

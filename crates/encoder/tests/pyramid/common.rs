@@ -1,6 +1,6 @@
 #![allow(dead_code, missing_docs)]
 
-use nvc_encoder::pyramid::{Head, Plane, Shape};
+use nvc_encoder::pyramid::{Head, Layout, Plane, Shape};
 
 /// A small generator.
 pub struct Random(pub u64);
@@ -63,4 +63,28 @@ pub fn planes(
         }
     }
     all
+}
+
+/// Random weights: filters near the bicubic one, hidden layers that see all inputs, and residual
+/// layers that do nothing yet.
+pub fn random_weights(layout: &Layout) -> Vec<f32> {
+    const BICUBIC: [f32; 4] = [-0.035, -0.105, 0.262, 0.879];
+    let mut random = Random(1);
+    let mut p = vec![0.0; layout.total()];
+    for t in layout.tensors() {
+        let (_, part) = t.name.split_once('.').unwrap_or(("", &t.name));
+        for (i, v) in p[t.range()].iter_mut().enumerate() {
+            *v = match part {
+                "w3" => 0.05 * random.normal(),
+                "bypass" if t.name.starts_with("context") => 0.05 * random.normal(),
+                "bypass" => 0.06 + 0.01 * random.normal(),
+                "bypass_bias" => 0.5,
+                "hidden" | "hidden_bias" => 0.4 * random.normal(),
+                "mix" => 0.03 * random.normal(),
+                up if up.starts_with("up") => BICUBIC[i],
+                _ => 0.0,
+            };
+        }
+    }
+    p
 }

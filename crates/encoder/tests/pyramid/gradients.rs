@@ -1,7 +1,7 @@
 //! Hand-written gradients against central differences.
 
-use super::common::{Random, planes, shape};
-use nvc_encoder::pyramid::{Colour, Engine, Shape, What, initial};
+use super::common::{Random, planes, random_weights, shape};
+use nvc_encoder::pyramid::{Engine, Shape, What};
 
 const LAMBDA: f32 = 0.02;
 
@@ -22,7 +22,7 @@ fn check(shape: &Shape, w: usize, h: usize, weights: &[f32]) {
     let mut random = Random(7);
     let planes = planes(shape, w, h, weights, |_, _, _| random.uniform());
     let mut engine = Engine::new(shape, w, h, &planes);
-    let mut p = initial(shape, engine.layout(), &planes, Colour::Yuv, 1e-3, 1);
+    let mut p = random_weights(engine.layout());
     p.iter_mut().for_each(|v| *v += 0.03 * random.normal());
     let tensors = engine.layout().tensors().to_vec();
     for t in &tensors {
