@@ -57,7 +57,8 @@ fn check(shape: &Shape, w: usize, h: usize, weights: &[f32]) {
             } else {
                 1e-4 * loss.min(20.0)
             };
-            if worst > 0.05 * scale + rounding {
+            // kinks between the two places give a few hundredths; a wrong term gives about one
+            if worst > 0.2 * scale + rounding {
                 failures.push(format!(
                     "{w}x{h} {what:?} {name}: {worst:.3e} of {scale:.3e}"
                 ));
