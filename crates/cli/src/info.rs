@@ -270,6 +270,26 @@ mod tests {
     }
 
     #[test]
+    fn bits_of_grids_are_those_of_the_latents() {
+        let v = vector("core/pyramid-gray-empty.nvc");
+        let g = &v["sections"][0]["groups"][0];
+        let bits: Vec<u64> = serde_json::from_value(g["grid_bits"].clone()).unwrap();
+        assert_eq!((bits.len(), bits[0], bits[2]), (4, 0, 0));
+        // the coder ends in whole words
+        let coded = 8 * g["bytes"]["latents"].as_u64().unwrap();
+        assert!(
+            bits.iter().sum::<u64>().abs_diff(coded) <= 64,
+            "{bits:?} of {coded}"
+        );
+        assert!(
+            text(&v).contains("bits of the grids, finest first: 0 "),
+            "{}",
+            text(&v)
+        );
+        assert!(vector("core/gray.nvc")["sections"][0]["groups"][0]["grid_bits"].is_null());
+    }
+
+    #[test]
     fn light() {
         let v = vector("uncommon/light.nvc");
         let display = json!({
