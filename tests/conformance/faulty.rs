@@ -3,6 +3,7 @@
 
 mod container;
 mod families;
+mod pyramids;
 mod section;
 
 use nvc::bitstream::MAGIC;
@@ -36,6 +37,7 @@ pub fn faulty() -> Vec<Vector> {
     families::fields(&mut add);
     families::over_large(&mut add);
     families::networks(&mut add);
+    pyramids::pyramids(&mut add);
     container::index(&mut add);
     container::light_packet(&mut add);
     out
