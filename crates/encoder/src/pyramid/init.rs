@@ -4,7 +4,7 @@
 //! much again.
 
 use super::random::Random;
-use super::shape::{Head, HeadStarts, Layout, Plane, Shape};
+use super::shape::{Head, Layout, Plane, Shape};
 use super::trained as t;
 
 /// What the planes are, as far as weights to start from differ.
@@ -157,39 +157,18 @@ fn synthesis(
             (0..3).for_each(|o| p[start + o] = real(table, ORDER[o]));
         }
     }
+    if coloured {
+        // its biases are right together: another mean would move what the rectifier cuts off
+        return;
+    }
     // with all latents at zero a plane is its mean
-    let flat = flat_planes(p, &at, hidden, planes);
-    for (plane, flat) in flat.into_iter().enumerate() {
+    for plane in 0..planes {
         let samples = &own[plane].samples;
         let sum = samples.iter().map(|v| f64::from(*v)).sum::<f64>();
         let mean = (sum / samples.len().max(1) as f64) as f32;
-        // before a rectifier that does nothing yet, or after one that does
-        let bias = if coloured {
-            at.conv1_bias
-        } else {
-            at.bypass_bias
-        };
-        p[bias + plane] += mean - flat;
+        let hidden: f32 = (0..hidden)
+            .map(|j| p[at.mix + plane * hidden + j] * p[at.hidden_bias + j].max(0.0))
+            .sum();
+        p[at.bypass_bias + plane] = mean - hidden;
     }
-}
-
-/// What a head makes of latents that are all zero.
-fn flat_planes(p: &[f32], at: &HeadStarts, hidden: usize, planes: usize) -> Vec<f32> {
-    let active = |plane: usize| {
-        let products =
-            (0..hidden).map(|j| p[at.mix + plane * hidden + j] * p[at.hidden_bias + j].max(0.0));
-        p[at.bypass_bias + plane] + products.sum::<f32>()
-    };
-    let layer = |x: &[f32], weights: usize, bias: usize| -> Vec<f32> {
-        let kernel =
-            |o: usize, i: usize| -> f32 { p[weights + (o * planes + i) * 9..][..9].iter().sum() };
-        let sum = |o: usize| (0..planes).map(|i| kernel(o, i) * x[i]).sum::<f32>();
-        (0..planes).map(|o| x[o] + sum(o) + p[bias + o]).collect()
-    };
-    let x: Vec<f32> = (0..planes).map(active).collect();
-    let x: Vec<f32> = layer(&x, at.conv0, at.conv0_bias)
-        .iter()
-        .map(|v| v.max(0.0))
-        .collect();
-    layer(&x, at.conv1, at.conv1_bias)
 }
