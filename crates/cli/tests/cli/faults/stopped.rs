@@ -103,7 +103,10 @@ fn one_signal_ends_an_encode_whatever_it_waits_for() {
     until(|| names(dir.path()).len() == 3);
     signal(&child, "TERM");
     let status = ended(&mut child, AT_ONCE).expect("SIGTERM ends nothing");
-    assert_eq!((status.code(), names(dir.path())), (Some(130), vec![]));
+    assert_eq!(status.code(), Some(130));
+    // an encode that had yet to read what was there has ended by itself, with its statistics
+    let left = names(dir.path());
+    assert!(left.iter().all(|n| n == "s.ndjson"), "{left:?}");
     drop(stdin);
 }
 
