@@ -43,6 +43,18 @@ pub fn vectorize(level: SimdLevel, task: impl Task) {
     }
 }
 
+/// Like [`vectorize`] for tasks that gain little from VNNI or SSE2: bodies for AVX-512 and those of
+/// [`vectorize_seldom`].
+pub fn vectorize_few(level: SimdLevel, task: impl Task) {
+    #[cfg(target_arch = "x86_64")]
+    if level >= SimdLevel::Avx512
+        && let Some(l) = pulp::x86::V4::try_new()
+    {
+        return l.vectorize(On(l, task));
+    }
+    vectorize_seldom(level, task);
+}
+
 /// Like [`vectorize`] for tasks that hardly ever run: bodies for two instruction sets only, since
 /// each costs seconds to build.
 pub fn vectorize_seldom(level: SimdLevel, task: impl Task) {

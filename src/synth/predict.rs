@@ -1,6 +1,6 @@
 //! Context networks with the instructions of a level: pairs of channels, a few latents at once.
 
-use super::dispatch::vectorize;
+use super::dispatch::vectorize_few;
 use super::lanes::{Lane, Lanes, Task};
 use super::level::SimdLevel;
 use crate::entropy::context_network::{
@@ -121,7 +121,7 @@ impl Predictor for Vectorized {
 
     fn predict(&mut self, inputs: &Channels, count: usize, out: &mut Predicted) {
         let layers = &self.layers;
-        vectorize(
+        vectorize_few(
             self.level,
             Batch {
                 layers,

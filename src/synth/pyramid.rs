@@ -6,7 +6,7 @@ mod upsample;
 
 use rayon::prelude::*;
 
-use super::dispatch::vectorize;
+use super::dispatch::vectorize_few;
 use super::lanes::{Lane, Lanes, Task};
 use super::level::SimdLevel;
 use super::requantize::CHUNK;
@@ -136,8 +136,10 @@ impl Pyramid {
                 })
                 .collect();
             match &mut jobs[..] {
-                [one] => vectorize(self.level, one),
-                all => all.par_iter_mut().for_each(|s| vectorize(self.level, s)),
+                [one] => vectorize_few(self.level, one),
+                all => all
+                    .par_iter_mut()
+                    .for_each(|s| vectorize_few(self.level, s)),
             }
         }
         frame
@@ -156,7 +158,7 @@ impl Pyramid {
                     size: self.source.size(level),
                     out: &mut out,
                 };
-                vectorize(self.level, task);
+                vectorize_few(self.level, task);
                 out
             };
             all[level] = if parallel {
