@@ -127,8 +127,8 @@ fn threads_do_not_change_the_file() {
 
 #[test]
 fn what_means_nothing_to_pyramids_is_refused_or_leaves_them() {
-    let still = || pictures(info(24, 16, Chroma::Gray, 8), 1);
-    let message = |o: &Options| match run(still(), o) {
+    let several = |n| pictures(info(24, 16, Chroma::Gray, 8), n);
+    let message = |o: &Options| match run(several(2), o) {
         Err(e @ Error::Parameter(_)) => e.to_string(),
         _ => panic!("no parameter is refused"),
     };
@@ -146,5 +146,5 @@ fn what_means_nothing_to_pyramids_is_refused_or_leaves_them() {
     assert!(text.contains("2 frames (allowed 1)"), "{text}");
     // auto takes networks of frames where an option of theirs is given
     let o = options(|o| (o.model_size, o.steps) = (Some(1000.0), Some(10)));
-    assert_eq!(run(still(), &o).unwrap().0.groups[0].arch, "hnerv");
+    assert_eq!(run(several(1), &o).unwrap().0.groups[0].arch, "hnerv");
 }

@@ -1,8 +1,8 @@
 //! The vectors to use, and functions on them.
 
-use std::sync::OnceLock;
+use pulp::Simd;
 
-use pulp::{Arch, Simd};
+pub(crate) use crate::fit::kernels::common::{arch, wide};
 
 /// Samples that a network handles at a time: long enough that the weight gradients' sums are
 /// loaded and stored rarely, short enough that all layers of a segment stay near the first cache.
@@ -11,23 +11,6 @@ pub(crate) const SEGMENT: usize = 128;
 pub(crate) type Segment = [f32; SEGMENT];
 /// Lanes of the widest vector.
 pub(crate) const LANES_MAX: usize = 16;
-
-/// The best vectors of this machine, or those that the environment variable `NVC_FIT_SIMD`
-/// (`scalar`, `avx2`) asks for.
-pub(crate) fn arch() -> Arch {
-    static ARCH: OnceLock<Arch> = OnceLock::new();
-    *ARCH.get_or_init(|| match std::env::var("NVC_FIT_SIMD").as_deref() {
-        Ok("scalar") => Arch::Scalar,
-        #[cfg(target_arch = "x86_64")]
-        Ok("avx2") => pulp::x86::V3::try_new().map_or(Arch::Scalar, Arch::V3),
-        _ => Arch::new(),
-    })
-}
-
-/// Whether the large register tiles fit.
-pub(crate) const fn wide(registers: usize) -> bool {
-    registers >= 32
-}
 
 /// Floats as segments.
 #[inline(always)]

@@ -64,7 +64,7 @@ impl AdamStep {
 
 /// The best vectors of this machine, or those that the environment variable `NVC_FIT_SIMD`
 /// (`scalar`, `avx2`) asks for.
-pub(super) fn arch() -> Arch {
+pub(crate) fn arch() -> Arch {
     static ARCH: OnceLock<Arch> = OnceLock::new();
     *ARCH.get_or_init(|| match std::env::var("NVC_FIT_SIMD").as_deref() {
         Ok("scalar") => Arch::Scalar,
@@ -75,7 +75,7 @@ pub(super) fn arch() -> Arch {
 }
 
 /// Whether the large register tiles fit.
-pub(super) const fn wide(registers: usize) -> bool {
+pub(crate) const fn wide(registers: usize) -> bool {
     registers >= 32
 }
 

@@ -8,7 +8,7 @@
 
 mod act;
 mod bilinear;
-mod common;
+pub(crate) mod common;
 mod conv;
 mod depthwise;
 mod direct;
