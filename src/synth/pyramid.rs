@@ -2,12 +2,13 @@
 //! while it is near.
 
 mod layer;
+mod rows;
 mod upsample;
 
 use rayon::prelude::*;
 
 use super::dispatch::vectorize_few;
-use super::lanes::{Lane, Lanes, Task};
+use super::lanes::{Lanes, Task};
 use super::level::SimdLevel;
 use super::requantize::CHUNK;
 use crate::entropy::tensor::QuantizedNetwork;
@@ -17,10 +18,9 @@ use crate::network::ops::integer::{OutputRange, sample, saturate};
 use crate::network::ops::{self, EdgeConv};
 use crate::network::{Graph, NodeId, Op};
 use layer::{Layer, TILE};
+use rows::Rows;
 use upsample::{Filter, Plane};
 
-/// Rows kept of what a residual layer reads: three, rounded up.
-const HELD: usize = 4;
 /// Most channels of a hidden layer that is fused.
 const MAX_HIDDEN: usize = 256;
 /// Most grids.
@@ -231,52 +231,6 @@ struct Strip<'a> {
     rows: std::ops::Range<usize>,
     /// A part of each plane.
     out: Vec<&'a mut [u16]>,
-}
-
-/// Rows of pairs of channels that a residual layer reads, with a column repeated at either end.
-struct Rows {
-    stride: usize,
-    pairs: usize,
-    lanes: Vec<Lane>,
-}
-
-impl Rows {
-    fn new(columns: usize, pairs: usize) -> Self {
-        let stride = columns.next_multiple_of(CHUNK) + 2 + CHUNK;
-        Rows {
-            stride,
-            pairs,
-            lanes: vec![[0; 2]; HELD * pairs * stride],
-        }
-    }
-
-    #[inline(always)]
-    fn row(&self, y: usize, pair: usize) -> &[Lane] {
-        &self.lanes[(y % HELD * self.pairs + pair) * self.stride..][..self.stride]
-    }
-
-    /// Writes columns `x..` of channel `c` of row `y`.
-    #[inline(always)]
-    fn put(&mut self, y: usize, c: usize, x: usize, values: &[i16; CHUNK]) {
-        let at = (y % HELD * self.pairs + c / 2) * self.stride + 1 + x;
-        let lanes = self.lanes[at..][..CHUNK].iter_mut();
-        lanes.zip(values).for_each(|(l, &v)| l[c % 2] = v);
-    }
-
-    /// Columns `x..` of channel `c` of row `y`.
-    #[inline(always)]
-    fn get(&self, y: usize, c: usize, x: usize) -> [i16; CHUNK] {
-        let lanes = &self.row(y, c / 2)[1 + x..][..CHUNK];
-        std::array::from_fn(|i| lanes[i][c % 2])
-    }
-
-    fn repeat_edges(&mut self, y: usize, columns: usize) {
-        for pair in 0..self.pairs {
-            let at = (y % HELD * self.pairs + pair) * self.stride;
-            self.lanes[at] = self.lanes[at + 1];
-            self.lanes[at + columns + 1] = self.lanes[at + columns];
-        }
-    }
 }
 
 impl Task for &mut Strip<'_> {
