@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use pulp::Arch;
+use pulp::{Arch, Simd};
 
 /// Geometry of a convolution: `x [b, cin, h, w]`, weights `[cout, cin, k, k]`, `y [b, cout, h, w]`.
 ///
@@ -77,6 +77,28 @@ pub(crate) fn arch() -> Arch {
 /// Whether the large register tiles fit.
 pub(crate) const fn wide(registers: usize) -> bool {
     registers >= 32
+}
+
+/// Adding 1.5 * 2^23 rounds to an integer and leaves it in the low mantissa bits.
+pub(crate) const MAGIC: f32 = 12_582_912.0;
+
+/// `exp(x)` for x below 88, relative error about 2e-7; below -87 it is `exp(-87)`.
+#[inline(always)]
+pub(crate) fn exp<S: Simd>(s: S, x: S::f32s) -> S::f32s {
+    let k = |v: f32| s.splat_f32s(v);
+    let x = s.max_f32s(x, k(-87.0));
+    let shifted = s.mul_add_e_f32s(x, k(std::f32::consts::LOG2_E), k(MAGIC));
+    let n = s.sub_f32s(shifted, k(MAGIC));
+    // ln 2 in two parts: the first product is exact
+    let r = s.mul_add_e_f32s(n, k(-0.693_359_4), x);
+    let r = s.mul_add_e_f32s(n, k(2.121_944_4e-4), r);
+    let mut p = k(1.0 / 720.0);
+    for c in [1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0, 0.5, 1.0, 1.0] {
+        p = s.mul_add_e_f32s(p, r, k(c));
+    }
+    let bits = s.add_u32s(s.transmute_u32s_f32s(shifted), s.splat_u32s(127));
+    let scale = s.transmute_f32s_u32s(s.wrapping_dyn_shl_u32s(bits, s.splat_u32s(23)));
+    s.mul_f32s(p, scale)
 }
 
 /// Which of the three products of a layer.

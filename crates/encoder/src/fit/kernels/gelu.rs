@@ -3,6 +3,8 @@
 
 use pulp::Simd;
 
+use super::common::exp;
+
 /// `Phi(x)` and `phi(x)`, the normal distribution and density.
 ///
 /// Abramowitz and Stegun 7.1.26 (error of erf below 1.5e-7). The tail is computed as such, not as
@@ -11,7 +13,7 @@ use pulp::Simd;
 fn normal<S: Simd>(s: S, x: S::f32s) -> (S::f32s, S::f32s) {
     let k = |v: f32| s.splat_f32s(v);
     let z = s.mul_f32s(s.abs_f32s(x), k(std::f32::consts::FRAC_1_SQRT_2));
-    let e = exp_neg(s, s.mul_f32s(x, s.mul_f32s(x, k(-0.5))));
+    let e = exp(s, s.mul_f32s(x, s.mul_f32s(x, k(-0.5))));
     let t = s.div_f32s(k(1.0), s.mul_add_e_f32s(z, k(0.327_591_1), k(1.0)));
     let mut p = k(1.061_405_4);
     for c in [-1.453_152_1, 1.421_413_7, -0.284_496_74, 0.254_829_6] {
@@ -20,27 +22,6 @@ fn normal<S: Simd>(s: S, x: S::f32s) -> (S::f32s, S::f32s) {
     let tail = s.mul_f32s(s.mul_f32s(s.mul_f32s(p, t), e), k(0.5));
     let cdf = s.select_f32s(s.less_than_f32s(x, k(0.0)), tail, s.sub_f32s(k(1.0), tail));
     (cdf, s.mul_f32s(e, k(0.398_942_3)))
-}
-
-/// `exp(x)` for x <= 0, relative error about 1e-7; below -87 it is `exp(-87)`.
-#[inline(always)]
-fn exp_neg<S: Simd>(s: S, x: S::f32s) -> S::f32s {
-    let k = |v: f32| s.splat_f32s(v);
-    let x = s.max_f32s(x, k(-87.0));
-    // Adding 1.5 * 2^23 rounds to an integer and leaves it in the low mantissa bits.
-    let magic = k(12_582_912.0);
-    let shifted = s.mul_add_e_f32s(x, k(std::f32::consts::LOG2_E), magic);
-    let n = s.sub_f32s(shifted, magic);
-    // ln 2 in two parts: the first product is exact
-    let r = s.mul_add_e_f32s(n, k(-0.693_359_4), x);
-    let r = s.mul_add_e_f32s(n, k(2.121_944_4e-4), r);
-    let mut p = k(1.0 / 720.0);
-    for c in [1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0, 0.5, 1.0, 1.0] {
-        p = s.mul_add_e_f32s(p, r, k(c));
-    }
-    let bits = s.add_u32s(s.transmute_u32s_f32s(shifted), s.splat_u32s(127));
-    let scale = s.transmute_f32s_u32s(s.wrapping_dyn_shl_u32s(bits, s.splat_u32s(23)));
-    s.mul_f32s(p, scale)
 }
 
 /// `x * Phi(x)`
@@ -60,7 +41,7 @@ pub(super) fn gelu_slope<S: Simd>(s: S, x: S::f32s) -> S::f32s {
 #[inline(always)]
 fn sigmoid<S: Simd>(s: S, x: S::f32s) -> S::f32s {
     let one = s.splat_f32s(1.0);
-    let e = exp_neg(s, s.neg_f32s(s.abs_f32s(x)));
+    let e = exp(s, s.neg_f32s(s.abs_f32s(x)));
     let upper = s.select_f32s(s.less_than_f32s(x, s.splat_f32s(0.0)), e, one);
     s.div_f32s(upper, s.add_f32s(one, e))
 }
