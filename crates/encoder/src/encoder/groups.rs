@@ -12,7 +12,6 @@ use super::work::{Coded, Work};
 use crate::calibrate;
 use crate::fit::{self, Job, Settings, Warm};
 use nvc::bitstream::fields::Reader;
-use nvc::bitstream::header::SectionHeader;
 use nvc::bitstream::limits::Limits;
 use nvc::decoder;
 use nvc::entropy::tensor::{QuantizedNetwork, Syntax};
@@ -140,20 +139,7 @@ pub(super) fn groups(
         groups: work.groups,
         sizing: Sizing::new(info, full, first, options)?,
     };
-    let frames: usize = work.parts.iter().map(Vec::len).sum();
-    let mut coded = Coded {
-        section: work.section,
-        reports: Vec::new(),
-        payload: Vec::new(),
-        frames: Vec::new(),
-        decoded: Vec::new(),
-    };
-    SectionHeader {
-        first_frame: work.first_frame as u32,
-        frames: frames as u32,
-        groups: work.parts.len() as u32,
-    }
-    .write(&mut coded.payload);
+    let mut coded = Coded::new(work);
     let mut before: Option<Before> = None;
     for (i, frames) in work.parts.iter().enumerate() {
         let (fitted, mut report) = section.fit(work.index + i, frames, &budget, before.as_ref())?;

@@ -15,7 +15,6 @@ use crate::calibrate::refine_frac_bits;
 use crate::fit::Progress;
 use crate::pyramid::{self, Colour, Engine, Plane, Settings, Shape, Stage, integers};
 use crate::size::pyramid::for_picture;
-use nvc::bitstream::header::SectionHeader;
 use nvc::decoder;
 use nvc::entropy::tensor::QuantizedNetwork;
 use nvc::entropy::{Cost, ValueModel};
@@ -61,20 +60,7 @@ pub(super) fn code(
     options: &Options,
     shared: &Shared<'_, '_>,
 ) -> Result<Coded> {
-    let frames: usize = work.parts.iter().map(Vec::len).sum();
-    let mut coded = Coded {
-        section: work.section,
-        reports: Vec::new(),
-        payload: Vec::new(),
-        frames: Vec::new(),
-        decoded: Vec::new(),
-    };
-    SectionHeader {
-        first_frame: work.first_frame as u32,
-        frames: frames as u32,
-        groups: work.parts.len() as u32,
-    }
-    .write(&mut coded.payload);
+    let mut coded = Coded::new(work);
     let aim = match (options.target(info)?, work.coded) {
         (Target::Crf(q), _) => Aim::Price(price(q) / 255f64.powi(2)),
         (Target::Psnr(p), _) => Aim::Psnr(p),

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use super::report::GroupReport;
+use nvc::bitstream::header::SectionHeader;
 use nvc::error::{Error, Result};
 use nvc::frame::Frame;
 use nvc_media::FrameSource;
@@ -31,6 +32,27 @@ pub(super) struct Coded {
     pub(super) payload: Vec<u8>,
     pub(super) frames: Vec<Frame>,
     pub(super) decoded: Vec<Frame>,
+}
+
+impl Coded {
+    /// Nothing of `work` but its section's header.
+    pub(super) fn new(work: &Work) -> Self {
+        let frames: usize = work.parts.iter().map(Vec::len).sum();
+        let mut coded = Coded {
+            section: work.section,
+            reports: Vec::new(),
+            payload: Vec::new(),
+            frames: Vec::new(),
+            decoded: Vec::new(),
+        };
+        SectionHeader {
+            first_frame: work.first_frame as u32,
+            frames: frames as u32,
+            groups: work.parts.len() as u32,
+        }
+        .write(&mut coded.payload);
+        coded
+    }
 }
 
 /// A source whose first frames may have been looked at before.
