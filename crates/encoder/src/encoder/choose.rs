@@ -52,7 +52,7 @@ pub(super) fn able(
     if options.arch != Family::Auto {
         return can(options.arch).map(|()| vec![options.arch]);
     }
-    // no network of frames comes near it
+    // networks of frames have nothing to share between frames here
     if frames == Some(1) && others.is_empty() && can(Family::Pyramid).is_ok() {
         return Ok(vec![Family::Pyramid]);
     }

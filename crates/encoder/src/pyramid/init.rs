@@ -1,7 +1,5 @@
-//! Weights to start from: those that some pictures have in common.
-//!
-//! A fit from random weights takes longer, ends 2 to 4 % worse, and differs from seed to seed by as
-//! much again.
+//! Weights to start from: those that some pictures have in common. Fits from random weights take
+//! longer and differ more from seed to seed.
 
 use super::random::Random;
 use super::shape::{Head, Layout, Plane, Shape};
