@@ -49,7 +49,13 @@ fn weights(c: &mut Criterion) {
         .sample_size(20);
     for (name, syntax) in [
         ("plain", Syntax::Plain),
-        ("modes", Syntax::Modes { previous: None }),
+        (
+            "modes",
+            Syntax::Modes {
+                previous: None,
+                laws: false,
+            },
+        ),
     ] {
         let code = || {
             let mut e = Encoder::default();

@@ -14,7 +14,10 @@ use crate::network::{Arch, Graph, Op};
 /// section.
 pub fn syntax<'a>(arch: &Arch, previous: Option<&'a QuantizedNetwork>) -> Syntax<'a> {
     if arch.tensor_modes() {
-        Syntax::Modes { previous }
+        Syntax::Modes {
+            previous,
+            laws: arch.context_coded().is_some(),
+        }
     } else {
         Syntax::Plain
     }

@@ -95,7 +95,7 @@ def section(payload, seq, first_frame, functions):
     yield frames
     previous = None
     for count, arch, graph, weights, coded in todo:
-        previous = net = Network(graph, weights, arch != 1, previous, functions.tables["TAIL"])
+        previous = net = Network(graph, weights, arch, previous, functions.tables)
         passes = [None] * (count // graph.frames_a_pass)
         if arch == 6:
             passes = list(pyramid.latents(graph.nodes[0][3], net, count, RangeDecoder(coded), functions.tables))

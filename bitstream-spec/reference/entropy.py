@@ -1,6 +1,7 @@
 """Entropy coding (4): bits, integers, networks, latents."""
 from basics import Invalid, need, product, sat
 from graphs import INHERITING, SOURCES
+from laplace import Laplace
 from scaled import Scaled
 
 
@@ -80,10 +81,10 @@ class ValueModel:
 class Network:
     """Steps as (M, E), fraction bits, tensors as flat lists (4.4, 4.6)."""
 
-    def __init__(self, graph, data, modes, previous, tail):
-        rd = RangeDecoder(data)
+    def __init__(self, graph, data, arch, previous, tables):
+        rd, modes, laws, tail = RangeDecoder(data), arch != 1, arch == 6, tables["TAIL"]
         # the models go on from group to group, if both are coded with modes (4.6)
-        self.models = previous.models if modes and previous and previous.models else [ValueModel(n) for n in (6, 24, 24, 24, 24, 8)]
+        self.models = previous.models if modes and previous and previous.models else [ValueModel(n) for n in (7, 24, 24, 24, 24, 8)]
         self.side, *pairs, scaled = self.models
         weights, biases = pairs[:2], pairs[2:]
         self.latent_step = self.step(rd) if graph.nodes[0][0] == "latent" else None
@@ -101,19 +102,21 @@ class Network:
         self.steps, self.tensors = [], []
         for i, shape in enumerate(graph.tensors):
             mode = self.side.integer(rd, 3) if modes else 0
-            need(mode in (0, 1, 2), "tensor mode")
+            need(mode in ((0, 1, 2, 3, 4) if laws else (0, 1, 2)), "tensor mode")
             base = previous.tensors[i] if modes and previous and i < len(previous.tensors) else []
             other = self.side.integer(rd, 5) if len(base) == product(shape) else 1
             need(other in (0, 1), "mark of another step")
             step = self.step(rd) if other else previous.steps[i]
-            need(mode != 1 or len(base) == product(shape), "residual tensor without a base")
+            need(mode not in (1, 4) or len(base) == product(shape), "residual tensor without a base")
             if mode == 2:
                 q = Scaled(rd, scaled, tail, Invalid).tensor((*shape, 1, 1, 1)[:4])
+            elif mode > 2:
+                q = Laplace(tables).tensor(rd, Scaled(rd, None, None, Invalid), self.side, product(shape))
             elif len(shape) == 1:
                 q = self.biases(rd, biases[mode], *shape)
             else:
                 q = self.weights(rd, weights[mode], *shape)
-            if mode == 1:
+            if mode in (1, 4):
                 q = [r + predicted(v, previous.steps[i], step) for r, v in zip(q, base)]
                 need(all(abs(v) <= 32767 for v in q), "tensor value")
             self.steps.append(step)

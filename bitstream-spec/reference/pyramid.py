@@ -1,8 +1,8 @@
 """Latent pyramids: fields (3.9), graph (6.6), latents (4.8) and operations (5.10 to 5.14), for decode.py."""
 from basics import Invalid, need, product, rshift, sat
+from laplace import Laplace
 from scaled import Scaled
 
-ONE = 1 << 24
 # numbers of the neighbours, at their places before the latent (4.8)
 WINDOW = ((38, 35, 30, 25, 23, 31, 36, 37, 39), (33, 28, 21, 20, 6, 15, 22, 29, 34), (32, 18, 12, 10, 5, 9, 14, 19, 27),
           (24, 13, 8, 2, 1, 3, 11, 17, 26), (16, 7, 4, 0))
@@ -98,15 +98,8 @@ class Context:
 
 def latents(p, net, frames, rd, tables):
     """One flat list a frame."""
-    context, symbols, reach, m = Context(p, net), Scaled(rd, None, None, Invalid), p.reach, 2 * p.reach + 1
-    half_tail, rates = tables["HALF_TAIL"], tables["RATE"]
-
-    def below(j, mean, scale):
-        x = 256 * j - 128 - mean
-        z = (abs(x) * rates[scale]) >> 16
-        a, part = z >> 10, z & 1023
-        tail = 0 if a >= 533 else half_tail[a] - (((half_tail[a] - half_tail[a + 1]) * part) >> 10)
-        return tail if x < 0 else ONE - tail
+    context, symbols, reach = Context(p, net), Scaled(rd, None, None, Invalid), p.reach
+    laplace = Laplace(tables)
 
     for _ in range(frames):
         frame = [[[0] * columns for _ in range(rows)] for rows, columns in p.sizes]
@@ -120,10 +113,7 @@ def latents(p, net, frames, rd, tables):
                          for dy, dx in NEIGHBOURS[:p.contexts]]
                     mean, scale = context.predict(c)
 
-                    def counts(j):
-                        g = 0 if j == 0 else ONE if j == m else below(j - reach, mean, scale)
-                        return ((g * (ONE - m)) >> 24) + j
-                    grid[y][x] = symbols.symbol(m, counts) - reach
+                    grid[y][x] = laplace.integer(symbols, reach, mean, laplace.rates[scale])
         yield [v for grid in frame for row in grid for v in row]
 
 

@@ -114,9 +114,13 @@ pub fn coded_networks(data: &[u8]) {
     let previous = network.clone();
     for syntax in [
         Syntax::Plain,
-        Syntax::Modes { previous: None },
+        Syntax::Modes {
+            previous: None,
+            laws: false,
+        },
         Syntax::Modes {
             previous: Some(&previous),
+            laws: true,
         },
     ] {
         let mut e = Encoder::default();

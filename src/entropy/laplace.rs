@@ -10,6 +10,11 @@ pub const MAX_SCALE: i32 = RATE.len() as i32 - 1;
 /// Largest magnitude of a mean, in units of 1/256.
 pub const MAX_MEAN: i32 = 1 << 19;
 
+/// Largest level of a scale that is given by half octaves.
+pub const MAX_LEVEL: u8 = 36;
+/// `round(2^26 * 2^(-i / 2))`: the rates of the first levels.
+const OCTAVE: [i64; 2] = [67_108_864, 47_453_133];
+
 /// `round(2^23 * e^(-i / 32))` for `i = 0..=533`.
 #[rustfmt::skip]
 pub const HALF_TAIL: [u32; 534] = [
@@ -120,6 +125,15 @@ impl Laplace {
         }
     }
 
+    /// With mean 0 and the scale `2^(level / 2 - 3)`, `level` at most [`MAX_LEVEL`].
+    pub fn around_zero(level: u8, reach: i32) -> Self {
+        Laplace {
+            mean: 0,
+            rate: OCTAVE[usize::from(level & 1)] >> (level >> 1),
+            reach: reach.into(),
+        }
+    }
+
     /// How many integers there are.
     #[inline(always)]
     pub fn size(&self) -> u32 {
@@ -142,7 +156,7 @@ impl Laplace {
     /// Share, in units of 2^-24, of what lies below `j - 1/2`.
     #[inline(always)]
     fn share(&self, j: i64) -> i64 {
-        // below 2^21 and 2^31
+        // below 2^24 and 2^31
         let x = 256 * j - 128 - self.mean;
         let z = (x.abs() * self.rate) >> 16;
         let (cell, part) = ((z >> 10) as usize, z & 1023);
@@ -175,6 +189,26 @@ mod tests {
                 (unit * ((160.0 - i as f64) / 32.0).exp()).round() as u32,
                 "entry {i}"
             );
+        }
+    }
+
+    #[test]
+    fn levels_are_half_octaves() {
+        for level in 0..=MAX_LEVEL {
+            let l = Laplace::around_zero(level, 32767);
+            assert_eq!((l.below(0), l.below(l.size())), (0, 1 << BITS));
+            let b = (f64::from(level) / 2.0 - 3.0).exp2();
+            for v in [0u32, 1, 5, 100, 3000, 32766] {
+                let tail = (-(f64::from(v) + 0.5) / b).exp() / 2.0;
+                // beside what each of 65535 symbols has at least
+                let all = f64::from(l.size()) / ONE as f64;
+                let exact = tail * (1.0 - all) + f64::from(32767 - v) / ONE as f64;
+                let got = 1.0 - f64::from(l.below(32768 + v)) / ONE as f64;
+                assert!(
+                    (got - exact).abs() < 1e-3 * tail + 1e-6,
+                    "{v} of level {level}: {got}, exactly {exact}"
+                );
+            }
         }
     }
 

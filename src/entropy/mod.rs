@@ -8,6 +8,7 @@ mod cost;
 mod field;
 pub mod laplace;
 pub mod latent;
+pub mod law;
 mod models;
 pub mod normal;
 pub mod scaled;

@@ -92,18 +92,30 @@ impl Side {
         Ok(f as u8)
     }
 
-    pub(super) fn mode<C: Coder>(&mut self, c: &mut C, mode: Mode, previous: bool) -> Result<Mode> {
+    /// A tensor's mode; whether there is a `previous` tensor, and whether there are `laws`.
+    pub(super) fn mode<C: Coder>(
+        &mut self,
+        c: &mut C,
+        mode: Mode,
+        previous: bool,
+        laws: bool,
+    ) -> Result<Mode> {
         match self.model.code(c, 3, mode as i32)? {
             0 => Ok(Mode::Fresh),
             1 if previous => Ok(Mode::Residual),
-            1 => Err(Error::format(
+            2 => Ok(Mode::Scaled),
+            3 if laws => Ok(Mode::Law),
+            4 if laws && previous => Ok(Mode::LawResidual),
+            m if m == 1 || (m == 4 && laws) => Err(Error::format(
                 c.offset(),
                 "a residual tensor with no tensor of its size before it in the section",
             )),
-            2 => Ok(Mode::Scaled),
             m => Err(Error::format(
                 c.offset(),
-                format!("tensor mode is {m} (allowed 0..=2)"),
+                format!(
+                    "tensor mode is {m} (allowed 0..={})",
+                    if laws { 4 } else { 2 }
+                ),
             )),
         }
     }
@@ -155,6 +167,10 @@ pub(super) enum Mode {
     Residual = 1,
     /// As integers whose step and offset change from slice to slice.
     Scaled = 2,
+    /// By itself, by a Laplace distribution.
+    Law = 3,
+    /// As the difference to the same tensor of the group before, by a Laplace distribution.
+    LawResidual = 4,
 }
 
 /// Value models of side information, and of tensors, one pair for each mode.
@@ -171,7 +187,7 @@ impl Models {
         let model = || ValueModel::new(CLASSES);
         Models {
             side: Side {
-                model: ValueModel::new(6),
+                model: ValueModel::new(7),
             },
             weights: [model(), model()],
             biases: [model(), model()],

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::contexts::{Coder, MAX_MAGNITUDE, ValueModel, magnitude_class};
 use super::cost::Cost;
+use super::law::code_law;
 use super::models::{CLASSES, Learnt, Mode, Models};
 use super::scaled::{Scaled, code_scaled};
 use crate::error::{Error, Result};
@@ -60,6 +61,8 @@ pub enum Syntax<'a> {
     Modes {
         /// The network of the group before in the section.
         previous: Option<&'a QuantizedNetwork>,
+        /// Whether Laplace distributions are among them.
+        laws: bool,
     },
 }
 
@@ -71,9 +74,9 @@ pub fn code_network<C: Coder>(
     net: &QuantizedNetwork,
     syntax: Syntax<'_>,
 ) -> Result<QuantizedNetwork> {
-    let previous = match syntax {
-        Syntax::Modes { previous } => previous,
-        Syntax::Plain => None,
+    let (previous, laws) = match syntax {
+        Syntax::Modes { previous, laws } => (previous, laws),
+        Syntax::Plain => (None, false),
     };
     let learnt = previous.and_then(|p| p.learnt.0.as_deref()).cloned();
     let mut models = learnt.unwrap_or_else(Models::fresh);
@@ -102,9 +105,9 @@ pub fn code_network<C: Coder>(
         let mode = match &t.scaled {
             _ if c.reads() => Mode::Fresh,
             Some(_) => Mode::Scaled,
-            None => cheaper(&models, spec, t, previous)?,
+            None => cheapest(&models, spec, t, previous, laws)?,
         };
-        let mode = models.side.mode(c, mode, previous.is_some())?;
+        let mode = models.side.mode(c, mode, previous.is_some(), laws)?;
         t.step = models
             .side
             .step_after(c, t.step, previous.map(|p| p.step))?;
@@ -118,7 +121,7 @@ pub fn code_network<C: Coder>(
             )?;
             continue;
         }
-        match previous.filter(|_| mode == Mode::Residual) {
+        match previous.filter(|_| matches!(mode, Mode::Residual | Mode::LawResidual)) {
             None => code_values(c, &mut models, spec, mode, &mut t.values)?,
             Some(p) => {
                 let mut values = if c.reads() {
@@ -153,9 +156,13 @@ fn code_values<C: Coder>(
     mode: Mode,
     values: &mut [i16],
 ) -> Result<()> {
+    let learning = match mode {
+        Mode::Law | Mode::LawResidual => return code_law(c, &mut models.side, values),
+        mode => mode as usize,
+    };
     match spec.role {
-        Role::Weight => code_weights(c, &mut models.weights[mode as usize], spec.shape, values),
-        Role::Bias => code_biases(c, &mut models.biases[mode as usize], values),
+        Role::Weight => code_weights(c, &mut models.weights[learning], spec.shape, values),
+        Role::Bias => code_biases(c, &mut models.biases[learning], values),
     }
 }
 
@@ -185,27 +192,37 @@ pub fn residual(t: &Tensor, previous: &Tensor) -> Option<Vec<i16>> {
     t.values.iter().zip(&previous.values).map(one).collect()
 }
 
-/// The mode that costs less.
-fn cheaper(
+/// The mode that costs least.
+fn cheapest(
     models: &Models,
     spec: &TensorSpec,
     t: &Tensor,
     previous: Option<&Tensor>,
+    laws: bool,
 ) -> Result<Mode> {
-    let Some(mut residual) = previous.and_then(|p| residual(t, p)) else {
-        return Ok(Mode::Fresh);
-    };
-    let bits = |mode: Mode, values: &mut [i16]| -> Result<u64> {
-        let mut c = Cost::default();
-        code_values(&mut c, &mut models.clone(), spec, mode, values)?;
-        Ok(c.units)
-    };
-    let fresh = bits(Mode::Fresh, &mut t.values.clone())?;
-    Ok(if bits(Mode::Residual, &mut residual)? < fresh {
-        Mode::Residual
-    } else {
-        Mode::Fresh
-    })
+    let residual = previous.and_then(|p| residual(t, p));
+    let modes = [
+        (Mode::Fresh, true, Some(&t.values)),
+        (Mode::Residual, true, residual.as_ref()),
+        (Mode::Law, laws, Some(&t.values)),
+        (Mode::LawResidual, laws, residual.as_ref()),
+    ];
+    let modes: Vec<(Mode, &Vec<i16>)> = modes
+        .into_iter()
+        .filter_map(|(mode, allowed, values)| Some((mode, values.filter(|_| allowed)?)))
+        .collect();
+    let mut best = (u64::MAX, Mode::Fresh);
+    if modes.len() > 1 {
+        for (mode, values) in modes {
+            let (mut c, mut models) = (Cost::default(), models.clone());
+            models.side.mode(&mut c, mode, previous.is_some(), laws)?;
+            code_values(&mut c, &mut models, spec, mode, &mut values.clone())?;
+            if c.units < best.0 {
+                best = (c.units, mode);
+            }
+        }
+    }
+    Ok(best.1)
 }
 
 /// An empty network of the graph's shape: what a reader starts from.

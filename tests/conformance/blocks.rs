@@ -317,7 +317,7 @@ pub fn side_after(
 ) -> Vec<u8> {
     let learnt = previous.and_then(|n| n.learnt.models());
     let [mut m, _, mut own, ..] =
-        learnt.unwrap_or_else(|| [6, 24, 24, 24, 24, 8].map(ValueModel::new));
+        learnt.unwrap_or_else(|| [7, 24, 24, 24, 24, 8].map(ValueModel::new));
     let mut e = Encoder::default();
     for &(class, v) in values {
         m.code(&mut e, class, v).unwrap();

@@ -3,7 +3,7 @@
 use nvc::frame::Chroma;
 
 use super::super::Vector;
-use super::super::blocks::{change, one};
+use super::super::blocks::{change, file, one};
 use super::super::pyramids::{pyramid, random};
 use crate::common::info;
 
@@ -60,6 +60,23 @@ pub fn pyramids() -> Vec<Vector> {
         "pyramid-steps.nvc",
         "steps of upsampling and synthesis that are no powers of two; all 40 neighbours are read",
         one(&i, change(random(&i, pyramid(3, 15, 40, 9), 1, 306), steps)),
+    );
+    let i = info(20, 12, Chroma::Rgb, 8);
+    let first = random(&i, pyramid(3, 20, 8, 6), 1, 307);
+    // a fine step, and values that move by little
+    let next = change(first.clone(), |g| {
+        let mut rng = crate::common::Rng(308);
+        g.latents.reverse();
+        for (k, t) in g.network.tensors.iter_mut().enumerate() {
+            t.step.exponent += u8::from(k == 9);
+            let move_by = |v: &mut i16| *v = (*v << u8::from(k == 9)) + rng.laplace(1, 3);
+            t.values.iter_mut().for_each(move_by);
+        }
+    });
+    add(
+        "pyramid-residual.nvc",
+        "the networks of the second group are differences to those of the first, coded by Laplace distributions, once with another step",
+        file(&i, &[vec![first, next]]),
     );
     out
 }

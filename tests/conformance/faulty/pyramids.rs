@@ -82,7 +82,16 @@ pub fn pyramids(add: Add) {
         change(&mut g);
         let graph = g.arch.lower(&i, 1).unwrap();
         let mut e = Encoder::default();
-        code_network(&mut e, &graph, &g.network, Syntax::Modes { previous: None }).unwrap();
+        code_network(
+            &mut e,
+            &graph,
+            &g.network,
+            Syntax::Modes {
+                previous: None,
+                laws: true,
+            },
+        )
+        .unwrap();
         with_groups(
             0,
             1,
@@ -135,6 +144,47 @@ pub fn pyramids(add: Add) {
                 all_frac_bits(g, &i, 19);
             }),
             "fraction bits of node",
+        ),
+    ] {
+        add(name, what, bytes, 4, message);
+    }
+    laws(add);
+}
+
+/// Faults of tensors that a Laplace distribution codes.
+fn laws(add: Add) {
+    let i = gray8();
+    let g = random(&i, pyramid(3, 10, 4, 5), 1, 501);
+    let graph = g.arch.lower(&i, 1).unwrap();
+    let own = graph.nodes.iter().filter(|n| n.op.has_frac_bits()).count();
+    let after = |more: &[(usize, i32)]| {
+        let side_of = [vec![(2, 8); own], more.to_vec()].concat();
+        with_groups(0, 1, 1, &raw_group(1, 6, &FIELDS, &side(&side_of), &[]))
+    };
+    for (name, what, bytes, message) in [
+        (
+            "pyramid-mode-5.nvc",
+            "an unknown mode of a tensor",
+            after(&[(3, 5)]),
+            "tensor mode is 5 (allowed 0..=4)",
+        ),
+        (
+            "pyramid-residual-first.nvc",
+            "a residual tensor in the first group of a section",
+            after(&[(3, 4)]),
+            "a residual tensor with no tensor",
+        ),
+        (
+            "pyramid-level-37.nvc",
+            "a scale above the largest",
+            after(&[(3, 3), (0, 17), (1, 0), (6, 37)]),
+            "level of a scale is 37 (allowed 0..=36)",
+        ),
+        (
+            "pyramid-level-negative.nvc",
+            "a scale below the smallest",
+            after(&[(3, 3), (0, 17), (1, 0), (6, -1)]),
+            "level of a scale is -1",
         ),
     ] {
         add(name, what, bytes, 4, message);

@@ -17,7 +17,7 @@ use crate::pyramid::{self, Colour, Engine, Plane, Settings, Shape, Stage, intege
 use crate::size::pyramid::for_picture;
 use nvc::decoder;
 use nvc::entropy::tensor::QuantizedNetwork;
-use nvc::entropy::{Cost, ValueModel};
+use nvc::entropy::{Cost, law};
 use nvc::error::{Error, Result};
 use nvc::frame::{Chroma, Frame, VideoInfo};
 use nvc::group::{Group, GroupBytes};
@@ -279,15 +279,19 @@ impl<'a, 'b, 'c> Picture<'a, 'b, 'c> {
     }
 }
 
-/// Bits of a tensor's integers, about: each class of magnitudes learns by itself.
+/// Bits of a tensor's mode, step and level, about.
+const TENSOR_SIDE: f64 = 10.0;
+
+/// Bits of a tensor's integers, about.
 fn tensor_bits(values: &[i32]) -> f64 {
-    let mut cost = Cost::default();
-    let mut model = ValueModel::new(1);
-    for &v in values {
-        // a cost is never refused
-        let _ = model.code(&mut cost, 0, v);
-    }
-    cost.units as f64 / Cost::UNIT as f64
+    let most = i32::from(i16::MAX);
+    let mut values: Vec<i16> = values
+        .iter()
+        .map(|v| *v.clamp(&-most, &most) as i16)
+        .collect();
+    // a cost is never refused
+    let units = law::cost(&mut values).unwrap_or_default();
+    units as f64 / Cost::UNIT as f64 + TENSOR_SIDE
 }
 
 /// The search for the price of a bit that brings a size or quality.
