@@ -7,6 +7,7 @@
 //! ([`synth`](crate::synth)). Nothing but integers is involved.
 
 mod pictures;
+mod preview;
 mod sections;
 
 use std::io::Read;
@@ -33,6 +34,9 @@ pub struct Options {
     pub level: SimdLevel,
     /// Frames computed at once; 0 = one a processor.
     pub threads: usize,
+    /// How often the sides of pictures are halved, rounded up: previews of pyramids, from their
+    /// coarser grids. 0 is the whole picture.
+    pub halvings: u8,
 }
 
 impl Default for Options {
@@ -41,6 +45,7 @@ impl Default for Options {
             limits: Limits::default(),
             level: SimdLevel::detect(),
             threads: 0,
+            halvings: 0,
         }
     }
 }
@@ -50,6 +55,7 @@ pub struct StreamDecoder<R> {
     /// `None` once a decode was broken off: its reading goes on without us.
     sections: Option<Sections<R>>,
     options: Options,
+    /// Of the pictures that are given out.
     info: VideoInfo,
 }
 
@@ -117,11 +123,11 @@ impl<R: Read> StreamDecoder<R> {
         Ok(StreamDecoder {
             sections: Some(sections),
             options,
-            info,
+            info: preview::info(&info, options.halvings)?,
         })
     }
 
-    /// Geometry, format, rate and colour.
+    /// Geometry, format, rate and colour of the pictures that are given out.
     pub fn info(&self) -> &VideoInfo {
         &self.info
     }
@@ -176,11 +182,11 @@ impl<R: Read> StreamDecoder<R> {
         R: Send + 'static,
     {
         let pool = pool(self.options.threads)?;
-        let level = self.options.level;
+        let (level, halvings) = (self.options.level, self.options.halvings);
         let mut sections = self.sections.take().ok_or_else(broken_off)?;
         let (send, receive) = mpsc::sync_channel(0);
         let reading = move || {
-            if let Err(e) = sections.groups(&range, level, &send) {
+            if let Err(e) = sections.groups(&range, (level, halvings), &send) {
                 // the receiver was dropped: discard
                 let _ = send.send(Err(e));
             }

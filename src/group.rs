@@ -23,10 +23,11 @@ pub fn syntax<'a>(arch: &Arch, previous: Option<&'a QuantizedNetwork>) -> Syntax
     }
 }
 
-/// Codes a group's latents; those of a pyramid by the tensors in `network`.
+/// Codes a group's latents; those of a pyramid by the tensors in `network`, without the grids whose
+/// bits of `skipped` are set.
 fn code_latents<C: Coder>(
     c: &mut C,
-    (arch, graph): (&Arch, &Graph),
+    (arch, graph, skipped): (&Arch, &Graph, u32),
     network: &mut QuantizedNetwork,
     passes: usize,
     temporal: bool,
@@ -44,7 +45,7 @@ fn code_latents<C: Coder>(
                     e.into()
                 }
             })?;
-            code_pyramids(c, &source, &net, header.empty, predictor, values)
+            code_pyramids(c, &source, &net, header.empty | skipped, predictor, values)
         }
         _ if arch.scaled_latents() => {
             let scaled = &mut network.scaled_latents;
@@ -152,6 +153,17 @@ impl GroupLayout {
         previous: Option<&QuantizedNetwork>,
         predictor: &mut dyn Predictor,
     ) -> Result<Group> {
+        self.decode_from(r, previous, predictor, 0)
+    }
+
+    /// The same, where a pyramid's finest `grids` are of no interest and may be zero.
+    pub fn decode_from(
+        &self,
+        r: &mut Reader<'_>,
+        previous: Option<&QuantizedNetwork>,
+        predictor: &mut dyn Predictor,
+        grids: u8,
+    ) -> Result<Group> {
         let mut network = self.decode_network(r, previous)?;
         let at_latents = r.offset();
         let coded = r.bytes(self.header.latents_bytes as usize, "coded latents")?;
@@ -159,9 +171,11 @@ impl GroupLayout {
         let mut latents = vec![0; self.graph.latent_len() * passes];
         if self.graph.has_latents() {
             let mut decoder = Decoder::new(coded, at_latents)?;
+            // a frame's finest grids come last, and another frame's after them
+            let skipped = if passes == 1 { (1 << grids) - 1 } else { 0 };
             code_latents(
                 &mut decoder,
-                (&self.arch, &self.graph),
+                (&self.arch, &self.graph, skipped),
                 &mut network,
                 passes,
                 false,
@@ -287,7 +301,7 @@ impl Group {
     fn coded_latents(&self, graph: &Graph) -> Result<Vec<u8>> {
         let coded = |temporal| {
             let (mut e, mut values) = (Encoder::default(), self.latents.clone());
-            let (coded, passes) = ((&self.arch, graph), graph.passes(self.frames));
+            let (coded, passes) = ((&self.arch, graph, 0), graph.passes(self.frames));
             let network = &mut self.network.clone();
             let plain = &mut Plain::default();
             code_latents(&mut e, coded, network, passes, temporal, plain, &mut values)?;

@@ -1,12 +1,16 @@
 //! Pyramids: every level of instructions and every number of strips gives what the reference does.
 
+#[path = "conformance/blocks.rs"]
+#[allow(dead_code)]
+mod blocks;
 mod common;
 #[path = "conformance/pyramids.rs"]
 mod pyramids;
 
 use common::{Rng, info};
+use nvc::decoder::{Options, StreamDecoder};
 use nvc::entropy::context_network::{BATCH, ContextNetwork, Plain, Predicted, Predictor};
-use nvc::frame::Chroma;
+use nvc::frame::{Chroma, Frame};
 use nvc::synth::{SimdLevel, Synth, predictor};
 use pyramids::{pyramid, random};
 
@@ -102,4 +106,110 @@ fn distributions_are_those_of_the_reference() {
             }
         }
     }
+}
+
+/// The file of a group, decoded with its sides halved so often.
+fn decoded(file: &[u8], halvings: u8) -> nvc::Result<Vec<Frame>> {
+    let options = Options {
+        halvings,
+        ..Options::default()
+    };
+    let mut decoder = StreamDecoder::new(std::io::Cursor::new(file.to_vec()), options)?;
+    let info = *decoder.info();
+    let mut frames = Vec::new();
+    decoder.decode(0..u64::MAX, &mut |_, frame| {
+        let sizes = |f: &Frame| {
+            f.planes
+                .iter()
+                .map(|p| (p.width, p.height))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(
+            sizes(&frame),
+            sizes(&Frame::new(info.format, info.width, info.height))
+        );
+        frames.push(frame);
+        Ok(())
+    })?;
+    Ok(frames)
+}
+
+#[test]
+fn previews_need_the_coarser_grids_alone() {
+    for (i, chroma) in CHROMA.into_iter().enumerate() {
+        for frames in [1, 2] {
+            let info = info(37, 50, chroma, 8);
+            let mut g = random(&info, pyramid(5, 30, 6, 7), frames, i as u64);
+            let whole = blocks::one(&info, g.clone());
+            let graph = g.arch.lower(&info, frames).unwrap();
+            let len = graph.latent_len();
+            let quarter = decoded(&whole, 2).unwrap();
+            assert_eq!(quarter.len(), frames);
+            assert_eq!(
+                (quarter[0].planes[0].width, quarter[0].planes[0].height),
+                (10, 13)
+            );
+            // what the two finest grids hold does not matter
+            let two = 50 * 37 + 25 * 19;
+            g.latents.chunks_mut(len).for_each(|f| f[..two].fill(3));
+            let other = blocks::one(&info, g.clone());
+            assert!(decoded(&other, 2).unwrap() == quarter);
+            assert!(decoded(&other, 1).unwrap() != decoded(&whole, 1).unwrap());
+            // the third does
+            g.latents
+                .chunks_mut(len)
+                .for_each(|f| f[two..two + 130].fill(-3));
+            assert!(decoded(&blocks::one(&info, g), 2).unwrap() != quarter);
+        }
+    }
+}
+
+#[test]
+fn a_preview_is_the_picture_in_small() {
+    // a picture that its coarse grids make: the fine ones are empty
+    let info = info(64, 48, Chroma::Gray, 8);
+    let mut g = random(&info, pyramid(4, 30, 4, 6), 1, 9);
+    let fine = 64 * 48 + 32 * 24;
+    g.latents[..fine].fill(0);
+    let file = blocks::one(&info, g);
+    let (whole, half) = (decoded(&file, 0).unwrap(), decoded(&file, 1).unwrap());
+    let (whole, half) = (&whole[0].planes[0], &half[0].planes[0]);
+    let mut error = 0.0;
+    for (y, row) in half.data.chunks(32).enumerate() {
+        for (x, v) in row.iter().enumerate() {
+            let at = |dy: usize, dx: usize| f64::from(whole.data[(2 * y + dy) * 64 + 2 * x + dx]);
+            let mean = (at(0, 0) + at(0, 1) + at(1, 0) + at(1, 1)) / 4.0;
+            error += (mean - f64::from(*v)).powi(2) / half.data.len() as f64;
+        }
+    }
+    let mean = whole.data.iter().map(|v| f64::from(*v)).sum::<f64>() / whole.data.len() as f64;
+    let variance = whole
+        .data
+        .iter()
+        .map(|v| (f64::from(*v) - mean).powi(2))
+        .sum::<f64>();
+    assert!(error < 0.2 * variance / whole.data.len() as f64, "{error}");
+}
+
+#[test]
+fn previews_that_do_not_exist_are_refused() {
+    let gray = info(9, 9, Chroma::Gray, 8);
+    let file = blocks::one(&gray, random(&gray, pyramid(3, 5, 4, 4), 1, 1));
+    assert!(decoded(&file, 2).is_ok());
+    let error = decoded(&file, 3).unwrap_err().to_string();
+    assert!(
+        error.contains("scale 1/8 of 3 grids (allowed 1/1 to 1/4)"),
+        "{error}"
+    );
+    let error = decoded(&file, 16).unwrap_err().to_string();
+    assert!(error.contains("16 halvings"), "{error}");
+    // chroma needs a grid of its own
+    let yuv = info(9, 9, Chroma::Yuv420, 8);
+    let file = blocks::one(&yuv, random(&yuv, pyramid(3, 5, 4, 4), 1, 1));
+    let error = decoded(&file, 2).unwrap_err().to_string();
+    assert!(error.contains("allowed 1/1 to 1/2"), "{error}");
+    let net = blocks::gray8_net();
+    let file = blocks::one(&blocks::gray8(), blocks::group(&blocks::gray8(), net, 1, 1));
+    let error = decoded(&file, 1).unwrap_err().to_string();
+    assert!(error.contains("scale 1/2 of hnerv"), "{error}");
 }

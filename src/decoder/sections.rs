@@ -4,6 +4,7 @@ use std::io::Read;
 use std::ops::Range;
 use std::sync::mpsc::SyncSender;
 
+use super::preview;
 use crate::bitstream::container::{Packet, PacketReader, parse_index, tag};
 use crate::bitstream::fields::Reader;
 use crate::bitstream::header::{IndexEntry, SectionHeader};
@@ -12,6 +13,7 @@ use crate::entropy::tensor::QuantizedNetwork;
 use crate::error::{Error, Result};
 use crate::frame::VideoInfo;
 use crate::group::{Group, GroupLayout};
+use crate::network::Graph;
 use crate::synth::{SimdLevel, Synth, predictor};
 
 /// One section as read: checked headers, coded parts still coded.
@@ -90,6 +92,16 @@ impl Section {
         level: SimdLevel,
         sink: &mut dyn FnMut(u64, &GroupLayout, Group) -> Result<()>,
     ) -> Result<()> {
+        self.groups_from(range, (level, 0), sink)
+    }
+
+    /// The same, where a pyramid's finest `grids` are of no interest and may be zero.
+    pub(super) fn groups_from(
+        &self,
+        range: Range<u64>,
+        (level, grids): (SimdLevel, u8),
+        sink: &mut dyn FnMut(u64, &GroupLayout, Group) -> Result<()>,
+    ) -> Result<()> {
         let predictor = &mut *predictor(level);
         let mut previous: Option<QuantizedNetwork> = None;
         let wanted = |(first, layout): &(u64, GroupLayout)| {
@@ -108,7 +120,7 @@ impl Section {
                 .get(i + 1)
                 .filter(|(_, next)| next.uses_previous());
             if wanted {
-                let group = layout.decode(&mut r, previous.as_ref(), predictor)?;
+                let group = layout.decode_from(&mut r, previous.as_ref(), predictor, grids)?;
                 previous = next.is_some().then(|| group.network.clone());
                 sink(*first, layout, group)?;
             } else if next.is_some() {
@@ -212,27 +224,41 @@ impl<R: Read> Sections<R> {
     pub(super) fn groups(
         &mut self,
         range: &Range<u64>,
-        level: SimdLevel,
+        (level, halvings): (SimdLevel, u8),
         out: &SyncSender<Result<Ready>>,
     ) -> Result<()> {
         while let Some(section) = self.next_section()? {
             let mut gone = false;
-            let ready = section.groups_in(range.clone(), level, &mut |first, layout, group| {
-                let frames =
-                    range.start.max(first)..range.end.min(first + u64::from(layout.header.frames));
-                let synth = Synth::new(&layout.graph, &group.network, &self.info, level)
-                    .map_err(|e| e.at(layout.offset))?;
-                gone = out
-                    .send(Ok(Ready {
-                        synth,
-                        latents: group.latents,
-                        first,
-                        frames,
-                    }))
-                    .is_err();
-                // only to leave the loop: the error is discarded with the receiver
-                if gone { Err(broken_off()) } else { Ok(()) }
-            });
+            let ready = section.groups_from(
+                range.clone(),
+                (level, halvings),
+                &mut |first, layout, group| {
+                    let frames = range.start.max(first)
+                        ..range.end.min(first + u64::from(layout.header.frames));
+                    let ready = |graph: &Graph, group: &Group, info| {
+                        Synth::new(graph, &group.network, info, level)
+                            .map_err(|e| e.at(layout.offset))
+                    };
+                    let (synth, latents) = if halvings == 0 {
+                        (ready(&layout.graph, &group, &self.info)?, group.latents)
+                    } else {
+                        let (group, graph) =
+                            preview::reduced(&group, &layout.graph, &self.info, halvings)?;
+                        let info = preview::info(&self.info, halvings)?;
+                        (ready(&graph, &group, &info)?, group.latents)
+                    };
+                    gone = out
+                        .send(Ok(Ready {
+                            synth,
+                            latents,
+                            first,
+                            frames,
+                        }))
+                        .is_err();
+                    // only to leave the loop: the error is discarded with the receiver
+                    if gone { Err(broken_off()) } else { Ok(()) }
+                },
+            );
             if gone {
                 return Ok(());
             }

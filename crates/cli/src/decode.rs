@@ -9,7 +9,7 @@ use super::say::{print_line, say, say_missing};
 use super::signals::leave_on_signal;
 use super::sources::{files, in_range, open, open_any, warn};
 use super::stream::{of_file, open_stream, options};
-use nvc::decoder::StreamDecoder;
+use nvc::decoder::{Options, StreamDecoder};
 use nvc::error::{Error, Result};
 use nvc::frame::VideoInfo;
 use nvc::metrics::{Scorer, Scores};
@@ -66,8 +66,17 @@ pub fn run(a: &DecodeArgs, score: Option<&ScoreArgs>) -> Result<()> {
             "stdin can be read once: give the file or the reference of --score by name".into(),
         ));
     }
+    if a.scale > 0 && score.is_some_and(|s| s.score.is_some()) {
+        return Err(Error::Parameter(
+            "--score compares whole pictures, not those of --scale".into(),
+        ));
+    }
     leave_on_signal()?;
-    let decoder = StreamDecoder::new(open_stream(&a.input)?, options(a.threads, a.simd)?);
+    let options = Options {
+        halvings: a.scale,
+        ..options(a.threads, a.simd)?
+    };
+    let decoder = StreamDecoder::new(open_stream(&a.input)?, options);
     let mut decoder = decoder.map_err(|e| of_file(&a.input, e))?;
     let info = *decoder.info();
     let range = a.frames.clone().unwrap_or(0..u64::MAX);

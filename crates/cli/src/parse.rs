@@ -19,6 +19,18 @@ pub fn parse_frames(text: &str) -> Result<Range<u64>, String> {
     Ok(range)
 }
 
+/// `1/N`, N a power of two, or 1: how often sides are halved.
+pub fn parse_scale(text: &str) -> Result<u8, String> {
+    let n = match text.split_once('/') {
+        Some(("1", n)) => n.parse().ok(),
+        None if text == "1" => Some(1u32),
+        _ => None,
+    };
+    n.filter(|n| n.is_power_of_two())
+        .map(|n| n.ilog2() as u8)
+        .ok_or_else(|| format!("'{text}' is not 1/2, 1/4 and so on (1 over a power of two, or 1)"))
+}
+
 /// `WxH`.
 pub fn parse_size(text: &str) -> Result<(usize, usize), String> {
     size(text).ok_or_else(|| format!("'{text}' is not WIDTHxHEIGHT (as 1920x1080)"))

@@ -78,5 +78,6 @@ pub fn options(threads: usize, simd: Simd) -> Result<Options> {
         limits: Limits::default(),
         level,
         threads,
+        ..Options::default()
     })
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use super::source::SourceArgs;
-use crate::parse::parse_frames;
+use crate::parse::{parse_frames, parse_scale};
 
 /// Which instructions to decode with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -47,6 +47,9 @@ pub struct DecodeArgs {
     /// Instructions to use. Does not change the samples.
     #[arg(long, value_enum, default_value_t = Simd::Auto)]
     pub simd: Simd,
+    /// Smaller pictures, from the coarser grids of a pyramid alone: 1/2, 1/4 and so on.
+    #[arg(long, value_name = "1/N", value_parser = parse_scale, default_value = "1")]
+    pub scale: u8,
     /// Overwrite the output.
     #[arg(short = 'y', long)]
     pub overwrite: bool,
