@@ -106,6 +106,43 @@ fn pictures_in_and_out() {
 }
 
 #[test]
+fn previews() {
+    let dir = temp();
+    let source = image::RgbImage::from_fn(45, 31, |x, y| {
+        image::Rgb([(x * 5) as u8, (y * 8) as u8, ((x + y) * 3) as u8])
+    });
+    source.save(dir.path().join("in.png")).unwrap();
+    encode(dir.path(), "in.png", "--crf 20 --steps 100");
+    for (scale, size) in [("1", (45, 31)), ("1/2", (23, 16)), ("1/8", (6, 4))] {
+        nvc_decode(dir.path(), &format!("a.nvc -y -o out.png --scale {scale}")).expect(0);
+        let small = image::open(dir.path().join("out.png")).unwrap().into_rgb8();
+        assert_eq!(small.dimensions(), size);
+    }
+    let e = nvc(dir.path(), "decode a.nvc -o null: --scale 1/128").expect(2);
+    assert!(
+        e.stderr
+            .contains("scale 1/128 of 7 grids (allowed 1/1 to 1/64)"),
+        "{}",
+        e.stderr
+    );
+    for scale in ["1/3", "2", "0", "1/0", "x"] {
+        let e = nvc_decode(dir.path(), &format!("a.nvc -o null: --scale {scale}")).expect(2);
+        assert!(e.stderr.contains("is not 1/2, 1/4"), "{}", e.stderr);
+    }
+    let e = nvc_decode(dir.path(), "a.nvc -o null: --scale 1/2 --score in.png").expect(2);
+    assert!(
+        e.stderr.contains("--score compares whole pictures"),
+        "{}",
+        e.stderr
+    );
+    // networks of frames have one size
+    Clip::moving("420", 16, 16, 2).write(dir.path().join("c.y4m"));
+    encode(dir.path(), "c.y4m", "--bpp 5 --steps 5 -y");
+    let e = nvc_decode(dir.path(), "a.nvc -o null: --scale 1/2").expect(5);
+    assert!(e.stderr.contains("only a pyramid"), "{}", e.stderr);
+}
+
+#[test]
 fn numbered_pictures_in_and_out() {
     let dir = temp();
     for i in 0..3u32 {

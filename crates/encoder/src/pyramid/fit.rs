@@ -2,7 +2,7 @@
 
 use super::context::Gradients;
 use super::engine::{Engine, Mode, Terms, What};
-use super::init::{Colour, initial};
+use super::init::{CHOICES, Colour, initial};
 use super::latents::{Curvature, Latents, Quantiser, Step};
 use super::search::{CURVATURE, sweep};
 use super::shape::{Plane, Shape};
@@ -15,6 +15,10 @@ pub struct Settings {
     pub iterations: usize,
     /// Sweeps of the integer search after them.
     pub sweeps: usize,
+    /// Initial weights to try; the best of them goes on.
+    pub candidates: usize,
+    /// Iterations that each of them has for it, if they are several.
+    pub warm_up: usize,
     /// Of initial weights and noise.
     pub seed: u64,
     /// What the planes are.
@@ -48,6 +52,12 @@ impl Settings {
         Settings {
             iterations,
             sweeps,
+            candidates: if iterations < 4 * WARM_UP.start() {
+                1
+            } else {
+                CHOICES
+            },
+            warm_up: (iterations / 25).clamp(*WARM_UP.start(), *WARM_UP.end()),
             seed: 1,
             colour: Colour::Gbr,
             latent_rate: [0.16, 0.005],
@@ -63,8 +73,14 @@ impl Settings {
     }
 }
 
-/// Share of the iterations in which the weight of the rate rises.
+/// Iterations after which fits from different weights can be compared: earlier the order is often
+/// another.
+const WARM_UP: std::ops::RangeInclusive<usize> = 300..=800;
+/// Last share of a warm-up whose mean loss is compared.
+const COMPARED: f64 = 0.1;
+/// Share of the iterations in which the weight of the rate rises, and the most of them.
 const RAMP: f64 = 0.05;
+const MOST_RAMP: f64 = 60.0;
 /// Probes of the curvature at the start of the integer search, and every [`REPROBE`] sweeps.
 const PROBES: usize = 12;
 const MORE_PROBES: usize = 4;
@@ -135,27 +151,35 @@ pub fn fit(
     observe: &mut dyn FnMut(Progress) -> bool,
 ) -> Option<Fit> {
     let mut engine = Engine::new(shape, width, height, planes);
-    let params = initial(
-        shape,
-        engine.layout(),
-        planes,
-        settings.colour,
-        lambda,
-        settings.seed,
-    );
-    let soap = Soap::new(shape, engine.layout());
+    let start = |engine: &Engine, choice: usize| State {
+        params: initial(
+            shape,
+            engine.layout(),
+            planes,
+            settings.colour,
+            (lambda, choice),
+            settings.seed,
+        ),
+        soap: Soap::new(shape, engine.layout()),
+        latents: Latents::new(engine, settings.seed),
+        step: None,
+    };
+    let first = start(&engine, 0);
     let mut run = Run {
         engine: &mut engine,
-        params,
-        soap,
+        at: first,
         lambda,
         s: settings,
+        done: 0,
     };
-    if !run.descend(observe) {
-        return None;
+    let warm_up = run.choose(&start, observe)?;
+    for i in warm_up..settings.iterations {
+        run.iterate(i, observe)?;
     }
+    let State { latents, step, .. } = &mut run.at;
+    latents.pass(run.engine, *step, Quantiser::Hard);
     run.search(observe);
-    let params = run.params;
+    let params = run.at.params;
     let terms = engine.eval(&params, lambda, What::Both, false);
     Some(Fit {
         latents: (0..shape.grids).map(|l| engine.latents(l)).collect(),
@@ -178,85 +202,131 @@ impl Best {
         match &self.0 {
             Some((best, latents, params)) if loss > best * (1.0 + TOLERANCE) => {
                 run.engine.latents.copy_from_slice(latents);
-                run.params.clone_from(params);
+                run.at.params.clone_from(params);
                 true
             }
             Some((best, ..)) if loss >= *best => false,
             _ => {
-                self.0 = Some((loss, run.engine.latents.to_vec(), run.params.clone()));
+                self.0 = Some((loss, run.engine.latents.to_vec(), run.at.params.clone()));
                 false
             }
         }
     }
 }
 
-struct Run<'a> {
-    engine: &'a mut Engine,
+/// What the iterations change.
+struct State {
     params: Vec<f32>,
     soap: Soap,
+    latents: Latents,
+    /// To take along the engine's gradient of the latents.
+    step: Option<Step>,
+}
+
+struct Run<'a> {
+    engine: &'a mut Engine,
+    at: State,
     lambda: f32,
     s: &'a Settings,
+    /// Iterations and sweeps, those of all candidates.
+    done: usize,
 }
 
 impl Run<'_> {
-    /// The iterations; false if the observer ends the fit.
-    fn descend(&mut self, observe: &mut dyn FnMut(Progress) -> bool) -> bool {
+    /// Goes on from the weights that are best after a warm-up, of which it returns the iterations;
+    /// `None` if the observer ends the fit.
+    fn choose(
+        &mut self,
+        start: &dyn Fn(&Engine, usize) -> State,
+        observe: &mut dyn FnMut(Progress) -> bool,
+    ) -> Option<usize> {
+        let (candidates, warm_up) = (self.s.candidates, self.s.warm_up);
+        if candidates < 2 {
+            return Some(0);
+        }
+        let mut best: Option<(f64, State, Vec<f32>)> = None;
+        for choice in 0..candidates {
+            self.at = start(self.engine, choice);
+            let mut sum = 0.0;
+            let compared = warm_up - (warm_up as f64 * COMPARED) as usize;
+            for i in 0..warm_up {
+                let loss = self.iterate(i, observe)?.loss(self.lambda);
+                sum += if i >= compared { loss } else { 0.0 };
+            }
+            if best.as_ref().is_none_or(|(least, ..)| sum < *least) {
+                let state = std::mem::replace(&mut self.at, start(self.engine, choice));
+                best = Some((sum, state, self.engine.latent_gradients.to_vec()));
+            }
+        }
+        if let Some((_, state, gradients)) = best {
+            self.at = state;
+            self.engine.latent_gradients.copy_from_slice(&gradients);
+        }
+        Some(warm_up)
+    }
+
+    /// Iteration `i`; `None` if the observer ends the fit.
+    fn iterate(&mut self, i: usize, observe: &mut dyn FnMut(Progress) -> bool) -> Option<Terms> {
         let s = self.s;
         let hard = (s.hard * s.iterations as f64) as usize;
         let soft = s.iterations - hard;
-        let mut latents = Latents::new(self.engine, s.seed);
-        let mut step = None;
-        for i in 0..s.iterations {
-            let (stage, t) = if i < soft {
-                (Stage::Soft, i as f64 / soft as f64)
-            } else {
-                (Stage::Hard, (i - soft) as f64 / hard as f64)
-            };
-            let quantiser = match stage {
-                Stage::Soft => Quantiser::Noisy {
-                    temperature: line(s.temperature, t),
-                    noise: line(s.noise, t),
-                },
-                _ => Quantiser::Hard,
-            };
-            latents.pass(self.engine, step, quantiser);
-            // a low weight of the rate at first lets detail enter before it is priced
-            let ramp = (i as f64 / s.iterations as f64 / RAMP).clamp(0.02, 1.0);
-            let lambda = self.lambda * ramp as f32;
-            // resting latents need no gradient
-            let gradients = match stage {
-                Stage::Soft => Gradients::WeightsAndLatents,
-                _ => Gradients::Weights,
-            };
-            let mode = Mode::new(What::Both, gradients);
-            let terms = self.engine.run(&self.params, lambda, mode);
-            step = (stage == Stage::Soft).then(|| Step {
-                rate: cosine(s.latent_rate, t),
-                beta1: 0.9,
-                beta2: s.latent_beta2,
-                epsilon: s.latent_epsilon,
-                t: i + 1,
-            });
-            let range = if stage == Stage::Soft {
-                s.weight_rate
-            } else {
-                s.hard_rate
-            };
-            let rate = cosine(range, t);
-            self.soap
-                .step(&mut self.params, &self.engine.gradients, rate);
-            let of = s.iterations + s.sweeps;
-            if !observe(Progress {
-                stage,
-                done: i + 1,
-                of,
-                terms,
-            }) {
-                return false;
-            }
-        }
-        latents.pass(self.engine, step, Quantiser::Hard);
-        true
+        let (stage, t) = if i < soft {
+            (Stage::Soft, i as f64 / soft as f64)
+        } else {
+            (Stage::Hard, (i - soft) as f64 / hard as f64)
+        };
+        let quantiser = match stage {
+            Stage::Soft => Quantiser::Noisy {
+                temperature: line(s.temperature, t),
+                noise: line(s.noise, t),
+            },
+            _ => Quantiser::Hard,
+        };
+        let at = &mut self.at;
+        at.latents.pass(self.engine, at.step, quantiser);
+        // a low weight of the rate at first lets detail enter before it is priced
+        let ramp = i as f64 / (RAMP * s.iterations as f64).min(MOST_RAMP);
+        let ramp = ramp.clamp(0.02, 1.0);
+        let lambda = self.lambda * ramp as f32;
+        // resting latents need no gradient
+        let gradients = match stage {
+            Stage::Soft => Gradients::WeightsAndLatents,
+            _ => Gradients::Weights,
+        };
+        let mode = Mode::new(What::Both, gradients);
+        let terms = self.engine.run(&at.params, lambda, mode);
+        at.step = (stage == Stage::Soft).then(|| Step {
+            rate: cosine(s.latent_rate, t),
+            beta1: 0.9,
+            beta2: s.latent_beta2,
+            epsilon: s.latent_epsilon,
+            t: i + 1,
+        });
+        let range = if stage == Stage::Soft {
+            s.weight_rate
+        } else {
+            s.hard_rate
+        };
+        at.soap
+            .step(&mut at.params, &self.engine.gradients, cosine(range, t));
+        self.report(stage, terms, observe).then_some(terms)
+    }
+
+    /// Tells the observer of an iteration or sweep; whether to go on.
+    fn report(
+        &mut self,
+        stage: Stage,
+        terms: Terms,
+        observe: &mut dyn FnMut(Progress) -> bool,
+    ) -> bool {
+        self.done += 1;
+        let s = self.s;
+        observe(Progress {
+            stage,
+            done: self.done,
+            of: s.iterations + s.candidates.saturating_sub(1) * s.warm_up + s.sweeps,
+            terms,
+        })
     }
 
     /// The integer search.
@@ -266,9 +336,9 @@ impl Run<'_> {
         let (mut best, mut factors) = (Best::default(), [CURVATURE; 3]);
         for i in 0..s.sweeps {
             if i == 0 {
-                curvature.probe(self.engine, &self.params, PROBES, 0.0);
+                curvature.probe(self.engine, &self.at.params, PROBES, 0.0);
             } else if i % REPROBE == REPROBE - 1 {
-                curvature.probe(self.engine, &self.params, MORE_PROBES, KEEP);
+                curvature.probe(self.engine, &self.at.params, MORE_PROBES, KEEP);
             }
             // first the rate with the moves' own bits, then the distortion alone, whose gradient
             // the sweep wants
@@ -277,23 +347,16 @@ impl Run<'_> {
                 moves: true,
                 ..mode
             };
-            let mut terms = self.engine.run(&self.params, lambda, mode);
+            let mut terms = self.engine.run(&self.at.params, lambda, mode);
             let rate_gradients = self.engine.gradients.clone();
             let distortion = self
                 .engine
-                .eval(&self.params, lambda, What::Distortion, true);
+                .eval(&self.at.params, lambda, What::Distortion, true);
             terms.distortion = distortion.distortion;
             let both = self.engine.gradients.iter_mut().zip(rate_gradients);
             both.for_each(|(g, r)| *g += r);
             let loss = terms.loss(lambda);
-            let done = s.iterations + i + 1;
-            let of = s.iterations + s.sweeps;
-            let go_on = observe(Progress {
-                stage: Stage::Search,
-                done,
-                of,
-                terms,
-            });
+            let go_on = self.report(Stage::Search, terms, observe);
             if best.restore(loss, self) {
                 // moves of a sweep that correct the same error were too many
                 factors[(i + 2) % 3] *= 1.5;
@@ -304,19 +367,20 @@ impl Run<'_> {
             }
             sweep(
                 self.engine,
-                &self.params,
+                &self.at.params,
                 lambda,
                 &curvature.smooth,
                 factors[i % 3],
                 i % 12,
             );
             let rate = cosine(s.search_rate, i as f64 / s.sweeps as f64);
-            self.soap
-                .step(&mut self.params, &self.engine.gradients, rate);
+            self.at
+                .soap
+                .step(&mut self.at.params, &self.engine.gradients, rate);
         }
         let loss = self
             .engine
-            .eval(&self.params, lambda, What::Both, false)
+            .eval(&self.at.params, lambda, What::Both, false)
             .loss(lambda);
         best.restore(loss, self);
     }

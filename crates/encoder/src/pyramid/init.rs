@@ -3,7 +3,7 @@
 
 use super::random::Random;
 use super::shape::{Head, Layout, Plane, Shape};
-use super::trained as t;
+use super::trained::{self as t, STARTS, Start};
 
 /// What the planes are, as far as weights to start from differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,28 +28,32 @@ fn real(table: &[i16], i: usize) -> f32 {
     f32::from(table[i]) / t::UNITS
 }
 
-/// Initial weights for a picture of `colour` at the price `lambda` of a bit: integers of the grids
-/// stand for the more, the more a bit is worth.
+/// How many initial weights there are to choose from.
+pub const CHOICES: usize = STARTS.len();
+
+/// Initial weights number `choice` of [`CHOICES`] for a picture of `colour` at the price `lambda` of a
+/// bit: integers of the grids stand for the more, the more a bit is worth.
 pub fn initial(
     shape: &Shape,
     layout: &Layout,
     planes: &[Plane],
     colour: Colour,
-    lambda: f32,
+    (lambda, choice): (f32, usize),
     seed: u64,
 ) -> Vec<f32> {
     let mut random = Random(seed);
+    let start = &STARTS[choice % CHOICES];
     let mut p = vec![0.0; layout.total()];
-    context(shape.contexts, layout, &mut p);
+    context(start, shape.contexts, layout, &mut p);
     for (l, taps) in p[layout.up..]
         .chunks_exact_mut(4)
         .take(shape.grids - 1)
         .enumerate()
     {
-        let from = 4 * l.min(t::UPSAMPLE.len() / 4 - 1);
+        let from = 4 * l.min(start.upsample.len() / 4 - 1);
         taps.iter_mut()
             .enumerate()
-            .for_each(|(i, w)| *w = real(&t::UPSAMPLE, from + i));
+            .for_each(|(i, w)| *w = real(&start.upsample, from + i));
     }
     let scale = (lambda / t::PRICE).sqrt().clamp(0.01, 10.0);
     let mut first = 0;
@@ -60,7 +64,7 @@ pub fn initial(
             layout,
             i,
             (own, first),
-            (colour, scale),
+            (start, colour, scale),
             &mut p,
             &mut random,
         );
@@ -69,22 +73,22 @@ pub fn initial(
     p
 }
 
-fn context(n: usize, layout: &Layout, p: &mut [f32]) {
+fn context(s: &Start, n: usize, layout: &Layout, p: &mut [f32]) {
     let (c, m) = (layout.context, n.min(t::CONTEXTS));
-    for (start, table) in [(c.w1, &t::W1), (c.w2, &t::W2)] {
+    for (start, table) in [(c.w1, &s.w1), (c.w2, &s.w2)] {
         for (j, i) in (0..m).flat_map(|j| (0..m).map(move |i| (j, i))) {
             p[start + j * n + i] = real(table, j * t::CONTEXTS + i);
         }
     }
     for j in 0..m {
-        p[c.b1 + j] = real(&t::B1, j);
-        p[c.b2 + j] = real(&t::B2, j);
+        p[c.b1 + j] = real(&s.b1, j);
+        p[c.b2 + j] = real(&s.b2, j);
         for o in 0..2 {
-            p[c.w3 + o * n + j] = real(&t::W3, o * t::CONTEXTS + j);
-            p[c.bypass + o * n + j] = real(&t::BYPASS, o * t::CONTEXTS + j);
+            p[c.w3 + o * n + j] = real(&s.w3, o * t::CONTEXTS + j);
+            p[c.bypass + o * n + j] = real(&s.bypass, o * t::CONTEXTS + j);
         }
     }
-    (0..2).for_each(|o| p[c.b3 + o] = real(&t::B3, o));
+    (0..2).for_each(|o| p[c.b3 + o] = real(&s.b3, o));
 }
 
 /// The weights of head `index`, whose planes are `own`, the picture's from `first` on.
@@ -93,7 +97,7 @@ fn synthesis(
     layout: &Layout,
     index: usize,
     (own, first): (&[Plane], usize),
-    (colour, scale): (Colour, f32),
+    (s, colour, scale): (&Start, Colour, f32),
     p: &mut [f32],
     random: &mut Random,
 ) {
@@ -115,19 +119,19 @@ fn synthesis(
             let grid = (level + i).min(t::GRIDS - 1);
             p[at.hidden + j * inputs + i] = scale
                 * match trained {
-                    true => real(&t::HIDDEN_WEIGHTS, j * t::GRIDS + grid),
+                    true => real(&s.hidden, j * t::GRIDS + grid),
                     false => 0.4 * random.normal(),
                 };
         }
         let bias = if trained {
-            real(&t::HIDDEN_BIAS, j)
+            real(&s.hidden_bias, j)
         } else {
             0.4 * random.normal()
         };
         p[at.hidden_bias + j] = bias;
         for plane in 0..planes {
             p[at.mix + plane * hidden + j] = match trained {
-                true => mixed(plane, &t::MIX, t::HIDDEN, j),
+                true => mixed(plane, &s.mix, t::HIDDEN, j),
                 false => NOISE * random.normal(),
             };
         }
@@ -135,22 +139,22 @@ fn synthesis(
     for plane in 0..planes {
         for i in 0..inputs {
             let grid = (level + i).min(t::GRIDS - 1);
-            p[at.bypass + plane * inputs + i] = scale * mixed(plane, &t::DIRECT, t::GRIDS, grid);
+            p[at.bypass + plane * inputs + i] = scale * mixed(plane, &s.direct, t::GRIDS, grid);
         }
-        p[at.bypass_bias + plane] = mixed(plane, &t::DIRECT_BIAS, 1, 0);
+        p[at.bypass_bias + plane] = mixed(plane, &s.direct_bias, 1, 0);
     }
     // red, green and blue as the planes are
     const ORDER: [usize; 3] = [1, 2, 0];
     let coloured = colour == Colour::Gbr && planes == 3;
     if coloured {
-        for (start, table) in [(at.conv0, &t::CONV0), (at.conv1, &t::CONV1)] {
+        for (start, table) in [(at.conv0, &s.conv0), (at.conv1, &s.conv1)] {
             for (o, i, tap) in (0..81).map(|k| (k / 27, k / 9 % 3, k % 9)) {
                 p[start + (o * 3 + i) * 9 + tap] = real(table, (ORDER[o] * 3 + ORDER[i]) * 9 + tap);
             }
         }
         for (start, table) in [
-            (at.conv0_bias, &t::CONV0_BIAS),
-            (at.conv1_bias, &t::CONV1_BIAS),
+            (at.conv0_bias, &s.conv0_bias),
+            (at.conv1_bias, &s.conv1_bias),
         ] {
             (0..3).for_each(|o| p[start + o] = real(table, ORDER[o]));
         }

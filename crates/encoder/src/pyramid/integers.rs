@@ -166,7 +166,7 @@ mod tests {
         };
         let planes = vec![plane; 3];
         let colour = Colour::Yuv;
-        let p = initial(shape, &layout, &planes, colour, 1e-3, 1);
+        let p = initial(shape, &layout, &planes, colour, (1e-3, 0), 1);
         let tensor = |t: &Tensor| {
             let values = p[t.range()]
                 .iter()

@@ -57,7 +57,7 @@ fn threads_do_not_matter() {
 fn a_fit_lowers_the_loss() {
     let (shape, planes) = yuv420();
     let mut engine = Engine::new(&shape, W, H, &planes);
-    let start = initial(&shape, engine.layout(), &planes, Colour::Yuv, 1e-3, 1);
+    let start = initial(&shape, engine.layout(), &planes, Colour::Yuv, (1e-3, 0), 1);
     let before = engine.eval(&start, LAMBDA, What::Both, false).loss(LAMBDA);
     let (fitted, seen) = run(&Settings::new(200, 24), 2);
     let after = fitted.distortion + f64::from(LAMBDA) * fitted.bits;
@@ -115,6 +115,36 @@ fn a_fit_lowers_the_loss() {
     let params = dequantise(&tensors);
     let coarse = engine.eval(&params, LAMBDA, What::Both, false).loss(LAMBDA);
     assert!(coarse < 1.2 * after, "quantised: {after} to {coarse}");
+}
+
+#[test]
+fn the_best_candidate_goes_on() {
+    let one = Settings::new(40, 4);
+    let alone = run(&one, 2).0;
+    for seed in 1..4 {
+        let one = Settings {
+            seed,
+            ..one.clone()
+        };
+        let alone = run(&one, 2).0;
+        let several = Settings {
+            candidates: 3,
+            warm_up: 20,
+            ..one
+        };
+        let (fitted, seen) = run(&several, 2);
+        assert_eq!(seen.len(), 40 + 2 * 20 + 4);
+        let places: Vec<_> = seen.iter().map(|p| (p.done, p.of)).collect();
+        assert_eq!(places, (1..=84).map(|i| (i, 84)).collect::<Vec<_>>());
+        // the last tenth of each warm-up
+        let loss = |first: usize| -> f64 {
+            let compared = &seen[first + 18..first + 20];
+            compared.iter().map(|p| p.terms.loss(LAMBDA)).sum()
+        };
+        let first = loss(0) <= loss(20).min(loss(40));
+        assert_eq!(fitted == alone, first, "{seed}");
+    }
+    assert_eq!(alone, run(&one, 1).0);
 }
 
 #[test]
