@@ -1,47 +1,46 @@
 //! `nvc encode`.
 
-use std::io::Write;
+mod many;
+mod one;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use self::one::Job;
 use super::args::EncodeArgs;
 use super::config;
 use super::machine::{clamp_jobs, clamp_threads};
-use super::progress::{Reporter, Stats};
-use super::say::{say, say_missing};
+use super::say::say;
 use super::signals::{INTERRUPTED, leave, on_signal};
-use super::sources::{files, in_range, open, warn};
+use super::sources::files;
+use super::stats::Stats;
 use nvc::error::{Error, Result};
-use nvc::frame::VideoInfo;
-use nvc_encoder::{GroupReport, Report};
-use nvc_media::{
-    BoxedSource, FileGuard, KeepGoing, Output, Pattern, SinkFormat, Survey, open_sink,
-};
+use nvc_encoder::{GroupReport, Options, Report};
+use nvc_media::{FileGuard, SinkFormat};
 
 /// After the first signal, the time that a step may take to end.
 const PATIENCE: Duration = Duration::from_secs(8);
 
-/// Encodes `a.input` to `a.output`.
-pub fn run(a: &EncodeArgs) -> Result<()> {
-    let config = a.config.as_ref().map(PathBuf::from).filter(|c| c.is_file());
-    let guard = files([Some(&a.input), config.as_ref()])
-        .fold(FileGuard::new(a.overwrite), FileGuard::reads);
-    let guard = [Some(&a.output), a.stats.as_ref()]
-        .into_iter()
-        .flatten()
-        .fold(guard, FileGuard::writes);
-    let pictures = |p: &Path| SinkFormat::of(p, None).map(SinkFormat::is_pictures);
-    match &a.recon {
-        Some(p) if pictures(p)? => guard.writes_pictures(p),
-        Some(p) => guard.writes(p),
-        None => guard,
-    }
-    .check()?;
+/// Encodes `a.inputs` to `a.output`. Gives the exit code of what is said already: of several
+/// inputs, one that fails does not keep the others from their files.
+pub fn run(a: &EncodeArgs) -> Result<u8> {
+    let jobs = match &a.inputs[..] {
+        [input] if !many::is_folder(&a.output) => vec![Job {
+            input,
+            output: a.output.clone(),
+            folder: None,
+        }],
+        _ => many::jobs(a)?,
+    };
+    guard(a, &jobs)?;
     let interrupted = interrupt(a)?;
     let mut stats = Stats::open(a.stats.as_deref())?;
-    let result = encode(a, interrupted, &mut stats);
+    let result = options(a).and_then(|options| match &jobs[..] {
+        [job] => one(job, a, &options, interrupted, &mut stats).map(|()| 0),
+        jobs => many::run(jobs, a, &options, &interrupted, &stats),
+    });
     if let Err(e) = &result {
         stats.error(e)?;
     }
@@ -49,7 +48,24 @@ pub fn run(a: &EncodeArgs) -> Result<()> {
     result
 }
 
-fn encode(a: &EncodeArgs, interrupted: Arc<AtomicBool>, stats: &mut Stats) -> Result<()> {
+/// Looks at all files before any is opened.
+fn guard(a: &EncodeArgs, jobs: &[Job<'_>]) -> Result<()> {
+    let config = a.config.as_ref().map(PathBuf::from).filter(|c| c.is_file());
+    let reads = a.inputs.iter().chain(&config).map(Some);
+    let guard = files(reads).fold(FileGuard::new(a.overwrite), FileGuard::reads);
+    let outputs = jobs.iter().map(|j| &j.output);
+    let guard = outputs.chain(&a.stats).fold(guard, FileGuard::writes);
+    let pictures = |p: &Path| SinkFormat::of(p, None).map(SinkFormat::is_pictures);
+    match &a.recon {
+        Some(p) if pictures(p)? => guard.writes_pictures(p),
+        Some(p) => guard.writes(p),
+        None => guard,
+    }
+    .check()
+}
+
+/// What is asked of the encoder; says what of it the machine does not have.
+fn options(a: &EncodeArgs) -> Result<Options> {
     let mut options = config::options(a.config.as_deref(), &a.said.0)?;
     let said = |(n, text): (usize, Option<String>)| {
         text.iter().for_each(|t| say(t));
@@ -57,107 +73,21 @@ fn encode(a: &EncodeArgs, interrupted: Arc<AtomicBool>, stats: &mut Stats) -> Re
     };
     options.threads = said(clamp_threads(options.threads));
     options.jobs = said(clamp_jobs(options.jobs));
-    let mut source = source(a)?;
-    let info = *source.info();
-    let unknown = source.frames_hint().is_none();
-    one_picture_for_one_frame(a, source.frames_hint())?;
-    let mut output = Output::create(&a.output)?;
-    let recon = a
-        .recon
-        .as_deref()
-        .map(|p| open_sink(p, None, &info))
-        .transpose()?;
-    stats.start(a, &info, source.frames_hint(), &options)?;
-    let mut reporter = Reporter::new(
-        a,
-        options.device.resolve().to_string(),
-        stats,
-        recon,
-        interrupted,
-    );
-    let report = nvc_encoder::encode(&mut *source, &mut output, &options, &mut reporter);
-    let recon = reporter.finish();
-    let report = report.map_err(|e| keep_going_hint(e, None, a))?;
-    output.flush().map_err(|e| output.error(e))?;
-    output.commit()?;
-    if let Some(mut r) = recon?
-        && let Some(line) = r.finish()?
-    {
-        say(&line);
-    }
-    warn(&a.input, &mut source);
-    if unknown {
-        say_missing(&a.input.display(), a.frames.as_ref(), report.frames);
-    }
-    stats.done(&report)?;
+    Ok(options)
+}
+
+fn one(
+    job: &Job<'_>,
+    a: &EncodeArgs,
+    options: &Options,
+    interrupted: Arc<AtomicBool>,
+    stats: &mut Stats,
+) -> Result<()> {
+    let report = one::encode(job, a, options, interrupted, stats)?;
     if !a.quiet {
-        say(summary(a, &info, &report).trim_end());
+        say(summary(&job.output, &report).trim_end());
     }
     report.check_target()
-}
-
-/// The source, looked through before hours are spent on it.
-fn source(a: &EncodeArgs) -> Result<BoxedSource> {
-    let mut source = open(&a.source, &a.input)?;
-    if a.keep_going {
-        source = Box::new(KeepGoing::new(source));
-    }
-    source = in_range(source, a.frames.as_ref())?;
-    let Survey { frames, damage } = source.survey()?;
-    warn(&a.input, &mut source);
-    if let Some(e) = damage {
-        return Err(keep_going_hint(e, frames, a));
-    }
-    // none at all is an error, which reading gives
-    frames
-        .filter(|&n| n > 0)
-        .iter()
-        .for_each(|&n| say_missing(&a.input.display(), a.frames.as_ref(), n));
-    // with a range, reading says where it begins
-    if frames == Some(0) && a.frames.is_none() {
-        return Err(Error::source(
-            a.input.display().to_string(),
-            None,
-            "no frames (at least one is needed)",
-        ));
-    }
-    Ok(source)
-}
-
-/// Says of a damaged source how what comes before the damage can be had.
-fn keep_going_hint(e: Error, frames: Option<u64>, a: &EncodeArgs) -> Error {
-    let hint = match frames {
-        _ if a.keep_going => return e,
-        Some(0) => return e,
-        Some(n) => format!("; --keep-going encodes the {n} frames before"),
-        None => "; --keep-going encodes the frames before".into(),
-    };
-    match e {
-        Error::Source { name, offset, what } => Error::Source {
-            name,
-            offset,
-            what: what + &hint,
-        },
-        Error::Unsupported(what) if frames.is_some() => Error::Unsupported(what + &hint),
-        e => e,
-    }
-}
-
-/// Several frames in one picture file would be noticed only after the first group.
-fn one_picture_for_one_frame(a: &EncodeArgs, frames: Option<u64>) -> Result<()> {
-    let Some(recon) = &a.recon else { return Ok(()) };
-    let wanted = a.frames.as_ref().map(|r| r.end - r.start);
-    let one = frames.or(wanted) == Some(1);
-    if one || !SinkFormat::of(recon, None)?.is_pictures() || Pattern::parse(recon).is_some() {
-        return Ok(());
-    }
-    let frames = frames.map_or("a source of unknown length".into(), |n| {
-        format!("{n} frames")
-    });
-    Err(Error::Parameter(format!(
-        "--recon {} is one picture for {frames}; number them, as in f_%05d.png",
-        recon.display()
-    )))
 }
 
 /// First Ctrl-C, SIGTERM or SIGHUP: stop after this step or frame and leave nothing behind, at the
@@ -177,7 +107,7 @@ fn interrupt(a: &EncodeArgs) -> Result<Arc<AtomicBool>> {
         });
     })?;
     if a.end_with_stdin {
-        if a.input == Path::new("-") {
+        if a.inputs.iter().any(|i| i == Path::new("-")) {
             return Err(Error::Parameter(
                 "--end-with-stdin: stdin is the source already".into(),
             ));
@@ -191,7 +121,7 @@ fn interrupt(a: &EncodeArgs) -> Result<Arc<AtomicBool>> {
     Ok(flag)
 }
 
-fn summary(a: &EncodeArgs, info: &VideoInfo, r: &Report) -> String {
+fn summary(output: &Path, r: &Report) -> String {
     let db = |p: Option<nvc::metrics::Psnr>| p.map_or("-".into(), |p| format!("{:.3}", p.mean));
     let sum = |f: &dyn Fn(&GroupReport) -> u64| r.groups.iter().map(f).sum::<u64>();
     let (weights, latents) = (sum(&|g| g.bytes.weights), sum(&|g| g.bytes.latents));
@@ -199,8 +129,8 @@ fn summary(a: &EncodeArgs, info: &VideoInfo, r: &Report) -> String {
     let mut s = format!(
         "{} frames of {}x{} in {} groups: {} bytes, {:.5} bpp, {:.1} s\n",
         r.frames,
-        info.width,
-        info.height,
+        r.scores.width,
+        r.scores.height,
         r.groups.len(),
         r.bytes,
         r.bpp,
@@ -235,11 +165,8 @@ fn summary(a: &EncodeArgs, info: &VideoInfo, r: &Report) -> String {
         mean(&|g| g.exact_psnr),
         mean(&|g| g.float_psnr)
     );
-    if a.output != Path::new("-") && a.output != Path::new("null:") {
-        s += &format!(
-            "decode with: nvc-decode {} -o out.y4m\n",
-            a.output.display()
-        );
+    if output != Path::new("-") && output != Path::new("null:") {
+        s += &format!("decode with: nvc-decode {} -o out.y4m\n", output.display());
     }
     s
 }

@@ -24,6 +24,8 @@ mod progress;
 mod say;
 pub mod signals;
 mod sources;
+#[cfg(feature = "encode")]
+mod stats;
 mod stream;
 mod verify;
 #[cfg(feature = "encode")]
@@ -33,7 +35,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use nvc::error::Result;
+use nvc::error::{Error, Result};
 use say::say;
 
 /// `nvc`: parses the arguments and runs the subcommand.
@@ -44,7 +46,9 @@ pub fn nvc() -> ExitCode {
     };
     report(match args.command {
         #[cfg(feature = "encode")]
-        args::Command::Encode(a) => encode::run(&a),
+        args::Command::Encode(a) => {
+            return encode::run(&a).map_or_else(|e| failed(&e), ExitCode::from);
+        }
         args::Command::Decode(a) => decode::run(&a.common, None),
         args::Command::Info(a) => info::run(&a),
         #[cfg(feature = "encode")]
@@ -76,14 +80,16 @@ fn usage(e: &clap::Error) -> ExitCode {
 fn report(result: Result<()>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
-        Err(e) => {
-            // the reader closed the pipe: no message
-            if !e.is_broken_pipe() {
-                say(&format!("error: {e}"));
-            }
-            ExitCode::from(e.exit_code())
-        }
+        Err(e) => failed(&e),
     }
+}
+
+fn failed(e: &Error) -> ExitCode {
+    // the reader closed the pipe: no message
+    if !e.is_broken_pipe() {
+        say(&format!("error: {e}"));
+    }
+    ExitCode::from(e.exit_code())
 }
 
 #[cfg(test)]

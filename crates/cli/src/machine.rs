@@ -4,10 +4,15 @@
 #[cfg(feature = "encode")]
 pub const MOST_JOBS: usize = 256;
 
+/// Threads that run at once.
+pub fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
 /// The threads to use where `asked` are asked for (0 = one a processor), and what to say if they
 /// are fewer.
 pub fn clamp_threads(asked: usize) -> (usize, Option<String>) {
-    let has = std::thread::available_parallelism().map_or(1, usize::from);
+    let has = processors();
     if asked <= has {
         return (asked, None);
     }

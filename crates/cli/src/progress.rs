@@ -1,7 +1,7 @@
-//! How an encode goes: a bar, lines or JSON on stderr, and the statistics file.
+//! How an encode goes: a bar, lines or JSON on stderr, and lines of the statistics.
 
 use std::collections::BTreeMap;
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -11,88 +11,16 @@ use serde_json::{Value, json};
 
 use super::args::{EncodeArgs, ProgressArg};
 use super::say::say;
+use super::stats::Stats;
 use super::waiting::Waiting;
 use nvc::error::{Error, Result};
-use nvc::frame::{Frame, VideoInfo};
-use nvc_encoder::fit::{Precision, Progress};
-use nvc_encoder::{Choice, Family, GroupReport, Observer, Options, Report, Target};
-use nvc_lab::scores_json;
-use nvc_media::{BoxedSink, Output};
+use nvc::frame::Frame;
+use nvc_encoder::fit::Progress;
+use nvc_encoder::{Choice, Family, GroupReport, Observer};
+use nvc_media::BoxedSink;
 
-/// Version of the statistics' fields (docs/stats.md).
-const SCHEMA: u32 = 1;
 /// Time between lines where there is no terminal, and between progress lines of the statistics.
 const LINE_EVERY: Duration = Duration::from_secs(5);
-
-/// The statistics file: NDJSON.
-pub struct Stats(Option<Output>);
-
-impl Stats {
-    /// Opens `path`, or nothing.
-    pub fn open(path: Option<&std::path::Path>) -> Result<Self> {
-        Ok(Stats(path.map(Output::create).transpose()?))
-    }
-
-    fn line(&mut self, v: &Value) -> Result<()> {
-        match &mut self.0 {
-            Some(o) => writeln!(o, "{v}")
-                .and_then(|()| o.flush())
-                .map_err(|e| o.error(e)),
-            None => Ok(()),
-        }
-    }
-
-    /// What is about to be encoded.
-    pub fn start(
-        &mut self,
-        a: &EncodeArgs,
-        info: &VideoInfo,
-        frames: Option<u64>,
-        o: &Options,
-    ) -> Result<()> {
-        let target = match o.target(info)? {
-            Target::Bpp(bpp) => json!({ "bpp": bpp }),
-            Target::Bytes(bytes) => json!({ "bytes": bytes }),
-            Target::Psnr(psnr) => json!({ "psnr": psnr }),
-            Target::Crf(crf) => json!({ "crf": crf }),
-            Target::FromModelSize => Value::Null,
-        };
-        let v = json!({
-            "type": "start", "schema": SCHEMA, "version": env!("CARGO_PKG_VERSION"), "input": a.input.to_string_lossy(), "output": a.output.to_string_lossy(),
-            "width": info.width, "height": info.height, "pix_fmt": info.format.name(),
-            "fps": [info.fps.num, info.fps.den], "frames": frames,
-            "target": target, "arch": o.arch.name(), "section": o.section.0, "model_size": o.model_size,
-            "preset": format!("{:?}", o.preset).to_lowercase(), "steps": o.steps, "passes": o.passes, "batch": o.batch,
-            "lr": o.lr.unwrap_or(o.arch.learning_rate()), "loss": format!("{:?}", o.loss).to_lowercase(),
-            "optimiser": format!("{:?}", o.optimiser).to_lowercase(), "float_share": o.float_share, "rate": !o.no_rate, "weight_bits": o.weight_bits,
-            "seed": o.seed, "threads": o.threads, "jobs": o.jobs, "device": o.device.resolve().to_string(),
-            "precision": match o.precision { Precision::Full => "f32", Precision::Half => "f16" },
-        });
-        self.line(&v)
-    }
-
-    /// The whole file.
-    pub fn done(&mut self, r: &Report) -> Result<()> {
-        let mut v = scores_json(&r.scores);
-        v["type"] = json!("done");
-        v["bytes"] = json!(r.bytes);
-        v["bpp"] = json!(r.bpp);
-        v["seconds"] = json!(r.seconds);
-        v["arch"] = json!(r.family.name());
-        v["groups"] = json!(r.groups.len());
-        self.line(&v)
-    }
-
-    /// How it failed.
-    pub fn error(&mut self, e: &Error) -> Result<()> {
-        self.line(&json!({ "type": "error", "message": e.to_string(), "exit_code": e.exit_code() }))
-    }
-
-    /// Gives the file its name.
-    pub fn finish(mut self) -> Result<()> {
-        self.0.as_mut().map_or(Ok(()), Output::commit)
-    }
-}
 
 /// Where the first step is made, and why it may take long there.
 fn compiling(device: &str) -> String {
@@ -148,6 +76,8 @@ impl<'a> Reporter<'a> {
             _ if quiet => Show::Off,
             ProgressArg::Off => Show::Off,
             ProgressArg::Json => Show::Json,
+            // bars and lines of several would mix
+            _ if stats.is_of_one() => Show::Off,
             ProgressArg::Auto if !terminal => Show::Lines,
             ProgressArg::Auto | ProgressArg::Bar => {
                 let bar =
@@ -164,7 +94,7 @@ impl<'a> Reporter<'a> {
             }
         };
         let now = Instant::now();
-        let (waiting, running) = (Waiting::new(), BTreeMap::new());
+        let (waiting, running) = (Waiting::new(stats.prefix()), BTreeMap::new());
         Reporter {
             show,
             stats,
@@ -207,6 +137,10 @@ impl<'a> Reporter<'a> {
         }
     }
 
+    fn say_json(&self, v: &Value) {
+        say(&self.stats.named(v).to_string());
+    }
+
     fn stats_line(&mut self, v: &Value) {
         if let Err(e) = self.stats.line(v) {
             self.failed.get_or_insert(e);
@@ -216,13 +150,14 @@ impl<'a> Reporter<'a> {
 
 impl Observer for Reporter<'_> {
     fn warn(&mut self, text: &str) {
-        let line = format!("warning: {text}");
+        let line = format!("warning: {}{text}", self.stats.prefix());
+        let v = json!({ "type": "warning", "message": text });
         match &self.show {
             Show::Bar(b) => b.suspend(|| say(&line)),
-            Show::Json => say(&json!({ "type": "warning", "message": text }).to_string()),
+            Show::Json => self.say_json(&v),
             Show::Lines | Show::Off => say(&line),
         }
-        self.stats_line(&json!({ "type": "warning", "message": text }));
+        self.stats_line(&v);
     }
 
     fn start(&mut self, group: usize, groups: Option<usize>, frames: usize, params: u64) {
@@ -286,7 +221,7 @@ impl Observer for Reporter<'_> {
                     message()
                 ));
             }
-            Show::Json => say(&v.to_string()),
+            Show::Json => self.say_json(&v),
             Show::Bar(_) | Show::Off => {}
         }
         self.stats_line(&v);
@@ -323,7 +258,7 @@ impl Observer for Reporter<'_> {
         match &self.show {
             Show::Bar(b) => b.suspend(|| say(&text)),
             Show::Lines => say(&text),
-            Show::Json => say(&v.to_string()),
+            Show::Json => self.say_json(&v),
             Show::Off => {}
         }
         self.stats_line(&v);
@@ -357,7 +292,7 @@ impl Observer for Reporter<'_> {
                     r.fit_seconds
                 ));
             }
-            Show::Json => say(&v.to_string()),
+            Show::Json => self.say_json(&v),
             Show::Off => {}
         }
         self.stats_line(&v);

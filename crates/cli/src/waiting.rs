@@ -22,9 +22,9 @@ pub struct Waiting {
 }
 
 impl Waiting {
-    /// Says it on stderr, and only if something takes longer than a minute.
-    pub fn new() -> Self {
-        Waiting::with(MOST, say)
+    /// Says it on stderr after `of`, and only if something takes longer than a minute.
+    pub fn new(of: String) -> Self {
+        Waiting::with(MOST, move |line| say(&format!("{of}{line}")))
     }
 
     fn with(most: Duration, tell: impl Fn(&str) + Send + 'static) -> Self {

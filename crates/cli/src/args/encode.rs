@@ -26,9 +26,11 @@ pub enum ProgressArg {
 /// Arguments of `nvc encode`.
 #[derive(Clone, Debug, Args)]
 pub struct EncodeArgs {
-    /// Video or picture; - is y4m on stdin.
-    pub input: PathBuf,
-    /// File to write; - is stdout, null: is nowhere.
+    /// Video or picture; - is y4m on stdin. Several are encoded into a folder.
+    #[arg(required = true, value_name = "INPUT")]
+    pub inputs: Vec<PathBuf>,
+    /// File to write; - is stdout, null: is nowhere. Of several inputs the folder that gets a file
+    /// of each: one that is there, or a name with / at its end.
     #[arg(short, long, value_name = "OUT.nvc")]
     pub output: PathBuf,
     /// Encode what comes before damage in the source, instead of nothing.

@@ -2,6 +2,7 @@
 //! moment.
 #![cfg(feature = "encode")]
 
+mod batch;
 mod clip;
 mod clips;
 mod decoding;

@@ -209,7 +209,7 @@ fn a_producer_that_dies_in_a_frame() {
     }
 }
 
-fn signal(child: &Child, name: &str) {
+pub fn signal(child: &Child, name: &str) {
     let status = Command::new("sh")
         .args(["-c", &format!("kill -{name} {}", child.id())])
         .status()
