@@ -16,7 +16,7 @@ class Laplace:
         return tail if x < 0 else ONE - tail
 
     def integer(self, symbols, reach, mean, rate):
-        """One of -reach..=reach; `symbols` decodes by counts (4.7)."""
+        """One of -reach..=reach; `symbols` decodes by counts (4.1)."""
         m = 2 * reach + 1
 
         def counts(j):

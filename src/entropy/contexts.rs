@@ -172,7 +172,7 @@ impl<F: Fn(u32) -> u32> DecoderModel<COUNT_BITS> for Counts<F> {
 pub trait Coder {
     /// Codes one bit and adapts the context.
     fn code(&mut self, context: &mut Bit, bit: bool) -> Result<bool>;
-    /// Codes one of `0..size` by cumulative counts (spec section 4.7): `below(0)` is 0,
+    /// Codes one of `0..size` by cumulative counts (spec section 4.1): `below(0)` is 0,
     /// `below(size)` is 2^24 and each is larger than the one before.
     fn symbol(&mut self, size: u32, below: impl Fn(u32) -> u32, v: u32) -> Result<u32> {
         self.symbol_near(size, size / 2, below, v)
