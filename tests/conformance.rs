@@ -257,14 +257,14 @@ fn changed_vectors_under_right_crcs_never_panic() {
             let level = SimdLevel::available()
                 .nth(i % SimdLevel::available().count())
                 .unwrap();
+            let halvings = u8::from(i % 3 == 2 && there.contains(&6));
             let result = StreamDecoder::new(
                 std::io::Cursor::new(b),
                 Options {
                     limits,
                     level,
                     threads: 1,
-                    // no picture is too small for a preview, and most representations have none
-                    halvings: (i % 5 / 4) as u8,
+                    halvings,
                 },
             )
             .and_then(|mut d| d.decode(i as u64 % 3..20, &mut |_, _| Ok(())));
@@ -272,7 +272,9 @@ fn changed_vectors_under_right_crcs_never_panic() {
                 .iter()
                 .for_each(|&a| seen[a as usize][usize::from(result.is_ok())] += 1);
             if let Err(e) = result {
-                assert!([4, 5].contains(&e.exit_code()), "{name}: {e}");
+                // one grid has no preview
+                let asked = halvings > 0 && e.to_string().contains("scale 1/2 of");
+                assert!(asked || [4, 5].contains(&e.exit_code()), "{name}: {e}");
                 refused += 1;
             }
         }

@@ -14,7 +14,7 @@ use super::work::{Coded, Work};
 use crate::calibrate::refine_frac_bits;
 use crate::fit::Progress;
 use crate::pyramid::{self, Colour, Engine, Plane, Settings, Shape, Stage, integers};
-use crate::size::pyramid::for_picture;
+use crate::size::pyramid::{BPP, SLOPE, USUAL, for_picture};
 use nvc::decoder;
 use nvc::entropy::tensor::QuantizedNetwork;
 use nvc::entropy::{Cost, law};
@@ -30,9 +30,7 @@ const TRIAL: f64 = 0.1;
 const TRIAL_ITERATIONS: std::ops::RangeInclusive<usize> = 200..=800;
 /// Trials that take more of a fit than this are not worth it.
 const MOST_TRIAL: f64 = 0.4;
-/// Logarithm of the bytes, and PSNR in dB, that a unit of the price's logarithm adds. Of Kodak
-/// pictures, between 0.1 and 2 bpp.
-const BYTES_SLOPE: f64 = -0.52;
+/// PSNR in dB that a unit of the price's logarithm adds. Of Kodak pictures, between 0.1 and 2 bpp.
 const PSNR_SLOPE: f64 = -2.45;
 /// Logarithm of the bytes, and PSNR in dB, that a fit of one iteration would have more than one
 /// without end; one of `n` has an `n`th of it. Of four Kodak pictures at 200, 400 and 1200.
@@ -81,7 +79,7 @@ pub(super) fn code(
         let picture = Picture::new(info, frame, options, work.index + i, &pool, shared);
         shared
             .observer()
-            .start(picture.index, work.groups, 1, picture.params() as u64);
+            .start(picture.index, work.groups, 1, picture.params(aim) as u64);
         let start = Instant::now();
         let fitted = picture.reach(aim)?;
         let fit_seconds = start.elapsed().as_secs_f64();
@@ -124,7 +122,6 @@ struct Picture<'a, 'b, 'c> {
     info: &'a VideoInfo,
     frame: &'a Frame,
     planes: Vec<Plane>,
-    shape: Shape,
     settings: Settings,
     index: usize,
     pool: &'a rayon::ThreadPool,
@@ -165,7 +162,6 @@ impl<'a, 'b, 'c> Picture<'a, 'b, 'c> {
             info,
             frame,
             planes: integers::planes(info, frame),
-            shape: integers::shape(info, &for_picture(info)),
             settings,
             index,
             pool,
@@ -173,8 +169,15 @@ impl<'a, 'b, 'c> Picture<'a, 'b, 'c> {
         }
     }
 
-    fn params(&self) -> usize {
-        pyramid::Layout::new(&self.shape).total()
+    /// The model of a fit with `settings` at the price `price`.
+    fn shape(&self, settings: &Settings, price: f64) -> Shape {
+        let pyramid = for_picture(self.info, settings.iterations, price);
+        integers::shape(self.info, &pyramid)
+    }
+
+    fn params(&self, aim: Aim) -> usize {
+        let price = Search::new(aim, (self.info.width * self.info.height) as f64).price;
+        pyramid::Layout::new(&self.shape(&self.settings, price)).total()
     }
 
     /// Fits until the aim is reached, as near as a few fits bring it.
@@ -244,12 +247,13 @@ impl<'a, 'b, 'c> Picture<'a, 'b, 'c> {
             !shared.stop()
         };
         let planes = &self.planes;
+        let shape = self.shape(settings, price);
         let (fit, tensors, distortion) = self
             .pool
             .install(|| {
                 let (w, h) = (info.width, info.height);
-                let fit = pyramid::fit(&self.shape, w, h, planes, lambda, settings, &mut observe)?;
-                let mut engine = Engine::new(&self.shape, w, h, planes);
+                let fit = pyramid::fit(&shape, w, h, planes, lambda, settings, &mut observe)?;
+                let mut engine = Engine::new(&shape, w, h, planes);
                 for (l, grid) in fit.latents.iter().enumerate() {
                     engine.set_latents(l, grid);
                 }
@@ -260,7 +264,7 @@ impl<'a, 'b, 'c> Picture<'a, 'b, 'c> {
             })
             .filter(|_| !shared.stop())
             .ok_or(Error::Interrupted)?;
-        let mut group = integers::group(info, &self.shape, &tensors, &fit.latents)?;
+        let mut group = integers::group(info, &shape, &tensors, &fit.latents)?;
         let graph = group.arch.lower(info, 1)?;
         let frames = std::slice::from_ref(self.frame);
         refine_frac_bits(&mut group, &graph, info, frames, self.pool)?;
@@ -308,7 +312,7 @@ impl Search {
         let price = match aim {
             Aim::Price(p) => p,
             Aim::Psnr(db) => 3e-3 * ((db - 33.0) / PSNR_SLOPE).exp(),
-            Aim::Bytes(b) => 1.5e-3 * ((b * 8.0 / samples / 0.4).ln() / BYTES_SLOPE).exp(),
+            Aim::Bytes(b) => USUAL * ((b * 8.0 / samples / BPP).ln() / SLOPE).exp(),
         };
         Search {
             aim,
@@ -339,7 +343,7 @@ impl Search {
     fn correct(&mut self, fitted: &Fitted, short: f64) -> f64 {
         let (usual, more) = match self.aim {
             Aim::Psnr(_) => (PSNR_SLOPE, SHORT_PSNR),
-            _ => (BYTES_SLOPE, SHORT_BYTES),
+            _ => (SLOPE, SHORT_BYTES),
         };
         let off = self.off(fitted) - more * short;
         let at = self.price.ln();

@@ -52,7 +52,7 @@ impl Settings {
         Settings {
             iterations,
             sweeps,
-            candidates: if iterations < 4 * WARM_UP.start() {
+            candidates: if iterations < 10 * WARM_UP.start() {
                 1
             } else {
                 CHOICES

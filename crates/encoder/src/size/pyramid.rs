@@ -4,16 +4,36 @@ use nvc::bitstream::header::PyramidHeader;
 use nvc::frame::VideoInfo;
 use nvc::network::pyramid::{Head, Pyramid};
 
-/// Neighbours that the context network reads, and channels of hidden layers.
-const CONTEXTS: u32 = 16;
-const HIDDEN: u32 = 24;
+/// Neighbours that the context network reads, and channels of hidden layers: of fits that have time
+/// for larger networks and bits that pay for them, and of all others.
+const LARGE: [u32; 2] = [24, 40];
+const SMALL: [u32; 2] = [16, 24];
+/// Iterations from which on larger networks find what they are worth.
+const PATIENT: usize = 4000;
+/// Bits of latents that pay for 6,000 more of weights.
+const RICH: f64 = 80_000.0;
 /// Luma samples of a picture, below which there are so many halvings.
 const HALVINGS: [(usize, usize); 2] = [(1_000_000, 6), (3_000_000, 7)];
 const MOST_HALVINGS: usize = 8;
 
-/// The pyramid for pictures of `info`, before anything is known of its latents.
-pub fn for_picture(info: &VideoInfo) -> Pyramid {
+/// Bits a pixel of Kodak pictures at the price [`USUAL`].
+pub const BPP: f64 = 0.4;
+/// A price of a bit, in squares of a sample's range.
+pub const USUAL: f64 = 1.5e-3;
+/// What a unit of the price's logarithm adds to that of the bits, of Kodak pictures between 0.1 and 2
+/// bpp.
+pub const SLOPE: f64 = -0.52;
+
+/// The pyramid for a picture of `info` that is fitted by so many iterations at the price of a bit
+/// `price`, in squares of a sample's range.
+pub fn for_picture(info: &VideoInfo, iterations: usize, price: f64) -> Pyramid {
     let samples = info.width * info.height;
+    let bits = samples as f64 * BPP * (price / USUAL).powf(SLOPE);
+    let [contexts, hidden] = if iterations >= PATIENT && bits > RICH {
+        LARGE
+    } else {
+        SMALL
+    };
     let wanted = HALVINGS.iter().find(|(most, _)| samples < *most);
     let halvings = wanted.map_or(MOST_HALVINGS, |(_, h)| *h);
     // beyond one sample there is nothing to halve
@@ -24,8 +44,28 @@ pub fn for_picture(info: &VideoInfo) -> Pyramid {
         grids: 1 + halvings.min(useful).max(least) as u32,
         empty: 0,
         reach: 1,
-        contexts: CONTEXTS,
-        hidden: HIDDEN,
+        contexts,
+        hidden,
     };
     Pyramid { header }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nvc::frame::PixelFormat;
+
+    #[test]
+    fn networks_grow_with_time_and_bits() {
+        let sizes = |width, height, iterations, price| {
+            let format = PixelFormat::from_name("gbrp").unwrap();
+            let info = VideoInfo::new(width, height, format);
+            let h = for_picture(&info, iterations, price).header;
+            [h.contexts, h.hidden]
+        };
+        assert_eq!(sizes(768, 512, 1200, 1e-3), SMALL);
+        assert_eq!(sizes(768, 512, 7500, 1e-3), LARGE);
+        assert_eq!(sizes(768, 512, 7500, 1e-2), SMALL);
+        assert_eq!(sizes(176, 144, 7500, 1e-3), SMALL);
+    }
 }
