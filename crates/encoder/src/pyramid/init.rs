@@ -31,7 +31,7 @@ fn real(table: &[i16], i: usize) -> f32 {
 /// How many initial weights there are to choose from.
 pub const CHOICES: usize = STARTS.len();
 
-/// Initial weights number `choice` of [`CHOICES`] for a picture of `colour` at the price `lambda` of a
+/// Initial weights number `choice` of `CHOICES` for a picture of `colour` at the price `lambda` of a
 /// bit: integers of the grids stand for the more, the more a bit is worth.
 pub fn initial(
     shape: &Shape,
