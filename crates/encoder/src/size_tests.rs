@@ -216,3 +216,24 @@ mod steps {
         }
     }
 }
+
+mod pyramids {
+    use nvc::frame::{PixelFormat, VideoInfo};
+
+    use crate::size;
+
+    #[test]
+    fn networks_of_pictures_grow_with_time_and_bits() {
+        let sizes = |width, height, iterations, price| {
+            let format = PixelFormat::from_name("gbrp").unwrap();
+            let info = VideoInfo::new(width, height, format);
+            let h = size::pyramid::for_picture(&info, iterations, price).header;
+            (h.contexts, h.hidden)
+        };
+        let small = sizes(768, 512, 1800, 1e-3);
+        assert_eq!(sizes(768, 512, 7500, 1e-2), small);
+        assert_eq!(sizes(176, 144, 7500, 1e-3), small);
+        let large = sizes(768, 512, 7500, 1e-3);
+        assert!(large.0 > small.0 && large.1 > small.1);
+    }
+}

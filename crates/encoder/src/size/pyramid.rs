@@ -49,23 +49,3 @@ pub fn for_picture(info: &VideoInfo, iterations: usize, price: f64) -> Pyramid {
     };
     Pyramid { header }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use nvc::frame::PixelFormat;
-
-    #[test]
-    fn networks_grow_with_time_and_bits() {
-        let sizes = |width, height, iterations, price| {
-            let format = PixelFormat::from_name("gbrp").unwrap();
-            let info = VideoInfo::new(width, height, format);
-            let h = for_picture(&info, iterations, price).header;
-            [h.contexts, h.hidden]
-        };
-        assert_eq!(sizes(768, 512, 1200, 1e-3), SMALL);
-        assert_eq!(sizes(768, 512, 7500, 1e-3), LARGE);
-        assert_eq!(sizes(768, 512, 7500, 1e-2), SMALL);
-        assert_eq!(sizes(176, 144, 7500, 1e-3), SMALL);
-    }
-}
