@@ -7,7 +7,6 @@
 //! ([`synth`](crate::synth)). Nothing but integers is involved.
 
 mod pictures;
-mod preview;
 mod sections;
 
 use std::io::Read;
@@ -20,6 +19,7 @@ use crate::bitstream::light;
 use crate::bitstream::limits::Limits;
 use crate::error::{Error, Result};
 use crate::frame::{Frame, VideoInfo};
+use crate::group::preview;
 use crate::synth::SimdLevel;
 pub use pictures::{frames, passes_of, pool};
 pub use sections::Section;

@@ -1,5 +1,7 @@
 //! One group: headers, network and latents, to bytes and back (spec sections 3.3, 4 and 6).
 
+pub mod preview;
+
 use crate::bitstream::Limits;
 use crate::bitstream::fields::Reader;
 use crate::bitstream::header::GroupHeader;

@@ -4,7 +4,6 @@ use std::io::Read;
 use std::ops::Range;
 use std::sync::mpsc::SyncSender;
 
-use super::preview;
 use crate::bitstream::container::{Packet, PacketReader, parse_index, tag};
 use crate::bitstream::fields::Reader;
 use crate::bitstream::header::{IndexEntry, SectionHeader};
@@ -12,8 +11,7 @@ use crate::bitstream::limits::Limits;
 use crate::entropy::tensor::QuantizedNetwork;
 use crate::error::{Error, Result};
 use crate::frame::VideoInfo;
-use crate::group::{Group, GroupLayout};
-use crate::network::Graph;
+use crate::group::{Group, GroupLayout, preview};
 use crate::synth::{SimdLevel, Synth, predictor};
 
 /// One section as read: checked headers, coded parts still coded.
@@ -235,17 +233,16 @@ impl<R: Read> Sections<R> {
                 &mut |first, layout, group| {
                     let frames = range.start.max(first)
                         ..range.end.min(first + u64::from(layout.header.frames));
-                    let ready = |graph: &Graph, group: &Group, info| {
-                        Synth::new(graph, &group.network, info, level)
-                            .map_err(|e| e.at(layout.offset))
+                    let synth = |graph: &_, group: &Group, info: &_| {
+                        let synth = Synth::new(graph, &group.network, info, level);
+                        synth.map_err(|e| e.at(layout.offset))
                     };
-                    let (synth, latents) = if halvings == 0 {
-                        (ready(&layout.graph, &group, &self.info)?, group.latents)
-                    } else {
-                        let (group, graph) =
-                            preview::reduced(&group, &layout.graph, &self.info, halvings)?;
-                        let info = preview::info(&self.info, halvings)?;
-                        (ready(&graph, &group, &info)?, group.latents)
+                    let (synth, latents) = match halvings {
+                        0 => (synth(&layout.graph, &group, &self.info)?, group.latents),
+                        n => {
+                            let r = preview::reduced(&group, &layout.graph, &self.info, n)?;
+                            (synth(&r.graph, &r.group, &r.info)?, r.group.latents)
+                        }
                     };
                     gone = out
                         .send(Ok(Ready {

@@ -3,10 +3,10 @@
 //! A pyramid without its finest grids is one of a smaller picture: synthesis works at the finest
 //! resolution that is left, and its first layer reads the grids that there are.
 
+use super::Group;
 use crate::entropy::tensor::blank_network;
 use crate::error::{Error, Result};
 use crate::frame::VideoInfo;
-use crate::group::Group;
 use crate::network::pyramid::{Head, Pyramid};
 use crate::network::{Arch, Graph, Op};
 
@@ -28,7 +28,7 @@ pub fn info(info: &VideoInfo, halvings: u8) -> Result<VideoInfo> {
 }
 
 /// Whether groups of `arch` have pictures of the size of `info`, halved `halvings` times.
-pub fn check(arch: &Arch, info: &VideoInfo, halvings: u8) -> Result<()> {
+fn check(arch: &Arch, info: &VideoInfo, halvings: u8) -> Result<()> {
     let Some(header) = arch.context_coded() else {
         return Err(Error::Unsupported(format!(
             "scale 1/{} of {}: only a pyramid has pictures of several sizes",
@@ -50,14 +50,19 @@ pub fn check(arch: &Arch, info: &VideoInfo, halvings: u8) -> Result<()> {
     Ok(())
 }
 
+/// A group of smaller pictures.
+pub struct Reduced {
+    /// Its integers.
+    pub group: Group,
+    /// What its representation is lowered to.
+    pub graph: Graph,
+    /// Its pictures.
+    pub info: VideoInfo,
+}
+
 /// A group of pictures of `full`, whose representation is lowered to `graph`, without the grids that
-/// `halvings` leave out; and what it is lowered to.
-pub fn reduced(
-    group: &Group,
-    graph: &Graph,
-    full: &VideoInfo,
-    halvings: u8,
-) -> Result<(Group, Graph)> {
+/// `halvings` leave out.
+pub fn reduced(group: &Group, graph: &Graph, full: &VideoInfo, halvings: u8) -> Result<Reduced> {
     check(&group.arch, full, halvings)?;
     let (Some(header), Op::Pyramid(source)) = (group.arch.context_coded(), graph.nodes[0].op)
     else {
@@ -68,7 +73,8 @@ pub fn reduced(
     header.grids -= u32::from(halvings);
     header.empty >>= halvings;
     let arch = Arch::Pyramid(Pyramid { header });
-    let small = arch.lower(&info(full, halvings)?, group.frames)?;
+    let info = info(full, halvings)?;
+    let small = arch.lower(&info, group.frames)?;
     let mut network = blank_network(&small);
     // upsamplings to the grids that are left out come first
     let is_upsampling = |name: &str| name.starts_with("upsample");
@@ -110,5 +116,9 @@ pub fn reduced(
         latents: latents.copied().collect(),
         frames: group.frames,
     };
-    Ok((group, small))
+    Ok(Reduced {
+        group,
+        graph: small,
+        info,
+    })
 }
