@@ -112,7 +112,7 @@ fn previews() {
         image::Rgb([(x * 5) as u8, (y * 8) as u8, ((x + y) * 3) as u8])
     });
     source.save(dir.path().join("in.png")).unwrap();
-    encode(dir.path(), "in.png", "--crf 20 --steps 100");
+    nvc(dir.path(), "encode in.png -o a.nvc --crf 20 --steps 100").expect(0);
     for (scale, size) in [("1", (45, 31)), ("1/2", (23, 16)), ("1/8", (6, 4))] {
         nvc_decode(dir.path(), &format!("a.nvc -y -o out.png --scale {scale}")).expect(0);
         let small = image::open(dir.path().join("out.png")).unwrap().into_rgb8();
@@ -137,7 +137,7 @@ fn previews() {
     );
     // networks of frames have one size
     Clip::moving("420", 16, 16, 2).write(dir.path().join("c.y4m"));
-    encode(dir.path(), "c.y4m", "--bpp 5 --steps 5 -y");
+    encode(dir.path(), "c.y4m", "--bpp 5 --steps 10 -y");
     let e = nvc_decode(dir.path(), "a.nvc -o null: --scale 1/2").expect(5);
     assert!(e.stderr.contains("only a pyramid"), "{}", e.stderr);
 }
