@@ -57,14 +57,14 @@ presets! {
     /// 8 passes over the frames of a group.
     Ultrafast = 8, (150, 32);
     /// 25 passes.
-    Fast = 25, (1800, 48);
+    Fast = 25, (1200, 48);
     /// 75 passes.
     #[default]
-    Medium = 75, (7500, 96);
+    Medium = 75, (3600, 96);
     /// 250 passes.
-    Slow = 250, (30000, 200);
+    Slow = 250, (15000, 200);
     /// 1000 passes.
-    Veryslow = 1000, (110000, 400);
+    Veryslow = 1000, (60000, 400);
 }
 
 impl Preset {

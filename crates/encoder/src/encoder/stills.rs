@@ -40,6 +40,10 @@ const SHORT_PSNR: f64 = -130.0;
 const MOST_CHANGE: f64 = 1.5;
 /// Change of the price's logarithm after which a second trial is worth it.
 const FAR: f64 = 0.5;
+/// Iterations from which on weights are quantised with compensation, and those for which curvature
+/// comes from the whole picture: it takes the time of some 800 iterations.
+const COMPENSATED: usize = 1000;
+const WHOLE: f64 = 10_000.0;
 /// Prices of a bit, in squares of a sample's range.
 const PRICES: std::ops::RangeInclusive<f64> = 1e-8..=1.0;
 
@@ -257,7 +261,21 @@ impl<'a, 'b, 'c> Picture<'a, 'b, 'c> {
                 for (l, grid) in fit.latents.iter().enumerate() {
                     engine.set_latents(l, grid);
                 }
-                let tensors = pyramid::quantise(&mut engine, &fit.params, lambda, &tensor_bits);
+                let mut tensors = pyramid::quantise(&mut engine, &fit.params, lambda, &tensor_bits);
+                if settings.iterations >= COMPENSATED {
+                    let share = (settings.iterations as f64 / WHOLE).min(1.0);
+                    let (mut sample, ratio) =
+                        pyramid::sample(&shape, (w, h), planes, &fit.latents, share);
+                    tensors = pyramid::compensate(
+                        &mut engine,
+                        (&mut sample, ratio),
+                        &fit.params,
+                        lambda,
+                        tensors,
+                        &tensor_bits,
+                        &|| !shared.stop(),
+                    )?;
+                }
                 let params = pyramid::dequantise(&tensors);
                 let terms = engine.eval(&params, lambda, pyramid::What::Distortion, false);
                 Some((fit, tensors, terms.distortion))

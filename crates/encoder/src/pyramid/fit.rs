@@ -25,8 +25,10 @@ pub struct Settings {
     pub colour: Colour,
     /// Learning rate of the latents at the start and at the end, in integer units.
     pub latent_rate: [f32; 2],
-    /// Decay of the latents' second moments.
-    pub latent_beta2: f32,
+    /// Decay of the latents' first and second moments.
+    pub latent_betas: [f32; 2],
+    /// Share of the gradient beside its mean in a step of the latents.
+    pub latent_look: f32,
     /// Added to the roots of the latents' second moments, in loss per integer unit.
     pub latent_epsilon: f32,
     /// Learning rate of the weights at the start and at the end.
@@ -60,14 +62,15 @@ impl Settings {
             warm_up: (iterations / 25).clamp(*WARM_UP.start(), *WARM_UP.end()),
             seed: 1,
             colour: Colour::Gbr,
-            latent_rate: [0.16, 0.005],
-            latent_beta2: 0.9,
+            latent_rate: [0.22 - 0.06 * (iterations as f32 / 1800.0).min(1.0), 0.005],
+            latent_betas: [0.8, 0.8],
+            latent_look: 0.2,
             latent_epsilon: 5e-4,
             weight_rate: [0.005 + 0.005 * share, 0.0005],
             hard: 0.1,
             hard_rate: [0.004, 0.0002],
             search_rate: [0.001, 0.0001],
-            temperature: [0.3, 0.1],
+            temperature: [0.4, 0.1],
             noise: [0.25, 0.15],
         }
     }
@@ -296,9 +299,10 @@ impl Run<'_> {
         let mode = Mode::new(What::Both, gradients);
         let terms = self.engine.run(&at.params, lambda, mode);
         at.step = (stage == Stage::Soft).then(|| Step {
-            rate: cosine(s.latent_rate, t),
-            beta1: 0.9,
-            beta2: s.latent_beta2,
+            rate: line(s.latent_rate, t),
+            beta1: s.latent_betas[0],
+            beta2: s.latent_betas[1],
+            look: s.latent_look,
             epsilon: s.latent_epsilon,
             t: i + 1,
         });

@@ -30,6 +30,8 @@ pub(crate) struct Step {
     pub(crate) beta1: f32,
     pub(crate) beta2: f32,
     pub(crate) epsilon: f32,
+    /// Share of the gradient itself in the step, as Nesterov's momentum has it; the rest is its mean.
+    pub(crate) look: f32,
     /// Counted from 1.
     pub(crate) t: usize,
 }
@@ -145,6 +147,7 @@ impl Parts<'_> {
         let rate = k(step.rate / (1.0 - step.beta1.powi(t)));
         let scale = k(1.0 / (1.0 - step.beta2.powi(t)));
         let epsilon = k(step.epsilon);
+        let (look, keep) = (k(step.look), k(1.0 - step.look));
         let u = S::as_mut_simd_f32s(self.u).0.iter_mut();
         let m = S::as_mut_simd_f32s(self.m).0.iter_mut();
         let v = S::as_mut_simd_f32s(self.v).0.iter_mut();
@@ -157,7 +160,8 @@ impl Parts<'_> {
             *m = s.mul_add_e_f32s(b1, *m, s.mul_f32s(n1, g));
             *v = s.mul_add_e_f32s(b2, *v, s.mul_f32s(s.mul_f32s(n2, g), g));
             let size = s.add_f32s(s.sqrt_f32s(s.mul_f32s(*v, scale)), epsilon);
-            *u = s.sub_f32s(*u, s.div_f32s(s.mul_f32s(rate, *m), size));
+            let ahead = s.mul_add_e_f32s(look, g, s.mul_f32s(keep, *m));
+            *u = s.sub_f32s(*u, s.div_f32s(s.mul_f32s(rate, ahead), size));
         }
     }
     #[inline(always)]

@@ -12,11 +12,13 @@
 mod access;
 mod buffer;
 mod chain;
+mod compensate;
 mod context;
 mod convolve;
 mod engine;
 mod fit;
 mod grid;
+mod hessian;
 mod init;
 pub mod integers;
 mod laplace;
@@ -36,8 +38,10 @@ mod trained;
 mod upsample;
 mod weights;
 
+pub use compensate::compensate;
 pub use engine::{Engine, Terms, What};
 pub use fit::{Fit, Progress, Settings, Stage, fit};
+pub use hessian::sample;
 pub use init::{Colour, initial};
-pub use quantise::{dequantise, quantise};
+pub use quantise::{Quantised, dequantise, quantise};
 pub use shape::{Head, Layout, Plane, Shape, Tensor};

@@ -3,11 +3,16 @@
 use super::engine::{Engine, What};
 
 /// Largest magnitude of a quantised weight.
-const LARGEST: f32 = 32_767.0;
+pub(super) const LARGEST: f32 = 32_767.0;
+/// Largest step exponents of the context network's tensors, and of all others.
+pub(super) const MOST_EXPONENTS: [i32; 2] = [12, 14];
 
-/// Weights of quantised tensors: step exponent `k`, which means a step of `2^-k`, and integers.
-pub fn dequantise(tensors: &[(i32, Vec<i32>)]) -> Vec<f32> {
-    let value = |(k, q): &(i32, Vec<i32>)| {
+/// A tensor: step exponent `k`, which means a step of `2^-k`, and integers.
+pub type Quantised = (i32, Vec<i32>);
+
+/// Weights of quantised tensors.
+pub fn dequantise(tensors: &[Quantised]) -> Vec<f32> {
+    let value = |(k, q): &Quantised| {
         let step = (-*k as f32).exp2();
         q.iter().map(|q| *q as f32 * step).collect::<Vec<f32>>()
     };
@@ -24,7 +29,7 @@ pub fn quantise(
     params: &[f32],
     lambda: f32,
     cost: &dyn Fn(&[i32]) -> f64,
-) -> Vec<(i32, Vec<i32>)> {
+) -> Vec<Quantised> {
     let mut now = params.to_vec();
     let mut result = Vec::new();
     for tensor in engine.layout().tensors().to_vec() {
@@ -35,10 +40,11 @@ pub fn quantise(
         } else {
             What::Distortion
         };
-        let (first, last) = match () {
-            () if context => (5, 12),
-            () if tensor.name.starts_with("up") => (9, 14),
-            () => (8, 14),
+        let last = MOST_EXPONENTS[usize::from(!context)];
+        let first = match () {
+            () if context => 5,
+            () if tensor.name.starts_with("up") => 9,
+            () => 8,
         };
         let range = tensor.range();
         let mut best: Option<(f64, i32, Vec<i32>)> = None;

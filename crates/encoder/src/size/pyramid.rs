@@ -9,9 +9,9 @@ use nvc::network::pyramid::{Head, Pyramid};
 const LARGE: [u32; 2] = [24, 40];
 const SMALL: [u32; 2] = [16, 24];
 /// Iterations from which on larger networks find what they are worth.
-const PATIENT: usize = 4000;
-/// Bits of latents that pay for 6,000 more of weights.
-const RICH: f64 = 80_000.0;
+const PATIENT: usize = 3500;
+/// Bits of latents that pay for 4,500 more of weights.
+const RICH: f64 = 60_000.0;
 /// Luma samples of a picture, below which there are so many halvings.
 const HALVINGS: [(usize, usize); 2] = [(1_000_000, 6), (3_000_000, 7)];
 const MOST_HALVINGS: usize = 8;
