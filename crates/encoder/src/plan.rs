@@ -57,7 +57,7 @@ presets! {
     /// 8 passes over the frames of a group.
     Ultrafast = 8, (150, 32);
     /// 25 passes.
-    Fast = 25, (1200, 48);
+    Fast = 25, (1000, 48);
     /// 75 passes.
     #[default]
     Medium = 75, (3600, 96);

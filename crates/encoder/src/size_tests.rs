@@ -230,7 +230,7 @@ mod pyramids {
             let h = size::pyramid::for_picture(&info, iterations, price).header;
             (h.contexts, h.hidden)
         };
-        let small = sizes(768, 512, 1200, 1e-3);
+        let small = sizes(768, 512, 1000, 1e-3);
         assert_eq!(sizes(768, 512, 3600, 1e-2), small);
         assert_eq!(sizes(176, 144, 3600, 1e-3), small);
         let large = sizes(768, 512, 3600, 1e-3);

@@ -5,8 +5,9 @@ use super::engine::{Engine, Mode, Terms, What};
 use super::init::{CHOICES, Colour, initial};
 use super::latents::{Curvature, Latents, Quantiser, Step};
 use super::search::{CURVATURE, sweep};
-use super::shape::{Plane, Shape};
+use super::shape::{Layout, Plane, Shape};
 use super::soap::Soap;
+use super::trials::Trials;
 
 /// How to fit.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,10 +16,10 @@ pub struct Settings {
     pub iterations: usize,
     /// Sweeps of the integer search after them.
     pub sweeps: usize,
-    /// Initial weights to try; the best of them goes on.
-    pub candidates: usize,
-    /// Iterations that each of them has for it, if they are several.
-    pub warm_up: usize,
+    /// Initial weights that are first fitted to a sample of the picture; the fit starts from the best.
+    pub trials: usize,
+    /// Iterations of each of these.
+    pub trial_iterations: usize,
     /// Of initial weights and noise.
     pub seed: u64,
     /// What the planes are.
@@ -54,12 +55,12 @@ impl Settings {
         Settings {
             iterations,
             sweeps,
-            candidates: if iterations < 10 * WARM_UP.start() {
-                1
-            } else {
-                CHOICES
+            trials: match iterations {
+                0..1000 => 0,
+                1000..3000 => 1,
+                _ => CHOICES,
             },
-            warm_up: (iterations / 25).clamp(*WARM_UP.start(), *WARM_UP.end()),
+            trial_iterations: TRIAL,
             seed: 1,
             colour: Colour::Gbr,
             latent_rate: [0.22 - 0.06 * (iterations as f32 / 1800.0).min(1.0), 0.005],
@@ -76,14 +77,15 @@ impl Settings {
     }
 }
 
-/// Iterations after which fits from different weights can be compared: earlier the order is often
-/// another.
-const WARM_UP: std::ops::RangeInclusive<usize> = 300..=800;
-/// Last share of a warm-up whose mean loss is compared.
-const COMPARED: f64 = 0.1;
+/// Iterations of a trial: more fit the weights to the sample rather than to the picture.
+const TRIAL: usize = 800;
 /// Share of the iterations in which the weight of the rate rises, and the most of them.
 const RAMP: f64 = 0.05;
 const MOST_RAMP: f64 = 60.0;
+/// Share of the iterations in which the weights' rate rises, and the most of them: steep gradients of
+/// latents that are still zero would undo what the weights start from.
+const CALM: f64 = 0.083;
+const MOST_CALM: f64 = 100.0;
 /// Probes of the curvature at the start of the integer search, and every [`REPROBE`] sweeps.
 const PROBES: usize = 12;
 const MORE_PROBES: usize = 4;
@@ -153,35 +155,37 @@ pub fn fit(
     settings: &Settings,
     observe: &mut dyn FnMut(Progress) -> bool,
 ) -> Option<Fit> {
-    let mut engine = Engine::new(shape, width, height, planes);
-    let start = |engine: &Engine, choice: usize| State {
-        params: initial(
-            shape,
-            engine.layout(),
-            planes,
-            settings.colour,
-            (lambda, choice),
-            settings.seed,
-        ),
-        soap: Soap::new(shape, engine.layout()),
-        latents: Latents::new(engine, settings.seed),
-        step: None,
-    };
-    let first = start(&engine, 0);
-    let mut run = Run {
-        engine: &mut engine,
-        at: first,
-        lambda,
-        s: settings,
+    let size = (width, height);
+    let trials = Trials::new(shape, size, planes, settings);
+    let steps = settings.iterations + settings.sweeps;
+    let mut count = Count {
         done: 0,
+        of: steps + trials.as_ref().map_or(0, Trials::iterations),
+        observe,
     };
-    let warm_up = run.choose(&start, observe)?;
-    for i in warm_up..settings.iterations {
-        run.iterate(i, observe)?;
+    let params = match trials {
+        Some(trials) => trials.best(shape, lambda, &mut count)?,
+        None => {
+            let layout = Layout::new(shape);
+            initial(
+                shape,
+                &layout,
+                planes,
+                settings.colour,
+                (lambda, 0),
+                settings.seed,
+            )
+        }
+    };
+    let mut engine = Engine::new(shape, width, height, planes);
+    let mut run = Run::new(&mut engine, params, lambda, settings);
+    for i in 0..settings.iterations {
+        let (stage, terms) = run.iterate(i);
+        count.report(stage, terms)?;
     }
     let State { latents, step, .. } = &mut run.at;
     latents.pass(run.engine, *step, Quantiser::Hard);
-    run.search(observe);
+    run.search(&mut count);
     let params = run.at.params;
     let terms = engine.eval(&params, lambda, What::Both, false);
     Some(Fit {
@@ -226,50 +230,65 @@ struct State {
     step: Option<Step>,
 }
 
-struct Run<'a> {
+/// What the observer is told.
+pub(super) struct Count<'a> {
+    done: usize,
+    of: usize,
+    observe: &'a mut dyn FnMut(Progress) -> bool,
+}
+
+impl Count<'_> {
+    /// Tells of an iteration or sweep; `None` if the fit shall end.
+    pub(super) fn report(&mut self, stage: Stage, terms: Terms) -> Option<()> {
+        self.done += 1;
+        let (done, of) = (self.done, self.of);
+        let progress = Progress {
+            stage,
+            done,
+            of,
+            terms,
+        };
+        (self.observe)(progress).then_some(())
+    }
+}
+
+/// A fit under way.
+pub(super) struct Run<'a> {
     engine: &'a mut Engine,
     at: State,
     lambda: f32,
     s: &'a Settings,
-    /// Iterations and sweeps, those of all candidates.
-    done: usize,
 }
 
-impl Run<'_> {
-    /// Goes on from the weights that are best after a warm-up, of which it returns the iterations;
-    /// `None` if the observer ends the fit.
-    fn choose(
-        &mut self,
-        start: &dyn Fn(&Engine, usize) -> State,
-        observe: &mut dyn FnMut(Progress) -> bool,
-    ) -> Option<usize> {
-        let (candidates, warm_up) = (self.s.candidates, self.s.warm_up);
-        if candidates < 2 {
-            return Some(0);
+impl<'a> Run<'a> {
+    /// From weights `params`, with latents at zero.
+    pub(super) fn new(
+        engine: &'a mut Engine,
+        params: Vec<f32>,
+        lambda: f32,
+        s: &'a Settings,
+    ) -> Self {
+        let at = State {
+            params,
+            soap: Soap::new(&engine.shape, engine.layout()),
+            latents: Latents::new(engine, s.seed),
+            step: None,
+        };
+        Run {
+            engine,
+            at,
+            lambda,
+            s,
         }
-        let mut best: Option<(f64, State, Vec<f32>)> = None;
-        for choice in 0..candidates {
-            self.at = start(self.engine, choice);
-            let mut sum = 0.0;
-            let compared = warm_up - (warm_up as f64 * COMPARED) as usize;
-            for i in 0..warm_up {
-                let loss = self.iterate(i, observe)?.loss(self.lambda);
-                sum += if i >= compared { loss } else { 0.0 };
-            }
-            if best.as_ref().is_none_or(|(least, ..)| sum < *least) {
-                let state = std::mem::replace(&mut self.at, start(self.engine, choice));
-                best = Some((sum, state, self.engine.latent_gradients.to_vec()));
-            }
-        }
-        if let Some((_, state, gradients)) = best {
-            self.at = state;
-            self.engine.latent_gradients.copy_from_slice(&gradients);
-        }
-        Some(warm_up)
     }
 
-    /// Iteration `i`; `None` if the observer ends the fit.
-    fn iterate(&mut self, i: usize, observe: &mut dyn FnMut(Progress) -> bool) -> Option<Terms> {
+    /// The weights as they are.
+    pub(super) fn into_params(self) -> Vec<f32> {
+        self.at.params
+    }
+
+    /// Iteration `i`.
+    pub(super) fn iterate(&mut self, i: usize) -> (Stage, Terms) {
         let s = self.s;
         let hard = (s.hard * s.iterations as f64) as usize;
         let soft = s.iterations - hard;
@@ -311,30 +330,18 @@ impl Run<'_> {
         } else {
             s.hard_rate
         };
-        at.soap
-            .step(&mut at.params, &self.engine.gradients, cosine(range, t));
-        self.report(stage, terms, observe).then_some(terms)
-    }
-
-    /// Tells the observer of an iteration or sweep; whether to go on.
-    fn report(
-        &mut self,
-        stage: Stage,
-        terms: Terms,
-        observe: &mut dyn FnMut(Progress) -> bool,
-    ) -> bool {
-        self.done += 1;
-        let s = self.s;
-        observe(Progress {
-            stage,
-            done: self.done,
-            of: s.iterations + s.candidates.saturating_sub(1) * s.warm_up + s.sweeps,
-            terms,
-        })
+        let calm = (CALM * s.iterations as f64).min(MOST_CALM);
+        let rise = ((i as f64 / calm) as f32).min(1.0);
+        at.soap.step(
+            &mut at.params,
+            &self.engine.gradients,
+            rise * cosine(range, t),
+        );
+        (stage, terms)
     }
 
     /// The integer search.
-    fn search(&mut self, observe: &mut dyn FnMut(Progress) -> bool) {
+    fn search(&mut self, count: &mut Count<'_>) {
         let (s, lambda) = (self.s, self.lambda);
         let mut curvature = Curvature::new(self.engine, s.seed);
         let (mut best, mut factors) = (Best::default(), [CURVATURE; 3]);
@@ -360,7 +367,7 @@ impl Run<'_> {
             let both = self.engine.gradients.iter_mut().zip(rate_gradients);
             both.for_each(|(g, r)| *g += r);
             let loss = terms.loss(lambda);
-            let go_on = self.report(Stage::Search, terms, observe);
+            let go_on = count.report(Stage::Search, terms).is_some();
             if best.restore(loss, self) {
                 // moves of a sweep that correct the same error were too many
                 factors[(i + 2) % 3] *= 1.5;

@@ -6,16 +6,15 @@ use nalgebra::{DMatrix, DVector};
 
 use super::context::Gradients;
 use super::engine::{Engine, Mode, What};
+use super::mosaic::Mosaic;
 use super::shape::{Plane, Shape};
 
-/// Least side of a sample's blocks.
-const BLOCK: usize = 128;
 /// Differences of a weight of the context network, and of all others: about the error that
 /// quantisation makes, so that the kinks of the rectifiers average out.
 const DIFFERENCES: [f32; 2] = [1.0 / 32.0, 1.0 / 128.0];
 
-/// An engine for about `share` of a picture: whole blocks of it side by side; for all of it if there
-/// are not twice as many blocks as that takes. Also the picture's samples for each that is taken.
+/// An engine for about `share` of a picture, see [`Mosaic`], or for all of it. Also the picture's samples
+/// for each that is taken.
 pub fn sample(
     shape: &Shape,
     (width, height): (usize, usize),
@@ -23,72 +22,21 @@ pub fn sample(
     latents: &[Vec<i32>],
     share: f64,
 ) -> (Engine, f64) {
-    // coarse samples lie in one block only
-    let side = BLOCK.max(1 << (shape.grids - 1));
-    let all = (width / side) * (height / side);
-    let wanted = (share * (width * height) as f64 / (side * side) as f64).ceil();
-    let across = (wanted.sqrt().round() as usize).max(1);
-    let count = (wanted as usize).div_ceil(across) * across;
-    if all < 2 * count {
+    let blocks = share * (width * height) as f64 / Mosaic::block(shape);
+    let Some(mosaic) = Mosaic::new(shape, (width, height), blocks.ceil() as usize) else {
         let mut engine = Engine::new(shape, width, height, planes);
         for (l, grid) in latents.iter().enumerate() {
             engine.set_latents(l, grid);
         }
         return (engine, 1.0);
-    }
-    let blocks: Vec<(usize, usize)> = (0..count)
-        .map(|i| (i * all + all / 2) / count)
-        .map(|k| (k % (width / side), k / (width / side)))
-        .collect();
-    let mosaic = Mosaic {
-        blocks,
-        across,
-        side,
     };
-    let (w, h) = (across * side, count / across * side);
-    let levels = shape
-        .heads
-        .iter()
-        .flat_map(|h| std::iter::repeat_n(h.level, h.planes));
-    let own: Vec<Plane> = levels
-        .zip(planes)
-        .map(|(level, plane)| Plane {
-            width: w >> level,
-            height: h >> level,
-            weight: plane.weight,
-            samples: mosaic.gather(&plane.samples, plane.width, level),
-        })
-        .collect();
-    let mut engine = Engine::new(shape, w, h, &own);
+    let (w, h) = mosaic.size();
+    let mut engine = Engine::new(shape, w, h, &mosaic.planes(shape, planes));
     for (l, grid) in latents.iter().enumerate() {
         let stride = Shape::grid_size(width, height, l).0;
         engine.set_latents(l, &mosaic.gather(grid, stride, l));
     }
-    (engine, (width * height) as f64 / (w * h) as f64)
-}
-
-struct Mosaic {
-    /// Columns and rows of blocks in the picture.
-    blocks: Vec<(usize, usize)>,
-    across: usize,
-    /// At level 0.
-    side: usize,
-}
-
-impl Mosaic {
-    fn gather<T: Copy + Default>(&self, from: &[T], stride: usize, level: usize) -> Vec<T> {
-        let side = self.side >> level;
-        let width = self.across * side;
-        let mut to = vec![T::default(); self.blocks.len() * side * side];
-        for (i, (x, y)) in self.blocks.iter().enumerate() {
-            let first = i / self.across * side * width + i % self.across * side;
-            for row in 0..side {
-                let source = &from[(y * side + row) * stride + x * side..][..side];
-                to[first + row * width..][..side].copy_from_slice(source);
-            }
-        }
-        to
-    }
+    (engine, mosaic.ratio())
 }
 
 /// Second derivatives of `distortion + lambda * bits` for the weights of `range`, which touch the term

@@ -23,6 +23,7 @@ mod init;
 pub mod integers;
 mod laplace;
 mod latents;
+mod mosaic;
 mod picture;
 mod pool;
 mod product;
@@ -35,6 +36,7 @@ mod simd;
 mod soap;
 mod synthesis;
 mod trained;
+mod trials;
 mod upsample;
 mod weights;
 

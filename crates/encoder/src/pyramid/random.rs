@@ -1,15 +1,13 @@
 //! A small deterministic generator.
 
-/// SplitMix64 (Steele, Lea and Flood, 2014).
+use crate::rng::splitmix64;
+
+/// A generator whose seed is its state.
 pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
     pub(crate) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
+        splitmix64(&mut self.0)
     }
     /// Uniform in 0..1.
     pub(crate) fn uniform(&mut self) -> f32 {

@@ -118,33 +118,27 @@ fn a_fit_lowers_the_loss() {
 }
 
 #[test]
-fn the_best_candidate_goes_on() {
-    let one = Settings::new(40, 4);
-    let alone = run(&one, 2).0;
-    for seed in 1..4 {
-        let one = Settings {
-            seed,
-            ..one.clone()
-        };
-        let alone = run(&one, 2).0;
-        let several = Settings {
-            candidates: 3,
-            warm_up: 20,
-            ..one
-        };
-        let (fitted, seen) = run(&several, 2);
-        assert_eq!(seen.len(), 40 + 2 * 20 + 4);
-        let places: Vec<_> = seen.iter().map(|p| (p.done, p.of)).collect();
-        assert_eq!(places, (1..=84).map(|i| (i, 84)).collect::<Vec<_>>());
-        // the last tenth of each warm-up
-        let loss = |first: usize| -> f64 {
-            let compared = &seen[first + 18..first + 20];
-            compared.iter().map(|p| p.terms.loss(LAMBDA)).sum()
-        };
-        let first = loss(0) <= loss(20).min(loss(40));
-        assert_eq!(fitted == alone, first, "{seed}");
-    }
-    assert_eq!(alone, run(&one, 1).0);
+fn trials_come_before_the_fit() {
+    let alone = Settings::new(40, 4);
+    let several = Settings {
+        trials: 3,
+        trial_iterations: 80,
+        ..alone.clone()
+    };
+    // a small picture's are a quarter as long
+    let trials = 3 * 20;
+    let (fitted, seen) = run(&several, 2);
+    let of = trials + 40 + 4;
+    let places: Vec<_> = seen.iter().map(|p| (p.done, p.of)).collect();
+    assert_eq!(places, (1..=of).map(|i| (i, of)).collect::<Vec<_>>());
+    // a trial ends with rounded latents, and the fit starts again from zero
+    assert_eq!(seen[trials - 1].stage, Stage::Hard);
+    assert_eq!(seen[trials].stage, Stage::Soft);
+    assert_eq!(run(&several, 1).0, fitted);
+    // what follows starts from other weights
+    let (plain, first) = run(&alone, 2);
+    assert_ne!(fitted, plain);
+    assert_ne!(seen[trials].terms, first[0].terms);
 }
 
 #[test]
