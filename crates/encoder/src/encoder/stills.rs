@@ -23,8 +23,14 @@ use nvc::frame::{Chroma, Frame, VideoInfo};
 use nvc::group::{Group, GroupBytes};
 use nvc::metrics::Scorer;
 
-/// Whole fits after the first that a size or quality may take.
-const CORRECTIONS: usize = 2;
+/// Corrections after the first fit that a size or quality may take.
+const CORRECTIONS: usize = 4;
+/// Change of the price's logarithm, by the slopes of whole fits, for which the integer search alone is
+/// not enough; the most that one such search changes it by, and its least slope relative to theirs: it
+/// moves less.
+const LARGE_CHANGE: f64 = 0.25;
+const MOST_ADJUSTMENT: f64 = 0.5;
+const LEAST_SLOPE: f64 = 0.1;
 /// Iterations of a trial, relative to a fit's, and their range.
 const TRIAL: f64 = 0.1;
 const TRIAL_ITERATIONS: std::ops::RangeInclusive<usize> = 200..=800;
@@ -134,6 +140,8 @@ struct Picture<'a, 'b, 'c> {
 
 /// What a fit gave.
 struct Fitted {
+    shape: Shape,
+    fit: pyramid::Fit,
     group: Group,
     /// Iterations and sweeps of all fits.
     steps: usize,
@@ -187,39 +195,44 @@ impl<'a, 'b, 'c> Picture<'a, 'b, 'c> {
     /// Fits until the aim is reached, as near as a few fits bring it.
     fn reach(&self, aim: Aim) -> Result<Fitted> {
         let mut steps = 0;
-        let mut fit = |price: f64, settings: &Settings| {
-            let fitted = self.fit(price.clamp(*PRICES.start(), *PRICES.end()), settings)?;
+        let mut fit = |price: f64, settings: &Settings, from: Option<&Fitted>| {
+            let price = price.clamp(*PRICES.start(), *PRICES.end());
+            let fitted = self.fit(price, settings, from)?;
             steps += fitted.steps;
             Ok::<Fitted, Error>(Fitted { steps, ..fitted })
         };
         let mut search = match aim {
-            Aim::Price(price) => return fit(price, &self.settings),
+            Aim::Price(price) => return fit(price, &self.settings, None),
             aim => Search::new(aim, (self.info.width * self.info.height) as f64),
         };
         let iterations = (self.settings.iterations as f64 * TRIAL) as usize;
         let trial = Settings {
             iterations: iterations.clamp(*TRIAL_ITERATIONS.start(), *TRIAL_ITERATIONS.end()),
             sweeps: 0,
+            trials: 0,
             ..self.settings.clone()
         };
         let whole = self.settings.iterations as f64;
         if (trial.iterations as f64) < MOST_TRIAL * whole {
             let short = 1.0 / trial.iterations as f64 - 1.0 / whole;
-            let first = fit(search.price, &trial)?;
+            let first = fit(search.price, &trial, None)?;
             let far = search.correct(&first, short);
             // far from where it was asked for, a forecast is worth little
             if far.abs() > FAR {
-                let second = fit(search.price, &trial)?;
+                let second = fit(search.price, &trial, None)?;
                 search.correct(&second, short);
             }
             search.tried.clear();
         }
         let mut best: Option<(f64, Fitted)> = None;
+        let mut change = f64::INFINITY;
         for _ in 0..=CORRECTIONS {
-            let fitted = fit(search.price, &self.settings)?;
+            // a fit is worth going on from unless the price is far from its
+            let from = best.as_ref().filter(|_| change.abs() < LARGE_CHANGE);
+            let fitted = fit(search.price, &self.settings, from.map(|(_, f)| f))?;
             let off = search.off(&fitted);
             let reached = search.is_reached(&fitted);
-            search.correct(&fitted, 0.0);
+            change = search.correct(&fitted, 0.0);
             if best.as_ref().is_none_or(|(b, _)| off.abs() < *b) {
                 best = Some((off.abs(), fitted));
             }
@@ -231,8 +244,9 @@ impl<'a, 'b, 'c> Picture<'a, 'b, 'c> {
         Ok(Fitted { steps, ..fitted })
     }
 
-    /// One fit at a price of a bit, in squares of a sample's range, coded and decoded.
-    fn fit(&self, price: f64, settings: &Settings) -> Result<Fitted> {
+    /// One fit at a price of a bit, in squares of a sample's range, coded and decoded; if there is one
+    /// `from` which to go on, by the integer search alone.
+    fn fit(&self, price: f64, settings: &Settings, from: Option<&Fitted>) -> Result<Fitted> {
         let (info, lambda) = (self.info, price as f32);
         let samples = (info.width * info.height) as f64;
         let shared = self.shared;
@@ -251,12 +265,18 @@ impl<'a, 'b, 'c> Picture<'a, 'b, 'c> {
             !shared.stop()
         };
         let planes = &self.planes;
-        let shape = self.shape(settings, price);
+        let shape = from.map_or_else(|| self.shape(settings, price), |f| f.shape.clone());
         let (fit, tensors, distortion) = self
             .pool
             .install(|| {
                 let (w, h) = (info.width, info.height);
-                let fit = pyramid::fit(&shape, w, h, planes, lambda, settings, &mut observe)?;
+                let fit = match from.map(|f| &f.fit) {
+                    None => pyramid::fit(&shape, w, h, planes, lambda, settings, &mut observe)?,
+                    Some(from) => {
+                        let (size, observe) = ((w, h), &mut observe);
+                        pyramid::adjust(&shape, size, planes, lambda, settings, from, observe)
+                    }
+                };
                 let mut engine = Engine::new(&shape, w, h, planes);
                 for (l, grid) in fit.latents.iter().enumerate() {
                     engine.set_latents(l, grid);
@@ -292,6 +312,8 @@ impl<'a, 'b, 'c> Picture<'a, 'b, 'c> {
         let mut scorer = Scorer::new(info);
         scorer.add(self.frame, &decoded[0])?;
         Ok(Fitted {
+            shape,
+            fit,
             group,
             steps,
             float_psnr: -10.0 * (distortion / samples).max(1e-12).log10(),
@@ -352,12 +374,13 @@ impl Search {
         match self.aim {
             Aim::Price(_) => true,
             Aim::Psnr(_) => PSNR_TOLERANCE.contains(&self.off(fitted)),
-            Aim::Bytes(_) => self.off(fitted).abs() < TARGET_TOLERANCE * 0.75,
+            Aim::Bytes(_) => self.off(fitted).abs() < TARGET_TOLERANCE * 0.4,
         }
     }
 
     /// Takes a better price after `fitted`, whose iterations are `short` of those that are meant: the
-    /// difference of one over both. By how much the price's logarithm changes.
+    /// difference of one over both. By how much the price's logarithm would change by the slopes of
+    /// whole fits.
     fn correct(&mut self, fitted: &Fitted, short: f64) -> f64 {
         let (usual, more) = match self.aim {
             Aim::Psnr(_) => (PSNR_SLOPE, SHORT_PSNR),
@@ -370,9 +393,14 @@ impl Search {
             [.., (a, x), (b, y)] if (a - b).abs() > 1e-3 => (y - x) / (b - a),
             _ => usual,
         };
-        let slope = slope.clamp(usual * 2.0, usual * 0.5);
-        let change = (-off / slope).clamp(-MOST_CHANGE, MOST_CHANGE);
+        let usual_change = -off / usual;
+        let (least, most) = if usual_change.abs() < LARGE_CHANGE {
+            (LEAST_SLOPE, MOST_ADJUSTMENT)
+        } else {
+            (0.5, MOST_CHANGE)
+        };
+        let change = (-off / slope.clamp(usual * 2.0, usual * least)).clamp(-most, most);
         self.price = (at + change).exp().clamp(*PRICES.start(), *PRICES.end());
-        change
+        usual_change
     }
 }

@@ -187,13 +187,50 @@ pub fn fit(
     latents.pass(run.engine, *step, Quantiser::Hard);
     run.search(&mut count);
     let params = run.at.params;
+    Some(finish(engine, params, lambda))
+}
+
+/// Goes on from `fit` at another price of a bit, `lambda`, by the integer search alone. If the observer
+/// ends it, with what there is.
+///
+/// # Panics
+/// As [`Engine::new`].
+pub fn adjust(
+    shape: &Shape,
+    (width, height): (usize, usize),
+    planes: &[Plane],
+    lambda: f32,
+    settings: &Settings,
+    fit: &Fit,
+    observe: &mut dyn FnMut(Progress) -> bool,
+) -> Fit {
+    let mut engine = Engine::new(shape, width, height, planes);
+    for (l, grid) in fit.latents.iter().enumerate() {
+        engine.set_latents(l, grid);
+    }
+    // weights rest: an optimiser without a past would take steps that are too long
+    let settings = Settings {
+        search_rate: [0.0; 2],
+        ..settings.clone()
+    };
+    let mut run = Run::new(&mut engine, fit.params.clone(), lambda, &settings);
+    run.search(&mut Count {
+        done: 0,
+        of: settings.sweeps,
+        observe,
+    });
+    let params = run.at.params;
+    finish(engine, params, lambda)
+}
+
+fn finish(mut engine: Engine, params: Vec<f32>, lambda: f32) -> Fit {
     let terms = engine.eval(&params, lambda, What::Both, false);
-    Some(Fit {
-        latents: (0..shape.grids).map(|l| engine.latents(l)).collect(),
+    Fit {
+        latents: (0..engine.shape.grids).map(|l| engine.latents(l)).collect(),
         params,
         distortion: terms.distortion,
         bits: terms.bits,
-    })
+    }
 }
 
 /// The best state of the integer search so far.

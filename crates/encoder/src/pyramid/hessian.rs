@@ -13,7 +13,7 @@ use super::shape::{Plane, Shape};
 /// quantisation makes, so that the kinks of the rectifiers average out.
 const DIFFERENCES: [f32; 2] = [1.0 / 32.0, 1.0 / 128.0];
 
-/// An engine for about `share` of a picture, see [`Mosaic`], or for all of it. Also the picture's samples
+/// An engine for about `share` of a picture, whole blocks of it side by side, or for all of it. Also the picture's samples
 /// for each that is taken.
 pub fn sample(
     shape: &Shape,

@@ -42,7 +42,7 @@ mod weights;
 
 pub use compensate::compensate;
 pub use engine::{Engine, Terms, What};
-pub use fit::{Fit, Progress, Settings, Stage, fit};
+pub use fit::{Fit, Progress, Settings, Stage, adjust, fit};
 pub use hessian::sample;
 pub use init::{Colour, initial};
 pub use quantise::{Quantised, dequantise, quantise};

@@ -122,7 +122,7 @@ mod tests {
                 weight: 0.5,
                 // where it is, in units of level 0
                 samples: (0..width * height)
-                    .map(|i| ((i / width << level) * 1000 + (i % width << level)) as f32)
+                    .map(|i| (((i / width) << level) * 1000 + ((i % width) << level)) as f32)
                     .collect(),
             }
         };
