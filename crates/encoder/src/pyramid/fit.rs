@@ -1,121 +1,10 @@
-//! The schedule of a fit.
+//! Fits of pictures.
 
-use super::context::Gradients;
-use super::engine::{Engine, Mode, Terms, What};
-use super::init::{CHOICES, Colour, initial};
-use super::latents::{Curvature, Latents, Quantiser, Step};
-use super::search::{CURVATURE, sweep};
+use super::engine::{Engine, What};
+use super::init::initial;
+use super::run::{Count, Progress, Run, Settings};
 use super::shape::{Layout, Plane, Shape};
-use super::soap::Soap;
 use super::trials::Trials;
-
-/// How to fit.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Settings {
-    /// Steps of gradient descent.
-    pub iterations: usize,
-    /// Sweeps of the integer search after them.
-    pub sweeps: usize,
-    /// Initial weights that are first fitted to a sample of the picture; the fit starts from the best.
-    pub trials: usize,
-    /// Iterations of each of these.
-    pub trial_iterations: usize,
-    /// Of initial weights and noise.
-    pub seed: u64,
-    /// What the planes are.
-    pub colour: Colour,
-    /// Learning rate of the latents at the start and at the end, in integer units.
-    pub latent_rate: [f32; 2],
-    /// Decay of the latents' first and second moments.
-    pub latent_betas: [f32; 2],
-    /// Share of the gradient beside its mean in a step of the latents.
-    pub latent_look: f32,
-    /// Added to the roots of the latents' second moments, in loss per integer unit.
-    pub latent_epsilon: f32,
-    /// Learning rate of the weights at the start and at the end.
-    pub weight_rate: [f32; 2],
-    /// Share of the iterations, the last, in which latents are rounded and rest.
-    pub hard: f64,
-    /// Learning rate of the weights at the start and at the end of those.
-    pub hard_rate: [f32; 2],
-    /// Learning rate of the weights at the start and at the end of the integer search: the weights
-    /// are nearly settled, and a restart at a higher rate undoes more than the moves gain.
-    pub search_rate: [f32; 2],
-    /// Softround's temperature at the start and at the end.
-    pub temperature: [f32; 2],
-    /// Deviation of the noise at the start and at the end.
-    pub noise: [f32; 2],
-}
-
-impl Settings {
-    /// The recipe, for any number of iterations.
-    pub fn new(iterations: usize, sweeps: usize) -> Self {
-        // a short fit stays nearer to where it starts
-        let share = (iterations as f32 / 1000.0).min(1.0);
-        Settings {
-            iterations,
-            sweeps,
-            trials: match iterations {
-                0..1000 => 0,
-                1000..3000 => 1,
-                _ => CHOICES,
-            },
-            trial_iterations: TRIAL,
-            seed: 1,
-            colour: Colour::Gbr,
-            latent_rate: [0.22 - 0.06 * (iterations as f32 / 1800.0).min(1.0), 0.005],
-            latent_betas: [0.8, 0.8],
-            latent_look: 0.2,
-            latent_epsilon: 5e-4,
-            weight_rate: [0.005 + 0.005 * share, 0.0005],
-            hard: 0.1,
-            hard_rate: [0.004, 0.0002],
-            search_rate: [0.001, 0.0001],
-            temperature: [0.4, 0.1],
-            noise: [0.25, 0.15],
-        }
-    }
-}
-
-/// Iterations of a trial: more fit the weights to the sample rather than to the picture.
-const TRIAL: usize = 800;
-/// Share of the iterations in which the weight of the rate rises, and the most of them.
-const RAMP: f64 = 0.05;
-const MOST_RAMP: f64 = 60.0;
-/// Share of the iterations in which the weights' rate rises, and the most of them: steep gradients of
-/// latents that are still zero would undo what the weights start from.
-const CALM: f64 = 0.083;
-const MOST_CALM: f64 = 100.0;
-/// Probes of the curvature at the start of the integer search, and every [`REPROBE`] sweeps.
-const PROBES: usize = 12;
-const MORE_PROBES: usize = 4;
-const REPROBE: usize = 16;
-/// Share of the old curvature that a later probe keeps.
-const KEEP: f32 = 0.8;
-
-/// Part of a fit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stage {
-    /// Latents and weights move.
-    Soft,
-    /// Latents are rounded and rest, weights move.
-    Hard,
-    /// Latents move by integers.
-    Search,
-}
-
-/// Where a fit stands.
-#[derive(Clone, Copy, Debug)]
-pub struct Progress {
-    /// The present part.
-    pub stage: Stage,
-    /// Iterations and sweeps done.
-    pub done: usize,
-    /// Iterations and sweeps in all.
-    pub of: usize,
-    /// Terms of the loss; with noise on the latents in the first part.
-    pub terms: Terms,
-}
 
 /// A fitted model. The weights are not quantised yet.
 #[derive(Clone, Debug, PartialEq)]
@@ -128,13 +17,6 @@ pub struct Fit {
     pub distortion: f64,
     /// Bits of these latents, without the weights.
     pub bits: f64,
-}
-
-fn cosine([from, to]: [f32; 2], t: f64) -> f32 {
-    to + (from - to) * 0.5 * (1.0 + (std::f64::consts::PI * t.min(1.0)).cos()) as f32
-}
-fn line([from, to]: [f32; 2], t: f64) -> f32 {
-    from + (to - from) * t as f32
 }
 
 /// Fits the model to a picture. `planes` are as in [`Engine::new`]; `lambda` is the weight of a bit
@@ -183,10 +65,9 @@ pub fn fit(
         let (stage, terms) = run.iterate(i);
         count.report(stage, terms)?;
     }
-    let State { latents, step, .. } = &mut run.at;
-    latents.pass(run.engine, *step, Quantiser::Hard);
+    run.round();
     run.search(&mut count);
-    let params = run.at.params;
+    let params = run.into_params();
     Some(finish(engine, params, lambda))
 }
 
@@ -219,7 +100,7 @@ pub fn adjust(
         of: settings.sweeps,
         observe,
     });
-    let params = run.at.params;
+    let params = run.into_params();
     finish(engine, params, lambda)
 }
 
@@ -230,206 +111,5 @@ fn finish(mut engine: Engine, params: Vec<f32>, lambda: f32) -> Fit {
         params,
         distortion: terms.distortion,
         bits: terms.bits,
-    }
-}
-
-/// The best state of the integer search so far.
-#[derive(Default)]
-struct Best(Option<(f64, Vec<f32>, Vec<f32>)>);
-
-/// Rise of the loss, relative, that is left to the sweeps that follow.
-const TOLERANCE: f64 = 2e-4;
-
-impl Best {
-    /// Goes back to the best state if the one of `run`, of loss `loss`, is worse.
-    fn restore(&mut self, loss: f64, run: &mut Run<'_>) -> bool {
-        match &self.0 {
-            Some((best, latents, params)) if loss > best * (1.0 + TOLERANCE) => {
-                run.engine.latents.copy_from_slice(latents);
-                run.at.params.clone_from(params);
-                true
-            }
-            Some((best, ..)) if loss >= *best => false,
-            _ => {
-                self.0 = Some((loss, run.engine.latents.to_vec(), run.at.params.clone()));
-                false
-            }
-        }
-    }
-}
-
-/// What the iterations change.
-struct State {
-    params: Vec<f32>,
-    soap: Soap,
-    latents: Latents,
-    /// To take along the engine's gradient of the latents.
-    step: Option<Step>,
-}
-
-/// What the observer is told.
-pub(super) struct Count<'a> {
-    done: usize,
-    of: usize,
-    observe: &'a mut dyn FnMut(Progress) -> bool,
-}
-
-impl Count<'_> {
-    /// Tells of an iteration or sweep; `None` if the fit shall end.
-    pub(super) fn report(&mut self, stage: Stage, terms: Terms) -> Option<()> {
-        self.done += 1;
-        let (done, of) = (self.done, self.of);
-        let progress = Progress {
-            stage,
-            done,
-            of,
-            terms,
-        };
-        (self.observe)(progress).then_some(())
-    }
-}
-
-/// A fit under way.
-pub(super) struct Run<'a> {
-    engine: &'a mut Engine,
-    at: State,
-    lambda: f32,
-    s: &'a Settings,
-}
-
-impl<'a> Run<'a> {
-    /// From weights `params`, with latents at zero.
-    pub(super) fn new(
-        engine: &'a mut Engine,
-        params: Vec<f32>,
-        lambda: f32,
-        s: &'a Settings,
-    ) -> Self {
-        let at = State {
-            params,
-            soap: Soap::new(&engine.shape, engine.layout()),
-            latents: Latents::new(engine, s.seed),
-            step: None,
-        };
-        Run {
-            engine,
-            at,
-            lambda,
-            s,
-        }
-    }
-
-    /// The weights as they are.
-    pub(super) fn into_params(self) -> Vec<f32> {
-        self.at.params
-    }
-
-    /// Iteration `i`.
-    pub(super) fn iterate(&mut self, i: usize) -> (Stage, Terms) {
-        let s = self.s;
-        let hard = (s.hard * s.iterations as f64) as usize;
-        let soft = s.iterations - hard;
-        let (stage, t) = if i < soft {
-            (Stage::Soft, i as f64 / soft as f64)
-        } else {
-            (Stage::Hard, (i - soft) as f64 / hard as f64)
-        };
-        let quantiser = match stage {
-            Stage::Soft => Quantiser::Noisy {
-                temperature: line(s.temperature, t),
-                noise: line(s.noise, t),
-            },
-            _ => Quantiser::Hard,
-        };
-        let at = &mut self.at;
-        at.latents.pass(self.engine, at.step, quantiser);
-        // a low weight of the rate at first lets detail enter before it is priced
-        let ramp = i as f64 / (RAMP * s.iterations as f64).min(MOST_RAMP);
-        let ramp = ramp.clamp(0.02, 1.0);
-        let lambda = self.lambda * ramp as f32;
-        // resting latents need no gradient
-        let gradients = match stage {
-            Stage::Soft => Gradients::WeightsAndLatents,
-            _ => Gradients::Weights,
-        };
-        let mode = Mode::new(What::Both, gradients);
-        let terms = self.engine.run(&at.params, lambda, mode);
-        at.step = (stage == Stage::Soft).then(|| Step {
-            rate: line(s.latent_rate, t),
-            beta1: s.latent_betas[0],
-            beta2: s.latent_betas[1],
-            look: s.latent_look,
-            epsilon: s.latent_epsilon,
-            t: i + 1,
-        });
-        let range = if stage == Stage::Soft {
-            s.weight_rate
-        } else {
-            s.hard_rate
-        };
-        let calm = (CALM * s.iterations as f64).min(MOST_CALM);
-        let rise = ((i as f64 / calm) as f32).min(1.0);
-        at.soap.step(
-            &mut at.params,
-            &self.engine.gradients,
-            rise * cosine(range, t),
-        );
-        (stage, terms)
-    }
-
-    /// The integer search.
-    fn search(&mut self, count: &mut Count<'_>) {
-        let (s, lambda) = (self.s, self.lambda);
-        let mut curvature = Curvature::new(self.engine, s.seed);
-        let (mut best, mut factors) = (Best::default(), [CURVATURE; 3]);
-        for i in 0..s.sweeps {
-            if i == 0 {
-                curvature.probe(self.engine, &self.at.params, PROBES, 0.0);
-            } else if i % REPROBE == REPROBE - 1 {
-                curvature.probe(self.engine, &self.at.params, MORE_PROBES, KEEP);
-            }
-            // first the rate with the moves' own bits, then the distortion alone, whose gradient
-            // the sweep wants
-            let mode = Mode::new(What::Rate, Gradients::Weights);
-            let mode = Mode {
-                moves: true,
-                ..mode
-            };
-            let mut terms = self.engine.run(&self.at.params, lambda, mode);
-            let rate_gradients = self.engine.gradients.clone();
-            let distortion = self
-                .engine
-                .eval(&self.at.params, lambda, What::Distortion, true);
-            terms.distortion = distortion.distortion;
-            let both = self.engine.gradients.iter_mut().zip(rate_gradients);
-            both.for_each(|(g, r)| *g += r);
-            let loss = terms.loss(lambda);
-            let go_on = count.report(Stage::Search, terms).is_some();
-            if best.restore(loss, self) {
-                // moves of a sweep that correct the same error were too many
-                factors[(i + 2) % 3] *= 1.5;
-                if go_on { continue } else { return }
-            }
-            if !go_on {
-                return;
-            }
-            sweep(
-                self.engine,
-                &self.at.params,
-                lambda,
-                &curvature.smooth,
-                factors[i % 3],
-                i % 12,
-            );
-            let rate = cosine(s.search_rate, i as f64 / s.sweeps as f64);
-            self.at
-                .soap
-                .step(&mut self.at.params, &self.engine.gradients, rate);
-        }
-        let loss = self
-            .engine
-            .eval(&self.at.params, lambda, What::Both, false)
-            .loss(lambda);
-        best.restore(loss, self);
     }
 }

@@ -30,6 +30,7 @@ mod product;
 mod quantise;
 mod random;
 mod residual;
+mod run;
 mod search;
 mod shape;
 mod simd;
@@ -42,8 +43,9 @@ mod weights;
 
 pub use compensate::compensate;
 pub use engine::{Engine, Terms, What};
-pub use fit::{Fit, Progress, Settings, Stage, adjust, fit};
+pub use fit::{Fit, adjust, fit};
 pub use hessian::sample;
 pub use init::{Colour, initial};
 pub use quantise::{Quantised, dequantise, quantise};
+pub use run::{Progress, Settings, Stage};
 pub use shape::{Head, Layout, Plane, Shape, Tensor};

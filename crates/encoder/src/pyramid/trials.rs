@@ -3,9 +3,9 @@
 //! the picture, whole schedule and all, and the weights that are best there are started from.
 
 use super::engine::{Engine, Terms};
-use super::fit::{Count, Run, Settings};
 use super::init::initial;
 use super::mosaic::Mosaic;
+use super::run::{Count, Run, Settings};
 use super::shape::{Layout, Plane, Shape};
 
 /// Share of a picture that is the sample, and its least and most blocks.
@@ -98,7 +98,6 @@ impl<'a> Trials<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::fit::fit;
     use super::super::init::Colour;
     use super::super::shape::Head;
     use super::*;
@@ -148,23 +147,5 @@ mod tests {
         assert_eq!(new(512, 256, 0), None);
         assert_eq!(new(100, 90, 1), None);
         assert_eq!(new(100, 90, 3), Some(((100, 90), 6)));
-    }
-
-    #[test]
-    fn trials_count_and_can_be_ended() {
-        let (w, h) = (512, 256);
-        let planes = planes(w, h);
-        for end in [3, 24 + 2, usize::MAX] {
-            let mut seen = Vec::new();
-            let mut observe = |p: super::super::fit::Progress| {
-                seen.push((p.done, p.of));
-                p.done < end
-            };
-            let fitted = fit(&SHAPE(), w, h, &planes, 1e-3, &settings(3), &mut observe);
-            assert_eq!(fitted.is_some(), end == usize::MAX);
-            let of = 24 + 4 + 1;
-            let all: Vec<_> = (1..=end.min(of)).map(|i| (i, of)).collect();
-            assert_eq!(seen, all);
-        }
     }
 }

@@ -150,6 +150,16 @@ fn the_observer_can_stop() {
             p.done < n
         })
     };
+    // in a trial too
+    let settings = Settings {
+        trials: 2,
+        trial_iterations: 80,
+        ..Settings::new(10, 10)
+    };
+    let ended = fit(&shape, W, H, &planes, LAMBDA, &settings, &mut |p| {
+        p.done < 25
+    });
+    assert!(ended.is_none());
     assert!(until(5).is_none());
     assert!(until(10).is_none());
     assert!(until(12).is_some());
