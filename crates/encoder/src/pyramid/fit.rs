@@ -13,7 +13,7 @@ pub struct Fit {
     pub latents: Vec<Vec<i32>>,
     /// The weights in the order of the layout.
     pub params: Vec<f32>,
-    /// Distortion of these latents and weights, see [`Terms::distortion`].
+    /// Distortion of these latents and weights, see [`Terms::distortion`](super::Terms::distortion).
     pub distortion: f64,
     /// Bits of these latents, without the weights.
     pub bits: f64,
