@@ -47,7 +47,7 @@ const MOST_CHANGE: f64 = 1.5;
 /// Change of the price's logarithm after which a second trial is worth it.
 const FAR: f64 = 0.5;
 /// Iterations from which on weights are quantised with compensation, and those for which curvature
-/// comes from the whole picture: it takes the time of some 800 iterations.
+/// comes from the whole picture: it takes the time of some 500 iterations.
 const COMPENSATED: usize = 1000;
 const WHOLE: f64 = 10_000.0;
 /// Prices of a bit, in squares of a sample's range.
