@@ -277,10 +277,7 @@ impl<'a, 'b, 'c> Picture<'a, 'b, 'c> {
                         pyramid::adjust(&shape, size, planes, lambda, settings, from, observe)
                     }
                 };
-                let mut engine = Engine::new(&shape, w, h, planes);
-                for (l, grid) in fit.latents.iter().enumerate() {
-                    engine.set_latents(l, grid);
-                }
+                let mut engine = Engine::with_latents(&shape, (w, h), planes, &fit.latents);
                 let mut tensors = pyramid::quantise(&mut engine, &fit.params, lambda, &tensor_bits);
                 if settings.iterations >= COMPENSATED {
                     let share = (settings.iterations as f64 / WHOLE).min(1.0);

@@ -1,9 +1,25 @@
 //! What an engine holds.
 
 use super::engine::Engine;
-use super::shape::Layout;
+use super::shape::{Layout, Plane, Shape};
 
 impl Engine {
+    /// An engine as [`Engine::new`] makes it, with all grids set as by [`Engine::set_latents`].
+    ///
+    /// # Panics
+    /// As [`Engine::new`].
+    pub fn with_latents(
+        shape: &Shape,
+        (width, height): (usize, usize),
+        planes: &[Plane],
+        latents: &[Vec<i32>],
+    ) -> Self {
+        let mut engine = Engine::new(shape, width, height, planes);
+        for (l, grid) in latents.iter().enumerate() {
+            engine.set_latents(l, grid);
+        }
+        engine
+    }
     /// Order and shapes of the weights.
     pub fn layout(&self) -> &Layout {
         &self.layout

@@ -78,17 +78,14 @@ pub fn fit(
 /// As [`Engine::new`].
 pub fn adjust(
     shape: &Shape,
-    (width, height): (usize, usize),
+    size: (usize, usize),
     planes: &[Plane],
     lambda: f32,
     settings: &Settings,
     fit: &Fit,
     observe: &mut dyn FnMut(Progress) -> bool,
 ) -> Fit {
-    let mut engine = Engine::new(shape, width, height, planes);
-    for (l, grid) in fit.latents.iter().enumerate() {
-        engine.set_latents(l, grid);
-    }
+    let mut engine = Engine::with_latents(shape, size, planes, &fit.latents);
     // weights rest: an optimiser without a past would take steps that are too long
     let settings = Settings {
         search_rate: [0.0; 2],

@@ -24,11 +24,8 @@ pub fn sample(
 ) -> (Engine, f64) {
     let blocks = share * (width * height) as f64 / Mosaic::block(shape);
     let Some(mosaic) = Mosaic::new(shape, (width, height), blocks.ceil() as usize) else {
-        let mut engine = Engine::new(shape, width, height, planes);
-        for (l, grid) in latents.iter().enumerate() {
-            engine.set_latents(l, grid);
-        }
-        return (engine, 1.0);
+        let size = (width, height);
+        return (Engine::with_latents(shape, size, planes, latents), 1.0);
     };
     let (w, h) = mosaic.size();
     let mut engine = Engine::new(shape, w, h, &mosaic.planes(shape, planes));
