@@ -99,6 +99,7 @@ impl<'a> Trials<'a> {
 #[cfg(test)]
 mod tests {
     use super::super::init::Colour;
+    use super::super::run::Progress;
     use super::super::shape::Head;
     use super::*;
 
@@ -147,5 +148,44 @@ mod tests {
         assert_eq!(new(512, 256, 0), None);
         assert_eq!(new(100, 90, 1), None);
         assert_eq!(new(100, 90, 3), Some(((100, 90), 6)));
+    }
+
+    /// The weights that go on are those of the least loss at the end, not those of the first or last.
+    #[test]
+    fn the_best_goes_on() {
+        let (size, planes) = ((100, 90), planes(100, 90));
+        let (shape, lambda) = (SHAPE(), 1e-3);
+        let layout = Layout::new(&shape);
+        for seed in 1..4 {
+            let settings = Settings {
+                seed,
+                trial_iterations: 80,
+                ..settings(3)
+            };
+            let trials = Trials::new(&shape, size, &planes, &settings).unwrap();
+            let (s, of) = (&trials.settings, trials.iterations());
+            let mut ends = Vec::new();
+            let mut observe = |p: Progress| {
+                if p.done.is_multiple_of(s.iterations) {
+                    ends.push(p.terms.loss(lambda));
+                }
+                true
+            };
+            let mut count = Count {
+                done: 0,
+                of,
+                observe: &mut observe,
+            };
+            let best = trials.best(&shape, lambda, &mut count).unwrap();
+            let least = (0..3).min_by(|&a, &b| ends[a].total_cmp(&ends[b])).unwrap();
+            let start = (lambda, least);
+            let params = initial(&shape, &layout, &planes, s.colour, start, s.seed);
+            let mut engine = Engine::new(&shape, size.0, size.1, &planes);
+            let mut run = Run::new(&mut engine, params, lambda, s);
+            for i in 0..s.iterations {
+                run.iterate(i);
+            }
+            assert_eq!(best, run.into_params(), "seed {seed}: {ends:?}");
+        }
     }
 }
