@@ -11,6 +11,7 @@ mod numbers;
 mod observer;
 mod options;
 mod order0;
+mod price;
 mod report;
 mod section;
 mod share;

@@ -8,13 +8,14 @@ use super::networks::LEAST_BYTES;
 use super::observer::Shared;
 use super::options::{Options, Target};
 use super::order0::order0;
-use super::report::{GroupReport, PSNR_TOLERANCE, TARGET_TOLERANCE};
+use super::price::{Aim, Brought, LARGE_CHANGE, Search, within};
+use super::report::GroupReport;
 use super::sizing::price;
 use super::work::{Coded, Work};
 use crate::calibrate::refine_frac_bits;
 use crate::fit::Progress;
 use crate::pyramid::{self, Colour, Engine, Plane, Settings, Shape, Stage, integers};
-use crate::size::pyramid::{BPP, SLOPE, USUAL, for_picture};
+use crate::size::pyramid::for_picture;
 use nvc::decoder;
 use nvc::entropy::tensor::QuantizedNetwork;
 use nvc::entropy::{Cost, law};
@@ -25,42 +26,17 @@ use nvc::metrics::Scorer;
 
 /// Corrections after the first fit that a size or quality may take.
 const CORRECTIONS: usize = 4;
-/// Change of the price's logarithm, by the slopes of whole fits, for which the integer search alone is
-/// not enough; the most that one such search changes it by, and its least slope relative to theirs: it
-/// moves less.
-const LARGE_CHANGE: f64 = 0.25;
-const MOST_ADJUSTMENT: f64 = 0.5;
-const LEAST_SLOPE: f64 = 0.1;
 /// Iterations of a trial, relative to a fit's, and their range.
 const TRIAL: f64 = 0.1;
 const TRIAL_ITERATIONS: std::ops::RangeInclusive<usize> = 200..=800;
 /// Trials that take more of a fit than this are not worth it.
 const MOST_TRIAL: f64 = 0.4;
-/// PSNR in dB that a unit of the price's logarithm adds. Of Kodak pictures, between 0.1 and 2 bpp.
-const PSNR_SLOPE: f64 = -2.45;
-/// Logarithm of the bytes, and PSNR in dB, that a fit of one iteration would have more than one
-/// without end; one of `n` has an `n`th of it. Of four Kodak pictures at 200, 400 and 1200.
-const SHORT_BYTES: f64 = 54.0;
-const SHORT_PSNR: f64 = -130.0;
-/// Most that one correction changes the price's logarithm by.
-const MOST_CHANGE: f64 = 1.5;
 /// Change of the price's logarithm after which a second trial is worth it.
 const FAR: f64 = 0.5;
 /// Iterations from which on weights are quantised with compensation, and those for which curvature
 /// comes from the whole picture: it takes the time of some 500 iterations.
 const COMPENSATED: usize = 1000;
 const WHOLE: f64 = 10_000.0;
-/// Prices of a bit, in squares of a sample's range.
-const PRICES: std::ops::RangeInclusive<f64> = 1e-8..=1.0;
-
-/// What to bring.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Aim {
-    Price(f64),
-    Psnr(f64),
-    Bytes(f64),
-}
-
 /// Codes the pictures of a section, each a group. The source frames are left out.
 pub(super) fn code(
     work: &Work,
@@ -151,6 +127,15 @@ struct Fitted {
     psnr: f64,
 }
 
+impl Fitted {
+    fn brought(&self) -> Brought {
+        Brought {
+            psnr: self.psnr,
+            bytes: (self.bytes.weights + self.bytes.latents) as f64,
+        }
+    }
+}
+
 impl<'a, 'b, 'c> Picture<'a, 'b, 'c> {
     fn new(
         info: &'a VideoInfo,
@@ -188,7 +173,7 @@ impl<'a, 'b, 'c> Picture<'a, 'b, 'c> {
     }
 
     fn params(&self, aim: Aim) -> usize {
-        let price = Search::new(aim, (self.info.width * self.info.height) as f64).price;
+        let price = Search::new(aim, (self.info.width * self.info.height) as f64).price();
         pyramid::Layout::new(&self.shape(&self.settings, price)).total()
     }
 
@@ -196,8 +181,7 @@ impl<'a, 'b, 'c> Picture<'a, 'b, 'c> {
     fn reach(&self, aim: Aim) -> Result<Fitted> {
         let mut steps = 0;
         let mut fit = |price: f64, settings: &Settings, from: Option<&Fitted>| {
-            let price = price.clamp(*PRICES.start(), *PRICES.end());
-            let fitted = self.fit(price, settings, from)?;
+            let fitted = self.fit(within(price), settings, from)?;
             steps += fitted.steps;
             Ok::<Fitted, Error>(Fitted { steps, ..fitted })
         };
@@ -209,30 +193,30 @@ impl<'a, 'b, 'c> Picture<'a, 'b, 'c> {
         let trial = Settings {
             iterations: iterations.clamp(*TRIAL_ITERATIONS.start(), *TRIAL_ITERATIONS.end()),
             sweeps: 0,
-            trials: 0,
+            rehearsal: 0,
             ..self.settings.clone()
         };
         let whole = self.settings.iterations as f64;
         if (trial.iterations as f64) < MOST_TRIAL * whole {
             let short = 1.0 / trial.iterations as f64 - 1.0 / whole;
-            let first = fit(search.price, &trial, None)?;
-            let far = search.correct(&first, short);
+            let first = fit(search.price(), &trial, None)?;
+            let far = search.correct(first.brought(), short);
             // far from where it was asked for, a forecast is worth little
             if far.abs() > FAR {
-                let second = fit(search.price, &trial, None)?;
-                search.correct(&second, short);
+                let second = fit(search.price(), &trial, None)?;
+                search.correct(second.brought(), short);
             }
-            search.tried.clear();
+            search.forget();
         }
         let mut best: Option<(f64, Fitted)> = None;
         let mut change = f64::INFINITY;
         for _ in 0..=CORRECTIONS {
             // a fit is worth going on from unless the price is far from its
             let from = best.as_ref().filter(|_| change.abs() < LARGE_CHANGE);
-            let fitted = fit(search.price, &self.settings, from.map(|(_, f)| f))?;
-            let off = search.off(&fitted);
-            let reached = search.is_reached(&fitted);
-            change = search.correct(&fitted, 0.0);
+            let fitted = fit(search.price(), &self.settings, from.map(|(_, f)| f))?;
+            let off = search.off(fitted.brought());
+            let reached = search.is_reached(fitted.brought());
+            change = search.correct(fitted.brought(), 0.0);
             if best.as_ref().is_none_or(|(b, _)| off.abs() < *b) {
                 best = Some((off.abs(), fitted));
             }
@@ -333,71 +317,4 @@ fn tensor_bits(values: &[i32]) -> f64 {
     // a cost is never refused
     let units = law::cost(&mut values).unwrap_or_default();
     units as f64 / Cost::UNIT as f64 + TENSOR_SIDE
-}
-
-/// The search for the price of a bit that brings a size or quality.
-struct Search {
-    aim: Aim,
-    price: f64,
-    /// Logarithms of prices that were tried, and what they gave.
-    tried: Vec<(f64, f64)>,
-}
-
-impl Search {
-    fn new(aim: Aim, samples: f64) -> Self {
-        // of Kodak pictures: 33 dB, and 0.3 bpp
-        let price = match aim {
-            Aim::Price(p) => p,
-            Aim::Psnr(db) => 3e-3 * ((db - 33.0) / PSNR_SLOPE).exp(),
-            Aim::Bytes(b) => USUAL * ((b * 8.0 / samples / BPP).ln() / SLOPE).exp(),
-        };
-        Search {
-            aim,
-            price: price.clamp(*PRICES.start(), *PRICES.end()),
-            tried: Vec::new(),
-        }
-    }
-
-    /// How far `fitted` is off, in units that a price moves: the logarithm of bytes, or dB.
-    fn off(&self, fitted: &Fitted) -> f64 {
-        match self.aim {
-            Aim::Price(_) => 0.0,
-            Aim::Psnr(db) => fitted.psnr - db,
-            Aim::Bytes(b) => ((fitted.bytes.weights + fitted.bytes.latents) as f64 / b).ln(),
-        }
-    }
-
-    fn is_reached(&self, fitted: &Fitted) -> bool {
-        match self.aim {
-            Aim::Price(_) => true,
-            Aim::Psnr(_) => PSNR_TOLERANCE.contains(&self.off(fitted)),
-            Aim::Bytes(_) => self.off(fitted).abs() < TARGET_TOLERANCE * 0.4,
-        }
-    }
-
-    /// Takes a better price after `fitted`, whose iterations are `short` of those that are meant: the
-    /// difference of one over both. By how much the price's logarithm would change by the slopes of
-    /// whole fits.
-    fn correct(&mut self, fitted: &Fitted, short: f64) -> f64 {
-        let (usual, more) = match self.aim {
-            Aim::Psnr(_) => (PSNR_SLOPE, SHORT_PSNR),
-            _ => (SLOPE, SHORT_BYTES),
-        };
-        let off = self.off(fitted) - more * short;
-        let at = self.price.ln();
-        self.tried.push((at, off));
-        let slope = match self.tried[..] {
-            [.., (a, x), (b, y)] if (a - b).abs() > 1e-3 => (y - x) / (b - a),
-            _ => usual,
-        };
-        let usual_change = -off / usual;
-        let (least, most) = if usual_change.abs() < LARGE_CHANGE {
-            (LEAST_SLOPE, MOST_ADJUSTMENT)
-        } else {
-            (0.5, MOST_CHANGE)
-        };
-        let change = (-off / slope.clamp(usual * 2.0, usual * least)).clamp(-most, most);
-        self.price = (at + change).exp().clamp(*PRICES.start(), *PRICES.end());
-        usual_change
-    }
 }

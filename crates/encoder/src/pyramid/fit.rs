@@ -2,9 +2,9 @@
 
 use super::engine::{Engine, What};
 use super::init::initial;
+use super::rehearsal::Rehearsal;
 use super::run::{Count, Progress, Run, Settings};
 use super::shape::{Layout, Plane, Shape};
-use super::trials::Trials;
 
 /// A fitted model. The weights are not quantised yet.
 #[derive(Clone, Debug, PartialEq)]
@@ -38,27 +38,19 @@ pub fn fit(
     observe: &mut dyn FnMut(Progress) -> bool,
 ) -> Option<Fit> {
     let size = (width, height);
-    let trials = Trials::new(shape, size, planes, settings);
+    let rehearsal = Rehearsal::new(shape, size, planes, settings);
     let steps = settings.iterations + settings.sweeps;
     let mut count = Count {
         done: 0,
-        of: steps + trials.as_ref().map_or(0, Trials::iterations),
+        of: steps + rehearsal.as_ref().map_or(0, Rehearsal::iterations),
         observe,
     };
-    let params = match trials {
-        Some(trials) => trials.best(shape, lambda, &mut count)?,
-        None => {
-            let layout = Layout::new(shape);
-            initial(
-                shape,
-                &layout,
-                planes,
-                settings.colour,
-                (lambda, 0),
-                settings.seed,
-            )
-        }
-    };
+    let (colour, context, seed) = (settings.colour, settings.context, settings.seed);
+    let layout = Layout::new(shape);
+    let mut params = initial(shape, &layout, planes, colour, context, lambda, seed);
+    if let Some(rehearsal) = rehearsal {
+        params = rehearsal.run(shape, params, lambda, &mut count)?;
+    }
     let mut engine = Engine::new(shape, width, height, planes);
     let mut run = Run::new(&mut engine, params, lambda, settings);
     for i in 0..settings.iterations {

@@ -3,7 +3,7 @@
 
 use super::random::Random;
 use super::shape::{Head, Layout, Plane, Shape};
-use super::trained::{self as t, STARTS, Start};
+use super::trained::{self as t, START, Start};
 
 /// What the planes are, as far as weights to start from differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,37 +23,54 @@ const YUV: [[f32; 3]; 3] = [
 ];
 /// Deviation of the weights to which nothing trained corresponds.
 const NOISE: f32 = 0.02;
+/// Bias of a new context network's scale, which stands for a deviation of about a unit.
+const SCALE: f32 = 4.0;
 
 fn real(table: &[i16], i: usize) -> f32 {
     f32::from(table[i]) / t::UNITS
 }
 
-/// How many initial weights there are to choose from.
-pub const CHOICES: usize = STARTS.len();
+/// What the context network starts from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Context {
+    /// What pictures have in common.
+    Trained,
+    /// Nearly nothing: the same distribution everywhere. What fits have learned that start from here
+    /// is better, if they have time for it.
+    New,
+}
 
-/// Initial weights number `choice` of `CHOICES` for a picture of `colour` at the price `lambda` of a
-/// bit: integers of the grids stand for the more, the more a bit is worth.
+/// Initial weights for a picture of `colour` at the price `lambda` of a bit: integers of the grids
+/// stand for the more, the more a bit is worth.
 pub fn initial(
     shape: &Shape,
     layout: &Layout,
     planes: &[Plane],
     colour: Colour,
-    (lambda, choice): (f32, usize),
+    from: Context,
+    lambda: f32,
     seed: u64,
 ) -> Vec<f32> {
     let mut random = Random(seed);
-    let start = &STARTS[choice % CHOICES];
     let mut p = vec![0.0; layout.total()];
-    context(start, shape.contexts, layout, &mut p);
+    match from {
+        Context::Trained => context(&START, shape.contexts, layout, &mut p),
+        Context::New => {
+            let at = layout.context;
+            let weights = &mut p[at.w3..][..2 * shape.contexts];
+            weights.fill_with(|| NOISE * random.normal());
+            p[at.b3 + 1] = SCALE;
+        }
+    }
     for (l, taps) in p[layout.up..]
         .chunks_exact_mut(4)
         .take(shape.grids - 1)
         .enumerate()
     {
-        let from = 4 * l.min(start.upsample.len() / 4 - 1);
+        let from = 4 * l.min(START.upsample.len() / 4 - 1);
         taps.iter_mut()
             .enumerate()
-            .for_each(|(i, w)| *w = real(&start.upsample, from + i));
+            .for_each(|(i, w)| *w = real(&START.upsample, from + i));
     }
     let scale = (lambda / t::PRICE).sqrt().clamp(0.01, 10.0);
     let mut first = 0;
@@ -64,7 +81,7 @@ pub fn initial(
             layout,
             i,
             (own, first),
-            (start, colour, scale),
+            (&START, colour, scale),
             &mut p,
             &mut random,
         );

@@ -146,7 +146,7 @@ fn coarser(t: &mut Tensor) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::init::{Colour, initial};
+    use super::super::init::{Colour, Context, initial};
     use super::super::shape::{Layout, Tensor};
     use super::*;
     use crate::size::pyramid::{USUAL, for_picture};
@@ -166,7 +166,7 @@ mod tests {
         };
         let planes = vec![plane; 3];
         let colour = Colour::Yuv;
-        let p = initial(shape, &layout, &planes, colour, (1e-3, 0), 1);
+        let p = initial(shape, &layout, &planes, colour, Context::Trained, 1e-3, 1);
         let tensor = |t: &Tensor| {
             let values = p[t.range()]
                 .iter()

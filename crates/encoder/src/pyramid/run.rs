@@ -2,7 +2,7 @@
 
 use super::context::Gradients;
 use super::engine::{Engine, Mode, Terms, What};
-use super::init::{CHOICES, Colour};
+use super::init::{Colour, Context};
 use super::latents::{Curvature, Latents, Quantiser, Step};
 use super::search::{CURVATURE, sweep};
 use super::soap::Soap;
@@ -14,10 +14,11 @@ pub struct Settings {
     pub iterations: usize,
     /// Sweeps of the integer search after them.
     pub sweeps: usize,
-    /// Initial weights that are first fitted to a sample of the picture; the fit starts from the best.
-    pub trials: usize,
-    /// Iterations of each of these.
-    pub trial_iterations: usize,
+    /// Iterations in which the weights are first fitted to a sample of the picture, if it is large
+    /// enough to have one; 0: none.
+    pub rehearsal: usize,
+    /// What the context network starts from.
+    pub context: Context,
     /// Of initial weights and noise.
     pub seed: u64,
     /// What the planes are.
@@ -48,38 +49,50 @@ pub struct Settings {
 impl Settings {
     /// The recipe, for any number of iterations.
     pub fn new(iterations: usize, sweeps: usize) -> Self {
+        let thousands = iterations as f32 / 1000.0;
         // a short fit stays nearer to where it starts
-        let share = (iterations as f32 / 1000.0).min(1.0);
+        let share = thousands.min(1.0);
+        // weights of a very short one are far from settled
+        let left = 1.0 - (thousands / 0.8).min(1.0);
+        let settled = |short: f32, long: f32| long + (short - long) * left;
+        // the more iterations, the longer a step's size remembers
+        let forget = (HORIZON / thousands.max(0.1).powi(2)).clamp(*FORGET.start(), *FORGET.end());
         Settings {
             iterations,
             sweeps,
-            trials: match iterations {
-                0..1000 => 0,
-                1000..3000 => 1,
-                _ => CHOICES,
+            rehearsal: if REHEARSED.contains(&iterations) {
+                REHEARSAL
+            } else {
+                0
             },
-            trial_iterations: TRIAL,
+            context: if iterations < REHEARSED.end {
+                Context::Trained
+            } else {
+                Context::New
+            },
             seed: 1,
             colour: Colour::Gbr,
-            latent_rate: [0.22 - 0.06 * (iterations as f32 / 1800.0).min(1.0), 0.005],
-            latent_betas: [0.8, 0.8],
+            latent_rate: [0.22 - 0.06 * (thousands / 1.8).min(1.0), 0.0002],
+            latent_betas: [0.8, 1.0 - forget],
             latent_look: 0.2,
             latent_epsilon: 5e-4,
-            weight_rate: [0.005 + 0.005 * share, 0.0005],
+            weight_rate: [0.005 + 0.005 * share, 0.00001],
             hard: 0.1,
-            hard_rate: [0.004, 0.0002],
-            search_rate: [0.001, 0.0001],
-            temperature: [0.4, 0.1],
+            hard_rate: [settled(0.004, 0.001), 0.0002],
+            search_rate: [settled(0.001, 0.0002), settled(0.0001, 0.00002)],
+            temperature: [0.4, settled(0.1, 0.08)],
             noise: [0.25, 0.15],
         }
     }
 }
 
-/// Iterations of a trial: more fit the weights to the sample rather than to the picture.
-const TRIAL: usize = 800;
-/// Share of the iterations in which the weight of the rate rises, and the most of them.
-const RAMP: f64 = 0.05;
-const MOST_RAMP: f64 = 60.0;
+/// Iterations of a rehearsal, and of fits that gain by one: shorter ones have no time for it, and
+/// longer ones learn as much from the picture itself.
+const REHEARSAL: usize = 800;
+const REHEARSED: std::ops::Range<usize> = 1000..2500;
+/// What the latents' second moments forget in an iteration, in a fit of a thousand, and its range.
+const HORIZON: f32 = 0.1;
+const FORGET: std::ops::RangeInclusive<f32> = 0.001..=0.2;
 /// Share of the iterations in which the weights' rate rises, and the most of them: steep gradients of
 /// latents that are still zero would undo what the weights start from.
 const CALM: f64 = 0.083;
@@ -238,10 +251,7 @@ impl<'a> Run<'a> {
         };
         let at = &mut self.at;
         at.latents.pass(self.engine, at.step, quantiser);
-        // a low weight of the rate at first lets detail enter before it is priced
-        let ramp = i as f64 / (RAMP * s.iterations as f64).min(MOST_RAMP);
-        let ramp = ramp.clamp(0.02, 1.0);
-        let lambda = self.lambda * ramp as f32;
+        let lambda = self.lambda;
         // resting latents need no gradient
         let gradients = match stage {
             Stage::Soft => Gradients::WeightsAndLatents,
@@ -250,7 +260,7 @@ impl<'a> Run<'a> {
         let mode = Mode::new(What::Both, gradients);
         let terms = self.engine.run(&at.params, lambda, mode);
         at.step = (stage == Stage::Soft).then(|| Step {
-            rate: line(s.latent_rate, t),
+            rate: cosine(s.latent_rate, t),
             beta1: s.latent_betas[0],
             beta2: s.latent_betas[1],
             look: s.latent_look,

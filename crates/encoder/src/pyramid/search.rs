@@ -312,7 +312,7 @@ impl Band<'_> {
 mod tests {
     use super::super::context::Gradients;
     use super::super::engine::{Mode, What};
-    use super::super::init::{Colour, initial};
+    use super::super::init::{Colour, Context, initial};
     use super::super::random::Random;
     use super::super::shape::{Head, Plane, Shape};
     use super::*;
@@ -340,7 +340,15 @@ mod tests {
         };
         let mut engine = Engine::new(&shape, w, h, std::slice::from_ref(&plane));
         let mut random = Random(5);
-        let mut p = initial(&shape, engine.layout(), &[plane], Colour::Yuv, (1e-3, 0), 1);
+        let mut p = initial(
+            &shape,
+            engine.layout(),
+            &[plane],
+            Colour::Yuv,
+            Context::Trained,
+            1e-3,
+            1,
+        );
         p.iter_mut().for_each(|v| *v += 0.05 * random.normal());
         for l in 0..shape.grids {
             let (w, h) = Shape::grid_size(w, h, l);

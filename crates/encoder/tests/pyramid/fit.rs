@@ -2,8 +2,8 @@
 
 use super::common::{planes, shape};
 use nvc_encoder::pyramid::{
-    Colour, Engine, Fit, Plane, Progress, Settings, Shape, Stage, What, dequantise, fit, initial,
-    quantise,
+    Colour, Context, Engine, Fit, Plane, Progress, Settings, Shape, Stage, What, dequantise, fit,
+    initial, quantise,
 };
 
 const LAMBDA: f32 = 2e-3;
@@ -57,7 +57,15 @@ fn threads_do_not_matter() {
 fn a_fit_lowers_the_loss() {
     let (shape, planes) = yuv420();
     let mut engine = Engine::new(&shape, W, H, &planes);
-    let start = initial(&shape, engine.layout(), &planes, Colour::Yuv, (1e-3, 0), 1);
+    let start = initial(
+        &shape,
+        engine.layout(),
+        &planes,
+        Colour::Yuv,
+        Context::Trained,
+        1e-3,
+        1,
+    );
     let before = engine.eval(&start, LAMBDA, What::Both, false).loss(LAMBDA);
     let (fitted, seen) = run(&Settings::new(200, 24), 2);
     let after = fitted.distortion + f64::from(LAMBDA) * fitted.bits;
@@ -117,28 +125,50 @@ fn a_fit_lowers_the_loss() {
     assert!(coarse < 1.2 * after, "quantised: {after} to {coarse}");
 }
 
-#[test]
-fn trials_come_before_the_fit() {
-    let alone = Settings::new(40, 4);
-    let several = Settings {
-        trials: 3,
-        trial_iterations: 80,
-        ..alone.clone()
+/// A picture large enough for a sample.
+fn large() -> (Shape, Vec<Plane>, Settings) {
+    let shape = shape(4, 4, 5, &[(0, 1)]);
+    let planes = planes(&shape, 512, 256, &[1.0], |x, y, _| {
+        0.5 + 0.3 * (40.0 * x).sin() * (25.0 * y).cos()
+    });
+    let settings = Settings {
+        rehearsal: 6,
+        ..Settings::new(4, 1)
     };
-    // a small picture's are a quarter as long
-    let trials = 3 * 20;
-    let (fitted, seen) = run(&several, 2);
-    let of = trials + 40 + 4;
+    (shape, planes, settings)
+}
+
+#[test]
+fn a_rehearsal_comes_before_the_fit() {
+    let (shape, planes, settings) = large();
+    let run = |settings: &Settings, threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
+        let mut seen = Vec::new();
+        let fitted = pool.build().unwrap().install(|| {
+            fit(&shape, 512, 256, &planes, LAMBDA, settings, &mut |p| {
+                seen.push(p);
+                true
+            })
+        });
+        (fitted.unwrap(), seen)
+    };
+    let (fitted, seen) = run(&settings, 2);
     let places: Vec<_> = seen.iter().map(|p| (p.done, p.of)).collect();
-    assert_eq!(places, (1..=of).map(|i| (i, of)).collect::<Vec<_>>());
-    // a trial ends with rounded latents, and the fit starts again from zero
-    assert_eq!(seen[trials - 1].stage, Stage::Hard);
-    assert_eq!(seen[trials].stage, Stage::Soft);
-    assert_eq!(run(&several, 1).0, fitted);
-    // what follows starts from other weights
+    assert_eq!(places, (1..=11).map(|i| (i, 11)).collect::<Vec<_>>());
+    // latents start again from zero
+    assert_eq!(seen[6].stage, Stage::Soft);
+    assert_eq!(run(&settings, 1).0, fitted);
+    // the sample's terms are told as those of the whole
+    let alone = Settings {
+        rehearsal: 0,
+        ..settings.clone()
+    };
     let (plain, first) = run(&alone, 2);
+    let ratio = seen[0].terms.distortion / first[0].terms.distortion;
+    assert!((0.8..1.25).contains(&ratio), "{ratio}");
+    // what follows starts from other weights
     assert_ne!(fitted, plain);
-    assert_ne!(seen[trials].terms, first[0].terms);
+    assert_ne!(seen[6].terms, first[0].terms);
 }
 
 #[test]
@@ -150,14 +180,10 @@ fn the_observer_can_stop() {
             p.done < n
         })
     };
-    // in a trial too
-    let settings = Settings {
-        trials: 2,
-        trial_iterations: 80,
-        ..Settings::new(10, 10)
-    };
-    let ended = fit(&shape, W, H, &planes, LAMBDA, &settings, &mut |p| {
-        p.done < 25
+    // in a rehearsal too
+    let (shape, planes, settings) = large();
+    let ended = fit(&shape, 512, 256, &planes, LAMBDA, &settings, &mut |p| {
+        p.done < 3
     });
     assert!(ended.is_none());
     assert!(until(5).is_none());
