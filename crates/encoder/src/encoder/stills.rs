@@ -37,6 +37,7 @@ const FAR: f64 = 0.5;
 /// comes from the whole picture: it takes the time of some 500 iterations.
 const COMPENSATED: usize = 1000;
 const WHOLE: f64 = 10_000.0;
+
 /// Codes the pictures of a section, each a group. The source frames are left out.
 pub(super) fn code(
     work: &Work,
@@ -190,11 +191,11 @@ impl<'a, 'b, 'c> Picture<'a, 'b, 'c> {
             aim => Search::new(aim, (self.info.width * self.info.height) as f64),
         };
         let iterations = (self.settings.iterations as f64 * TRIAL) as usize;
+        let iterations = iterations.clamp(*TRIAL_ITERATIONS.start(), *TRIAL_ITERATIONS.end());
         let trial = Settings {
-            iterations: iterations.clamp(*TRIAL_ITERATIONS.start(), *TRIAL_ITERATIONS.end()),
-            sweeps: 0,
-            rehearsal: 0,
-            ..self.settings.clone()
+            seed: self.settings.seed,
+            colour: self.settings.colour,
+            ..Settings::new(iterations, 0)
         };
         let whole = self.settings.iterations as f64;
         if (trial.iterations as f64) < MOST_TRIAL * whole {
