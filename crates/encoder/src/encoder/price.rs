@@ -8,7 +8,7 @@ const PRICES: std::ops::RangeInclusive<f64> = 1e-8..=1.0;
 /// PSNR in dB that a unit of the price's logarithm adds. Of Kodak pictures, between 0.1 and 2 bpp.
 const PSNR_SLOPE: f64 = -2.45;
 /// Logarithm of the bytes, and PSNR in dB, that a fit of one iteration would have more than one
-/// without end; one of `n` has an `n`th of it. Of Kodak pictures between 150 and 2000.
+/// without end; one of `n` has an `n`th of it. Of Kodak pictures between 150 and 2000, about.
 const SHORT_BYTES: f64 = 54.0;
 const SHORT_PSNR: f64 = -100.0;
 /// Most that one correction changes the price's logarithm by.
@@ -119,7 +119,7 @@ impl Search {
 }
 
 /// The nearest price that a fit takes.
-pub(super) fn within(price: f64) -> f64 {
+fn within(price: f64) -> f64 {
     price.clamp(*PRICES.start(), *PRICES.end())
 }
 

@@ -8,7 +8,7 @@ use super::networks::LEAST_BYTES;
 use super::observer::Shared;
 use super::options::{Options, Target};
 use super::order0::order0;
-use super::price::{Aim, Brought, LARGE_CHANGE, Search, within};
+use super::price::{Aim, Brought, LARGE_CHANGE, Search};
 use super::report::GroupReport;
 use super::sizing::price;
 use super::work::{Coded, Work};
@@ -173,8 +173,12 @@ impl<'a, 'b, 'c> Picture<'a, 'b, 'c> {
         integers::shape(self.info, &pyramid)
     }
 
+    fn search(&self, aim: Aim) -> Search {
+        Search::new(aim, (self.info.width * self.info.height) as f64)
+    }
+
     fn params(&self, aim: Aim) -> usize {
-        let price = Search::new(aim, (self.info.width * self.info.height) as f64).price();
+        let price = self.search(aim).price();
         pyramid::Layout::new(&self.shape(&self.settings, price)).total()
     }
 
@@ -182,14 +186,14 @@ impl<'a, 'b, 'c> Picture<'a, 'b, 'c> {
     fn reach(&self, aim: Aim) -> Result<Fitted> {
         let mut steps = 0;
         let mut fit = |price: f64, settings: &Settings, from: Option<&Fitted>| {
-            let fitted = self.fit(within(price), settings, from)?;
+            let fitted = self.fit(price, settings, from)?;
             steps += fitted.steps;
             Ok::<Fitted, Error>(Fitted { steps, ..fitted })
         };
-        let mut search = match aim {
-            Aim::Price(price) => return fit(price, &self.settings, None),
-            aim => Search::new(aim, (self.info.width * self.info.height) as f64),
-        };
+        let mut search = self.search(aim);
+        if let Aim::Price(_) = aim {
+            return fit(search.price(), &self.settings, None);
+        }
         let iterations = (self.settings.iterations as f64 * TRIAL) as usize;
         let iterations = iterations.clamp(*TRIAL_ITERATIONS.start(), *TRIAL_ITERATIONS.end());
         let trial = Settings {
@@ -215,9 +219,9 @@ impl<'a, 'b, 'c> Picture<'a, 'b, 'c> {
             // a fit is worth going on from unless the price is far from its
             let from = best.as_ref().filter(|_| change.abs() < LARGE_CHANGE);
             let fitted = fit(search.price(), &self.settings, from.map(|(_, f)| f))?;
-            let off = search.off(fitted.brought());
-            let reached = search.is_reached(fitted.brought());
-            change = search.correct(fitted.brought(), 0.0);
+            let brought = fitted.brought();
+            let (off, reached) = (search.off(brought), search.is_reached(brought));
+            change = search.correct(brought, 0.0);
             if best.as_ref().is_none_or(|(b, _)| off.abs() < *b) {
                 best = Some((off.abs(), fitted));
             }

@@ -3,7 +3,7 @@
 
 use super::random::Random;
 use super::shape::{Head, Layout, Plane, Shape};
-use super::trained::{self as t, START, Start};
+use super::trained::{self as t, START};
 
 /// What the planes are, as far as weights to start from differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,8 +35,7 @@ fn real(table: &[i16], i: usize) -> f32 {
 pub enum Context {
     /// What pictures have in common.
     Trained,
-    /// Nearly nothing: the same distribution everywhere. What fits have learned that start from here
-    /// is better, if they have time for it.
+    /// Nearly nothing: the same distribution everywhere. It takes more iterations.
     New,
 }
 
@@ -54,7 +53,7 @@ pub fn initial(
     let mut random = Random(seed);
     let mut p = vec![0.0; layout.total()];
     match from {
-        Context::Trained => context(&START, shape.contexts, layout, &mut p),
+        Context::Trained => context(shape.contexts, layout, &mut p),
         Context::New => {
             let at = layout.context;
             let weights = &mut p[at.w3..][..2 * shape.contexts];
@@ -81,7 +80,7 @@ pub fn initial(
             layout,
             i,
             (own, first),
-            (&START, colour, scale),
+            (colour, scale),
             &mut p,
             &mut random,
         );
@@ -90,8 +89,8 @@ pub fn initial(
     p
 }
 
-fn context(s: &Start, n: usize, layout: &Layout, p: &mut [f32]) {
-    let (c, m) = (layout.context, n.min(t::CONTEXTS));
+fn context(n: usize, layout: &Layout, p: &mut [f32]) {
+    let (s, c, m) = (&START, layout.context, n.min(t::CONTEXTS));
     for (start, table) in [(c.w1, &s.w1), (c.w2, &s.w2)] {
         for (j, i) in (0..m).flat_map(|j| (0..m).map(move |i| (j, i))) {
             p[start + j * n + i] = real(table, j * t::CONTEXTS + i);
@@ -114,11 +113,11 @@ fn synthesis(
     layout: &Layout,
     index: usize,
     (own, first): (&[Plane], usize),
-    (s, colour, scale): (&Start, Colour, f32),
+    (colour, scale): (Colour, f32),
     p: &mut [f32],
     random: &mut Random,
 ) {
-    let Head { level, planes } = shape.heads[index];
+    let (s, Head { level, planes }) = (&START, shape.heads[index]);
     let (at, hidden, inputs) = (layout.heads[index], shape.hidden, shape.grids - level);
     let shares = |plane: usize| match colour {
         Colour::Gbr => GBR[(first + plane).min(2)],

@@ -253,14 +253,13 @@ impl<'a> Run<'a> {
         };
         let at = &mut self.at;
         at.latents.pass(self.engine, at.step, quantiser);
-        let lambda = self.lambda;
         // resting latents need no gradient
         let gradients = match stage {
             Stage::Soft => Gradients::WeightsAndLatents,
             _ => Gradients::Weights,
         };
         let mode = Mode::new(What::Both, gradients);
-        let terms = self.engine.run(&at.params, lambda, mode);
+        let terms = self.engine.run(&at.params, self.lambda, mode);
         at.step = (stage == Stage::Soft).then(|| Step {
             rate: cosine(s.latent_rate, t),
             beta1: s.latent_betas[0],

@@ -132,7 +132,7 @@ fn large() -> (Shape, Vec<Plane>, Settings) {
         0.5 + 0.3 * (40.0 * x).sin() * (25.0 * y).cos()
     });
     let settings = Settings {
-        rehearsal: 6,
+        rehearsal: 10,
         ..Settings::new(4, 1)
     };
     (shape, planes, settings)
@@ -154,9 +154,10 @@ fn a_rehearsal_comes_before_the_fit() {
     };
     let (fitted, seen) = run(&settings, 2);
     let places: Vec<_> = seen.iter().map(|p| (p.done, p.of)).collect();
-    assert_eq!(places, (1..=11).map(|i| (i, 11)).collect::<Vec<_>>());
-    // latents start again from zero
-    assert_eq!(seen[6].stage, Stage::Soft);
+    assert_eq!(places, (1..=15).map(|i| (i, 15)).collect::<Vec<_>>());
+    // it ends with rounded latents, and the fit starts again from zero
+    assert_eq!(seen[9].stage, Stage::Hard);
+    assert_eq!(seen[10].stage, Stage::Soft);
     assert_eq!(run(&settings, 1).0, fitted);
     // the sample's terms are told as those of the whole
     let alone = Settings {
@@ -168,7 +169,7 @@ fn a_rehearsal_comes_before_the_fit() {
     assert!((0.8..1.25).contains(&ratio), "{ratio}");
     // what follows starts from other weights
     assert_ne!(fitted, plain);
-    assert_ne!(seen[6].terms, first[0].terms);
+    assert_ne!(seen[10].terms, first[0].terms);
 }
 
 #[test]
