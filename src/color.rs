@@ -110,8 +110,8 @@ impl ToRgb {
     /// YUV. RGB and gray samples are taken as they are.
     pub fn new(info: &VideoInfo) -> Self {
         let max = f64::from(info.format.max_value());
-        let direct =
-            matches!(info.format.chroma, Chroma::Rgb | Chroma::Gray) || info.color.matrix == 0;
+        let direct = !matches!(info.format.chroma, Chroma::Yuv420 | Chroma::Yuv444)
+            || info.color.matrix == 0;
         let full = direct || info.color.range == Range::Full;
         let (kr, kb, names) = match info.color.matrix {
             1 => (0.2126, 0.0722, ["bt709 limited", "bt709 full"]),
@@ -170,7 +170,7 @@ impl ToRgb {
         for (y, out) in data.chunks_exact_mut((w * 3).max(1)).enumerate() {
             let a = frame.planes[0].row(y);
             match self.name {
-                "identity" if frame.planes.len() == 1 => {
+                "identity" if self.info.format.chroma.colours() == 1 => {
                     for (o, &v) in out.chunks_exact_mut(3).zip(a) {
                         o.fill(S::nearest(t.y[usize::from(v)]));
                     }

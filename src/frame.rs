@@ -16,12 +16,40 @@ pub enum Chroma {
     Yuv444,
     /// G, B, R at full resolution, in this plane order (`gbrp`).
     Rgb,
+    /// Gray, multiplied by alpha, and alpha.
+    GrayAlpha,
+    /// G, B, R, multiplied by alpha, and alpha (`gbrap`).
+    Rgba,
 }
 
 impl Chroma {
-    /// Number of planes, 1 or 3.
+    /// All of them, at their `chroma` of the sequence header.
+    pub const ALL: [Chroma; 6] = [
+        Chroma::Gray,
+        Chroma::Yuv420,
+        Chroma::Yuv444,
+        Chroma::Rgb,
+        Chroma::GrayAlpha,
+        Chroma::Rgba,
+    ];
+
+    /// Number of planes, 1 to 4.
     pub fn planes(self) -> usize {
-        if self == Chroma::Gray { 1 } else { 3 }
+        self.colours() + usize::from(self.has_alpha())
+    }
+
+    /// Number of planes without alpha, 1 or 3.
+    pub fn colours(self) -> usize {
+        match self {
+            Chroma::Gray | Chroma::GrayAlpha => 1,
+            Chroma::Yuv420 | Chroma::Yuv444 | Chroma::Rgb | Chroma::Rgba => 3,
+        }
+    }
+
+    /// Whether the last plane is alpha: 0 for what is not there, the largest sample for what hides
+    /// all behind it. The others are multiplied by it, so none of their samples is above its.
+    pub fn has_alpha(self) -> bool {
+        matches!(self, Chroma::GrayAlpha | Chroma::Rgba)
     }
 }
 
@@ -72,21 +100,26 @@ impl PixelFormat {
             .sum()
     }
 
-    /// ffmpeg's name of the format.
+    /// ffmpeg's name of the format; of gray with alpha, for whose planes it has none, `graya`.
     pub fn name(self) -> &'static str {
         match (self.chroma, self.bit_depth) {
             (Chroma::Gray, 8) => "gray",
             (Chroma::Yuv420, 8) => "yuv420p",
             (Chroma::Yuv444, 8) => "yuv444p",
             (Chroma::Rgb, 8) => "gbrp",
+            (Chroma::GrayAlpha, 8) => "graya",
+            (Chroma::Rgba, 8) => "gbrap",
             (Chroma::Gray, _) => "gray10le",
             (Chroma::Yuv420, _) => "yuv420p10le",
             (Chroma::Yuv444, _) => "yuv444p10le",
             (Chroma::Rgb, _) => "gbrp10le",
+            (Chroma::GrayAlpha, _) => "graya10le",
+            (Chroma::Rgba, _) => "gbrap10le",
         }
     }
 
-    /// Parses ffmpeg's name of a format.
+    /// Parses ffmpeg's name of a format of raw frames; those with alpha have none, as ffmpeg does
+    /// not multiply colours by it.
     pub fn from_name(name: &str) -> Result<Self> {
         for chroma in [Chroma::Gray, Chroma::Yuv420, Chroma::Yuv444, Chroma::Rgb] {
             for bit_depth in [8, 10] {
@@ -244,7 +277,7 @@ impl Plane {
     }
 }
 
-/// One picture: 1 or 3 planes in the order of its [`PixelFormat`].
+/// One picture: 1 to 4 planes in the order of its [`PixelFormat`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Frame {
     /// The planes.
@@ -261,6 +294,16 @@ impl Frame {
             })
             .collect();
         Frame { planes }
+    }
+
+    /// Makes colours no larger than alpha, the last plane.
+    pub fn clip_to_alpha(&mut self) {
+        if let Some((alpha, colours)) = self.planes.split_last_mut() {
+            for plane in colours {
+                let samples = plane.data.iter_mut().zip(&alpha.data);
+                samples.for_each(|(v, a)| *v = (*v).min(*a));
+            }
+        }
     }
 
     /// The samples as raw planar bytes: 8 bit, or 16 bit little endian.

@@ -5,6 +5,9 @@
 //! that of 8-bit pictures converted by [`ToRgb`]. MS-SSIM is Wang's of 2003 on luma, mean over
 //! frames. RGB pictures have the luma of BT.601 at full range, rounded to integers, for MS-SSIM and
 //! for a PSNR of its own.
+//!
+//! Pictures with alpha are compared as they look on black and on white: the squared error of gray or
+//! RGB is the mean over both. MS-SSIM and BT.601 luma are of the picture on black.
 
 pub mod bd_rate;
 mod interpolation;
@@ -52,6 +55,8 @@ pub struct Scores {
     pub psnr_y601: Option<Psnr>,
     /// MS-SSIM of luma; `None` below 176 samples on a side too.
     pub ms_ssim_y: Option<f64>,
+    /// Alpha.
+    pub psnr_alpha: Option<Psnr>,
     /// Matrix and range of the RGB conversion.
     pub rgb_matrix: Option<&'static str>,
 }
@@ -83,6 +88,7 @@ pub struct Scorer {
     yuv611: f64,
     rgb_sum: Sum,
     y601: Sum,
+    alpha: Sum,
     ms_ssim: Option<f64>,
 }
 
@@ -92,12 +98,13 @@ impl Scorer {
     pub fn new(info: &VideoInfo) -> Self {
         Scorer {
             info: *info,
-            rgb: (info.format.chroma != Chroma::Gray).then(|| ToRgb::new(info)),
+            rgb: (info.format.chroma.colours() == 3).then(|| ToRgb::new(info)),
             frames: 0,
             planes: [Sum::default(); 3],
             yuv611: 0.0,
             rgb_sum: Sum::default(),
             y601: Sum::default(),
+            alpha: Sum::default(),
             ms_ssim: (info.width.min(info.height) >= MIN_SIDE).then_some(0.0),
         }
     }
@@ -106,11 +113,22 @@ impl Scorer {
     pub fn add(&mut self, reference: &Frame, distorted: &Frame) -> Result<()> {
         check_frame(&self.info, reference)?;
         check_frame(&self.info, distorted)?;
-        let peak = f64::from(self.info.format.max_value());
-        if self.info.format.chroma != Chroma::Rgb {
+        let format = self.info.format;
+        let (peak, chroma) = (f64::from(format.max_value()), format.chroma);
+        let alpha = chroma.has_alpha().then(|| {
+            let [a, b] = [reference, distorted].map(|f| &f.planes[chroma.colours()].data);
+            self.alpha.add(mean_square(a, b), peak);
+            difference(a, b)
+        });
+        let alpha = alpha.as_deref();
+        if !matches!(chroma, Chroma::Rgb | Chroma::Rgba) {
             let mut frame = [0.0; 3];
-            for (p, (a, b)) in reference.planes.iter().zip(&distorted.planes).enumerate() {
-                let mse = mean_square(&a.data, &b.data);
+            let pairs = reference.planes.iter().zip(&distorted.planes);
+            for (p, (a, b)) in pairs.take(chroma.colours()).enumerate() {
+                let mse = match alpha {
+                    Some(alpha) => mean_square_on_both(&a.data, &b.data, alpha, 1.0),
+                    None => mean_square(&a.data, &b.data),
+                };
                 frame[p] = psnr(mse, peak);
                 self.planes[p].add(mse, peak);
             }
@@ -118,11 +136,16 @@ impl Scorer {
         }
         if let Some(convert) = &self.rgb {
             let (a, b) = rayon::join(|| convert.convert(reference), || convert.convert(distorted));
-            self.rgb_sum.add(mean_square(&a?.data, &b?.data), 255.0);
+            let (a, b) = (a?.data, b?.data);
+            let mse = match alpha {
+                Some(alpha) => mean_square_on_both(&a, &b, alpha, 255.0 / peak),
+                None => mean_square(&a, &b),
+            };
+            self.rgb_sum.add(mse, 255.0);
         }
         let luma: [Plane; 2];
         let (mut a, mut b) = (&reference.planes[0], &distorted.planes[0]);
-        if self.info.format.chroma == Chroma::Rgb {
+        if matches!(chroma, Chroma::Rgb | Chroma::Rgba) {
             luma = [luma_601(reference), luma_601(distorted)];
             (a, b) = (&luma[0], &luma[1]);
             self.y601.add(mean_square(&a.data, &b.data), peak);
@@ -146,8 +169,9 @@ impl Scorer {
             pooled: psnr(s.mse / n, peak),
         };
         let [y, u, v] = self.planes.map(|s| get(&s, peak));
-        let chroma = matches!(self.info.format.chroma, Chroma::Yuv420 | Chroma::Yuv444);
-        let luma = chroma || self.info.format.chroma == Chroma::Gray;
+        let layout = self.info.format.chroma;
+        let chroma = matches!(layout, Chroma::Yuv420 | Chroma::Yuv444);
+        let luma = chroma || layout.colours() == 1;
         Ok(Scores {
             frames: self.frames,
             width: self.info.width,
@@ -160,8 +184,9 @@ impl Scorer {
                 pooled: yuv611([y.pooled, u.pooled, v.pooled]),
             }),
             psnr_rgb: self.rgb.is_some().then(|| get(&self.rgb_sum, 255.0)),
-            psnr_y601: (self.info.format.chroma == Chroma::Rgb).then(|| get(&self.y601, peak)),
+            psnr_y601: matches!(layout, Chroma::Rgb | Chroma::Rgba).then(|| get(&self.y601, peak)),
             ms_ssim_y: self.ms_ssim.map(|s| s / n),
+            psnr_alpha: layout.has_alpha().then(|| get(&self.alpha, peak)),
             rgb_matrix: self.rgb.as_ref().map(ToRgb::name),
         })
     }
@@ -176,7 +201,7 @@ impl Sum {
 
 /// BT.601 luma at full range of a G, B, R picture, rounded to integers of its depth.
 pub fn luma_601(frame: &Frame) -> Plane {
-    let [g, b, r] = &frame.planes[..] else {
+    let [g, b, r, ..] = &frame.planes[..] else {
         return frame.planes.first().cloned().unwrap_or(Plane::new(0, 0));
     };
     let rgb = r.data.iter().zip(&g.data).zip(&b.data);
@@ -192,12 +217,12 @@ pub fn luma_601(frame: &Frame) -> Plane {
 }
 
 /// The one figure of a frame whose planes have the mean squared errors `mse`: PSNR of 6:1:1, of RGB
-/// or of gray, dB; what [`Scores::quality`] is the mean of.
+/// or of gray, dB; what [`Scores::quality`] is the mean of, where there is no alpha.
 pub fn frame_quality(format: &PixelFormat, mse: [f64; 3]) -> f64 {
     let peak = f64::from(format.max_value());
     match format.chroma {
-        Chroma::Gray => psnr(mse[0], peak),
-        Chroma::Rgb => psnr(mse.iter().sum::<f64>() / 3.0, peak),
+        Chroma::Gray | Chroma::GrayAlpha => psnr(mse[0], peak),
+        Chroma::Rgb | Chroma::Rgba => psnr(mse.iter().sum::<f64>() / 3.0, peak),
         Chroma::Yuv420 | Chroma::Yuv444 => yuv611(mse.map(|m| psnr(m, peak))),
     }
 }
@@ -228,6 +253,30 @@ fn mean_square<T: Copy + Into<i64> + Sync>(a: &[T], b: &[T]) -> f64 {
         .map(part)
         .sum();
     sum as f64 / a.len() as f64
+}
+
+/// Differences of two planes.
+fn difference(a: &[u16], b: &[u16]) -> Vec<f64> {
+    let pairs = a.iter().zip(b);
+    pairs.map(|(&a, &b)| f64::from(a) - f64::from(b)).collect()
+}
+
+/// Mean squared difference of samples multiplied by alpha, interleaved where a pixel has several, as
+/// they look on black and on white: what alpha lacks, white adds. `unit` is what a step of alpha is
+/// in steps of `a` and `b`.
+fn mean_square_on_both<T: Copy + Into<i64>>(a: &[T], b: &[T], alpha: &[f64], unit: f64) -> f64 {
+    let channels = (a.len() / alpha.len().max(1)).max(1);
+    let pixels = a.chunks_exact(channels).zip(b.chunks_exact(channels));
+    let sum: f64 = pixels
+        .zip(alpha)
+        .flat_map(|((a, b), alpha)| a.iter().zip(b).map(move |(&a, &b)| (a, b, alpha)))
+        .map(|(a, b, alpha)| {
+            let on_black = (a.into() - b.into()) as f64;
+            let on_white = on_black - alpha * unit;
+            (on_black * on_black + on_white * on_white) / 2.0
+        })
+        .sum();
+    sum / a.len() as f64
 }
 
 #[cfg(test)]
@@ -311,6 +360,35 @@ mod tests {
         let none = [r.psnr_y, r.psnr_u, r.psnr_v, r.psnr_yuv611];
         assert!(none.iter().all(Option::is_none) && r.ms_ssim_y.is_none());
         assert!(Scorer::new(&i).finish().is_err());
+    }
+
+    #[test]
+    fn alpha_is_seen_on_black_and_on_white() {
+        for (chroma, colours) in [(Chroma::Rgba, 3), (Chroma::GrayAlpha, 1)] {
+            let i = info(PixelFormat::new8(chroma), 4, 4);
+            let veil = |v: u16, a: u16| {
+                let mut f = flat(&i, [v; 3]);
+                f.planes[colours].data.fill(a);
+                f
+            };
+            let scores = |a: &Frame, b: &Frame| {
+                let mut s = Scorer::new(&i);
+                s.add(a, b).unwrap();
+                s.finish().unwrap()
+            };
+            // black goes from half to three fifths: on black nothing changes, on white 25 do
+            let s = scores(&veil(0, 128), &veil(0, 153));
+            close(s.quality(), 10.0 * (65025.0 / (625.0f64 / 2.0)).log10());
+            close(
+                s.psnr_alpha.unwrap().mean,
+                10.0 * (65025.0f64 / 625.0).log10(),
+            );
+            // white goes from half to three fifths, which only black shows
+            let s = scores(&veil(128, 128), &veil(153, 153));
+            close(s.quality(), 10.0 * (65025.0 / (625.0f64 / 2.0)).log10());
+            // what is not there has no other colour
+            assert_eq!(scores(&veil(0, 0), &veil(0, 0)).quality(), PSNR_CAP);
+        }
     }
 
     #[test]

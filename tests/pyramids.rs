@@ -14,14 +14,12 @@ use nvc::frame::{Chroma, Frame};
 use nvc::synth::{SimdLevel, Synth, predictor};
 use pyramids::{pyramid, random};
 
-const CHROMA: [Chroma; 4] = [Chroma::Gray, Chroma::Yuv420, Chroma::Yuv444, Chroma::Rgb];
-
 #[test]
 fn pictures_are_those_of_the_reference() {
     let mut rng = Rng(5);
     let mut below = |n: u64| (rng.next() % n) as usize;
     for i in 0..60 {
-        let chroma = CHROMA[i % 4];
+        let chroma = Chroma::ALL[i % 6];
         let info = info(1 + below(70), 1 + below(90), chroma, [8, 10][below(2)]);
         let grids = 2 + below(5) as u32;
         let net = pyramid(grids, [1, 40, 127, 900][below(4)], 4, 1 + below(40) as u32);
@@ -136,7 +134,7 @@ fn decoded(file: &[u8], halvings: u8) -> nvc::Result<Vec<Frame>> {
 
 #[test]
 fn previews_need_the_coarser_grids_alone() {
-    for (i, chroma) in CHROMA.into_iter().enumerate() {
+    for (i, chroma) in Chroma::ALL.into_iter().enumerate() {
         for frames in [1, 2] {
             let info = info(37, 50, chroma, 8);
             let mut g = random(&info, pyramid(5, 30, 6, 7), frames, i as u64);

@@ -52,7 +52,7 @@ class Sequence:
         if version != 1:
             raise Unsupported(f"format version {version}")
         self.width, self.height = f.varint(1, 65535), f.varint(1, 65535)
-        self.chroma, self.depth = f.u8(0, 3), f.u8(8, 10)
+        self.chroma, self.depth = f.u8(0, 5), f.u8(8, 10)
         need(self.depth != 9, "bit depth")
         f.varint(0, 2**32 - 1), f.varint(0, 2**32 - 1)  # frame rate
         f.varint(0, 65535), f.varint(0, 65535)  # sample aspect ratio
@@ -65,7 +65,10 @@ class Sequence:
     def planes(self):
         """Width and height of each plane."""
         full, half = (self.width, self.height), ((self.width + 1) >> 1, (self.height + 1) >> 1)
-        return [full] if self.chroma == 0 else [full, half, half] if self.chroma == 1 else [full] * 3
+        return [full, half, half] if self.chroma == 1 else [full] * {0: 1, 4: 2, 5: 4}.get(self.chroma, 3)
+
+    def alpha(self):
+        return self.chroma >= 4
 
 
 def light(payload):
@@ -86,6 +89,7 @@ def section(payload, seq, first_frame, functions):
         count, arch = f.varint(1, 65535), f.u8(1, 255)
         weights_bytes, latents_bytes = f.varint(0, 2**31 - 1), f.varint(0, 2**31 - 1)
         graph = architecture(arch, f, seq, count)
+        need(arch == 6 or not seq.alpha(), "alpha without a pyramid")
         need(graph.has_latents() or latents_bytes == 0, "latents of an architecture without")
         values = sum(map(product, graph.tensors)) + graph.latent_len() * count * (arch != 6)
         need(values <= 8192 * (weights_bytes + latents_bytes + 8), "too many values")

@@ -46,7 +46,7 @@ def graph(f, seq, make):
         return g.add("edge conv", (read,), (out, h, w), (len(g.tensors) - 1 - bias, bias))
 
     outputs = []
-    for level, planes in {0: [(0, 1)], 1: [(0, 1), (1, 2)]}.get(seq.chroma, [(0, 3)]):
+    for level, planes in {1: [(0, 1), (1, 2)]}.get(seq.chroma, [(0, len(seq.planes()))]):
         h = g.same("relu", conv(x[level], p.hidden, 1))
         mix, bypass = conv(h, planes, 1, False), conv(x[level], planes, 1)
         a = g.same("add", mix, bypass)

@@ -175,12 +175,14 @@ def pictures(graph, net, t, q, seq, functions):
             out = mapped(lambda a: functions.nonlinearity(op, a, fs[0], f), ins[0])
         values.append(out)
     for outputs in graph.outputs:
-        raw = bytearray()
+        planes = []
         for (node, channel), (width, height) in zip(outputs, seq.planes()):
             f, top = net.f[node], (1 << seq.depth) - graph.closed
+            planes.append([])
             for row in values[node][channel][:height]:
                 for a in row[:width]:
                     v = rshift(a * ((1 << seq.depth) - 1), f) if graph.unit else ((a + (1 << f)) * top + (1 << f)) >> (f + 1)
-                    v = max(0, min((1 << seq.depth) - 1, v))
-                    raw += v.to_bytes(1 if seq.depth == 8 else 2, "little")
-        yield bytes(raw)
+                    planes[-1].append(max(0, min((1 << seq.depth) - 1, v)))
+        if seq.alpha():
+            planes[:-1] = [list(map(min, plane, planes[-1])) for plane in planes[:-1]]
+        yield b"".join(v.to_bytes(1 if seq.depth == 8 else 2, "little") for plane in planes for v in plane)

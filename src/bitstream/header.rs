@@ -14,7 +14,7 @@ bundle! {
         format_version: U8(1, 255), "version of the format; a decoder refuses versions it does not know";
         width: Varint(1, 65535), "luma samples per row";
         height: Varint(1, 65535), "luma rows";
-        chroma: U8(0, 3), "0 gray, 1 YUV 4:2:0, 2 YUV 4:4:4, 3 GBR";
+        chroma: U8(0, 5), "0 gray, 1 YUV 4:2:0, 2 YUV 4:4:4, 3 GBR, 4 gray and alpha, 5 GBR and alpha";
         bit_depth: U8(8, 10), "bits per sample, 8 or 10";
         fps_num: Varint(0, u32::MAX), "frame rate numerator; 0 with denominator 0 for a still or unknown";
         fps_den: Varint(0, u32::MAX), "frame rate denominator";
@@ -147,12 +147,7 @@ impl SequenceHeader {
             format_version: FORMAT_VERSION,
             width: dim(info.width, "frame width")?,
             height: dim(info.height, "frame height")?,
-            chroma: match info.format.chroma {
-                Chroma::Gray => 0,
-                Chroma::Yuv420 => 1,
-                Chroma::Yuv444 => 2,
-                Chroma::Rgb => 3,
-            },
+            chroma: info.format.chroma as u32,
             bit_depth: info.format.bit_depth.into(),
             fps_num: info.fps.num,
             fps_den: info.fps.den,
@@ -205,8 +200,7 @@ impl SequenceHeader {
                 self.width as usize,
                 self.height as usize,
                 PixelFormat {
-                    chroma: [Chroma::Gray, Chroma::Yuv420, Chroma::Yuv444, Chroma::Rgb]
-                        [self.chroma as usize],
+                    chroma: Chroma::ALL[self.chroma as usize],
                     bit_depth: self.bit_depth as u8,
                 },
             )

@@ -98,7 +98,7 @@ impl Representation for Hnerv {
             self.upsampling(),
             info,
         )?;
-        lowering::last_stride("HNeRV", self.stages.last().map_or(1, |s| s.stride), info)?;
+        lowering::layout("HNeRV", self.stages.last().map_or(1, |s| s.stride), info)?;
         let mut g = Graph::new([
             h.latent_channels as usize,
             h.latent_height as usize,

@@ -51,8 +51,15 @@ pub fn fits(
     )))
 }
 
-/// Refuses a last stride other than 2 for 4:2:0, whose chroma is read before the last upsampling.
-pub fn last_stride(arch: &str, last: u32, info: &VideoInfo) -> Result<(), Fault> {
+/// Refuses alpha, and a last stride other than 2 for 4:2:0, whose chroma is read before the last
+/// upsampling.
+pub fn layout(arch: &str, last: u32, info: &VideoInfo) -> Result<(), Fault> {
+    if info.format.chroma.has_alpha() {
+        return Err(Fault::Contradiction(format!(
+            "{arch} pictures of {} (allowed with alpha: pyramid)",
+            info.format.name()
+        )));
+    }
     if info.format.chroma == Chroma::Yuv420 && last != 2 {
         return Err(Fault::Contradiction(format!(
             "last {arch} stride is {last} (allowed: 2 for 4:2:0 pictures)"

@@ -106,7 +106,7 @@ impl Representation for Nerv {
             self.upsampling(),
             info,
         )?;
-        lowering::last_stride(name, self.stages.last().map_or(1, |s| s.stride), info)?;
+        lowering::layout(name, self.stages.last().map_or(1, |s| s.stride), info)?;
         // fields are below 2^12, 2^10 and 2^10
         let spread = u64::from(h.channels) * u64::from(h.rows) * u64::from(h.columns);
         if spread > 1 << 26 {

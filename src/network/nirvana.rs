@@ -74,7 +74,7 @@ impl Representation for Nirvana {
             self.patch(),
             info,
         )?;
-        lowering::last_stride("NIRVANA", h.stride, info)?;
+        lowering::layout("NIRVANA", h.stride, info)?;
         let mut g = Graph::with_grid(h.rows as usize, h.columns as usize);
         g.frames = frames;
         let mut x = 0;

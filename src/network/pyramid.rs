@@ -48,7 +48,9 @@ impl Head {
         match chroma {
             Chroma::Gray => vec![head(0, 1)],
             Chroma::Yuv420 => vec![head(0, 1), head(1, 2)],
-            Chroma::Yuv444 | Chroma::Rgb => vec![head(0, 3)],
+            Chroma::Yuv444 | Chroma::Rgb | Chroma::GrayAlpha | Chroma::Rgba => {
+                vec![head(0, chroma.planes())]
+            }
         }
     }
 }

@@ -125,11 +125,15 @@ impl Synth {
 
     /// Computes the pictures of one pass.
     pub fn frames(&self, source: &[i16], ws: &mut Workspace) -> Vec<Frame> {
-        match (&self.exec, &mut ws.fast) {
+        let mut frames = match (&self.exec, &mut ws.fast) {
             (Exec::Fast(f), Some(strips)) => f.frames(source, strips),
             (Exec::Fast(f), none) => f.frames(source, none.insert(f.strips(1))),
             (Exec::Pyramid(p), _) => vec![p.frame(source, ws.strips)],
             (Exec::Reference(r), _) => r.frames(source, &self.info),
+        };
+        if self.info.format.chroma.has_alpha() {
+            frames.iter_mut().for_each(Frame::clip_to_alpha);
         }
+        frames
     }
 }

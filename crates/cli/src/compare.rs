@@ -92,6 +92,7 @@ pub fn run(a: &CompareArgs) -> Result<()> {
     text += &row("V", s.psnr_v);
     text += &row("YUV 6:1:1", s.psnr_yuv611);
     text += &row("RGB", s.psnr_rgb);
+    text += &row("alpha", s.psnr_alpha);
     if let Some(m) = s.ms_ssim_y {
         text += &format!("{:<12} {m:>8.5}\n", "MS-SSIM Y");
     }

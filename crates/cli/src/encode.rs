@@ -146,7 +146,7 @@ fn summary(output: &Path, r: &Report) -> String {
         r.bytes - weights - latents
     );
     s += &format!(
-        "decoded PSNR, mean over frames, dB: Y {}  U {}  V {}  6:1:1 {}  RGB {}{}\n",
+        "decoded PSNR, mean over frames, dB: Y {}  U {}  V {}  6:1:1 {}  RGB {}{}{}\n",
         db(r.scores.psnr_y),
         db(r.scores.psnr_u),
         db(r.scores.psnr_v),
@@ -154,7 +154,10 @@ fn summary(output: &Path, r: &Report) -> String {
         db(r.scores.psnr_rgb),
         r.scores
             .rgb_matrix
-            .map_or(String::new(), |m| format!(" ({m})"))
+            .map_or(String::new(), |m| format!(" ({m})")),
+        r.scores
+            .psnr_alpha
+            .map_or(String::new(), |p| format!("  alpha {:.2}", p.mean))
     );
     let frames = r.frames as f64;
     let mean = |f: &dyn Fn(&GroupReport) -> f64| {

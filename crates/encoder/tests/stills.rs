@@ -42,6 +42,9 @@ fn pictures(info: VideoInfo, n: usize) -> Pictures {
                 *v = (most * (0.4 + 0.2 * wave + edge + 0.1 * y)).round() as u16;
             }
         }
+        if info.format.chroma.has_alpha() {
+            f.clip_to_alpha();
+        }
         f
     };
     Pictures(info, (0..n).map(frame).collect())
@@ -71,6 +74,8 @@ fn every_format_is_fitted_and_decodes_to_what_was_fitted() {
         (Chroma::Yuv420, 8, 47, 35),
         (Chroma::Yuv444, 10, 40, 41),
         (Chroma::Yuv420, 10, 64, 30),
+        (Chroma::Rgba, 8, 52, 37),
+        (Chroma::GrayAlpha, 10, 33, 45),
     ] {
         let source = pictures(info(w, h, chroma, depth), 1);
         // a still is a pyramid unless something else is said

@@ -10,7 +10,8 @@ pub fn scores_json(s: &Scores) -> Value {
         "frames": s.frames, "width": s.width, "height": s.height,
         "psnr_y": psnr(s.psnr_y), "psnr_u": psnr(s.psnr_u), "psnr_v": psnr(s.psnr_v),
         "psnr_yuv611": psnr(s.psnr_yuv611), "psnr_rgb": psnr(s.psnr_rgb),
-        "psnr_y601": psnr(s.psnr_y601), "ms_ssim_y": s.ms_ssim_y, "rgb_matrix": s.rgb_matrix,
+        "psnr_y601": psnr(s.psnr_y601), "psnr_alpha": psnr(s.psnr_alpha),
+        "ms_ssim_y": s.ms_ssim_y, "rgb_matrix": s.rgb_matrix,
     })
 }
 

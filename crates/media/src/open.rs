@@ -15,7 +15,7 @@ use super::picture::{self, AnimationSource, PictureSource};
 use super::raw::{RawSink, RawSource};
 use super::raw_name::is_raw_name;
 use super::sink::{BoxedSink, NullSink};
-use super::sink_format::SinkFormat;
+use super::sink_format::{SinkFormat, no_alpha};
 use super::source::BoxedSource;
 use super::source_options::SourceOptions;
 use super::stdout::is_stdout;
@@ -156,8 +156,11 @@ pub fn open_sink(
     info: &VideoInfo,
 ) -> Result<BoxedSink> {
     let path = path.as_ref();
+    let alpha = info.format.chroma.has_alpha();
     Ok(match SinkFormat::of(path, format)? {
         SinkFormat::Y4m => Box::new(Y4mSink::new(Output::create(path)?, info)?),
+        SinkFormat::Yuv if alpha => return Err(no_alpha("raw planes", info)),
+        SinkFormat::Jpeg if alpha => return Err(no_alpha("JPEG", info)),
         SinkFormat::Yuv => Box::new(RawSink::new(Output::create(path)?, info)),
         SinkFormat::Png => Box::new(ImageSink::new(path, Packing::Png, info)?),
         SinkFormat::Jpeg => Box::new(ImageSink::new(path, Packing::Jpeg, info)?),

@@ -6,17 +6,23 @@ use png::{BitDepth, ColorType, EncodingError};
 
 use nvc::color::ToRgb;
 use nvc::error::{Error, Result};
-use nvc::frame::{Chroma, ColorInfo, Frame, Range, VideoInfo};
+use nvc::frame::{ColorInfo, Frame, Range, VideoInfo};
 
 /// One picture as a file named `name` in errors. Pictures of 10 bits have samples
-/// `v * 65535 / 1023`, rounded.
+/// `v * 65535 / 1023`, rounded. Colours that are multiplied by alpha are divided by it: multiplied
+/// again they are the same.
 pub fn pack(name: &str, frame: &Frame, info: &VideoInfo, convert: &ToRgb) -> Result<Vec<u8>> {
-    let gray = info.format.chroma == Chroma::Gray;
+    let chroma = info.format.chroma;
+    let gray = chroma.colours() == 1;
     let deep = info.format.bit_depth > 8;
     let max = u32::from(info.format.max_value());
     // the maximum is odd, so that nothing lies halfway
     let scaled = |v: u16| (((u32::from(v) * 65535 + max / 2) / max) as u16).to_be_bytes();
     let data = match (gray, deep) {
+        _ if chroma.has_alpha() => {
+            let order: &[usize] = if gray { &[0] } else { &[2, 0, 1] };
+            with_alpha(frame, order, info)
+        }
         (true, false) => frame.planes[0].data.iter().map(|&v| v as u8).collect(),
         (true, true) => frame.planes[0]
             .data
@@ -37,10 +43,11 @@ pub fn pack(name: &str, frame: &Frame, info: &VideoInfo, convert: &ToRgb) -> Res
     let write = || {
         let mut bytes = Vec::new();
         let mut encoder = png::Encoder::new(&mut bytes, w, h);
-        encoder.set_color(if gray {
-            ColorType::Grayscale
-        } else {
-            ColorType::Rgb
+        encoder.set_color(match (gray, chroma.has_alpha()) {
+            (true, false) => ColorType::Grayscale,
+            (true, true) => ColorType::GrayscaleAlpha,
+            (false, false) => ColorType::Rgb,
+            (false, true) => ColorType::Rgba,
         });
         encoder.set_depth(if deep {
             BitDepth::Sixteen
@@ -60,6 +67,30 @@ pub fn pack(name: &str, frame: &Frame, info: &VideoInfo, convert: &ToRgb) -> Res
     write().map_err(|e: EncodingError| {
         Error::Unsupported(format!("{name}: packing a {w}x{h} picture: {e}"))
     })
+}
+
+/// Pixels of the planes `order` divided by alpha, and alpha, which is the last plane.
+fn with_alpha(frame: &Frame, order: &[usize], info: &VideoInfo) -> Vec<u8> {
+    let Some((alpha, _)) = frame.planes.split_last() else {
+        return Vec::new();
+    };
+    let max = u64::from(info.format.max_value());
+    let deep = info.format.bit_depth > 8;
+    let most = if deep { 65535 } else { 255 };
+    let mut out = Vec::with_capacity(alpha.data.len() * (order.len() + 1) * 2);
+    let mut put = |v: u64| match deep {
+        true => out.extend((v as u16).to_be_bytes()),
+        false => out.push(v as u8),
+    };
+    for (i, &a) in alpha.data.iter().enumerate() {
+        let a = u64::from(a);
+        for &p in order {
+            let v = u64::from(frame.planes[p].data[i]).min(a);
+            put((v * most + a / 2).checked_div(a).unwrap_or(0));
+        }
+        put((a * most + max / 2) / max);
+    }
+    out
 }
 
 /// Names and payloads of the chunks that describe the colours.
@@ -102,7 +133,7 @@ fn chunks(color: &ColorInfo, full: bool) -> Vec<([u8; 4], Vec<u8>)> {
 mod tests {
     use super::*;
     use crate::support;
-    use nvc::frame::{ContentLight, LightInfo, Mastering, Ratio, Siting};
+    use nvc::frame::{Chroma, ContentLight, LightInfo, Mastering, Ratio, Siting};
 
     const PQ: ColorInfo = ColorInfo {
         primaries: 9,
@@ -192,6 +223,36 @@ mod tests {
                     "pixel {k}: {got:?}, {want}"
                 );
             }
+        }
+    }
+
+    #[test]
+    fn alpha_comes_back_as_it_was() {
+        use crate::picture::decode;
+        let most = |bit_depth: u8| (1usize << bit_depth) - 1;
+        // all pairs of 8 bits, some of 10
+        for (chroma, bit_depth, step) in [
+            (Chroma::Rgba, 8, 1),
+            (Chroma::GrayAlpha, 8, 1),
+            (Chroma::Rgba, 10, 11),
+            (Chroma::GrayAlpha, 10, 11),
+        ] {
+            let side = most(bit_depth) / step + 1;
+            let i = support::info(chroma, bit_depth, side, side);
+            let mut f = Frame::new(i.format, side, side);
+            for (p, plane) in f.planes.iter_mut().enumerate() {
+                for (k, v) in plane.data.iter_mut().enumerate() {
+                    let alpha = k / side * step;
+                    *v = match p == chroma.colours() {
+                        true => alpha,
+                        false => (k % side * step).abs_diff(p * 100).min(alpha),
+                    } as u16;
+                }
+            }
+            let file = pack("x.png", &f, &i, &ToRgb::new(&i)).unwrap();
+            let back = decode(&file, "x.png").unwrap();
+            assert_eq!((back.format, back.size), (i.format, (side, side)));
+            assert!(back.frame == f, "{} is not as it was", i.format.name());
         }
     }
 

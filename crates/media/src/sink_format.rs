@@ -89,3 +89,11 @@ pub fn not_held(format: SinkFormat, info: &VideoInfo) -> Option<String> {
         "the pictures are of high dynamic range, and {name} holds {lost}; nvc info tells them"
     ))
 }
+
+/// What writers without alpha say of pictures that have it.
+pub(crate) fn no_alpha(what: &str, info: &VideoInfo) -> Error {
+    Error::Unsupported(format!(
+        "{} pictures as {what}: alpha is written in PNG alone; choose --format png",
+        info.format.name()
+    ))
+}

@@ -61,6 +61,31 @@ pub fn pyramids() -> Vec<Vector> {
         "steps of upsampling and synthesis that are no powers of two; all 40 neighbours are read",
         one(&i, change(random(&i, pyramid(3, 15, 40, 9), 1, 306), steps)),
     );
+    // alpha of every size, and colours that have to be cut to it
+    let veiled = |g: &mut nvc::group::Group, planes: usize| {
+        let bypass = g.network.tensors.len() - 5;
+        let bias = &mut g.network.tensors[bypass].values;
+        assert_eq!(bias.len(), planes);
+        bias[planes - 1] -= 250;
+    };
+    let i = info(35, 27, Chroma::Rgba, 8);
+    add(
+        "pyramid-gbrap.nvc",
+        "alpha, by which the other planes are multiplied: fails where they may be above it",
+        one(
+            &i,
+            change(random(&i, pyramid(4, 60, 16, 24), 1, 309), |g| veiled(g, 4)),
+        ),
+    );
+    let i = info(18, 23, Chroma::GrayAlpha, 10);
+    add(
+        "pyramid-graya-10bit.nvc",
+        "gray and alpha of 10 bits",
+        one(
+            &i,
+            change(random(&i, pyramid(3, 40, 8, 10), 1, 310), |g| veiled(g, 2)),
+        ),
+    );
     let i = info(20, 12, Chroma::Rgb, 8);
     let first = random(&i, pyramid(3, 20, 8, 6), 1, 307);
     // a fine step, and values that move by little

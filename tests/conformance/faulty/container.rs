@@ -218,10 +218,17 @@ pub fn sequence_header(add: Add) {
     );
     add(
         "chroma-4.nvc",
-        "an unknown sample layout",
+        "alpha of a network that has none",
         with_header(&|h| h[3] = 4),
         4,
-        "chroma is 4",
+        "HNeRV pictures of graya (allowed with alpha: pyramid)",
+    );
+    add(
+        "chroma-6.nvc",
+        "an unknown sample layout",
+        with_header(&|h| h[3] = 6),
+        4,
+        "chroma is 6",
     );
     add(
         "depth-9.nvc",

@@ -106,6 +106,53 @@ fn pictures_in_and_out() {
 }
 
 #[test]
+fn transparency_in_and_out() {
+    let dir = temp();
+    let at = |name: &str| dir.path().join(name);
+    // a disc that fades out, behind which colours change that nobody sees
+    let source = image::RgbaImage::from_fn(45, 31, |x, y| {
+        let away = (f64::from(x) - 22.0).hypot(f64::from(y) - 15.0);
+        let alpha = ((14.0 - away) * 40.0).clamp(0.0, 255.0) as u8;
+        image::Rgba([(x * 5) as u8, (y * 8) as u8, ((x * y) % 256) as u8, alpha])
+    });
+    source.save(at("in.png")).unwrap();
+    nvc(dir.path(), "encode in.png -o a.nvc --crf 20 --steps 200").expect(0);
+    let info = nvc(dir.path(), "info a.nvc --json").expect(0).json();
+    assert_eq!(info["pix_fmt"].as_str(), Some("gbrap"));
+    nvc_decode(dir.path(), "a.nvc -o out.png").expect(0);
+    // against the picture as it was decoded, and against the file: the same
+    let scored = nvc_decode(dir.path(), "a.nvc -o null: --score in.png --json")
+        .expect(0)
+        .json();
+    let compared = nvc(dir.path(), "compare in.png out.png --json")
+        .expect(0)
+        .json();
+    for key in ["psnr_rgb", "psnr_alpha"] {
+        assert_eq!(scored[key], compared[key], "{key}");
+        assert!(scored[key]["mean"].as_f64().unwrap() > 20.0, "{scored}");
+    }
+    // on white, by hand
+    let decoded = image::open(at("out.png")).unwrap().into_rgba8();
+    let on_white = |p: &image::Rgba<u8>, c: usize| {
+        let alpha = f64::from(p.0[3]) / 255.0;
+        (f64::from(p.0[c]) * alpha) + 255.0 * (1.0 - alpha)
+    };
+    let pixels = source.pixels().zip(decoded.pixels());
+    let square: f64 = pixels
+        .flat_map(|(a, b)| (0..3).map(move |c| (on_white(a, c) - on_white(b, c)).powi(2)))
+        .sum();
+    let psnr = 10.0 * (65025.0 * 3.0 * 45.0 * 31.0 / square).log10();
+    assert!(psnr > 20.0, "{psnr} dB on white");
+    for (output, code) in [("out.jpg", 5), ("out.y4m", 5), ("out.yuv", 5)] {
+        let e = nvc_decode(dir.path(), &format!("a.nvc -o {output}")).expect(code);
+        assert!(e.stderr.contains("--format png"), "{}", e.stderr);
+        assert!(!at(output).exists());
+    }
+    let e = nvc(dir.path(), "encode in.png -o b.nvc --arch hnerv").expect(5);
+    assert!(e.stderr.contains("with alpha: pyramid"), "{}", e.stderr);
+}
+
+#[test]
 fn previews() {
     let dir = temp();
     let source = image::RgbImage::from_fn(45, 31, |x, y| {

@@ -151,8 +151,9 @@ impl<'a, 'b, 'c> Picture<'a, 'b, 'c> {
         let settings = Settings {
             seed: options.seed.wrapping_add(index as u64),
             colour: match info.format.chroma {
-                Chroma::Rgb => Colour::Gbr,
-                _ => Colour::Yuv,
+                Chroma::Rgb | Chroma::Rgba => Colour::Gbr,
+                Chroma::GrayAlpha => Colour::GrayAlpha,
+                Chroma::Gray | Chroma::Yuv420 | Chroma::Yuv444 => Colour::Yuv,
             },
             ..Settings::new(iterations, sweeps)
         };

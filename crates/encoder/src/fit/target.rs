@@ -28,11 +28,14 @@ pub struct Head {
 }
 
 /// Share of plane `p` in the distortion: luma counts 4 where each chroma plane counts 1, G, B and R
-/// alike.
+/// alike. Alpha counts half of what the others do together, as on white its error is theirs, and on
+/// black it is none.
 pub fn weight(chroma: Chroma, p: usize) -> f32 {
     match (chroma, p) {
         (Chroma::Gray, _) => 1.0,
-        (Chroma::Rgb, _) => 1.0 / 3.0,
+        (Chroma::GrayAlpha, 1) | (Chroma::Rgba, 3) => 0.5,
+        (Chroma::GrayAlpha, _) => 1.0,
+        (Chroma::Rgb | Chroma::Rgba, _) => 1.0 / 3.0,
         (_, 0) => 4.0 / 6.0,
         _ => 1.0 / 6.0,
     }

@@ -8,19 +8,19 @@ use super::trained::{self as t, START};
 /// What the planes are, as far as weights to start from differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Colour {
-    /// Green, blue, red.
+    /// Green, blue, red, and alpha if there is any.
     Gbr,
     /// Luma, and chroma if there is any.
     Yuv,
+    /// Luma and alpha.
+    GrayAlpha,
 }
 
-/// For each plane its shares of red, green and blue.
-const GBR: [[f32; 3]; 3] = [[0.0, 1.0, 0.0], [0.0, 0.0, 1.0], [1.0, 0.0, 0.0]];
-const YUV: [[f32; 3]; 3] = [
-    [0.299, 0.587, 0.114],
-    [-0.169, -0.331, 0.5],
-    [0.5, -0.419, -0.081],
-];
+const LUMA: [f32; 3] = [0.299, 0.587, 0.114];
+/// For each plane its shares of red, green and blue. Colours are multiplied by alpha, so it is large
+/// where they are.
+const GBR: [[f32; 3]; 4] = [[0.0, 1.0, 0.0], [0.0, 0.0, 1.0], [1.0, 0.0, 0.0], LUMA];
+const YUV: [[f32; 3]; 3] = [LUMA, [-0.169, -0.331, 0.5], [0.5, -0.419, -0.081]];
 /// Deviation of the weights to which nothing trained corresponds.
 const NOISE: f32 = 0.02;
 /// Bias of a new context network's scale, which stands for a deviation of about a unit.
@@ -120,8 +120,9 @@ fn synthesis(
     let (s, Head { level, planes }) = (&START, shape.heads[index]);
     let (at, hidden, inputs) = (layout.heads[index], shape.hidden, shape.grids - level);
     let shares = |plane: usize| match colour {
-        Colour::Gbr => GBR[(first + plane).min(2)],
+        Colour::Gbr => GBR[(first + plane).min(3)],
         Colour::Yuv => YUV[(first + plane).min(2)],
+        Colour::GrayAlpha => LUMA,
     };
     // a row for each of red, green and blue, and what they are together
     let mixed = |plane: usize, table: &[i16], width: usize, i: usize| -> f32 {
@@ -161,11 +162,12 @@ fn synthesis(
     }
     // red, green and blue as the planes are
     const ORDER: [usize; 3] = [1, 2, 0];
-    let coloured = colour == Colour::Gbr && planes == 3;
+    let coloured = colour == Colour::Gbr && planes >= 3;
     if coloured {
         for (start, table) in [(at.conv0, &s.conv0), (at.conv1, &s.conv1)] {
             for (o, i, tap) in (0..81).map(|k| (k / 27, k / 9 % 3, k % 9)) {
-                p[start + (o * 3 + i) * 9 + tap] = real(table, (ORDER[o] * 3 + ORDER[i]) * 9 + tap);
+                p[start + (o * planes + i) * 9 + tap] =
+                    real(table, (ORDER[o] * 3 + ORDER[i]) * 9 + tap);
             }
         }
         for (start, table) in [
@@ -175,12 +177,10 @@ fn synthesis(
             (0..3).for_each(|o| p[start + o] = real(table, ORDER[o]));
         }
     }
-    if coloured {
-        // its biases are right together: another mean would move what the rectifier cuts off
-        return;
-    }
+    // the colours' biases are right together: another mean would move what the rectifier cuts off
+    let right = if coloured { 3 } else { 0 };
     // with all latents at zero a plane is its mean
-    for plane in 0..planes {
+    for plane in right..planes {
         let samples = &own[plane].samples;
         let sum = samples.iter().map(|v| f64::from(*v)).sum::<f64>();
         let mean = (sum / samples.len().max(1) as f64) as f32;

@@ -37,7 +37,7 @@ pub fn planes(info: &VideoInfo, frame: &Frame) -> Vec<Plane> {
     let most = f32::from(info.format.max_value());
     let chroma = info.format.chroma;
     let weight = |p| fit::plane_weight(chroma, p) as f32;
-    let all: f32 = (0..chroma.planes()).map(weight).sum();
+    let all: f32 = (0..chroma.colours()).map(weight).sum();
     let plane = |(p, plane): (usize, &nvc::frame::Plane)| Plane {
         width: plane.width,
         height: plane.height,

@@ -146,7 +146,8 @@ impl WithSimd for Run<'_> {
         match task.input.planes {
             1 => strip.layers::<S, 1>(simd, s, task, to),
             2 => strip.layers::<S, 2>(simd, s, task, to),
-            _ => strip.layers::<S, 3>(simd, s, task, to),
+            3 => strip.layers::<S, 3>(simd, s, task, to),
+            _ => strip.layers::<S, 4>(simd, s, task, to),
         }
     }
 }

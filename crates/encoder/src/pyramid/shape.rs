@@ -35,7 +35,7 @@ impl Shape {
             && self
                 .heads
                 .iter()
-                .all(|h| h.level <= 1 && h.level < self.grids && (1..=3).contains(&h.planes))
+                .all(|h| h.level <= 1 && h.level < self.grids && (1..=4).contains(&h.planes))
     }
     /// Width and height of grid `level` of a picture.
     pub fn grid_size(width: usize, height: usize, level: usize) -> (usize, usize) {
@@ -53,7 +53,7 @@ pub struct Plane {
     pub width: usize,
     /// Rows.
     pub height: usize,
-    /// Share of its mean squared error in the distortion; those of all planes sum to 1.
+    /// Share of its mean squared error in the distortion; those of all planes but alpha sum to 1.
     pub weight: f32,
     /// Row by row, 0 to 1.
     pub samples: Vec<f32>,

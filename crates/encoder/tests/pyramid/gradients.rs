@@ -129,6 +129,14 @@ fn rgb() {
 }
 
 #[test]
+fn with_alpha() {
+    for (w, h) in [(64, 48), (75, 53), (1, 9)] {
+        check(&shape(16, 24, 6, &[(0, 4)]), w, h, &[0.3, 0.3, 0.3, 0.5]);
+    }
+    check(&shape(8, 8, 3, &[(0, 2)]), 45, 67, &[1.0, 0.5]);
+}
+
+#[test]
 fn grey_with_odd_widths_of_layers() {
     check(&shape(13, 10, 5, &[(0, 1)]), 75, 53, &[1.0]);
     check(&shape(32, 7, 9, &[(0, 1)]), 130, 41, &[1.0]);

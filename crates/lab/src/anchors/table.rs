@@ -109,6 +109,7 @@ mod tests {
             psnr_yuv611: None,
             psnr_rgb: psnr(30.0),
             psnr_y601: None,
+            psnr_alpha: None,
             ms_ssim_y: None,
             rgb_matrix: None,
         };

@@ -30,7 +30,7 @@ pub fn of(
     format: PixelFormat,
     warnings: &mut Vec<String>,
 ) -> ColorInfo {
-    let matrix = if format.chroma == Chroma::Rgb {
+    let matrix = if matches!(format.chroma, Chroma::Rgb | Chroma::Rgba) {
         0
     } else {
         UNSPECIFIED

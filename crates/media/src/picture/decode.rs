@@ -12,7 +12,7 @@ use super::color;
 use super::file::{MAX_BYTES, picture_error, read_all, sniff};
 use super::jpeg::{components, jfif_aspect, jpeg_end};
 use super::png_info::{late_exif, pixel_aspect, png_info};
-use super::samples::{frame_of, opaque};
+use super::samples::frame_of;
 use crate::aspect::UNKNOWN;
 use crate::size::check_size;
 use nvc::error::{Error, Result};
@@ -95,7 +95,6 @@ pub fn decode(bytes: &[u8], name: &str) -> Result<Picture> {
     }
     let icc = decoder.icc_profile().map_err(fail)?;
     let mut picture = DynamicImage::from_decoder(decoder).map_err(fail)?;
-    opaque(&picture, name)?;
     picture.apply_orientation(orientation);
 
     let mut warnings = Vec::new();
@@ -155,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn opaque_alpha_is_dropped_other_alpha_refused() {
+    fn opaque_alpha_is_dropped_other_alpha_multiplied() {
         let p = decode(
             &png(
                 &[1, 2, 3, 255, 4, 5, 6, 255],
@@ -173,21 +172,21 @@ mod tests {
             (p.format.name(), &g.data, &b.data, &r.data),
             ("gbrp", &vec![2, 5], &vec![3, 6], &vec![1, 4])
         );
-        let e = decode(
-            &png(
-                &[1, 2, 3, 255, 4, 5, 6, 254],
-                2,
-                1,
-                ExtendedColorType::Rgba8,
-            ),
-            "x",
-        )
-        .err()
-        .unwrap();
-        assert!(
-            matches!(&e, Error::Unsupported(m) if m.contains("x=1 y=0")),
-            "{e}"
-        );
+        let samples = [1, 2, 3, 255, 200, 100, 50, 128, 9, 9, 9, 0];
+        let p = decode(&png(&samples, 3, 1, ExtendedColorType::Rgba8), "x").unwrap();
+        let planes: Vec<&[u16]> = p.frame.planes.iter().map(|p| &p.data[..]).collect();
+        assert_eq!(p.format.name(), "gbrap");
+        assert_eq!(planes, [[2, 50, 0], [3, 25, 0], [1, 100, 0], [255, 128, 0]]);
+        // 16 bits are rounded once, not before and after
+        let samples: Vec<u8> = [40_000u16, 30_000, 65_535, 0]
+            .iter()
+            .flat_map(|v| v.to_ne_bytes())
+            .collect();
+        let p = decode(&png(&samples, 2, 1, ExtendedColorType::La16), "x").unwrap();
+        let planes: Vec<&[u16]> = p.frame.planes.iter().map(|p| &p.data[..]).collect();
+        assert_eq!(p.format.name(), "graya10le");
+        // 1023 * 40000 * 30000 / 65535^2 = 285.8
+        assert_eq!(planes, [[286, 0], [468, 0]]);
     }
 
     #[test]

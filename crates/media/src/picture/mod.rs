@@ -10,6 +10,8 @@ mod samples;
 mod source;
 
 pub use animation::{AnimationSource, is_animated};
+#[cfg(test)]
+pub use decode::decode;
 pub use file::{read_all, sniff};
 pub use samples::frame_of;
 pub use source::PictureSource;

@@ -182,7 +182,7 @@ fn colourspace(value: &str, name: &str) -> Result<(PixelFormat, Siting)> {
     Ok((PixelFormat { chroma, bit_depth }, siting))
 }
 
-/// The stream header with its newline. RGB has no y4m form and is an [`Error::Unsupported`].
+/// The stream header with its newline. RGB and alpha have no y4m form and are an [`Error::Unsupported`].
 pub fn write(info: &VideoInfo) -> Result<String> {
     let tag = match (info.format.chroma, info.format.bit_depth) {
         (Chroma::Yuv420, 8) => match info.color.siting {
@@ -200,6 +200,9 @@ pub fn write(info: &VideoInfo) -> Result<String> {
                 "{} pictures as y4m, which has no RGB; write them with --format yuv (raw planes) or --format png",
                 info.format.name()
             )));
+        }
+        (Chroma::GrayAlpha | Chroma::Rgba, _) => {
+            return Err(crate::sink_format::no_alpha("y4m", info));
         }
     };
     let range = match info.color.range {
