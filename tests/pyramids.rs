@@ -74,6 +74,41 @@ fn sums_that_leave_32_bits_are_left_to_the_reference() {
 }
 
 #[test]
+fn photographs_are_within_the_limits() {
+    let of = |w, h| info(w, h, Chroma::Rgb, 8);
+    let mut g = random(&of(64, 64), pyramid(7, 20, 24, 40), 1, 1);
+    let asks = |i| g.arch.lower(&i, 1).unwrap().asks(1);
+    let level = |w: usize, h: usize| {
+        let frame_samples = (w * h) as u64;
+        let asked = nvc::bitstream::Limits {
+            frame_samples,
+            ..asks(of(w, h))
+        };
+        asked.level()
+    };
+    assert_eq!(level(768, 512), Some(1));
+    assert_eq!(level(6000, 4000), Some(4));
+    assert_eq!(level(8192, 8192), Some(4));
+    let big = of(8192, 8192);
+    let graph = g.arch.lower(&big, 1).unwrap();
+    graph.check(1, &nvc::bitstream::Limits::default()).unwrap();
+    // only the fused executor computes them in strips
+    let synth = |g: &nvc::group::Group, level| Synth::new(&graph, &g.network, &big, level);
+    assert!(synth(&g, SimdLevel::detect()).unwrap().is_fused());
+    let refused = |g: &nvc::group::Group, level| {
+        let e = synth(g, level).err().map(|e| e.to_string());
+        e.is_some_and(|e| e.contains("reference executor"))
+    };
+    assert!(refused(&g, SimdLevel::Reference));
+    let hidden = graph
+        .tensors
+        .iter()
+        .position(|t| t.name == "head0.hidden.weight");
+    g.network.tensors[hidden.unwrap()].values.fill(32767);
+    assert!(refused(&g, SimdLevel::detect()));
+}
+
+#[test]
 fn distributions_are_those_of_the_reference() {
     let mut rng = Rng(8);
     for contexts in 1..=40 {

@@ -2,8 +2,8 @@
 
 use crate::error::{Error, Result};
 
-/// What a stream may ask of a decoder. The defaults decode 8K video and refuse nonsense.
-#[derive(Clone, Copy, Debug)]
+/// What a stream may ask of a decoder, or asks. The defaults decode 8K video and refuse nonsense.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Luma samples of a frame.
     pub frame_samples: u64,
@@ -24,7 +24,7 @@ impl Default for Limits {
         Limits {
             frame_samples: 1 << 26,
             section_bytes: 1 << 30,
-            group_values: 1 << 26,
+            group_values: 1 << 27,
             section_nodes: 1 << 19,
             pass_activations: 1 << 30,
             pass_macs: 1 << 41,
@@ -33,6 +33,48 @@ impl Default for Limits {
 }
 
 impl Limits {
+    /// Levels of decoders, from 1 on (spec section 7.2).
+    pub const LEVELS: u32 = 4;
+
+    /// What a decoder of `level` takes; that of the highest is the default.
+    pub fn of_level(level: u32) -> Self {
+        let shift = 2 * (Self::LEVELS - level.clamp(1, Self::LEVELS));
+        Limits::default().map(|v| v >> shift)
+    }
+
+    /// The lowest level whose decoders take a stream that asks for this; `None` if none has to.
+    pub fn level(&self) -> Option<u32> {
+        (1..=Self::LEVELS).find(|&l| Self::of_level(l).larger(self) == Self::of_level(l))
+    }
+
+    /// Nothing.
+    pub fn none() -> Self {
+        Limits::default().map(|_| 0)
+    }
+
+    /// The larger of each.
+    pub fn larger(&self, other: &Self) -> Self {
+        Limits {
+            frame_samples: self.frame_samples.max(other.frame_samples),
+            section_bytes: self.section_bytes.max(other.section_bytes),
+            group_values: self.group_values.max(other.group_values),
+            section_nodes: self.section_nodes.max(other.section_nodes),
+            pass_activations: self.pass_activations.max(other.pass_activations),
+            pass_macs: self.pass_macs.max(other.pass_macs),
+        }
+    }
+
+    fn map(&self, f: impl Fn(u64) -> u64) -> Self {
+        Limits {
+            frame_samples: f(self.frame_samples),
+            section_bytes: f(self.section_bytes),
+            group_values: f(self.group_values),
+            section_nodes: f(self.section_nodes),
+            pass_activations: f(self.pass_activations),
+            pass_macs: f(self.pass_macs),
+        }
+    }
+
     /// An [`Error::Limits`] unless `actual <= allowed`.
     pub fn check(what: &'static str, actual: u64, allowed: u64) -> Result<()> {
         if actual > allowed {
@@ -43,6 +85,43 @@ impl Limits {
             })
         } else {
             Ok(())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn levels_are_those_of_the_specification() {
+        assert_eq!(Limits::of_level(4), Limits::default());
+        assert_eq!(Limits::none().level(), Some(1));
+        let mut asked = Limits::of_level(2);
+        assert_eq!(asked.level(), Some(2));
+        asked.section_nodes += 1;
+        assert_eq!(asked.level(), Some(3));
+        asked.pass_macs = (1 << 41) + 1;
+        assert_eq!(asked.level(), None);
+        let spec = include_str!("../../bitstream-spec/README.md");
+        for (name, value) in [
+            ("luma samples of a frame, `width * height`", |l: &Limits| {
+                l.frame_samples
+            }),
+            ("`length` of a packet", |l: &Limits| l.section_bytes),
+            ("`values` of a group (3.3)", |l: &Limits| l.group_values),
+            ("nodes of the graphs", |l: &Limits| l.section_nodes),
+            ("activations of a pass", |l: &Limits| l.pass_activations),
+            ("multiply-accumulates of a pass", |l: &Limits| l.pass_macs),
+        ] as [(&str, fn(&Limits) -> u64); 6]
+        {
+            let row = spec.lines().find(|l| l.starts_with(&format!("| {name}")));
+            let row = row.unwrap_or_else(|| panic!("no row of {name}"));
+            let cells: Vec<&str> = row.trim_end_matches('|').rsplit('|').take(4).collect();
+            for (level, cell) in (1..=4).rev().zip(cells) {
+                let power = value(&Limits::of_level(level)).ilog2();
+                assert_eq!(cell.trim(), format!("2^{power}"), "{name}, level {level}");
+            }
         }
     }
 }

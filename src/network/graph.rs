@@ -133,32 +133,50 @@ impl Graph {
         self.nodes.iter().map(size).fold(0, u64::saturating_add)
     }
 
+    /// [`Graph::activations`], or of a pyramid, whose full resolution is computed in strips, what
+    /// [`Pyramid::held`](super::ops::Pyramid::held) says.
+    pub fn held_activations(&self) -> u64 {
+        match self.nodes[0].op {
+            Op::Pyramid(p) => p.held(),
+            _ => self.activations(),
+        }
+    }
+
     /// Coded values of one pass: those of the latent, if there is one.
     pub fn latent_len(&self) -> usize {
         self.latent_shape().iter().product()
     }
 
-    /// Refuses a graph that needs more than `limits` allow for a group of `frames` frames.
+    /// What it asks of a decoder for a group of `frames` frames.
+    pub fn asks(&self, frames: usize) -> Limits {
+        let latent = self.latent_shape().map(|d| d as u64);
+        let latents = latent.iter().product::<u64>();
+        let latents = latents.saturating_mul(self.passes(frames) as u64);
+        Limits {
+            group_values: self.params().saturating_add(latents),
+            pass_activations: self.held_activations(),
+            pass_macs: self.macs(),
+            section_nodes: self.nodes.len() as u64,
+            ..Limits::none()
+        }
+    }
+
+    /// Refuses a graph that asks for more than `limits` allow for a group of `frames` frames.
     pub fn check(&self, frames: usize, limits: &Limits) -> Result<()> {
-        let latent = self
-            .latent_shape()
-            .iter()
-            .map(|&d| d as u64)
-            .product::<u64>();
-        let latents = latent.saturating_mul(self.passes(frames) as u64);
+        let asks = self.asks(frames);
         Limits::check(
             "parameters and latents of a group",
-            self.params().saturating_add(latents),
+            asks.group_values,
             limits.group_values,
         )?;
         Limits::check(
             "activations of a pass",
-            self.activations(),
+            asks.pass_activations,
             limits.pass_activations,
         )?;
         Limits::check(
             "multiply-accumulates of a pass",
-            self.macs(),
+            asks.pass_macs,
             limits.pass_macs,
         )
     }

@@ -32,6 +32,7 @@ pub mod x86;
 pub use level::SimdLevel;
 pub use predict::predictor;
 
+use crate::bitstream::Limits;
 use crate::entropy::tensor::QuantizedNetwork;
 use crate::error::Fault;
 use crate::frame::{Frame, VideoInfo};
@@ -67,15 +68,28 @@ impl Synth {
         info: &VideoInfo,
         level: SimdLevel,
     ) -> Result<Self, Fault> {
+        // it holds all activations of a pass
+        let reference = || {
+            let (actual, allowed) = (graph.activations(), Limits::default().pass_activations);
+            if actual > allowed {
+                let what = "activations of a pass on the reference executor";
+                return Err(Fault::Limits {
+                    what,
+                    actual,
+                    allowed,
+                });
+            }
+            Ok(Exec::Reference(reference::Reference::new(graph, net)?))
+        };
         let exec = match level {
-            SimdLevel::Reference => Exec::Reference(reference::Reference::new(graph, net)?),
+            SimdLevel::Reference => reference()?,
             // a graph the fused executor has no pattern for runs on the reference
             level => {
                 let pyramid = pyramid::Pyramid::new(graph, net, info, level)?;
                 match (pyramid, fast::Fast::new(graph, net, info, level)?) {
                     (Some(p), _) => Exec::Pyramid(p),
                     (_, Some(f)) => Exec::Fast(f),
-                    _ => Exec::Reference(reference::Reference::new(graph, net)?),
+                    _ => reference()?,
                 }
             }
         };

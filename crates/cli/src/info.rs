@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::args::InfoArgs;
 use super::say::print_line;
 use super::stream::{of_file, open_stream};
+use nvc::bitstream::Limits;
 use nvc::bitstream::container::PACKET_OVERHEAD;
 use nvc::bitstream::header::FORMAT_VERSION;
 use nvc::decoder::{Options, Section, StreamDecoder};
@@ -36,7 +37,12 @@ fn describe(mut d: StreamDecoder<impl Read>) -> Result<Value> {
     let info = *d.info();
     let header_bytes = d.bytes_read() - d.ancillary_bytes();
     let mut sections = Vec::new();
+    let mut asked = Limits {
+        frame_samples: (info.width * info.height) as u64,
+        ..Limits::none()
+    };
     while let Some(s) = d.next_section_unchecked()? {
+        asked = asked.larger(&asks(&s));
         sections.push(section_json(&s, &info));
     }
     let section_bytes: u64 = sections
@@ -46,7 +52,7 @@ fn describe(mut d: StreamDecoder<impl Read>) -> Result<Value> {
     let (bytes, frames, ancillary) = (d.bytes_read(), d.frames_read(), d.ancillary_bytes());
     let pixels = info.width as f64 * info.height as f64 * frames as f64;
     Ok(json!({
-        "format_version": FORMAT_VERSION,
+        "format_version": FORMAT_VERSION, "level": asked.level(),
         "bytes": bytes,
         "bpp": if frames > 0 { bytes as f64 * 8.0 / pixels } else { 0.0 },
         "width": info.width, "height": info.height, "frames": frames,
@@ -70,6 +76,22 @@ fn describe(mut d: StreamDecoder<impl Read>) -> Result<Value> {
         },
         "sections": sections,
     }))
+}
+
+/// What a section asks of a decoder.
+fn asks(s: &Section) -> Limits {
+    let start = Limits {
+        section_bytes: s.packet.payload.len() as u64,
+        ..Limits::none()
+    };
+    s.groups.iter().fold(start, |all, (_, g)| {
+        let group = g.graph.asks(g.header.frames as usize);
+        let section_nodes = all.section_nodes + group.section_nodes;
+        Limits {
+            section_nodes,
+            ..all.larger(&group)
+        }
+    })
 }
 
 /// Chromaticities as x and y, luminance in cd/m2.
@@ -150,10 +172,11 @@ fn group_json(first: u64, g: &GroupLayout, info: &VideoInfo) -> Value {
 fn text(v: &Value) -> String {
     let s = |v: &Value| v.as_str().map_or_else(|| v.to_string(), str::to_string);
     let mut t = format!(
-        "{} bytes, {:.5} bpp, format version {}\n{}x{} {}, {} frames at {} fps\n",
+        "{} bytes, {:.5} bpp, format version {}, level {}\n{}x{} {}, {} frames at {} fps\n",
         v["bytes"],
         v["bpp"].as_f64().unwrap_or(0.0),
         v["format_version"],
+        v["level"],
         v["width"],
         v["height"],
         s(&v["pix_fmt"]),

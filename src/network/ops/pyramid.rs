@@ -31,6 +31,13 @@ impl Pyramid {
             .sum()
     }
 
+    /// Activations that must be there at once: the grids, and for each level but the finest what
+    /// all coarser ones are at its resolution.
+    pub fn held(&self) -> u64 {
+        let planes = |l: usize| (self.size(l)[0] * self.size(l)[1] * (self.grids - 1 - l)) as u64;
+        self.offset(self.grids) as u64 + (1..self.grids).map(planes).sum::<u64>()
+    }
+
     /// Fraction bits of activations that are integers up to the reach.
     pub fn fraction(&self) -> u8 {
         (self.reach.leading_zeros() - 1).min(8) as u8
@@ -102,6 +109,7 @@ mod tests {
         let sizes: Vec<_> = (0..4).map(|l| p(1).size(l)).collect();
         assert_eq!(sizes, [[5, 9], [3, 5], [2, 3], [1, 2]]);
         assert_eq!(p(1).offset(4), 45 + 15 + 6 + 2);
+        assert_eq!(p(1).held(), 45 + 15 + 6 + 2 + 2 * 15 + 6);
         for (reach, fraction) in [(1, 8), (127, 8), (128, 7), (255, 7), (256, 6), (2047, 4)] {
             let p = p(reach);
             assert_eq!(p.fraction(), fraction, "{reach}");
