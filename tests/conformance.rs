@@ -14,7 +14,8 @@ use std::process::{Command, Stdio};
 use md5::{Digest, Md5};
 use nvc::bitstream::Limits;
 use nvc::decoder::{Options, StreamDecoder};
-use nvc::synth::SimdLevel;
+use nvc::synth::reference::Reference;
+use nvc::synth::{SimdLevel, Synth};
 use support::skipped;
 
 const VECTORS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/bitstream-spec/vectors");
@@ -200,6 +201,62 @@ fn the_reference_decoder_in_python_gives_the_md5s() {
             assert!(o.status.success(), "{name}: {}: {complaint}", o.status);
             assert_eq!(printed.trim_end(), format!("MD5={expected}"), "{name}");
         }
+    }
+}
+
+#[test]
+fn the_reference_decoder_in_python_traces_every_node() {
+    let Ok(python) = Command::new("python3").arg("--version").output() else {
+        return skipped("python3 is missing, so the traces of decode.py are not tested");
+    };
+    assert!(python.status.success());
+    let sum = |values: &[i16]| -> String {
+        let bytes: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+        Md5::digest(&bytes)
+            .iter()
+            .map(|b| format!("{b:02x}"))
+            .collect()
+    };
+    for name in [
+        "core/tiny.nvc",
+        "core/pyramid-residual.nvc",
+        "core/nervpp-chain.nvc",
+        "uncommon/nirvana-more-frames.nvc",
+    ] {
+        let mut wanted = Vec::new();
+        let bytes = std::fs::read(path(name)).unwrap();
+        let mut d = StreamDecoder::new(&bytes[..], Options::default()).unwrap();
+        let info = *d.info();
+        while let Some(s) = d.next_section().unwrap() {
+            let level = SimdLevel::Reference;
+            s.groups_in(0..u64::MAX, level, &mut |_, layout, group| {
+                let graph = &layout.graph;
+                wanted.extend(group.network.tensors.iter().map(|t| sum(&t.values)));
+                let synth = Synth::new(graph, &group.network, &info, level).unwrap();
+                let reference = Reference::new(graph, &group.network).unwrap();
+                let len = graph.latent_len();
+                for pass in 0..graph.passes(group.frames) {
+                    if len > 0 {
+                        wanted.push(sum(&group.latents[pass * len..][..len]));
+                    }
+                    let nodes = reference.nodes(&synth.source(pass, &group.latents));
+                    wanted.extend(nodes.iter().map(|n| sum(n)));
+                }
+                Ok(())
+            })
+            .unwrap();
+        }
+        let o = Command::new("python3")
+            .args([path("../reference/decode.py"), "--trace".into(), path(name)])
+            .output()
+            .unwrap();
+        let printed = String::from_utf8(o.stdout).unwrap();
+        let told = printed.lines().filter_map(|l| {
+            let last = l.rsplit(' ').next()?;
+            (!l.starts_with("MD5=") && last.len() == 32).then_some(last)
+        });
+        let told: Vec<&str> = told.collect();
+        assert!(told.len() > 10 && told == wanted, "{name}: {printed}");
     }
 }
 

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Decodes an NVC file in plain Python; written from the bitstream document alone.
 
-usage: decode.py FILE.nvc [OUTPUT.raw]
+usage: decode.py [--trace] FILE.nvc [OUTPUT.raw]
 
-Prints MD5=... of the raw planar frames (section 5.6). Section numbers in the comments are the document's. It has no
+Prints MD5=... of the raw planar frames (section 5.6); with --trace before it the MD5 of each tensor, of the latents and of the activations
+of each node, for a decoder that goes wrong somewhere: values in their order, two bytes each, little endian. Section numbers in the comments are the document's. It has no
 limits on size (section 7) and is slow: a reference to compare with, not a player.
 """
 import hashlib
@@ -105,11 +106,23 @@ def section(payload, seq, first_frame, functions):
             passes = list(pyramid.latents(graph.nodes[0][3], net, count, RangeDecoder(coded), functions.tables))
         elif graph.has_latents():
             passes = list(latents(graph.nodes[0][2], count, coded, arch == 5, functions.tables["TAIL"]))
+        if functions.trace:
+            functions.trace(f"group of arch {arch}, {count} frames", None)
+            for i, (values, (m, e), shape) in enumerate(zip(net.tensors, net.steps, graph.tensors)):
+                functions.trace(f"tensor {i} {shape}, step {m} * 2^-{e}", values)
         for t, q in enumerate(passes):
+            if functions.trace and q is not None:
+                functions.trace(f"pass {t} latents", q)
             yield from pictures(graph, net, t, q, seq, functions)
 
 
-def decode(data, tables):
+def trace(what, values):
+    """A line with the MD5 of `values`."""
+    sum = hashlib.md5(b"".join(v.to_bytes(2, "little", signed=True) for v in values)).hexdigest() if values is not None else ""
+    print(f"{what} {sum}".rstrip())
+
+
+def decode(data, tables, trace=None):
     """Yields the raw bytes of every frame."""
     stream = packets(data)
     first = next(stream, (0, b"", b""))
@@ -118,7 +131,7 @@ def decode(data, tables):
     for offset, tag, payload in stream:
         need(not ended, "data after the index")
         if tag == b"S":
-            content = section(payload, seq, frames, Functions(tables))
+            content = section(payload, seq, frames, Functions(tables, trace))
             sections.append((next(content), len(payload) + 9))
             frames += sections[-1][0]
             yield from content
@@ -150,11 +163,14 @@ def annex_a():
 
 
 def main():
-    if len(sys.argv) not in (2, 3):
+    args = sys.argv[1:]
+    tracing = args[:1] == ["--trace"]
+    args = args[tracing:]
+    if len(args) not in (1, 2):
         sys.exit(__doc__)
-    md5, out = hashlib.md5(), open(sys.argv[2], "wb") if len(sys.argv) == 3 else None
+    md5, out = hashlib.md5(), open(args[1], "wb") if len(args) == 2 else None
     try:
-        for raw in decode(Path(sys.argv[1]).read_bytes(), annex_a()):
+        for raw in decode(Path(args[0]).read_bytes(), annex_a(), trace if tracing else None):
             md5.update(raw)
             if out:
                 out.write(raw)

@@ -66,8 +66,8 @@ def bilinear(a, r):
 class Functions:
     """Functions by the tables of annex A (5.5)."""
 
-    def __init__(self, tables):
-        self.tables = tables
+    def __init__(self, tables, trace=None):
+        self.tables, self.trace = tables, trace
 
     def interpolate(self, name, u, b):
         table = self.tables[name]
@@ -174,6 +174,9 @@ def pictures(graph, net, t, q, seq, functions):
         else:
             out = mapped(lambda a: functions.nonlinearity(op, a, fs[0], f), ins[0])
         values.append(out)
+        if functions.trace:
+            functions.trace(f"pass {t} node {node} {op} {shape}, {f} fraction bits", [v for channel in out for row in channel for v in row]
+                            if out and isinstance(out[0], list) else out)
     for outputs in graph.outputs:
         planes = []
         for (node, channel), (width, height) in zip(outputs, seq.planes()):

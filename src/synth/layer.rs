@@ -134,7 +134,7 @@ impl Layer {
     }
 }
 
-/// See [`row_pair`](super::row_pair).
+/// See [`row_pair`].
 pub struct RowPair {
     /// As [`Layer::weights`], with the kernel rows of all sums one after another.
     pub weights: Vec<Lane>,
