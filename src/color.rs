@@ -13,7 +13,7 @@
 use std::ops::{Add, Sub};
 
 use crate::error::{Error, Result};
-use crate::frame::{Chroma, Frame, Range, VideoInfo};
+use crate::frame::{Chroma, Frame, Plane, Range, VideoInfo};
 
 /// One RGB picture, interleaved; of 8 bits unless another type of samples is named.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -228,6 +228,16 @@ pub fn check_frame(info: &VideoInfo, frame: &Frame) -> Result<()> {
         if let Some(v) = plane.data.iter().find(|&&v| v > max) {
             return Err(Error::Parameter(format!(
                 "plane {p} holds sample value {v} (allowed 0..={max})"
+            )));
+        }
+    }
+    if let Some((alpha, colours)) = frame.planes.split_last()
+        && info.format.chroma.has_alpha()
+    {
+        let above = |p: &Plane| p.data.iter().zip(&alpha.data).any(|(v, a)| v > a);
+        if let Some(p) = colours.iter().position(above) {
+            return Err(Error::Parameter(format!(
+                "plane {p} has samples above those of alpha, by which it has to be multiplied"
             )));
         }
     }

@@ -143,6 +143,11 @@ impl<R: Read> StreamDecoder<R> {
         self.sections.as_ref().map_or(0, |s| s.ancillary_bytes)
     }
 
+    /// Bytes of the largest packet's payload so far. 0 after a decode that its sink broke off.
+    pub fn largest_packet(&self) -> u64 {
+        self.sections.as_ref().map_or(0, |s| s.packets.largest())
+    }
+
     /// Frames of all sections read so far. 0 after a decode that its sink broke off.
     pub fn frames_read(&self) -> u64 {
         self.sections.as_ref().map_or(0, |s| s.next_frame)

@@ -92,20 +92,32 @@ fn photographs_are_within_the_limits() {
     let big = of(8192, 8192);
     let graph = g.arch.lower(&big, 1).unwrap();
     graph.check(1, &nvc::bitstream::Limits::default()).unwrap();
-    // only the fused executor computes them in strips
-    let synth = |g: &nvc::group::Group, level| Synth::new(&graph, &g.network, &big, level);
-    assert!(synth(&g, SimdLevel::detect()).unwrap().is_fused());
-    let refused = |g: &nvc::group::Group, level| {
-        let e = synth(g, level).err().map(|e| e.to_string());
-        e.is_some_and(|e| e.contains("reference executor"))
+    // only the fused executor computes them in strips; the others have all activations at once
+    let small = of(64, 64);
+    let graph = g.arch.lower(&small, 1).unwrap();
+    let limits = nvc::bitstream::Limits {
+        pass_activations: graph.activations() - 1,
+        ..Default::default()
     };
-    assert!(refused(&g, SimdLevel::Reference));
+    let decode = |g: &nvc::group::Group, level| {
+        let file = blocks::one(&small, g.clone());
+        let options = Options {
+            level,
+            limits,
+            ..Options::default()
+        };
+        let mut d = StreamDecoder::new(std::io::Cursor::new(file), options)?;
+        d.decode(0..1, &mut |_, _| Ok(()))
+    };
+    decode(&g, SimdLevel::detect()).unwrap();
+    let refused = |e: nvc::Error| e.to_string().contains("not fused");
+    assert!(refused(decode(&g, SimdLevel::Reference).unwrap_err()));
     let hidden = graph
         .tensors
         .iter()
         .position(|t| t.name == "head0.hidden.weight");
     g.network.tensors[hidden.unwrap()].values.fill(32767);
-    assert!(refused(&g, SimdLevel::detect()));
+    assert!(refused(decode(&g, SimdLevel::detect()).unwrap_err()));
 }
 
 #[test]

@@ -77,6 +77,7 @@ pub struct PacketReader<R> {
     offset: u64,
     /// Tag and length of the next packet, if they were looked at already.
     head: Option<[u8; 5]>,
+    largest: u64,
     limits: Limits,
 }
 
@@ -87,6 +88,7 @@ impl<R: Read> PacketReader<R> {
             input,
             offset: 0,
             head: None,
+            largest: 0,
             limits,
         };
         let mut magic = [0; 8];
@@ -104,6 +106,11 @@ impl<R: Read> PacketReader<R> {
             ));
         }
         Ok(r)
+    }
+
+    /// Bytes of the largest payload so far.
+    pub fn largest(&self) -> u64 {
+        self.largest
     }
 
     /// Bytes read so far, up to the next packet.
@@ -177,6 +184,7 @@ impl<R: Read> PacketReader<R> {
                 ),
             ));
         }
+        self.largest = self.largest.max(len.into());
         // grows with the bytes that really arrive, so a lying length allocates nothing
         let mut payload = Vec::new();
         let n = (&mut self.input)

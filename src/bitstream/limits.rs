@@ -13,7 +13,7 @@ pub struct Limits {
     pub group_values: u64,
     /// Operations of all groups of a section.
     pub section_nodes: u64,
-    /// 16-bit activations of all nodes in one pass.
+    /// 16-bit activations in one pass: of all nodes, or of a pyramid what a fused executor holds.
     pub pass_activations: u64,
     /// Multiply-accumulates for one pass.
     pub pass_macs: u64,

@@ -225,6 +225,7 @@ impl<R: Read> Sections<R> {
         (level, halvings): (SimdLevel, u8),
         out: &SyncSender<Result<Ready>>,
     ) -> Result<()> {
+        let limits = self.limits;
         while let Some(section) = self.next_section()? {
             let mut gone = false;
             let ready = section.groups_from(
@@ -234,8 +235,14 @@ impl<R: Read> Sections<R> {
                     let frames = range.start.max(first)
                         ..range.end.min(first + u64::from(layout.header.frames));
                     let synth = |graph: &_, group: &Group, info: &_| {
-                        let synth = Synth::new(graph, &group.network, info, level);
-                        synth.map_err(|e| e.at(layout.offset))
+                        let synth = Synth::new(graph, &group.network, info, level)
+                            .map_err(|e| e.at(layout.offset))?;
+                        Limits::check(
+                            "activations of a pass that is not fused",
+                            synth.unfused(),
+                            limits.pass_activations,
+                        )?;
+                        Ok::<Synth, Error>(synth)
                     };
                     let (synth, latents) = match halvings {
                         0 => (synth(&layout.graph, &group, &self.info)?, group.latents),

@@ -32,7 +32,6 @@ pub mod x86;
 pub use level::SimdLevel;
 pub use predict::predictor;
 
-use crate::bitstream::Limits;
 use crate::entropy::tensor::QuantizedNetwork;
 use crate::error::Fault;
 use crate::frame::{Frame, VideoInfo};
@@ -45,6 +44,7 @@ pub struct Synth {
     exec: Exec,
     source: Source,
     per_pass: usize,
+    activations: u64,
 }
 
 enum Exec {
@@ -68,28 +68,15 @@ impl Synth {
         info: &VideoInfo,
         level: SimdLevel,
     ) -> Result<Self, Fault> {
-        // it holds all activations of a pass
-        let reference = || {
-            let (actual, allowed) = (graph.activations(), Limits::default().pass_activations);
-            if actual > allowed {
-                let what = "activations of a pass on the reference executor";
-                return Err(Fault::Limits {
-                    what,
-                    actual,
-                    allowed,
-                });
-            }
-            Ok(Exec::Reference(reference::Reference::new(graph, net)?))
-        };
         let exec = match level {
-            SimdLevel::Reference => reference()?,
+            SimdLevel::Reference => Exec::Reference(reference::Reference::new(graph, net)?),
             // a graph the fused executor has no pattern for runs on the reference
             level => {
                 let pyramid = pyramid::Pyramid::new(graph, net, info, level)?;
                 match (pyramid, fast::Fast::new(graph, net, info, level)?) {
                     (Some(p), _) => Exec::Pyramid(p),
                     (_, Some(f)) => Exec::Fast(f),
-                    _ => reference()?,
+                    _ => Exec::Reference(reference::Reference::new(graph, net)?),
                 }
             }
         };
@@ -98,6 +85,7 @@ impl Synth {
             exec,
             source: Source::new(graph, net)?,
             per_pass: graph.frames.max(1),
+            activations: graph.activations(),
         })
     }
 
@@ -109,6 +97,11 @@ impl Synth {
     /// Whether pictures are computed by the fused executor, not op by op.
     pub fn is_fused(&self) -> bool {
         !matches!(self.exec, Exec::Reference(_))
+    }
+
+    /// Activations that are there at once, those of all nodes, where the executor is not fused; else 0.
+    pub fn unfused(&self) -> u64 {
+        if self.is_fused() { 0 } else { self.activations }
     }
 
     /// Pictures that one pass gives.

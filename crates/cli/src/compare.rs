@@ -8,6 +8,7 @@ use super::sources::{in_range, open_any, takes, warn};
 use nvc::error::{Error, Result};
 use nvc::metrics::{Psnr, Scorer};
 use nvc_lab::scores_json;
+use nvc_media::with_alpha_of;
 
 /// Scores `a.distorted` against `a.reference`.
 pub fn run(a: &CompareArgs) -> Result<()> {
@@ -28,8 +29,11 @@ pub fn run(a: &CompareArgs) -> Result<()> {
     a.source
         .options()
         .check_used(taken, &format!("{one} and {other}"))?;
-    let mut reference = in_range(reference, a.frames.as_ref())?;
-    let mut distorted = in_range(distorted, a.frames.as_ref())?;
+    let reference = in_range(reference, a.frames.as_ref())?;
+    let distorted = in_range(distorted, a.frames.as_ref())?;
+    let (i, j) = (reference.info().format, distorted.info().format);
+    let mut reference = with_alpha_of(reference, j);
+    let mut distorted = with_alpha_of(distorted, i);
     let (i, j) = (*reference.info(), *distorted.info());
     if (i.width, i.height, i.format) != (j.width, j.height, j.format) {
         return Err(Error::Mismatch(format!(

@@ -15,7 +15,7 @@ use nvc::frame::VideoInfo;
 use nvc::metrics::{Scorer, Scores};
 use nvc_lab::anchors::{Anchor, AnchorOptions, AnchorSpec, TableRow, run_anchor, score_table};
 use nvc_lab::scores_json;
-use nvc_media::{BoxedSource, FileGuard, SinkFormat, not_held, open_sink};
+use nvc_media::{BoxedSource, FileGuard, SinkFormat, not_held, open_sink, with_alpha_of};
 
 struct Scoring<'a> {
     args: &'a ScoreArgs,
@@ -151,7 +151,7 @@ fn reference(
     info: &VideoInfo,
     range: &std::ops::Range<u64>,
 ) -> Result<BoxedSource> {
-    let source = open(&args.reference, path)?;
+    let source = with_alpha_of(open(&args.reference, path)?, info.format);
     let (i, path) = (source.info(), path.display());
     if (i.width, i.height, i.format) != (info.width, info.height, info.format) {
         return Err(Error::Mismatch(format!(
@@ -220,8 +220,14 @@ fn finish_scoring(
         bpp,
         scores: &scores,
     };
+    let alpha = scores.psnr_alpha.map_or(String::new(), |p| {
+        format!(
+            "; of alpha {:.2} dB, the rest on black and on white",
+            p.mean
+        )
+    });
     let note = format!(
-        "{} frames of {}x{}; bpp from all bytes of the file; mean of per-frame PSNR in dB; RGB by {}",
+        "{} frames of {}x{}; bpp from all bytes of the file; mean of per-frame PSNR in dB; RGB by {}{alpha}",
         scores.frames,
         info.width,
         info.height,

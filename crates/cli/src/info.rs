@@ -45,6 +45,7 @@ fn describe(mut d: StreamDecoder<impl Read>) -> Result<Value> {
         asked = asked.larger(&asks(&s));
         sections.push(section_json(&s, &info));
     }
+    asked.section_bytes = d.largest_packet();
     let section_bytes: u64 = sections
         .iter()
         .map(|s| s["bytes"].as_u64().unwrap_or(0))
@@ -80,11 +81,7 @@ fn describe(mut d: StreamDecoder<impl Read>) -> Result<Value> {
 
 /// What a section asks of a decoder.
 fn asks(s: &Section) -> Limits {
-    let start = Limits {
-        section_bytes: s.packet.payload.len() as u64,
-        ..Limits::none()
-    };
-    s.groups.iter().fold(start, |all, (_, g)| {
+    s.groups.iter().fold(Limits::none(), |all, (_, g)| {
         let group = g.graph.asks(g.header.frames as usize);
         let section_nodes = all.section_nodes + group.section_nodes;
         Limits {

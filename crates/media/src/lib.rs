@@ -13,6 +13,7 @@ mod md5;
 #[cfg(feature = "ffmpeg")]
 mod media;
 mod memory;
+mod opaque;
 mod open;
 mod output;
 mod pattern;
@@ -39,6 +40,7 @@ pub use md5::{Md5Sink, hex};
 #[cfg(feature = "ffmpeg")]
 pub use media::MediaSource;
 pub use memory::MemorySource;
+pub use opaque::with_alpha_of;
 pub use open::{open_sink, open_source};
 pub use output::Output;
 pub use pattern::Pattern;

@@ -93,7 +93,7 @@ pub fn not_held(format: SinkFormat, info: &VideoInfo) -> Option<String> {
 /// What writers without alpha say of pictures that have it.
 pub(crate) fn no_alpha(what: &str, info: &VideoInfo) -> Error {
     Error::Unsupported(format!(
-        "{} pictures as {what}: alpha is written in PNG alone; choose --format png",
+        "{} pictures as {what}: alpha is written in PNG alone; name the output .png, or choose --format png",
         info.format.name()
     ))
 }

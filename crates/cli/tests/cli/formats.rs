@@ -119,6 +119,7 @@ fn transparency_in_and_out() {
     nvc(dir.path(), "encode in.png -o a.nvc --crf 20 --steps 200").expect(0);
     let info = nvc(dir.path(), "info a.nvc --json").expect(0).json();
     assert_eq!(info["pix_fmt"].as_str(), Some("gbrap"));
+    assert_eq!(info["level"].as_u64(), Some(1));
     nvc_decode(dir.path(), "a.nvc -o out.png").expect(0);
     // against the picture as it was decoded, and against the file: the same
     let scored = nvc_decode(dir.path(), "a.nvc -o null: --score in.png --json")
@@ -148,6 +149,19 @@ fn transparency_in_and_out() {
         assert!(e.stderr.contains("--format png"), "{}", e.stderr);
         assert!(!at(output).exists());
     }
+    // a picture that is read without alpha is one that hides all behind it
+    image::DynamicImage::from(source.clone())
+        .into_rgb8()
+        .save(at("opaque.png"))
+        .unwrap();
+    for command in ["in.png opaque.png", "opaque.png in.png"] {
+        nvc(dir.path(), &format!("compare {command}")).expect(0);
+    }
+    let e = nvc_decode(dir.path(), "a.nvc -o null: --score opaque.png").expect(0);
+    assert!(e.stderr.contains("of alpha "), "{}", e.stderr);
+    std::fs::copy(at("in.png"), at("f_1.png")).unwrap();
+    let e = nvc(dir.path(), "encode f_%d.png -o c.nvc").expect(5);
+    assert!(e.stderr.contains("in a sequence"), "{}", e.stderr);
     let e = nvc(dir.path(), "encode in.png -o b.nvc --arch hnerv").expect(5);
     assert!(e.stderr.contains("with alpha: pyramid"), "{}", e.stderr);
 }

@@ -2,6 +2,7 @@
 
 mod choice;
 mod choose;
+mod content;
 mod encode;
 mod families;
 mod groups;

@@ -95,7 +95,7 @@ fn of_size(info: &VideoInfo, frames: usize, params: f64, options: &Options) -> R
                 "a group of pyramid has {frames} frames (allowed 1)"
             )));
         }
-        Family::Pyramid => Arch::Pyramid(size::pyramid::for_picture(info, 0, size::pyramid::USUAL)),
+        Family::Pyramid => Arch::Pyramid(size::pyramid::for_picture(info, 0, 0.0)),
     };
     arch.check_fields()?;
     let graph = arch.lower(info, frames).map_err(unfit)?;

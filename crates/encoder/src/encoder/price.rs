@@ -1,16 +1,23 @@
 //! The search for the price of a bit with which a picture's fit has a size or quality.
 
+use super::content::Content;
 use super::report::{PSNR_TOLERANCE, TARGET_TOLERANCE};
-use crate::size::pyramid::{BPP, SLOPE, USUAL};
 
 /// Prices of a bit, in squares of a sample's range.
 const PRICES: std::ops::RangeInclusive<f64> = 1e-8..=1.0;
+/// What a unit of the price's logarithm adds to that of the bits. Of Kodak pictures, between 0.1 and
+/// 2 bpp.
+const SLOPE: f64 = -0.52;
+/// Those to begin with: a forecast for a picture of few details may lie beyond all.
+const FIRST_PRICES: std::ops::RangeInclusive<f64> = 1e-5..=0.03;
 /// PSNR in dB that a unit of the price's logarithm adds. Of Kodak pictures, between 0.1 and 2 bpp.
 const PSNR_SLOPE: f64 = -2.45;
 /// Logarithm of the bytes, and PSNR in dB, that a fit of one iteration would have more than one
 /// without end; one of `n` has an `n`th of it. Of Kodak pictures between 150 and 2000, about.
 const SHORT_BYTES: f64 = 54.0;
 const SHORT_PSNR: f64 = -100.0;
+/// Bits of weights, about.
+const WEIGHTS: f64 = 7000.0;
 /// Most that one correction changes the price's logarithm by.
 const MOST_CHANGE: f64 = 1.5;
 /// Change of the price's logarithm, by the slopes of whole fits, for which the integer search alone is
@@ -49,13 +56,13 @@ pub(super) struct Search {
 }
 
 impl Search {
-    /// For a picture of `samples` luma samples.
-    pub(super) fn new(aim: Aim, samples: f64) -> Self {
-        // of Kodak pictures: 33 dB, and 0.3 bpp
+    /// For a picture that holds `content`.
+    pub(super) fn new(aim: Aim, content: &Content) -> Self {
         let price = match aim {
             Aim::Price(p) => p,
+            // of Kodak pictures 33 dB
             Aim::Psnr(db) => 3e-3 * ((db - 33.0) / PSNR_SLOPE).exp(),
-            Aim::Bytes(b) => USUAL * ((b * 8.0 / samples / BPP).ln() / SLOPE).exp(),
+            Aim::Bytes(b) => content.price((b * 8.0 - WEIGHTS).max(b), FIRST_PRICES),
         };
         Search {
             aim,
@@ -127,18 +134,21 @@ fn within(price: f64) -> f64 {
 mod tests {
     use super::*;
 
-    const SAMPLES: f64 = 393_216.0;
-
-    /// A picture whose size and quality follow the price by powers; `ease` is its bytes at [`USUAL`],
-    /// `steep` its slopes relative to the usual ones.
+    /// A picture whose size and quality follow the price by powers; `ease` is its bytes at the price
+    /// 1.5e-3, `steep` its slopes relative to the usual ones.
     fn picture(ease: f64, steep: f64) -> impl Fn(f64) -> Brought {
         move |price| {
-            let change = (price / USUAL).ln();
+            let change = (price / 1.5e-3).ln();
             Brought {
                 psnr: 34.0 + steep * PSNR_SLOPE * change,
                 bytes: ease * (steep * SLOPE * change).exp(),
             }
         }
+    }
+
+    /// Of a picture of 768x512 whose energies fall off as usual.
+    fn search(aim: Aim) -> Search {
+        Search::new(aim, &Content::example())
     }
 
     #[test]
@@ -151,7 +161,7 @@ mod tests {
                 Aim::Psnr(30.0),
                 Aim::Psnr(40.0),
             ] {
-                let mut search = Search::new(aim, SAMPLES);
+                let mut search = search(aim);
                 let mut tries = 1;
                 while !search.is_reached(fit(search.price())) {
                     search.correct(fit(search.price()), 0.0);
@@ -165,7 +175,7 @@ mod tests {
     #[test]
     fn what_a_short_fit_lacks_is_forecast() {
         let fit = picture(20_000.0, 1.0);
-        let mut search = Search::new(Aim::Bytes(15_000.0), SAMPLES);
+        let mut search = search(Aim::Bytes(15_000.0));
         let short = 1.0 / 200.0 - 1.0 / 1000.0;
         let whole = fit(search.price());
         let first = Brought {
@@ -179,7 +189,7 @@ mod tests {
     #[test]
     fn small_corrections_are_told_from_large_ones() {
         let change = |bytes: f64| {
-            let mut search = Search::new(Aim::Bytes(bytes), SAMPLES);
+            let mut search = search(Aim::Bytes(bytes));
             search
                 .correct(
                     Brought {
@@ -196,7 +206,7 @@ mod tests {
 
     #[test]
     fn prices_stay_in_their_range() {
-        let mut search = Search::new(Aim::Bytes(1.0), SAMPLES);
+        let mut search = search(Aim::Bytes(1.0));
         for bytes in [1e9, 1e-9] {
             for _ in 0..30 {
                 search.correct(Brought { psnr: 0.0, bytes }, 0.0);

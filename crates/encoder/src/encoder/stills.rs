@@ -3,6 +3,7 @@
 
 use std::time::Instant;
 
+use super::content::Content;
 use super::groups::{decode_back, weighted_psnr};
 use super::networks::LEAST_BYTES;
 use super::observer::Shared;
@@ -14,8 +15,8 @@ use super::sizing::price;
 use super::work::{Coded, Work};
 use crate::calibrate::refine_frac_bits;
 use crate::fit::Progress;
-use crate::pyramid::{self, Colour, Engine, Plane, Settings, Shape, Stage, integers};
-use crate::size::pyramid::for_picture;
+use crate::pyramid::{self, Colour, Context, Engine, Plane, Settings, Shape, Stage, integers};
+use crate::size::pyramid::{for_picture, is_rich};
 use nvc::decoder;
 use nvc::entropy::tensor::QuantizedNetwork;
 use nvc::entropy::{Cost, law};
@@ -109,6 +110,7 @@ struct Picture<'a, 'b, 'c> {
     info: &'a VideoInfo,
     frame: &'a Frame,
     planes: Vec<Plane>,
+    content: Content,
     settings: Settings,
     index: usize,
     pool: &'a rayon::ThreadPool,
@@ -157,10 +159,13 @@ impl<'a, 'b, 'c> Picture<'a, 'b, 'c> {
             },
             ..Settings::new(iterations, sweeps)
         };
+        let planes = integers::planes(info, frame);
+        let pixels = info.width * info.height;
         Picture {
             info,
             frame,
-            planes: integers::planes(info, frame),
+            content: Content::of(&planes, pixels, settings.colour == Colour::Gbr),
+            planes,
             settings,
             index,
             pool,
@@ -170,12 +175,22 @@ impl<'a, 'b, 'c> Picture<'a, 'b, 'c> {
 
     /// The model of a fit with `settings` at the price `price`.
     fn shape(&self, settings: &Settings, price: f64) -> Shape {
-        let pyramid = for_picture(self.info, settings.iterations, price);
+        let bits = self.content.bits(price);
+        let pyramid = for_picture(self.info, settings.iterations, bits);
         integers::shape(self.info, &pyramid)
     }
 
+    /// `settings` with a trained context network where latents would teach a new one too little.
+    fn suited(&self, settings: &Settings, price: f64) -> Settings {
+        let mut settings = settings.clone();
+        if !is_rich(self.content.bits(price)) {
+            settings.context = Context::Trained;
+        }
+        settings
+    }
+
     fn search(&self, aim: Aim) -> Search {
-        Search::new(aim, (self.info.width * self.info.height) as f64)
+        Search::new(aim, &self.content)
     }
 
     fn params(&self, aim: Aim) -> usize {
@@ -238,6 +253,7 @@ impl<'a, 'b, 'c> Picture<'a, 'b, 'c> {
     /// `from` which to go on, by the integer search alone.
     fn fit(&self, price: f64, settings: &Settings, from: Option<&Fitted>) -> Result<Fitted> {
         let (info, lambda) = (self.info, price as f32);
+        let settings = &self.suited(settings, price);
         let samples = (info.width * info.height) as f64;
         let shared = self.shared;
         let mut steps = 0;

@@ -307,7 +307,7 @@ where
         for i in 0..self.passes() {
             let mut values = net.decoded(self.graph, self.ops, source(i), &group.network.frac_bits);
             for e in self.plane_errors(i, &mut values)? {
-                let planes = 0..format.chroma.planes();
+                let planes = 0..format.chroma.colours();
                 error += planes
                     .map(|p| f64::from(target::weight(format.chroma, p)) * e[p])
                     .sum::<f64>()

@@ -149,7 +149,7 @@ mod tests {
     use super::super::init::{Colour, Context, initial};
     use super::super::shape::{Layout, Tensor};
     use super::*;
-    use crate::size::pyramid::{USUAL, for_picture};
+    use crate::size::pyramid::for_picture;
     use nvc::frame::PixelFormat;
 
     fn info(width: usize, height: usize, format: &str) -> VideoInfo {
@@ -185,7 +185,7 @@ mod tests {
             (999, 40, "yuv444p10le"),
         ] {
             let info = info(w, h, format);
-            let shape = shape(&info, &for_picture(&info, 0, USUAL));
+            let shape = shape(&info, &for_picture(&info, 0, 0.0));
             let latents: Vec<Vec<i32>> = (0..shape.grids)
                 .map(|l| {
                     vec![3 - l as i32; Shape::grid_size(w, h, l).0 * Shape::grid_size(w, h, l).1]
@@ -205,7 +205,7 @@ mod tests {
     #[test]
     fn weights_that_the_format_refuses_are_made_coarser() {
         let info = info(9, 9, "gray");
-        let shape = shape(&info, &for_picture(&info, 0, USUAL));
+        let shape = shape(&info, &for_picture(&info, 0, 0.0));
         let latents = vec![
             vec![0; 81],
             vec![0; 25],

@@ -56,7 +56,7 @@ impl Settings {
         let left = 1.0 - (thousands / 0.8).min(1.0);
         let settled = |short: f32, long: f32| long + (short - long) * left;
         // long fits would come to rest between integers
-        let colder = 0.04 * (thousands - 1.0).clamp(0.0, 1.0);
+        let colder = 0.01 * (thousands - 1.0).clamp(0.0, 1.0);
         // the more iterations, the longer a step's size remembers
         let forget = (HORIZON / thousands.max(0.1).powi(2)).clamp(*FORGET.start(), *FORGET.end());
         Settings {
@@ -82,7 +82,7 @@ impl Settings {
             hard: 0.1,
             hard_rate: [settled(0.004, 0.001), 0.0002],
             search_rate: [settled(0.001, 0.0002), settled(0.0001, 0.00002)],
-            temperature: [0.4, settled(0.1, 0.08) - colder],
+            temperature: [0.4, settled(0.1, 0.05) - colder],
             noise: [0.25, 0.15],
         }
     }

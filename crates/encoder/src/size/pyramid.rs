@@ -16,20 +16,17 @@ const RICH: f64 = 60_000.0;
 const HALVINGS: [(usize, usize); 2] = [(1_000_000, 6), (3_000_000, 7)];
 const MOST_HALVINGS: usize = 8;
 
-/// Bits a pixel of Kodak pictures at the price [`USUAL`].
-pub const BPP: f64 = 0.4;
-/// A price of a bit, in squares of a sample's range.
-pub const USUAL: f64 = 1.5e-3;
-/// What a unit of the price's logarithm adds to that of the bits, of Kodak pictures between 0.1 and 2
-/// bpp.
-pub const SLOPE: f64 = -0.52;
+/// Whether so many bits of latents pay for large networks, and teach a context network that starts
+/// from nothing.
+pub fn is_rich(bits: f64) -> bool {
+    bits > RICH
+}
 
-/// The pyramid for a picture of `info` that is fitted by so many iterations at the price of a bit
-/// `price`, in squares of a sample's range.
-pub fn for_picture(info: &VideoInfo, iterations: usize, price: f64) -> Pyramid {
+/// The pyramid for a picture of `info` that is fitted by so many iterations, and whose latents will
+/// take about so many bits.
+pub fn for_picture(info: &VideoInfo, iterations: usize, bits: f64) -> Pyramid {
     let samples = info.width * info.height;
-    let bits = samples as f64 * BPP * (price / USUAL).powf(SLOPE);
-    let [contexts, hidden] = if iterations >= PATIENT && bits > RICH {
+    let [contexts, hidden] = if iterations >= PATIENT && is_rich(bits) {
         LARGE
     } else {
         SMALL

@@ -58,6 +58,13 @@ impl Sequence {
         if frames == 0 {
             return Err(Error::Parameter(format!("{}: no frames", plan.source)));
         }
+        if info.format.chroma.has_alpha() {
+            let what = format!(
+                "{}: a picture with transparency, which other codecs are not given here; flatten it first",
+                plan.source
+            );
+            return Err(Error::Unsupported(what));
+        }
         if info.format.chroma == Chroma::Rgb && frames > 1 {
             let what = format!(
                 "{}: {frames} RGB frames; video is coded as YUV here: convert it, as with ffmpeg -pix_fmt yuv444p",

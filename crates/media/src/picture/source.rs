@@ -20,6 +20,18 @@ pub struct PictureSource {
     given: Vec<String>,
 }
 
+/// Refuses a picture of a sequence that has alpha: whether others have it too shows only when they are
+/// decoded.
+fn opaque(path: &Path, format: PixelFormat) -> Result<()> {
+    if format.chroma.has_alpha() {
+        return Err(Error::Unsupported(format!(
+            "{}: picture with transparency in a sequence; flatten its alpha channel first, or encode the pictures one by one",
+            path.display()
+        )));
+    }
+    Ok(())
+}
+
 struct Sequence {
     pattern: Pattern,
     start: u64,
@@ -54,6 +66,7 @@ impl PictureSource {
             .count() as u64;
         let end = start + frames;
         let first = decode::open(&pattern.path(start))?;
+        opaque(&pattern.path(start), first.format)?;
         let left_out = from.count() as u64 - frames;
         let warning = numbers.last().filter(|_| left_out > 0).map(|&last| {
             let (gap, last) = (pattern.path(end), pattern.path(last));
@@ -135,6 +148,7 @@ impl FrameSource for PictureSource {
         let path = s.pattern.path(s.next);
         s.next += 1;
         let p = decode::open(&path)?;
+        opaque(&path, p.format)?;
         self.check(&path, p.format, p.size)?;
         self.warnings.extend(p.warnings);
         let (a, b) = (p.color, self.info.color);
