@@ -9,6 +9,7 @@ mod cadence;
 mod extension;
 mod guard;
 mod images;
+mod mapped;
 mod md5;
 #[cfg(feature = "ffmpeg")]
 mod media;

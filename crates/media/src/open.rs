@@ -20,7 +20,7 @@ use super::source::BoxedSource;
 use super::source_options::SourceOptions;
 use super::stdout::is_stdout;
 #[cfg(feature = "ffmpeg")]
-use super::turn::{Turn, Turned};
+use super::turn::{Turn, turned};
 use super::y4m::{self, Y4mSink, Y4mSource};
 use nvc::error::{Error, Result};
 use nvc::frame::VideoInfo;
@@ -135,7 +135,7 @@ fn open_media(path: &Path, opts: &SourceOptions) -> Result<BoxedSource> {
     Ok(if turn == Turn::NONE {
         Box::new(source)
     } else {
-        Box::new(Turned::new(Box::new(source), turn))
+        Box::new(turned(Box::new(source), turn))
     })
 }
 

@@ -1,8 +1,8 @@
 //! Pictures that are shown turned or mirrored.
 
-use super::source::{BoxedSource, FrameSource, Survey, Takes};
-use nvc::error::Result;
-use nvc::frame::{Frame, Plane, Ratio, Siting, VideoInfo};
+use super::mapped::Mapped;
+use super::source::BoxedSource;
+use nvc::frame::{Frame, Plane, Ratio, Siting};
 
 /// One of the eight ways to show a picture: where its rows and columns go. A sample at (x, y) from
 /// the middle is shown at (a x + c y, b x + d y), y downwards.
@@ -97,60 +97,20 @@ impl Turn {
     }
 }
 
-/// A source with its pictures turned upright.
-pub struct Turned {
-    inner: BoxedSource,
-    turn: Turn,
-    info: VideoInfo,
-}
-
-impl Turned {
-    /// Turns all pictures of `inner`.
-    pub fn new(inner: BoxedSource, turn: Turn) -> Self {
-        let mut info = *inner.info();
-        if turn.swaps() {
-            (info.width, info.height) = (info.height, info.width);
-            info.sar = Ratio {
-                num: info.sar.den,
-                den: info.sar.num,
-            };
-        }
-        info.color.siting = turn.siting(info.color.siting);
-        Turned { inner, turn, info }
-    }
-}
-
-impl FrameSource for Turned {
-    fn info(&self) -> &VideoInfo {
-        &self.info
-    }
-
-    fn read(&mut self) -> Result<Option<Frame>> {
-        let turned = |f: Frame| Frame {
-            planes: f.planes.iter().map(|p| self.turn.plane(p)).collect(),
+/// All pictures of `inner`, turned.
+pub fn turned(inner: BoxedSource, turn: Turn) -> Mapped {
+    let mut info = *inner.info();
+    if turn.swaps() {
+        (info.width, info.height) = (info.height, info.width);
+        info.sar = Ratio {
+            num: info.sar.den,
+            den: info.sar.num,
         };
-        Ok(self.inner.read()?.map(turned))
     }
-
-    fn skip(&mut self, n: u64) -> Result<u64> {
-        self.inner.skip(n)
-    }
-
-    fn frames_hint(&self) -> Option<u64> {
-        self.inner.frames_hint()
-    }
-
-    fn survey(&mut self) -> Result<Survey> {
-        self.inner.survey()
-    }
-
-    fn take_warnings(&mut self) -> Vec<String> {
-        self.inner.take_warnings()
-    }
-
-    fn takes(&self) -> Takes {
-        self.inner.takes()
-    }
+    info.color.siting = turn.siting(info.color.siting);
+    Mapped::new(inner, info, move |f| Frame {
+        planes: f.planes.iter().map(|p| turn.plane(p)).collect(),
+    })
 }
 
 #[cfg(test)]
