@@ -2,6 +2,7 @@
 //!
 //! After a change to the code, `cargo test --test spec_tables -- --ignored` writes them anew.
 
+use nvc::bitstream::Limits;
 use nvc::bitstream::fields::spec_table;
 use nvc::bitstream::header::{
     GroupHeader, HnervHeader, HnervStage, IndexEntry, NervHeader, NervppHeader, NirvanaHeader,
@@ -13,6 +14,43 @@ use nvc::entropy::normal::TAIL;
 use nvc::network::tables::{FRAME_TURNS, GELU_BUMP, SINE, SWISH_BUMP, TANH};
 
 const DOCUMENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/bitstream-spec/README.md");
+
+/// Limits of each level (section 7.2).
+fn levels() -> String {
+    type Of = fn(&Limits) -> u64;
+    let rows: [(&str, Of); 6] = [
+        ("luma samples of a frame, `width * height`", |l| {
+            l.frame_samples
+        }),
+        ("`length` of a packet", |l| l.section_bytes),
+        (
+            "`values` of a group (3.3), of `arch` = 6 with its latents",
+            |l| l.group_values,
+        ),
+        (
+            "nodes of the graphs of a section, summed over its groups",
+            |l| l.section_nodes,
+        ),
+        ("activations of a pass", |l| l.pass_activations),
+        ("multiply-accumulates of a pass", |l| l.pass_macs),
+    ];
+    let cells = |cell: &dyn Fn(u32) -> String| -> String {
+        (1..=Limits::LEVELS)
+            .map(|l| format!(" {} |", cell(l)))
+            .collect()
+    };
+    let mut out = format!("| quantity |{}\n", cells(&|l| l.to_string()));
+    out += &format!("|---|{}\n", "---:|".repeat(Limits::LEVELS as usize));
+    for (name, of) in rows {
+        let power = |l| {
+            let most = of(&Limits::of_level(l));
+            assert!(most.is_power_of_two(), "{name} of level {l} is {most}");
+            format!("2^{}", most.ilog2())
+        };
+        out += &format!("| {name} |{}\n", cells(&power));
+    }
+    out
+}
 
 /// Name of each marked part of the document and what must stand there.
 fn parts() -> Vec<(&'static str, String)> {
@@ -42,6 +80,7 @@ fn parts() -> Vec<(&'static str, String)> {
         ("table LightHeader", spec_table(LightHeader::FIELDS)),
         ("table MasteringFields", spec_table(MasteringFields::FIELDS)),
         ("table ContentFields", spec_table(ContentFields::FIELDS)),
+        ("table Levels", levels()),
         ("BUMP", short(&GELU_BUMP)),
         ("SWISH_BUMP", short(&SWISH_BUMP)),
         ("SINE", short(&SINE)),
