@@ -7,8 +7,8 @@ use crate::pyramid::Plane;
 const SIDE: usize = 8;
 const MOST_BLOCKS: usize = 4096;
 /// Bits a pixel are `SCALE * e^POWER`, `e` those of coefficients `c` by `log2(1 + c^2 / (STEP *
-/// price)) / 2`. Of six Kodak pictures at three prices from 2.6e-4 to 8.4e-3: 13 % off on average, 54 %
-/// at most.
+/// price)) / 2`. Fitted to the latents of six Kodak pictures at three prices from 2.6e-4 to 8.4e-3,
+/// of which the logarithms of the forecast are 0.13 off (root of the mean square), 0.43 at most.
 const SCALE: f64 = 0.608;
 const POWER: f64 = 1.588;
 const STEP: f64 = 0.5;

@@ -17,8 +17,7 @@ use nvc::network::nirvana::MAX_FRAMES;
 pub(super) const LEAST_BYTES: f64 = 150.0;
 /// Bits for each luma sample beyond which networks do not grow: no format has so many uncoded.
 const MOST_BPP: f64 = 48.0;
-/// Parameters between which a network is sought where there is none of the wanted size; decoders
-/// refuse more.
+/// Parameters between which a network is sought where there is none of the wanted size.
 const PARAMS: RangeInclusive<f64> = 100.0..=67e6;
 /// Sizes on the way there are this far apart.
 const APART: f64 = 1.1;

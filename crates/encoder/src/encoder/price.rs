@@ -5,11 +5,11 @@ use super::report::{PSNR_TOLERANCE, TARGET_TOLERANCE};
 
 /// Prices of a bit, in squares of a sample's range.
 const PRICES: std::ops::RangeInclusive<f64> = 1e-8..=1.0;
+/// Those to begin with: a forecast for a picture of few details may lie beyond all.
+const FIRST_PRICES: std::ops::RangeInclusive<f64> = 1e-5..=0.03;
 /// What a unit of the price's logarithm adds to that of the bits. Of Kodak pictures, between 0.1 and
 /// 2 bpp.
 const SLOPE: f64 = -0.52;
-/// Those to begin with: a forecast for a picture of few details may lie beyond all.
-const FIRST_PRICES: std::ops::RangeInclusive<f64> = 1e-5..=0.03;
 /// PSNR in dB that a unit of the price's logarithm adds. Of Kodak pictures, between 0.1 and 2 bpp.
 const PSNR_SLOPE: f64 = -2.45;
 /// Logarithm of the bytes, and PSNR in dB, that a fit of one iteration would have more than one
@@ -62,6 +62,7 @@ impl Search {
             Aim::Price(p) => p,
             // of Kodak pictures 33 dB
             Aim::Psnr(db) => 3e-3 * ((db - 33.0) / PSNR_SLOPE).exp(),
+            // an eighth at least is latents
             Aim::Bytes(b) => content.price((b * 8.0 - WEIGHTS).max(b), FIRST_PRICES),
         };
         Search {

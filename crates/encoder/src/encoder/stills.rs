@@ -65,11 +65,15 @@ pub(super) fn code(
             return Err(Error::Parameter(what));
         };
         let picture = Picture::new(info, frame, options, work.index + i, &pool, shared);
-        shared
-            .observer()
-            .start(picture.index, work.groups, 1, picture.params(aim) as u64);
+        let search = Search::new(aim, &picture.content);
+        shared.observer().start(
+            picture.index,
+            work.groups,
+            1,
+            picture.params(search.price()) as u64,
+        );
         let start = Instant::now();
-        let fitted = picture.reach(aim)?;
+        let fitted = picture.reach(aim, search)?;
         let fit_seconds = start.elapsed().as_secs_f64();
         let before = coded.payload.len();
         let graph = fitted.group.arch.lower(info, 1)?;
@@ -173,40 +177,25 @@ impl<'a, 'b, 'c> Picture<'a, 'b, 'c> {
         }
     }
 
-    /// The model of a fit with `settings` at the price `price`.
-    fn shape(&self, settings: &Settings, price: f64) -> Shape {
-        let bits = self.content.bits(price);
+    /// The model of a fit with `settings` whose latents will take about so many bits.
+    fn shape(&self, settings: &Settings, bits: f64) -> Shape {
         let pyramid = for_picture(self.info, settings.iterations, bits);
         integers::shape(self.info, &pyramid)
     }
 
-    /// `settings` with a trained context network where latents would teach a new one too little.
-    fn suited(&self, settings: &Settings, price: f64) -> Settings {
-        let mut settings = settings.clone();
-        if !is_rich(self.content.bits(price)) {
-            settings.context = Context::Trained;
-        }
-        settings
-    }
-
-    fn search(&self, aim: Aim) -> Search {
-        Search::new(aim, &self.content)
-    }
-
-    fn params(&self, aim: Aim) -> usize {
-        let price = self.search(aim).price();
-        pyramid::Layout::new(&self.shape(&self.settings, price)).total()
+    fn params(&self, price: f64) -> usize {
+        let shape = self.shape(&self.settings, self.content.bits(price));
+        pyramid::Layout::new(&shape).total()
     }
 
     /// Fits until the aim is reached, as near as a few fits bring it.
-    fn reach(&self, aim: Aim) -> Result<Fitted> {
+    fn reach(&self, aim: Aim, mut search: Search) -> Result<Fitted> {
         let mut steps = 0;
         let mut fit = |price: f64, settings: &Settings, from: Option<&Fitted>| {
             let fitted = self.fit(price, settings, from)?;
             steps += fitted.steps;
             Ok::<Fitted, Error>(Fitted { steps, ..fitted })
         };
-        let mut search = self.search(aim);
         if let Aim::Price(_) = aim {
             return fit(search.price(), &self.settings, None);
         }
@@ -253,7 +242,13 @@ impl<'a, 'b, 'c> Picture<'a, 'b, 'c> {
     /// `from` which to go on, by the integer search alone.
     fn fit(&self, price: f64, settings: &Settings, from: Option<&Fitted>) -> Result<Fitted> {
         let (info, lambda) = (self.info, price as f32);
-        let settings = &self.suited(settings, price);
+        let bits = self.content.bits(price);
+        let mut settings = settings.clone();
+        if !is_rich(bits) {
+            // latents would teach a new one too little
+            settings.context = Context::Trained;
+        }
+        let settings = &settings;
         let samples = (info.width * info.height) as f64;
         let shared = self.shared;
         let mut steps = 0;
@@ -271,7 +266,7 @@ impl<'a, 'b, 'c> Picture<'a, 'b, 'c> {
             !shared.stop()
         };
         let planes = &self.planes;
-        let shape = from.map_or_else(|| self.shape(settings, price), |f| f.shape.clone());
+        let shape = from.map_or_else(|| self.shape(settings, bits), |f| f.shape.clone());
         let (fit, tensors, distortion) = self
             .pool
             .install(|| {
