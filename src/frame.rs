@@ -46,6 +46,11 @@ impl Chroma {
         }
     }
 
+    /// Whether the first three planes are G, B and R.
+    pub fn is_rgb(self) -> bool {
+        matches!(self, Chroma::Rgb | Chroma::Rgba)
+    }
+
     /// Whether the last plane is alpha: 0 for what is not there, the largest sample for what hides
     /// all behind it. The others are multiplied by it, so none of their samples is above its.
     pub fn has_alpha(self) -> bool {

@@ -12,13 +12,13 @@
 pub mod bd_rate;
 mod interpolation;
 mod ms_ssim;
-
-use rayon::prelude::*;
+mod squares;
 
 use crate::color::{ToRgb, check_frame};
 use crate::error::{Error, Result};
 use crate::frame::{Chroma, Frame, PixelFormat, Plane, VideoInfo};
 use ms_ssim::{MIN_SIDE, ms_ssim};
+use squares::{difference, mean_square, mean_square_on_both};
 
 /// PSNR of equal pictures.
 pub const PSNR_CAP: f64 = 100.0;
@@ -121,7 +121,7 @@ impl Scorer {
             difference(a, b)
         });
         let alpha = alpha.as_deref();
-        if !matches!(chroma, Chroma::Rgb | Chroma::Rgba) {
+        if !chroma.is_rgb() {
             let mut frame = [0.0; 3];
             let pairs = reference.planes.iter().zip(&distorted.planes);
             for (p, (a, b)) in pairs.take(chroma.colours()).enumerate() {
@@ -145,7 +145,7 @@ impl Scorer {
         }
         let luma: [Plane; 2];
         let (mut a, mut b) = (&reference.planes[0], &distorted.planes[0]);
-        if matches!(chroma, Chroma::Rgb | Chroma::Rgba) {
+        if chroma.is_rgb() {
             luma = [luma_601(reference), luma_601(distorted)];
             (a, b) = (&luma[0], &luma[1]);
             self.y601.add(mean_square(&a.data, &b.data), peak);
@@ -184,7 +184,7 @@ impl Scorer {
                 pooled: yuv611([y.pooled, u.pooled, v.pooled]),
             }),
             psnr_rgb: self.rgb.is_some().then(|| get(&self.rgb_sum, 255.0)),
-            psnr_y601: matches!(layout, Chroma::Rgb | Chroma::Rgba).then(|| get(&self.y601, peak)),
+            psnr_y601: layout.is_rgb().then(|| get(&self.y601, peak)),
             ms_ssim_y: self.ms_ssim.map(|s| s / n),
             psnr_alpha: layout.has_alpha().then(|| get(&self.alpha, peak)),
             rgb_matrix: self.rgb.as_ref().map(ToRgb::name),
@@ -237,46 +237,6 @@ fn psnr(mse: f64, peak: f64) -> f64 {
     } else {
         10.0 * (peak * peak / mse).log10()
     }
-}
-
-/// Mean squared difference, summed exactly.
-fn mean_square<T: Copy + Into<i64> + Sync>(a: &[T], b: &[T]) -> f64 {
-    let part = |(a, b): (&[T], &[T])| -> u64 {
-        a.iter()
-            .zip(b)
-            .map(|(&a, &b)| (a.into() - b.into()).pow(2) as u64)
-            .sum()
-    };
-    let sum: u64 = a
-        .par_chunks(1 << 16)
-        .zip(b.par_chunks(1 << 16))
-        .map(part)
-        .sum();
-    sum as f64 / a.len() as f64
-}
-
-/// Differences of two planes.
-fn difference(a: &[u16], b: &[u16]) -> Vec<f64> {
-    let pairs = a.iter().zip(b);
-    pairs.map(|(&a, &b)| f64::from(a) - f64::from(b)).collect()
-}
-
-/// Mean squared difference of samples multiplied by alpha, interleaved where a pixel has several, as
-/// they look on black and on white: what alpha lacks, white adds. `unit` is what a step of alpha is
-/// in steps of `a` and `b`.
-fn mean_square_on_both<T: Copy + Into<i64>>(a: &[T], b: &[T], alpha: &[f64], unit: f64) -> f64 {
-    let channels = (a.len() / alpha.len().max(1)).max(1);
-    let pixels = a.chunks_exact(channels).zip(b.chunks_exact(channels));
-    let sum: f64 = pixels
-        .zip(alpha)
-        .flat_map(|((a, b), alpha)| a.iter().zip(b).map(move |(&a, &b)| (a, b, alpha)))
-        .map(|(a, b, alpha)| {
-            let on_black = (a.into() - b.into()) as f64;
-            let on_white = on_black - alpha * unit;
-            (on_black * on_black + on_white * on_white) / 2.0
-        })
-        .sum();
-    sum / a.len() as f64
 }
 
 #[cfg(test)]

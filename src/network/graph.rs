@@ -133,15 +133,6 @@ impl Graph {
         self.nodes.iter().map(size).fold(0, u64::saturating_add)
     }
 
-    /// [`Graph::activations`], or of a pyramid, whose full resolution is computed in strips, what
-    /// [`Pyramid::held`](super::ops::Pyramid::held) says.
-    pub fn held_activations(&self) -> u64 {
-        match self.nodes[0].op {
-            Op::Pyramid(p) => p.held(),
-            _ => self.activations(),
-        }
-    }
-
     /// Coded values of one pass: those of the latent, if there is one.
     pub fn latent_len(&self) -> usize {
         self.latent_shape().iter().product()
@@ -154,7 +145,11 @@ impl Graph {
         let latents = latents.saturating_mul(self.passes(frames) as u64);
         Limits {
             group_values: self.params().saturating_add(latents),
-            pass_activations: self.held_activations(),
+            // a pyramid's full resolution is computed in strips
+            pass_activations: match self.nodes[0].op {
+                Op::Pyramid(p) => p.held(),
+                _ => self.activations(),
+            },
             pass_macs: self.macs(),
             section_nodes: self.nodes.len() as u64,
             ..Limits::none()

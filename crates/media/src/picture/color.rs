@@ -1,6 +1,6 @@
 //! The colour that a picture file says it has.
 
-use nvc::frame::{Chroma, ColorInfo, ContentLight, LightInfo, Mastering, PixelFormat, Range};
+use nvc::frame::{ColorInfo, ContentLight, LightInfo, Mastering, PixelFormat, Range};
 
 /// H.273 code points of sRGB, which unlabelled pictures are.
 const SRGB: (u8, u8) = (1, 13);
@@ -30,7 +30,7 @@ pub fn of(
     format: PixelFormat,
     warnings: &mut Vec<String>,
 ) -> ColorInfo {
-    let matrix = if matches!(format.chroma, Chroma::Rgb | Chroma::Rgba) {
+    let matrix = if format.chroma.is_rgb() {
         0
     } else {
         UNSPECIFIED
