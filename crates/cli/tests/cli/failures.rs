@@ -253,11 +253,15 @@ fn a_gpu_that_is_not_there_exits_7() {
         done.stderr
     );
     if !cfg!(feature = "cuda") {
-        nvc(
-            dir.path(),
-            "encode a.y4m -o a.nvc --bpp 4 --steps 10 --device cuda",
-        )
-        .expect(7);
+        for of in ["--bpp 4 --device cuda", "--arch pyramid --device cuda"] {
+            let done = nvc(
+                dir.path(),
+                &format!("encode a.y4m -o a.nvc --steps 10 {of}"),
+            )
+            .expect(7);
+            let text = &done.stderr;
+            assert!(text.contains("has no CUDA support"), "{of}: {text}");
+        }
     }
     assert_eq!(names(dir.path()), ["a.y4m"]);
 }

@@ -238,7 +238,6 @@ impl Options {
             ("loss", self.loss != d.loss),
             ("min-gain", self.min_gain != d.min_gain),
             ("precision", self.precision != d.precision),
-            ("device", self.device.resolve() != fit::Device::Cpu),
             ("hnerv", self.hnerv != d.hnerv),
             ("nerv", self.nerv != d.nerv),
             ("nirvana", self.nirvana != d.nirvana),

@@ -14,7 +14,7 @@ use super::report::GroupReport;
 use super::sizing::price;
 use super::work::{Coded, Work};
 use crate::calibrate::refine_frac_bits;
-use crate::fit::Progress;
+use crate::fit::{self, Device, Progress};
 use crate::pyramid::{self, Colour, Context, Engine, Plane, Settings, Shape, Stage, integers};
 use crate::size::pyramid::{for_picture, is_rich};
 use nvc::decoder;
@@ -116,6 +116,7 @@ struct Picture<'a, 'b, 'c> {
     planes: Vec<Plane>,
     content: Content,
     settings: Settings,
+    device: Device,
     index: usize,
     pool: &'a rayon::ThreadPool,
     shared: &'a Shared<'b, 'c>,
@@ -171,6 +172,7 @@ impl<'a, 'b, 'c> Picture<'a, 'b, 'c> {
             content: Content::of(&planes, pixels, settings.colour == Colour::Gbr),
             planes,
             settings,
+            device: options.device,
             index,
             pool,
             shared,
@@ -267,14 +269,20 @@ impl<'a, 'b, 'c> Picture<'a, 'b, 'c> {
         };
         let planes = &self.planes;
         let shape = from.map_or_else(|| self.shape(settings, bits), |f| f.shape.clone());
+        let (w, h) = (info.width, info.height);
+        let device = match from {
+            None => fit::pyramid::descent(self.device, &shape, (w, h), planes, settings.seed)?,
+            Some(_) => None,
+        };
         let (fit, tensors, distortion) = self
             .pool
             .install(|| {
-                let (w, h) = (info.width, info.height);
+                let (size, observe) = ((w, h), &mut observe);
                 let fit = match from.map(|f| &f.fit) {
-                    None => pyramid::fit(&shape, w, h, planes, lambda, settings, &mut observe)?,
+                    None => {
+                        pyramid::fit_on(device, &shape, size, planes, lambda, settings, observe)?
+                    }
                     Some(from) => {
-                        let (size, observe) = ((w, h), &mut observe);
                         pyramid::adjust(&shape, size, planes, lambda, settings, from, observe)
                     }
                 };

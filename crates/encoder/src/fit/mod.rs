@@ -11,6 +11,7 @@ pub mod kernels;
 mod muon;
 mod net;
 pub mod ops;
+pub(crate) mod pyramid;
 mod quality;
 mod quality_target;
 mod quant;
@@ -71,11 +72,7 @@ pub fn fit(job: &Job<'_>, refine: Refine<'_>, observer: &mut dyn Observer) -> Re
     match job.settings.device.resolve() {
         #[cfg(feature = "cuda")]
         Device::Cuda(index) => {
-            if !cuda_available() {
-                return Err(Error::Device(format!(
-                    "cuda:{index}: no CUDA driver on this machine"
-                )));
-            }
+            require_cuda(index)?;
             type Cuda = burn::backend::Autodiff<burn_cuda::Cuda>;
             let memory = train::Memory {
                 resident: RESIDENT,
@@ -90,9 +87,7 @@ pub fn fit(job: &Job<'_>, refine: Refine<'_>, observer: &mut dyn Observer) -> Re
             )
         }
         #[cfg(not(feature = "cuda"))]
-        Device::Cuda(index) => Err(Error::Device(format!(
-            "cuda:{index}: this build has no CUDA support (cargo feature 'cuda')"
-        ))),
+        Device::Cuda(index) => Err(without_cuda(index)),
         Device::Auto | Device::Cpu => {
             let memory = train::Memory {
                 resident: 0,
@@ -118,6 +113,24 @@ pub fn fit(job: &Job<'_>, refine: Refine<'_>, observer: &mut dyn Observer) -> Re
             fitted
         }
     }
+}
+
+/// Refuses a device of a machine that has none.
+#[cfg(feature = "cuda")]
+fn require_cuda(index: usize) -> Result<()> {
+    if cuda_available() {
+        return Ok(());
+    }
+    Err(Error::Device(format!(
+        "cuda:{index}: no CUDA driver on this machine"
+    )))
+}
+
+#[cfg(not(feature = "cuda"))]
+fn without_cuda(index: usize) -> Error {
+    Error::Device(format!(
+        "cuda:{index}: this build has no CUDA support (cargo feature 'cuda')"
+    ))
 }
 
 /// Whether this machine has an NVIDIA device and its driver library. Looks at files only: burn's

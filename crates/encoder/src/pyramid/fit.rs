@@ -1,7 +1,9 @@
 //! Fits of pictures.
 
+use super::descent::Descent;
 use super::engine::{Engine, What};
 use super::init::initial;
+use super::latents::Latents;
 use super::rehearsal::Rehearsal;
 use super::run::{Count, Progress, Run, Settings};
 use super::shape::{Layout, Plane, Shape};
@@ -38,6 +40,20 @@ pub fn fit(
     observe: &mut dyn FnMut(Progress) -> bool,
 ) -> Option<Fit> {
     let size = (width, height);
+    fit_on(None, shape, size, planes, lambda, settings, observe)
+}
+
+/// [`fit`] whose iterations run on `device`, if there is one besides the CPU. The rehearsal and the
+/// integer search are the CPU's.
+pub(crate) fn fit_on(
+    device: Option<Box<dyn Descent>>,
+    shape: &Shape,
+    size: (usize, usize),
+    planes: &[Plane],
+    lambda: f32,
+    settings: &Settings,
+    observe: &mut dyn FnMut(Progress) -> bool,
+) -> Option<Fit> {
     let rehearsal = Rehearsal::new(shape, size, planes, settings);
     let steps = settings.iterations + settings.sweeps;
     let mut count = Count {
@@ -51,8 +67,9 @@ pub fn fit(
     if let Some(rehearsal) = rehearsal {
         params = rehearsal.run(shape, params, lambda, &mut count)?;
     }
-    let mut engine = Engine::new(shape, width, height, planes);
-    let mut run = Run::new(&mut engine, params, lambda, settings);
+    let mut engine = Engine::new(shape, size.0, size.1, planes);
+    let latents = device.unwrap_or_else(|| Box::new(Latents::new(&engine, seed)));
+    let mut run = Run::new(&mut engine, latents, params, lambda, settings);
     for i in 0..settings.iterations {
         let (stage, terms) = run.iterate(i);
         count.report(stage, terms)?;
@@ -83,7 +100,8 @@ pub fn adjust(
         search_rate: [0.0; 2],
         ..settings.clone()
     };
-    let mut run = Run::new(&mut engine, fit.params.clone(), lambda, &settings);
+    let latents = Box::new(Latents::new(&engine, settings.seed));
+    let mut run = Run::new(&mut engine, latents, fit.params.clone(), lambda, &settings);
     run.search(&mut Count {
         done: 0,
         of: settings.sweeps,

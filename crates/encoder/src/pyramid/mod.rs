@@ -15,6 +15,7 @@ mod chain;
 mod compensate;
 mod context;
 mod convolve;
+mod descent;
 mod engine;
 mod fit;
 mod grid;
@@ -42,10 +43,21 @@ mod upsample;
 mod weights;
 
 pub use compensate::compensate;
+pub(crate) use descent::Descent;
 pub use engine::{Engine, Terms, What};
+pub(crate) use fit::fit_on;
 pub use fit::{Fit, adjust, fit};
 pub use hessian::sample;
 pub use init::{Colour, Context, initial};
 pub use quantise::{Quantised, dequantise, quantise};
 pub use run::{Progress, Settings, Stage};
 pub use shape::{Head, Layout, Plane, Shape, Tensor};
+
+/// What another device computes is described by.
+#[cfg(any(feature = "cuda", test))]
+pub(crate) use self::{
+    context::Gradients,
+    descent::Iteration,
+    grid::{PRIORITY, REACH},
+    latents::{Quantiser, Step},
+};

@@ -2,6 +2,7 @@
 //! starts from.
 
 use super::engine::{Engine, Terms};
+use super::latents::Latents;
 use super::mosaic::Mosaic;
 use super::run::{Count, Run, Settings};
 use super::shape::{Plane, Shape};
@@ -58,7 +59,8 @@ impl Rehearsal {
         observer: &mut Count<'_>,
     ) -> Option<Vec<f32>> {
         let mut engine = Engine::new(shape, self.size.0, self.size.1, &self.planes);
-        let mut run = Run::new(&mut engine, params, lambda, &self.settings);
+        let latents = Box::new(Latents::new(&engine, self.settings.seed));
+        let mut run = Run::new(&mut engine, latents, params, lambda, &self.settings);
         for i in 0..self.settings.iterations {
             let (stage, terms) = run.iterate(i);
             let whole = Terms {

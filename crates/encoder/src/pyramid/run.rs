@@ -1,9 +1,10 @@
 //! A fit under way: its schedule, its iterations, and the integer search.
 
 use super::context::Gradients;
+use super::descent::{Descent, Iteration};
 use super::engine::{Engine, Mode, Terms, What};
 use super::init::{Colour, Context};
-use super::latents::{Curvature, Latents, Quantiser, Step};
+use super::latents::{Curvature, Quantiser, Step};
 use super::search::{CURVATURE, sweep};
 use super::soap::Soap;
 
@@ -163,10 +164,10 @@ impl Best {
 }
 
 /// What the iterations change.
-struct State {
+struct State<'a> {
     params: Vec<f32>,
     soap: Soap,
-    latents: Latents,
+    latents: Box<dyn Descent + 'a>,
     /// To take along the engine's gradient of the latents.
     step: Option<Step>,
 }
@@ -196,7 +197,7 @@ impl Count<'_> {
 /// A fit under way.
 pub(super) struct Run<'a> {
     engine: &'a mut Engine,
-    at: State,
+    at: State<'a>,
     lambda: f32,
     s: &'a Settings,
 }
@@ -205,6 +206,7 @@ impl<'a> Run<'a> {
     /// From weights `params`, with latents at zero.
     pub(super) fn new(
         engine: &'a mut Engine,
+        latents: Box<dyn Descent + 'a>,
         params: Vec<f32>,
         lambda: f32,
         s: &'a Settings,
@@ -212,7 +214,7 @@ impl<'a> Run<'a> {
         let at = State {
             params,
             soap: Soap::new(&engine.shape, engine.layout()),
-            latents: Latents::new(engine, s.seed),
+            latents,
             step: None,
         };
         Run {
@@ -226,7 +228,7 @@ impl<'a> Run<'a> {
     /// Rounds the latents where they are.
     pub(super) fn round(&mut self) {
         let State { latents, step, .. } = &mut self.at;
-        latents.pass(self.engine, *step, Quantiser::Hard);
+        latents.round(self.engine, *step);
     }
 
     /// The weights as they are.
@@ -252,14 +254,17 @@ impl<'a> Run<'a> {
             _ => Quantiser::Hard,
         };
         let at = &mut self.at;
-        at.latents.pass(self.engine, at.step, quantiser);
-        // resting latents need no gradient
-        let gradients = match stage {
-            Stage::Soft => Gradients::WeightsAndLatents,
-            _ => Gradients::Weights,
+        let iteration = Iteration {
+            step: at.step,
+            quantiser,
+            lambda: self.lambda,
+            // resting latents need no gradient
+            gradients: match stage {
+                Stage::Soft => Gradients::WeightsAndLatents,
+                _ => Gradients::Weights,
+            },
         };
-        let mode = Mode::new(What::Both, gradients);
-        let terms = self.engine.run(&at.params, self.lambda, mode);
+        let terms = at.latents.iterate(self.engine, &at.params, iteration);
         at.step = (stage == Stage::Soft).then(|| Step {
             rate: cosine(s.latent_rate, t),
             beta1: s.latent_betas[0],
