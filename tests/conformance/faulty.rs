@@ -1,9 +1,11 @@
 //! What a decoder must refuse: all of 8x8 gray unless the fault needs another picture, so that
 //! nothing else is unusual.
 
+mod bounds;
 mod container;
 mod families;
 mod pyramids;
+mod scaled;
 mod section;
 
 use nvc::bitstream::MAGIC;
@@ -40,6 +42,10 @@ pub fn faulty() -> Vec<Vector> {
     pyramids::pyramids(&mut add);
     container::index(&mut add);
     container::light_packet(&mut add);
+    bounds::container(&mut add);
+    bounds::fields(&mut add);
+    bounds::coded_values(&mut add);
+    scaled::tensors(&mut add);
     out
 }
 

@@ -147,27 +147,65 @@ pub fn leaning(info: &VideoInfo, groups: Vec<Group>, min: usize) -> Vec<Group> {
     groups
 }
 
-/// The group with all tensors and the latents scaled ones (spec section 4.7): slices along every
-/// choice of axes, all factors up to 3.
-pub fn scaled(info: &VideoInfo, mut g: Group, seed: u64) -> Group {
+/// How a scaled tensor is made up (spec section 4.7).
+#[derive(Clone, Copy)]
+pub struct Tuning {
+    pub axes: u8,
+    pub factor: u8,
+    pub ends: bool,
+    /// Of scales, offsets and values.
+    pub bits: [u8; 3],
+    /// Of scales and offsets.
+    pub units: [i16; 2],
+    /// Scale and offset where there is one slice alone, from 0.
+    pub single: [u16; 2],
+}
+
+impl Tuning {
+    pub const USUAL: Tuning = Tuning {
+        axes: 0,
+        factor: 0,
+        ends: false,
+        bits: [4, 3, 6],
+        units: [8192, 40],
+        single: [7, 1024 + 5],
+    };
+}
+
+/// The group with all tensors and the latents scaled ones: slices along every choice of axes, all
+/// factors up to 3.
+pub fn scaled(info: &VideoInfo, g: Group, seed: u64) -> Group {
+    let tuning = |i: usize| Tuning {
+        axes: i as u8 * 5 % 16,
+        factor: i as u8 % 4,
+        ends: i % 3 == 1,
+        ..Tuning::USUAL
+    };
+    scaled_by(info, g, seed, &tuning)
+}
+
+/// The group with all tensors and the latents scaled ones, the tensors by their number.
+pub fn scaled_by(
+    info: &VideoInfo,
+    mut g: Group,
+    seed: u64,
+    tuning: &dyn Fn(usize) -> Tuning,
+) -> Group {
     let mut rng = Rng(seed);
     let graph = g.arch.lower(info, g.frames).unwrap();
     for (i, (t, spec)) in g.network.tensors.iter_mut().zip(&graph.tensors).enumerate() {
-        t.scaled = Some(Box::new(scaled_tensor(
-            spec.shape,
-            i as u8 * 5 % 16,
-            i as u8 % 4,
-            i % 3 == 1,
-            &mut rng,
-        )));
+        t.scaled = Some(Box::new(scaled_tensor(spec.shape, tuning(i), &mut rng)));
     }
     let [c, h, w] = graph.latent_shape();
     if graph.has_latents() {
+        let tuning = Tuning {
+            axes: 2,
+            factor: 1,
+            ..Tuning::USUAL
+        };
         g.network.scaled_latents = Some(Box::new(scaled_tensor(
             [g.frames, c, h, w],
-            2,
-            1,
-            false,
+            tuning,
             &mut rng,
         )));
     }
@@ -188,26 +226,34 @@ pub fn scaled(info: &VideoInfo, mut g: Group, seed: u64) -> Group {
     read.unwrap()
 }
 
-fn scaled_tensor(shape: [usize; 4], axes: u8, factor: u8, ends: bool, rng: &mut Rng) -> Scaled {
+fn scaled_tensor(shape: [usize; 4], tuning: Tuning, rng: &mut Rng) -> Scaled {
+    let Tuning {
+        axes,
+        factor,
+        ends,
+        bits,
+        units,
+        single,
+    } = tuning;
     let mut tensor = Scaled {
         axes,
-        scale_unit: 8192,
-        offset_unit: 40,
+        scale_unit: units[0],
+        offset_unit: units[1],
         ..Scaled::default()
     };
     let slices = tensor.slices(shape);
     if slices == [1; 4] {
-        let single = |v: u16| Field {
+        let alone = |v: u16| Field {
             bits: 11,
             values: vec![v],
             ..Field::default()
         };
-        (tensor.scales, tensor.offsets) = (single(7), single(1024 + 5));
+        (tensor.scales, tensor.offsets) = (alone(single[0]), alone(single[1]));
     } else {
-        tensor.scales = field(slices, 4, factor, false, rng);
-        tensor.offsets = field(slices, 3, 0, false, rng);
+        tensor.scales = field(slices, bits[0], factor, false, rng);
+        tensor.offsets = field(slices, bits[1], 0, false, rng);
     }
-    tensor.values = field(shape, 6, factor, ends, rng);
+    tensor.values = field(shape, bits[2], factor, ends, rng);
     tensor
 }
 
@@ -230,7 +276,8 @@ fn field(shape: [usize; 4], bits: u8, factor: u8, ends: bool, rng: &mut Rng) -> 
         }),
         values: (0..shape.iter().product())
             .map(|_| {
-                (rng.laplace(i64::from(half) / 4, half.into()) + half).clamp(0, 2 * half - 1) as u16
+                let spread = (i64::from(half) / 4).max(1);
+                (rng.laplace(spread, half.into()) + half).clamp(0, 2 * half - 1) as u16
             })
             .collect(),
     }

@@ -1,6 +1,8 @@
 //! What a fitted network rarely gives, and all the same may be in a file.
 
 mod families;
+mod formats;
+mod scaled;
 
 use crate::common::steps::RealStep;
 use nvc::bitstream::header::SectionHeader;
@@ -632,5 +634,7 @@ pub fn uncommon() -> Vec<Vector> {
         one(&gray8(), g),
     );
     out.extend(families::families());
+    out.extend(formats::formats());
+    out.extend(scaled::tensors());
     out
 }

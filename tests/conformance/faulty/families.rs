@@ -10,15 +10,15 @@ use super::Add;
 use crate::common::info;
 
 /// Fields of a NeRV of 8x8 gray with one stage.
-const NERV: [u8; 11] = [3, 5, 2, 2, 4, 0, 3, 1, 4, 3, 4];
+pub const NERV: [u8; 11] = [3, 5, 2, 2, 4, 0, 3, 1, 4, 3, 4];
 /// The same of NeRV++.
 const NERVPP: [u8; 14] = [3, 5, 2, 2, 4, 1, 3, 1, 1, 1, 3, 4, 3, 4];
 /// The same of NIRVANA: rows, columns, layers, hidden, features, cell, kernel, stride, channels,
 /// kernel.
-const NIRVANA: [u8; 10] = [2, 2, 2, 5, 4, 2, 3, 2, 3, 3];
+pub const NIRVANA: [u8; 10] = [2, 2, 2, 5, 4, 2, 3, 2, 3, 3];
 
 /// The fields with one of them changed.
-fn with<const N: usize>(mut fields: [u8; N], at: usize, v: u8) -> Vec<u8> {
+pub fn with<const N: usize>(mut fields: [u8; N], at: usize, v: u8) -> Vec<u8> {
     fields[at] = v;
     fields.to_vec()
 }
@@ -250,6 +250,16 @@ pub fn over_large(add: Add) {
     );
 }
 
+/// A NeRV of the given fields, whose network is coded as these integers, after a group of the same
+/// section.
+pub fn after(before: &Group, fields: &[u8], side: &[(usize, i32)], values: &[i32]) -> Vec<u8> {
+    let before = group_after(&gray8(), before, None);
+    let network = read_back(&gray8(), &before, None).unwrap();
+    let coded = side_after(Some(&network), side, values);
+    let content = [before, raw_group(1, 2, fields, &coded, &[])].concat();
+    with_groups(0, 2, 2, &content)
+}
+
 pub fn networks(add: Add) {
     let i = gray8();
     let [nerv, _, _, tanh] = of_8x8();
@@ -265,16 +275,6 @@ pub fn networks(add: Add) {
     let and = |before: &[(usize, i32)], more: &[(usize, i32)]| [before, more].concat();
     let alone = |side_of: &[(usize, i32)]| {
         with_groups(0, 1, 1, &raw_group(1, 2, &NERV, &side(side_of), &[]))
-    };
-    let after = |before: &Group, fields: &[u8], side: &[(usize, i32)], values: &[i32]| {
-        let before = group_after(&i, before, None);
-        let network = read_back(&i, &before, None).unwrap();
-        let content = [
-            before,
-            raw_group(1, 2, fields, &side_after(Some(&network), side, values), &[]),
-        ]
-        .concat();
-        with_groups(0, 2, 2, &content)
     };
     add(
         "residual-first.nvc",
