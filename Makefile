@@ -1,4 +1,4 @@
-# make demo    encode a real clip, decode it, score it beside x264 and x265; results in demo-out/
+# make demo    encode a real picture and a clip, decode them, score them beside other codecs; results in demo-out/
 # make test    everything that must hold before a change is merged
 # make build   release build of nvc and nvc-decode with media support
 # make bench   rate-distortion figures of two clips beside x264 and x265, with a report in bench-out/quick (half an hour)

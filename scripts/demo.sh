@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Encodes a real clip, decodes it, and prints what came of it beside x264 and x265 of the same size. All results go to
-# demo-out/. Settings can be given in the environment, as in: FRAMES=16 STEPS=300 make demo
+# Encodes a real picture and a real clip, decodes them, and prints what came of each beside other codecs at the same size. All
+# results go to demo-out/. Settings can be given in the environment, as in: FRAMES=16 STEPS=300 make demo
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -11,11 +11,14 @@ BPP=${BPP:-0.15}
 PRESET=${PRESET:-medium}
 STEPS=${STEPS:-}                       # optimiser steps; empty: from the preset
 AGAINST=${AGAINST:-x264,x265}
+PICTURE_PRESET=${PICTURE_PRESET:-fast}
+PICTURE_CRF=${PICTURE_CRF:-33}
 OUT=${OUT:-demo-out}
 
 say() { echo "== $*" >&2; }
 
 scripts/install-deps.sh
+scripts/install-deps.sh anchors || say "NOTE: some codecs to compare with are missing"
 say "building (a first build takes minutes)"
 cargo build --release --locked --features ffmpeg
 bin=${CARGO_TARGET_DIR:-target}/release
@@ -24,9 +27,12 @@ decode=$bin/nvc-decode
 mkdir -p "$OUT"
 clip=$OUT/clip.y4m
 file=$OUT/clip.nvc
+picture=$OUT/picture.png
+small=$OUT/picture.nvc
 
 if datasets/fetch-clips.sh target/data; then
   title="Big Buck Bunny, first $FRAMES frames scaled to ${WIDTH}x$HEIGHT"
+  ffmpeg -nostdin -v error -y -i target/data/bigbuckbunny.mp4 -vf "select=eq(n\,20),scale=640:360:flags=area" -frames:v 1 "$picture"
   ffmpeg -nostdin -v error -y -i target/data/bigbuckbunny.mp4 -vf "scale=$WIDTH:$HEIGHT:flags=lanczos" -frames:v "$FRAMES" \
     -pix_fmt yuv420p -f yuv4mpegpipe "$clip"
 else
@@ -34,6 +40,7 @@ else
   say "NOTE: the real clip could not be fetched. A synthetic one takes its place; its figures say little about real video."
   ffmpeg -nostdin -v error -y -f lavfi -i "testsrc2=s=${WIDTH}x$HEIGHT:r=25" -frames:v "$FRAMES" \
     -vf "rotate=0.05*sin(t):ow=iw:oh=ih,noise=alls=4:allf=t:all_seed=1" -pix_fmt yuv420p -f yuv4mpegpipe "$clip"
+  ffmpeg -nostdin -v error -y -i "$clip" -frames:v 1 "$picture"
 fi
 
 commands=()
@@ -49,6 +56,20 @@ timed() {
   seconds+=("$(awk "BEGIN { printf \"%.1f\", $end - $start }")")
   return "$code"
 }
+
+# The table of a file beside other codecs, into the variable `table`. Scores are for people and therefore on stderr.
+score() {
+  local code=0
+  timed "$decode" "$1" -o null: --score "$2" --against "$3" 2> "$OUT/table.txt" || code=$?
+  table=$(grep -v '^== ' "$OUT/table.txt")
+  rm "$OUT/table.txt"
+  [ "$code" -eq 0 ] || { echo "$table" >&2; exit "$code"; }
+}
+
+timed "$nvc" encode "$picture" -o "$small" -y --preset "$PICTURE_PRESET" --crf "$PICTURE_CRF"
+timed "$decode" "$small" -o "$OUT/picture-decoded.png" -y
+score "$small" "$picture" jpeg:420,webp,avif:444
+picture_table=$table
 
 steps=()
 [ -z "$STEPS" ] || steps=(--steps "$STEPS")
@@ -75,15 +96,22 @@ ffmpeg -nostdin -v error -y -i "$clip" -i "$OUT/decoded.y4m" -filter_complex \
   "[0:v]$pick[a][x];[1:v]$pick[b][y];[x][y]blend=all_expr='clip(128+4*(A-B),0,255)'[d];[a][b][d]hstack=inputs=3,tile=1x4" \
   -frames:v 1 "$OUT/strip.png"
 
-# scores are for people and therefore on stderr
-code=0
-timed "$decode" "$file" -o null: --score "$clip" --against "$AGAINST" 2> "$OUT/table.txt" || code=$?
-table=$(grep -v '^== ' "$OUT/table.txt")
-rm "$OUT/table.txt"
-[ "$code" -eq 0 ] || { echo "$table" >&2; exit "$code"; }
+score "$file" "$clip" "$AGAINST"
 
 {
   echo "# nvc demo"
+  echo
+  echo "## A picture"
+  echo
+  echo '```'
+  echo "$picture_table"
+  echo '```'
+  echo
+  echo "![decoded](picture-decoded.png)"
+  echo
+  echo "Decoded; the source is [picture.png](picture.png), the file [picture.nvc](picture.nvc)."
+  echo
+  echo "## A clip"
   echo
   echo "$title."
   echo
@@ -112,6 +140,9 @@ rm "$OUT/table.txt"
   echo "On $(nproc) processors, $("$nvc" --version | sed -n 's/^processor: //p'); $("$nvc" --version | head -1)."
 } > "$OUT/report.md"
 
+echo
+echo "A picture ($picture)"
+echo "$picture_table"
 echo
 echo "$title"
 echo "$table"
