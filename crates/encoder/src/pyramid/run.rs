@@ -293,6 +293,7 @@ impl<'a> Run<'a> {
         let (s, lambda) = (self.s, self.lambda);
         let mut curvature = Curvature::new(self.engine, s.seed);
         let (mut best, mut factors) = (Best::default(), [CURVATURE; 3]);
+        let learns = s.search_rate != [0.0; 2];
         for i in 0..s.sweeps {
             if i == 0 {
                 curvature.probe(self.engine, &self.at.params, PROBES, 0.0);
@@ -301,10 +302,14 @@ impl<'a> Run<'a> {
             }
             // first the rate with the moves' own bits, then the distortion alone, whose gradient
             // the sweep wants
-            let mode = Mode::new(What::Rate, Gradients::Weights);
+            let wanted = if learns {
+                Gradients::Weights
+            } else {
+                Gradients::Nothing
+            };
             let mode = Mode {
                 moves: true,
-                ..mode
+                ..Mode::new(What::Rate, wanted)
             };
             let mut terms = self.engine.run(&self.at.params, lambda, mode);
             let rate_gradients = self.engine.gradients.clone();
@@ -332,10 +337,12 @@ impl<'a> Run<'a> {
                 factors[i % 3],
                 i % 12,
             );
-            let rate = cosine(s.search_rate, i as f64 / s.sweeps as f64);
-            self.at
-                .soap
-                .step(&mut self.at.params, &self.engine.gradients, rate);
+            if learns {
+                let rate = cosine(s.search_rate, i as f64 / s.sweeps as f64);
+                self.at
+                    .soap
+                    .step(&mut self.at.params, &self.engine.gradients, rate);
+            }
         }
         let loss = self
             .engine

@@ -2,8 +2,8 @@
 
 use super::common::{planes, shape};
 use nvc_encoder::pyramid::{
-    Colour, Context, Engine, Fit, Plane, Progress, Settings, Shape, Stage, What, dequantise, fit,
-    initial, quantise,
+    Colour, Context, Engine, Fit, Plane, Progress, Settings, Shape, Stage, What, adjust,
+    dequantise, fit, initial, quantise,
 };
 
 const LAMBDA: f32 = 2e-3;
@@ -123,6 +123,36 @@ fn a_fit_lowers_the_loss() {
     let params = dequantise(&tensors);
     let coarse = engine.eval(&params, LAMBDA, What::Both, false).loss(LAMBDA);
     assert!(coarse < 1.2 * after, "quantised: {after} to {coarse}");
+}
+
+#[test]
+fn a_fit_goes_on_at_another_price() {
+    let (shape, planes) = yuv420();
+    let settings = Settings::new(120, 12);
+    let (fitted, _) = run(&settings, 2);
+    for factor in [3.0, 1.0 / 3.0] {
+        let price = LAMBDA * factor;
+        let mut sweeps = 0;
+        let moved = adjust(
+            &shape,
+            (W, H),
+            &planes,
+            price,
+            &settings,
+            &fitted,
+            &mut |p| {
+                sweeps += 1;
+                p.stage == Stage::Search
+            },
+        );
+        assert_eq!(sweeps, 12);
+        assert_eq!(moved.params, fitted.params, "weights rest");
+        let loss = |f: &Fit| f.distortion + f64::from(price) * f.bits;
+        let (before, after) = (loss(&fitted), loss(&moved));
+        assert!(after < 0.995 * before, "x {factor}: {before} to {after}");
+        assert_eq!(moved.bits < fitted.bits, factor > 1.0, "x {factor}");
+        assert_eq!(moved.distortion > fitted.distortion, factor > 1.0);
+    }
 }
 
 /// A picture large enough for a sample.
