@@ -59,5 +59,6 @@ pub(crate) use self::{
     context::Gradients,
     descent::Iteration,
     grid::{PRIORITY, REACH},
+    laplace::{BITS_MAX, LEAST, SCALE_MAX, SCALE_SHIFT},
     latents::{Quantiser, Step},
 };

@@ -2,7 +2,9 @@
 //! what runs on other devices, and the reference for the hand-written ones.
 
 use super::canvas::Canvas;
-use crate::pyramid::{Layout, PRIORITY, Plane, REACH, Shape};
+use crate::pyramid::{
+    BITS_MAX, LEAST, Layout, PRIORITY, Plane, REACH, SCALE_MAX, SCALE_SHIFT, Shape,
+};
 use burn::tensor::activation::relu;
 use burn::tensor::module::conv2d;
 use burn::tensor::ops::{ConvOptions, PadMode};
@@ -13,9 +15,6 @@ use std::f64::consts::{LN_2, LOG2_E};
 const WINDOW: [usize; 2] = [REACH + 1, 2 * REACH + 1];
 /// Reach of the x2 filters in input samples.
 const UP: usize = 2;
-/// Bounds of the scale's logarithm and of a value's bits, as the format has them.
-const SCALE: f64 = 5.0;
-const BITS_MAX: f64 = 24.0;
 
 /// A head's planes.
 struct Target<B: Backend> {
@@ -206,7 +205,7 @@ impl<B: Backend> Model<B> {
 }
 
 /// `x` within bounds; the gradient is that of `x` wherever it is, and leads it back.
-fn bounded<B: Backend>(x: Tensor<B, 2>, low: f64, high: f64) -> Tensor<B, 2> {
+fn bounded<B: Backend>(x: Tensor<B, 2>, low: f32, high: f32) -> Tensor<B, 2> {
     let off = x.clone().clamp(low, high) - x.clone();
     x + off.detach()
 }
@@ -215,14 +214,14 @@ fn bounded<B: Backend>(x: Tensor<B, 2>, low: f64, high: f64) -> Tensor<B, 2> {
 /// integrated over the unit cell of `y`. Two algebraic forms, one for the tails, so that nothing
 /// cancels.
 fn laplace<B: Backend>(y: Tensor<B, 2>, mean: Tensor<B, 2>, o: Tensor<B, 2>) -> Tensor<B, 2> {
-    let u = (o - 4.0).clamp(-SCALE, SCALE).neg().exp();
+    let u = (o - SCALE_SHIFT).clamp(-SCALE_MAX, SCALE_MAX).neg().exp();
     let t = (y - mean).abs();
     let far = t.clone().greater_elem(0.5);
     let inner = (t.clone() - 0.5).abs() * u.clone();
     let outer = (t + 0.5) * u.clone();
     let near = (inner.clone().neg().exp() + outer.neg().exp()) * -0.5 + 1.0;
     let tail = u.neg().exp().neg() + 1.0;
-    let p = bounded(near.mask_where(far.clone(), tail), 1e-6, 1.0);
+    let p = bounded(near.mask_where(far.clone(), tail), LEAST, 1.0);
     let distance = inner.clone().zeros_like().mask_where(far, inner + LN_2);
     bounded((distance - p.log()) * LOG2_E, 0.0, BITS_MAX)
 }
