@@ -25,8 +25,28 @@ pub fn weighted_error(source: &[&Frame], decoded: &[Frame], info: &VideoInfo) ->
                 .sum();
             sum += fit::plane_weight(info.format.chroma, p) * e as f64 / a.data.len() as f64;
         }
+        sum -= over_alpha(a, b, info);
     }
     sum
+}
+
+/// What the weighted error on black and on white, half each, is less than that of all planes: the
+/// products of the colours' errors with alpha's.
+fn over_alpha(a: &Frame, b: &Frame, info: &VideoInfo) -> f64 {
+    let chroma = info.format.chroma;
+    if !chroma.has_alpha() {
+        return 0.0;
+    }
+    let errors = |p: usize| {
+        let pairs = a.planes[p].data.iter().zip(&b.planes[p].data);
+        pairs.map(|(&a, &b)| i64::from(a) - i64::from(b))
+    };
+    let alpha = chroma.colours();
+    let product = |p: usize| {
+        let sum: i64 = errors(p).zip(errors(alpha)).map(|(c, a)| c * a).sum();
+        fit::plane_weight(chroma, p) * sum as f64 / a.planes[p].data.len() as f64
+    };
+    (0..alpha).map(product).sum()
 }
 
 /// Moves each node's fraction bits as long as that brings the decoded frames nearer to `frames`.
@@ -86,4 +106,40 @@ pub fn refine_frac_bits(
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rng::Rng;
+    use nvc::frame::{Chroma, PixelFormat};
+    use nvc::metrics::Scorer;
+
+    /// The error with alpha is what the score of pictures with transparency says.
+    #[test]
+    fn errors_with_alpha_are_those_on_black_and_on_white() {
+        for chroma in [Chroma::Rgba, Chroma::GrayAlpha] {
+            let format = PixelFormat::new8(chroma);
+            let info = VideoInfo::new(9, 7, format);
+            let mut random = Rng::new(3, 1);
+            let mut frame = || {
+                let mut f = Frame::new(format, 9, 7);
+                for v in f.planes.iter_mut().flat_map(|p| &mut p.data) {
+                    *v = random.uniform(0.0, 255.0) as u16;
+                }
+                f.clip_to_alpha();
+                f
+            };
+            let (a, b) = (frame(), frame());
+            let mut scorer = Scorer::new(&info);
+            scorer.add(&a, &b).unwrap();
+            let quality = scorer.finish().unwrap().quality();
+            let error = weighted_error(&[&a], std::slice::from_ref(&b), &info);
+            let ours = 10.0 * (255f64.powi(2) / error).log10();
+            assert!(
+                (ours - quality).abs() < 1e-6,
+                "{chroma:?}: {ours}, {quality}"
+            );
+        }
+    }
 }

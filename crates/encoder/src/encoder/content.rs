@@ -136,6 +136,7 @@ mod tests {
             width,
             height,
             weight: 1.0 / 3.0,
+            alpha: false,
             samples: samples.collect(),
         }
     }

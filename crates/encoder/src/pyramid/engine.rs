@@ -30,7 +30,8 @@ pub enum What {
 /// Terms of the loss `distortion + lambda * bits`; those not evaluated are 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Terms {
-    /// `width * height * sum over planes of weight * mean squared error`, samples in 0..1.
+    /// `width * height * sum over planes of weight * mean squared error`, samples in 0..1; with
+    /// alpha that on black and on white, half each.
     pub distortion: f64,
     /// Ideal code length of the latents.
     pub bits: f64,
@@ -74,6 +75,8 @@ pub(crate) struct HeadPlanes {
     pub(crate) out: Picture,
     /// Weight of each plane's summed squared error.
     scales: Vec<f32>,
+    /// Whether the last plane is alpha.
+    alpha: bool,
 }
 
 /// Scratch memory of a head's strips.
@@ -122,7 +125,7 @@ impl Engine {
         for (i, head) in shape.heads.iter().enumerate() {
             let (w, h) = (grids[head.level].w, grids[head.level].h);
             let mut target = Picture::new(w, h, head.planes);
-            let mut scales = Vec::new();
+            let (mut scales, mut alpha) = (Vec::new(), false);
             for (c, plane) in rest.by_ref().take(head.planes).enumerate() {
                 assert!(
                     (plane.width, plane.height) == (w, h) && plane.samples.len() == w * h,
@@ -133,6 +136,7 @@ impl Engine {
                     target.data[at..at + w].copy_from_slice(row);
                 }
                 scales.push(plane.weight * (width * height) as f32 / (w * h) as f32);
+                alpha = plane.alpha;
             }
             assert!(scales.len() == head.planes, "a plane is missing");
             let new = || Picture::new(w, h, head.planes);
@@ -143,6 +147,7 @@ impl Engine {
                 out: new(),
                 target,
                 scales,
+                alpha,
             });
         }
         Engine {
@@ -279,12 +284,14 @@ impl Engine {
                 input,
                 out,
                 scales,
+                alpha,
             } = head;
             let task = residual::Task {
                 weights: &weights.1,
                 input,
                 target,
                 scales,
+                alpha: *alpha,
                 gradients: mode.gradients != Gradients::Nothing,
                 probe: mode.probe,
             };

@@ -42,6 +42,7 @@ pub fn planes(info: &VideoInfo, frame: &Frame) -> Vec<Plane> {
         width: plane.width,
         height: plane.height,
         weight: weight(p) / all,
+        alpha: p >= chroma.colours(),
         samples: plane.data.iter().map(|&v| f32::from(v) / most).collect(),
     };
     frame.planes.iter().enumerate().map(plane).collect()
@@ -162,6 +163,7 @@ mod tests {
             width: 1,
             height: 1,
             weight: 1.0,
+            alpha: false,
             samples: vec![0.5],
         };
         let planes = vec![plane; 3];

@@ -69,6 +69,7 @@ impl Mosaic {
             width: w >> level,
             height: h >> level,
             weight: plane.weight,
+            alpha: plane.alpha,
             samples: self.gather(&plane.samples, plane.width, level),
         };
         levels.zip(planes).map(own).collect()
@@ -120,6 +121,7 @@ mod tests {
                 width,
                 height,
                 weight: 0.5,
+                alpha: false,
                 // where it is, in units of level 0
                 samples: (0..width * height)
                     .map(|i| (((i / width) << level) * 1000 + ((i % width) << level)) as f32)

@@ -94,6 +94,7 @@ mod tests {
                 width: w,
                 height: h,
                 weight: 1.0,
+                alpha: false,
                 samples: (0..w * h).map(|i| (i % 7) as f32 / 7.0).collect(),
             };
             let settings = Settings {

@@ -336,6 +336,7 @@ mod tests {
             width: w,
             height: h,
             weight: 1.0,
+            alpha: false,
             samples: vec![0.5; w * h],
         };
         let mut engine = Engine::new(&shape, w, h, std::slice::from_ref(&plane));

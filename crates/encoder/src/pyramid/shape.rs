@@ -55,6 +55,9 @@ pub struct Plane {
     pub height: usize,
     /// Share of its mean squared error in the distortion; those of all planes but alpha sum to 1.
     pub weight: f32,
+    /// Whether it is alpha, by which those of its head before it are multiplied; its head's last.
+    /// Their distortion is then that on black and on white, half each.
+    pub alpha: bool,
     /// Row by row, 0 to 1.
     pub samples: Vec<f32>,
 }

@@ -34,6 +34,14 @@ pub fn shape(contexts: usize, hidden: usize, grids: usize, heads: &[(usize, usiz
     }
 }
 
+/// Whether plane `p` of a head is alpha: heads of four planes have it, and those of two at level 0.
+fn alpha(head: &Head, p: usize) -> bool {
+    match (head.level, head.planes) {
+        (0, 2) | (_, 4) => p + 1 == head.planes,
+        _ => false,
+    }
+}
+
 /// Planes of a shape from a function of place and plane.
 pub fn planes(
     shape: &Shape,
@@ -44,7 +52,7 @@ pub fn planes(
 ) -> Vec<Plane> {
     let mut all = Vec::new();
     for head in &shape.heads {
-        for _ in 0..head.planes {
+        for p in 0..head.planes {
             let (width, height) = Shape::grid_size(w, h, head.level);
             let mut samples = Vec::new();
             for y in 0..height {
@@ -58,6 +66,7 @@ pub fn planes(
                 width,
                 height,
                 weight,
+                alpha: alpha(head, p),
                 samples,
             });
         }

@@ -22,6 +22,8 @@ struct Target<B: Backend> {
     samples: Tensor<B, 3>,
     /// Weight of each plane's summed squared error, `[planes, 1, 1]`.
     scales: Tensor<B, 3>,
+    /// Whether the last plane is alpha.
+    alpha: bool,
 }
 
 /// The model and the picture, as tensors of a device.
@@ -64,6 +66,7 @@ impl<B: Backend> Model<B> {
             let scale = |p: &&Plane| p.weight * (width * height) as f32 / (w * h) as f32;
             let samples = planes.iter().flat_map(|p| &p.samples).copied().collect();
             Target {
+                alpha: planes.last().is_some_and(|p| p.alpha),
                 samples: constant(samples, [planes.len(), h, w], device),
                 scales: constant(
                     planes.iter().map(scale).collect(),
@@ -139,7 +142,7 @@ impl<B: Backend> Model<B> {
         (bits * self.mask.clone().reshape([1, h * w])).sum()
     }
 
-    /// The planes' weighted squared error.
+    /// The planes' weighted squared error; with alpha that on black and on white, half each.
     fn distortion(&self, params: &Tensor<B, 1>, y: Tensor<B, 4>) -> Tensor<B, 1> {
         let grid = |l: usize| {
             let [rows, columns] = self.canvas.grids[l].clone();
@@ -161,7 +164,14 @@ impl<B: Backend> Model<B> {
         for (i, target) in self.targets.iter().enumerate() {
             let planes = self.head(params, i, &levels[last - self.shape.heads[i].level]);
             let e = planes - target.samples.clone();
-            sum = sum + (e.clone() * e * target.scales.clone()).sum();
+            let weighted = e.clone() * target.scales.clone();
+            if target.alpha {
+                // white adds what alpha lacks
+                let colours = e.dims()[0] - 1;
+                let lacking = e.clone().narrow(0, colours, 1);
+                sum = sum - (weighted.clone().narrow(0, 0, colours) * lacking).sum();
+            }
+            sum = sum + (weighted * e).sum();
         }
         sum
     }

@@ -39,6 +39,7 @@ fn planes(
                 width,
                 height,
                 weight: 1.0 / (1 + planes.len()) as f32,
+                alpha: p == 3,
                 samples: places.map(|(x, y)| sample(x, y, p)).collect(),
             });
         }
