@@ -17,6 +17,7 @@ mod context;
 mod convolve;
 mod descent;
 mod engine;
+mod errors;
 mod fit;
 mod grid;
 mod hessian;
