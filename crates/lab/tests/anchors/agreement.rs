@@ -149,6 +149,12 @@ fn siting(name: &str, path: &str) -> Siting {
     }
 }
 
+/// How far x264's streams may be from those of the figures. Its choices rest on sums in floating point
+/// that the processor's instructions round differently: files differ by up to a percent, and by
+/// hundredths of a decibel, between a machine with AVX-512, one without, and `asm=SSE2`.
+const OTHER_BYTES: f64 = 0.02;
+const OTHER_DB: f64 = 0.1;
+
 /// Runs the rows that `pick` chooses; returns how many were run and what differs.
 fn video_rows(pick: impl Fn(&str, &str, &str) -> bool) -> (usize, Vec<String>) {
     let Some(data) = data() else {
@@ -184,13 +190,22 @@ fn video_rows(pick: impl Fn(&str, &str, &str) -> bool) -> (usize, Vec<String>) {
         };
         let a = run_anchor_at(&spec, &reopen, &info, crf, &opts, &mut |_, _, _| Ok(())).unwrap();
         let mut off = Vec::new();
-        differs(&mut off, "bytes", a.bytes as f64, get("bytes_stream"), 0.0);
+        let wanted: f64 = get("bytes_stream").parse().unwrap();
+        // of the same stream, all figures; of the one that x264 makes on another processor, about
+        let (more_bytes, more_db) = if spec.codec_name() == "x264" && a.bytes as f64 != wanted {
+            eprintln!("{text}: another stream; see OTHER_BYTES");
+            (OTHER_BYTES * wanted, OTHER_DB)
+        } else {
+            (0.0, 0.001)
+        };
+        let bytes = a.bytes as f64;
+        differs(&mut off, "bytes", bytes, get("bytes_stream"), more_bytes);
         differs(
             &mut off,
             "bytes with identification",
             a.bytes_with_identification as f64,
             get("bytes_stream_sei"),
-            0.0,
+            more_bytes,
         );
         differs(
             &mut off,
@@ -220,14 +235,14 @@ fn video_rows(pick: impl Fn(&str, &str, &str) -> bool) -> (usize, Vec<String>) {
                 &format!("{name} mean"),
                 mean,
                 get(&format!("psnr_{name}_mean")),
-                0.001,
+                more_db,
             );
             differs(
                 &mut off,
                 &format!("{name} pooled"),
                 pooled,
                 get(&format!("psnr_{name}_agg")),
-                0.001,
+                more_db,
             );
         }
         run += 1;
