@@ -41,15 +41,7 @@ fn tiny() -> Vec<u8> {
 
 pub fn core() -> Vec<Vector> {
     let mut out = Vec::new();
-    let mut add = |name, what, bytes| {
-        out.push(Vector {
-            folder: "core",
-            name,
-            what,
-            bytes,
-            error: None,
-        })
-    };
+    let mut add = |name, what, bytes| out.push(Vector::valid("core", name, what, bytes));
     add(
         "tiny.nvc",
         "the worked example of annex B: start here",

@@ -21,6 +21,23 @@ pub struct Vector {
     pub error: Option<(u8, &'static str)>,
 }
 
+impl Vector {
+    pub fn valid(
+        folder: &'static str,
+        name: &'static str,
+        what: &'static str,
+        bytes: Vec<u8>,
+    ) -> Self {
+        Vector {
+            folder,
+            name,
+            what,
+            bytes,
+            error: None,
+        }
+    }
+}
+
 pub fn introduction(folder: &str) -> &'static str {
     match folder {
         "core" => {

@@ -37,15 +37,7 @@ fn sited(bytes: &[u8]) -> Vec<u8> {
 
 pub fn uncommon() -> Vec<Vector> {
     let mut out = Vec::new();
-    let mut add = |name, what, bytes| {
-        out.push(Vector {
-            folder: "uncommon",
-            name,
-            what,
-            bytes,
-            error: None,
-        })
-    };
+    let mut add = |name, what, bytes| out.push(Vector::valid("uncommon", name, what, bytes));
     let i = info(24, 16, Chroma::Yuv420, 8);
     let net = || hnerv([3, 2, 3], 8, 3, &[[4, 1, 7], [2, 3, 5]]);
 

@@ -11,15 +11,7 @@ use crate::common::info;
 
 pub fn families() -> Vec<Vector> {
     let mut out = Vec::new();
-    let mut add = |name, what, bytes| {
-        out.push(Vector {
-            folder: "core",
-            name,
-            what,
-            bytes,
-            error: None,
-        })
-    };
+    let mut add = |name, what, bytes| out.push(Vector::valid("core", name, what, bytes));
     let mut seed = 200;
     let mut of = |i: &VideoInfo, arch: Arch, frames: usize| {
         seed += 1;

@@ -9,15 +9,7 @@ use crate::common::info;
 
 pub fn pyramids() -> Vec<Vector> {
     let mut out = Vec::new();
-    let mut add = |name, what, bytes| {
-        out.push(Vector {
-            folder: "core",
-            name,
-            what,
-            bytes,
-            error: None,
-        })
-    };
+    let mut add = |name, what, bytes| out.push(Vector::valid("core", name, what, bytes));
     let i = info(48, 40, Chroma::Rgb, 8);
     add(
         "pyramid-gbrp.nvc",

@@ -1,130 +1,56 @@
 //! Numbers just outside their ranges that the other lists do not have.
 
-use nvc::entropy::{Bit, Coder, Encoder, ValueModel};
+use nvc::entropy::Encoder;
 use nvc::network::{Arch, Role};
 
 use super::super::blocks::*;
 use super::super::nets::*;
 use super::families::{NERV, NIRVANA, after, with};
+use super::section::twice;
 use super::{Add, front, good, group_of, head};
+
+/// A field of a header: name of the file, what is wrong, the field's place and value, the message.
+type Fault = (&'static str, &'static str, usize, u8, &'static str);
+
+#[rustfmt::skip]
+const NERV_FAULTS: [Fault; 11] = [
+    ("nerv-hidden-0.nvc", "no hidden channels", 1, 0, "hidden is 0"),
+    ("nerv-rows-0.nvc", "no rows", 2, 0, "rows is 0"),
+    ("nerv-columns-0.nvc", "no columns", 3, 0, "columns is 0"),
+    ("nerv-channels-0.nvc", "no channels", 4, 0, "channels is 0"),
+    ("nerv-head-kernel-17.nvc", "an output kernel of 17", 6, 17, "kernel is 17"),
+    ("nerv-stages-0.nvc", "no stages", 7, 0, "stages is 0"),
+    ("nerv-stages-13.nvc", "13 stages", 7, 13, "stages is 13"),
+    ("nerv-stride-0.nvc", "a stride of 0", 8, 0, "stride is 0"),
+    ("nerv-stride-17.nvc", "a stride of 17", 8, 17, "stride is 17"),
+    ("nerv-kernel-17.nvc", "a stage's kernel of 17", 9, 17, "kernel is 17"),
+    ("nerv-stage-channels-0.nvc", "a stage of no channels", 10, 0, "channels is 0"),
+];
+
+#[rustfmt::skip]
+const NIRVANA_FAULTS: [Fault; 10] = [
+    ("nirvana-rows-0.nvc", "no rows of patches", 0, 0, "rows is 0"),
+    ("nirvana-columns-0.nvc", "no columns of patches", 1, 0, "columns is 0"),
+    ("nirvana-hidden-0.nvc", "no hidden channels", 3, 0, "hidden is 0"),
+    ("nirvana-features-0.nvc", "no features", 4, 0, "features is 0"),
+    ("nirvana-cell-0.nvc", "patches of no positions", 5, 0, "cell is 0"),
+    ("nirvana-kernel-17.nvc", "a kernel of 17", 6, 17, "kernel is 17"),
+    ("nirvana-stride-0.nvc", "a stride of 0", 7, 0, "stride is 0"),
+    ("nirvana-stride-17.nvc", "a stride of 17", 7, 17, "stride is 17"),
+    ("nirvana-channels-0.nvc", "no channels", 8, 0, "channels is 0"),
+    ("nirvana-head-kernel-17.nvc", "an output kernel of 17", 9, 17, "kernel is 17"),
+];
 
 /// Fields of the headers of NeRV and NIRVANA.
 pub fn fields(add: Add) {
-    for (name, what, at, value, message) in [
-        (
-            "nerv-hidden-0.nvc",
-            "no hidden channels",
-            1,
-            0,
-            "hidden is 0",
-        ),
-        ("nerv-rows-0.nvc", "no rows", 2, 0, "rows is 0"),
-        ("nerv-columns-0.nvc", "no columns", 3, 0, "columns is 0"),
-        ("nerv-channels-0.nvc", "no channels", 4, 0, "channels is 0"),
-        (
-            "nerv-head-kernel-17.nvc",
-            "an output kernel of 17",
-            6,
-            17,
-            "kernel is 17",
-        ),
-        ("nerv-stages-0.nvc", "no stages", 7, 0, "stages is 0"),
-        ("nerv-stages-13.nvc", "13 stages", 7, 13, "stages is 13"),
-        ("nerv-stride-0.nvc", "a stride of 0", 8, 0, "stride is 0"),
-        (
-            "nerv-stride-17.nvc",
-            "a stride of 17",
-            8,
-            17,
-            "stride is 17",
-        ),
-        (
-            "nerv-kernel-17.nvc",
-            "a stage's kernel of 17",
-            9,
-            17,
-            "kernel is 17",
-        ),
-        (
-            "nerv-stage-channels-0.nvc",
-            "a stage of no channels",
-            10,
-            0,
-            "channels is 0",
-        ),
-    ] {
-        let group = raw_group(1, 2, &with(NERV, at, value), &[1, 2, 3], &[]);
-        add(name, what, with_groups(0, 1, 1, &group), 4, message);
-    }
-    for (name, what, at, value, message) in [
-        (
-            "nirvana-rows-0.nvc",
-            "no rows of patches",
-            0,
-            0,
-            "rows is 0",
-        ),
-        (
-            "nirvana-columns-0.nvc",
-            "no columns of patches",
-            1,
-            0,
-            "columns is 0",
-        ),
-        (
-            "nirvana-hidden-0.nvc",
-            "no hidden channels",
-            3,
-            0,
-            "hidden is 0",
-        ),
-        (
-            "nirvana-features-0.nvc",
-            "no features",
-            4,
-            0,
-            "features is 0",
-        ),
-        (
-            "nirvana-cell-0.nvc",
-            "patches of no positions",
-            5,
-            0,
-            "cell is 0",
-        ),
-        (
-            "nirvana-kernel-17.nvc",
-            "a kernel of 17",
-            6,
-            17,
-            "kernel is 17",
-        ),
-        ("nirvana-stride-0.nvc", "a stride of 0", 7, 0, "stride is 0"),
-        (
-            "nirvana-stride-17.nvc",
-            "a stride of 17",
-            7,
-            17,
-            "stride is 17",
-        ),
-        (
-            "nirvana-channels-0.nvc",
-            "no channels",
-            8,
-            0,
-            "channels is 0",
-        ),
-        (
-            "nirvana-head-kernel-17.nvc",
-            "an output kernel of 17",
-            9,
-            17,
-            "kernel is 17",
-        ),
-    ] {
-        let group = raw_group(1, 4, &with(NIRVANA, at, value), &[1, 2, 3], &[]);
-        add(name, what, with_groups(0, 1, 1, &group), 4, message);
-    }
+    let mut each = |faults: &[Fault], arch: u8, changed: &dyn Fn(usize, u8) -> Vec<u8>| {
+        for &(name, what, at, value, message) in faults {
+            let group = raw_group(1, arch, &changed(at, value), &[1, 2, 3], &[]);
+            add(name, what, with_groups(0, 1, 1, &group), 4, message);
+        }
+    };
+    each(&NERV_FAULTS, 2, &|at, value| with(NERV, at, value));
+    each(&NIRVANA_FAULTS, 4, &|at, value| with(NIRVANA, at, value));
 }
 
 /// Of the container and the sequence header.
@@ -201,17 +127,10 @@ pub fn coded_values(add: Add) {
         4,
         "step mantissa - 128 is -1",
     );
-    let (mut e, mut m) = (Encoder::default(), ValueModel::new(20));
-    e.code(&mut Bit::default(), true).unwrap();
-    // the smallest residual, seven zeros, then the same again on top of it
-    let zeros = [19, 19, 0, 19, 0, 0, 0].map(|class| (class, 0));
-    for (class, v) in [(0, -32767)].into_iter().chain(zeros).chain([(19, -32767)]) {
-        m.code(&mut e, class, v).unwrap();
-    }
     add(
         "latent-underflow.nvc",
         "residuals that add up to -65534; a decoder of 16 bits wraps",
-        parts(&weights, &e.finish()),
+        parts(&weights, &twice(-32767)),
         4,
         "latent value -65534",
     );

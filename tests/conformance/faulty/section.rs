@@ -338,32 +338,24 @@ pub fn coded_parts(add: Add) {
         4,
         "activation fraction bits is -1",
     );
-    let overflow = {
-        let (mut e, mut m) = (Encoder::default(), ValueModel::new(20));
-        e.code(&mut Bit::default(), true).unwrap();
-        // the largest residual, seven zeros, then the same again on top of it
-        for (class, v) in [
-            (0, 32767),
-            (19, 0),
-            (19, 0),
-            (0, 0),
-            (19, 0),
-            (0, 0),
-            (0, 0),
-            (0, 0),
-            (19, 32767),
-        ] {
-            m.code(&mut e, class, v).unwrap();
-        }
-        e.finish()
-    };
     add(
         "latent-overflow.nvc",
         "residuals that add up to 65534; a decoder of 16 bits wraps",
-        with_parts(&weights, &overflow),
+        with_parts(&weights, &twice(32767)),
         4,
         "latent value 65534",
     );
+}
+
+/// Latents of two frames: the residual `v`, seven zeros, then the same again on top of it.
+pub fn twice(v: i32) -> Vec<u8> {
+    let (mut e, mut m) = (Encoder::default(), ValueModel::new(20));
+    e.code(&mut Bit::default(), true).unwrap();
+    let zeros = [19, 19, 0, 19, 0, 0, 0].map(|class| (class, 0));
+    for (class, v) in [(0, v)].into_iter().chain(zeros).chain([(19, v)]) {
+        m.code(&mut e, class, v).unwrap();
+    }
+    e.finish()
 }
 
 /// Fraction bits that contradict steps.

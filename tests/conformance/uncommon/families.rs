@@ -24,15 +24,7 @@ fn nonlinearities(graph: &Graph, which: Activation) -> Vec<usize> {
 
 pub fn families() -> Vec<Vector> {
     let mut out = Vec::new();
-    let mut add = |name, what, bytes| {
-        out.push(Vector {
-            folder: "uncommon",
-            name,
-            what,
-            bytes,
-            error: None,
-        })
-    };
+    let mut add = |name, what, bytes| out.push(Vector::valid("uncommon", name, what, bytes));
     let loud = |mut g: Group, tensors: &[usize], octaves: u8, frac_bits: &[(usize, u8)]| {
         tensors
             .iter()

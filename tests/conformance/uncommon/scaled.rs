@@ -11,15 +11,7 @@ use crate::common::info;
 
 pub fn tensors() -> Vec<Vector> {
     let mut out = Vec::new();
-    let mut add = |name, what, bytes| {
-        out.push(Vector {
-            folder: "uncommon",
-            name,
-            what,
-            bytes,
-            error: None,
-        })
-    };
+    let mut add = |name, what, bytes| out.push(Vector::valid("uncommon", name, what, bytes));
     let i = info(11, 7, Chroma::Gray, 8);
     let net = || Arch::Hnerv(tanh([3, 2, 3], 5, &[[2, 3, 4], [2, 3, 4]]));
     add(
@@ -44,8 +36,7 @@ pub fn tensors() -> Vec<Vector> {
     );
     add(
         "scaled-factors.nvc",
-        "scaled tensors with sets of coefficients for factors 4, 5, 7 and 16: more sets than output channels, of which only the first \
-         are used; fails where the set is not the channel modulo the square",
+        "scaled tensors with sets of coefficients for factors 4, 5, 7 and 16, the most there can be: no fewer sets than output channels",
         one(
             &i,
             scaled_by(&i, random(&i, net(), 1, 642), 643, &|k| Tuning {
