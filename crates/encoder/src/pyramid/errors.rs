@@ -74,3 +74,30 @@ pub(crate) fn signs(seed: u64, row: usize, scale: f32, to: &mut [f32]) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Mean products of the signs sent back are those of the errors on black and on white: the Hessian
+    /// of the distortion.
+    #[test]
+    fn signs_over_alpha_have_the_distortions_curvature() {
+        const W: usize = 4096;
+        let scales = [0.3, 0.2, 0.5, 0.5];
+        let mut planes = [[0.0; W]; 4];
+        let mut rows = planes.each_mut().map(|p| &mut p[..]);
+        probe_over(7, (5, 11), &scales, W, &mut rows);
+        let mean = |a: usize, b: usize| {
+            let products = planes[a].iter().zip(&planes[b]);
+            products.map(|(a, b)| a * b).sum::<f32>() / W as f32
+        };
+        let close = |got: f32, wanted: f32| assert!((got - wanted).abs() < 0.05, "{got} {wanted}");
+        for (c, scale) in scales.iter().enumerate().take(3) {
+            close(mean(c, c), 2.0 * scale);
+            close(mean(c, 3), -scale);
+            close(mean(c, (c + 1) % 3), 0.0);
+        }
+        close(mean(3, 3), scales[..3].iter().sum());
+    }
+}

@@ -54,7 +54,7 @@ pub use quantise::{Quantised, dequantise, quantise};
 pub use run::{Progress, Settings, Stage};
 pub use shape::{Head, Layout, Plane, Shape, Tensor};
 
-/// What another device computes is described by.
+/// For evaluations on other devices.
 #[cfg(any(feature = "cuda", test))]
 pub(crate) use self::{
     context::Gradients,
