@@ -31,11 +31,13 @@ picture=$OUT/picture.png
 small=$OUT/picture.nvc
 
 if datasets/fetch-clips.sh target/data; then
+  picture_title="A frame of Big Buck Bunny at 640x360"
   title="Big Buck Bunny, first $FRAMES frames scaled to ${WIDTH}x$HEIGHT"
   ffmpeg -nostdin -v error -y -i target/data/bigbuckbunny.mp4 -vf "select=eq(n\,20),scale=640:360:flags=area" -frames:v 1 "$picture"
   ffmpeg -nostdin -v error -y -i target/data/bigbuckbunny.mp4 -vf "scale=$WIDTH:$HEIGHT:flags=lanczos" -frames:v "$FRAMES" \
     -pix_fmt yuv420p -f yuv4mpegpipe "$clip"
 else
+  picture_title="A SYNTHETIC picture, the first frame of the clip"
   title="SYNTHETIC clip (a moving test picture with noise, ${WIDTH}x$HEIGHT, $FRAMES frames): its figures say little about real video"
   say "NOTE: the real clip could not be fetched. A synthetic one takes its place; its figures say little about real video."
   ffmpeg -nostdin -v error -y -f lavfi -i "testsrc2=s=${WIDTH}x$HEIGHT:r=25" -frames:v "$FRAMES" \
@@ -103,6 +105,8 @@ score "$file" "$clip" "$AGAINST"
   echo
   echo "## A picture"
   echo
+  echo "$picture_title."
+  echo
   echo '```'
   echo "$picture_table"
   echo '```'
@@ -141,10 +145,10 @@ score "$file" "$clip" "$AGAINST"
 } > "$OUT/report.md"
 
 echo
-echo "A picture ($picture)"
+echo "$picture_title"
 echo "$picture_table"
 echo
 echo "$title"
 echo "$table"
 echo
-echo "report: $OUT/report.md    pictures: $OUT/strip.png    file: $file"
+echo "report: $OUT/report.md    pictures: $OUT/strip.png    files: $small, $file"
