@@ -192,13 +192,13 @@ fn video_rows(pick: impl Fn(&str, &str, &str) -> bool) -> (usize, Vec<String>) {
         let mut off = Vec::new();
         let wanted: f64 = get("bytes_stream").parse().unwrap();
         // of the same stream, all figures; of the one that x264 makes on another processor, about
-        let (more_bytes, more_db) = if spec.codec_name() == "x264" && a.bytes as f64 != wanted {
+        let bytes = a.bytes as f64;
+        let (more_bytes, more_db) = if spec.codec_name() == "x264" && bytes != wanted {
             eprintln!("{text}: another stream; see OTHER_BYTES");
             (OTHER_BYTES * wanted, OTHER_DB)
         } else {
             (0.0, 0.001)
         };
-        let bytes = a.bytes as f64;
         differs(&mut off, "bytes", bytes, get("bytes_stream"), more_bytes);
         differs(
             &mut off,
