@@ -163,13 +163,16 @@ impl<R: Read> StreamDecoder<R> {
         self.sections()?.next_section()
     }
 
-    /// [`StreamDecoder::next_section`] whatever the CRC says.
+    /// [`StreamDecoder::next_section`] whatever the CRC says, as long as its headers can be read: an
+    /// error of theirs where the CRC is wrong is the CRC's.
     pub fn next_section_unchecked(&mut self) -> Result<Option<Section>> {
         let sections = self.sections()?;
-        sections
-            .next_packet()?
-            .map(|p| sections.parse(p))
-            .transpose()
+        let Some(packet) = sections.next_packet()? else {
+            return Ok(None);
+        };
+        let checked = packet.check();
+        let section = sections.parse(packet);
+        section.or_else(|e| checked.and(Err(e))).map(Some)
     }
 
     /// Decodes frames `range` (half open, display order) to `sink`. Groups outside are skipped, not

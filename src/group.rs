@@ -283,7 +283,7 @@ impl Group {
 
     /// Bits, rounded, that each grid's latents take, the finest first; none if the group is no pyramid.
     /// `graph` is the lowering of its representation.
-    pub fn grid_bits(&self, graph: &Graph) -> Result<Vec<u64>> {
+    pub fn grid_bits(&self, graph: &Graph, predictor: &mut dyn Predictor) -> Result<Vec<u64>> {
         let (Some(header), Op::Pyramid(source)) = (self.arch.context_coded(), graph.nodes[0].op)
         else {
             return Ok(Vec::new());
@@ -293,8 +293,7 @@ impl Group {
             let (mut cost, mut values) = (Cost::default(), self.latents.clone());
             // neighbours are of the same grid, so others may be left out
             let others = header.empty | !(1 << level);
-            let plain = &mut Plain::default();
-            code_pyramids(&mut cost, &source, &network, others, plain, &mut values)?;
+            code_pyramids(&mut cost, &source, &network, others, predictor, &mut values)?;
             Ok((cost.units + Cost::UNIT / 2) / Cost::UNIT)
         };
         (0..source.grids).map(grid).collect()

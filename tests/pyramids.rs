@@ -21,8 +21,14 @@ fn pictures_are_those_of_the_reference() {
     for i in 0..60 {
         let chroma = Chroma::ALL[i % 6];
         let info = info(1 + below(70), 1 + below(90), chroma, [8, 10][below(2)]);
-        let grids = 2 + below(5) as u32;
-        let net = pyramid(grids, [1, 40, 127, 900][below(4)], 4, 1 + below(40) as u32);
+        // the first are as the format's bounds have it
+        let bounds = [(1, 2047, 1), (16, 1, 40), (2, 127, 255), (3, 900, 256)].get(i);
+        let (grids, reach, hidden) = bounds.copied().unwrap_or((
+            2 + below(5) as u32,
+            [1, 40, 127, 900][below(4)],
+            1 + below(40) as u32,
+        ));
+        let net = pyramid(grids, reach, 4, hidden);
         let mut g = random(&info, net, 1, i as u64);
         if below(3) == 0 {
             // saturates
@@ -71,6 +77,20 @@ fn sums_that_leave_32_bits_are_left_to_the_reference() {
         .unwrap();
     g.network.tensors[hidden].values.fill(32767);
     assert!(!fused(&g));
+}
+
+#[test]
+fn large_passes_that_are_not_fused_are_computed_one_by_one() {
+    let at_once = |w, h, level| {
+        let info = info(w, h, Chroma::Rgb, 8);
+        let g = random(&info, pyramid(3, 20, 4, 8), 1, 1);
+        let graph = g.arch.lower(&info, 1).unwrap();
+        let synth = Synth::new(&graph, &g.network, &info, level).unwrap();
+        synth.at_once(16)
+    };
+    assert_eq!(at_once(1024, 1024, SimdLevel::detect()), 16);
+    assert_eq!(at_once(1024, 1024, SimdLevel::Reference), 1);
+    assert_eq!(at_once(64, 64, SimdLevel::Reference), 16);
 }
 
 #[test]

@@ -51,7 +51,7 @@ pub fn passes_of(
     let mut workers: Vec<Workspace> = Vec::new();
     let mut ready: Vec<(usize, Vec<Frame>)> = Vec::new();
     loop {
-        let batch: Vec<usize> = passes.take(threads).collect();
+        let batch: Vec<usize> = passes.take(synth.at_once(threads)).collect();
         if workers.is_empty() || batch.len() < workers.len() {
             // fewer passes than threads are cut into strips
             let strips = (threads / batch.len().max(1))

@@ -237,11 +237,7 @@ impl<R: Read> Sections<R> {
                     let synth = |graph: &_, group: &Group, info: &_| {
                         let synth = Synth::new(graph, &group.network, info, level)
                             .map_err(|e| e.at(layout.offset))?;
-                        Limits::check(
-                            "activations of a pass that is not fused",
-                            synth.unfused(),
-                            limits.pass_activations,
-                        )?;
+                        synth.check(&limits)?;
                         Ok::<Synth, Error>(synth)
                     };
                     let (synth, latents) = match halvings {

@@ -4,12 +4,14 @@
 use super::contexts::Coder;
 use super::laplace::{Laplace, MAX_MEAN, MAX_SCALE};
 use super::tensor::Tensor;
+use crate::bitstream::header::PyramidHeader;
 use crate::error::{Fault, Result};
+use crate::network::QuantStep;
 use crate::network::ops::Pyramid;
 use crate::network::ops::integer::round_shift;
 
 /// Neighbours in order of use: rows up and columns to the right. All of them are coded before.
-pub const NEIGHBOURS: [(i8, i8); 40] = neighbours();
+pub const NEIGHBOURS: [(i8, i8); PyramidHeader::MAX_CONTEXTS] = neighbours();
 
 /// The 40 places before the centre of a 9x9 window, in raster order, each by its place in that list.
 const USE: [usize; 40] = [
@@ -40,8 +42,6 @@ const HELD: usize = 32;
 const OUT_FRACTION: u32 = 8;
 /// Sums stay below this.
 const MAX_SUM: i64 = 1 << 30;
-/// Bits of a mantissa that is a power of two.
-const MANTISSA_BITS: u8 = 7;
 /// Most fraction bits of its weights.
 const MAX_FRACTION: u8 = 14;
 
@@ -171,8 +171,8 @@ impl Layer {
         to: u32,
     ) -> Result<Self, Fault> {
         let fault = |what: String| Fault::Contradiction(format!("context.{name}: {what}"));
-        let fraction = |t: &Tensor| match t.step.exponent.checked_sub(MANTISSA_BITS) {
-            Some(f) if t.step.mantissa == 1 << MANTISSA_BITS => Ok(f),
+        let fraction = |t: &Tensor| match t.step.exponent.checked_sub(QuantStep::MANTISSA_BITS) {
+            Some(f) if t.step.mantissa == 1 << QuantStep::MANTISSA_BITS => Ok(f),
             _ => Err(fault(format!(
                 "step {} * 2^-{} (allowed: 128 * 2^-7 and finer powers of two)",
                 t.step.mantissa, t.step.exponent

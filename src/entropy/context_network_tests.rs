@@ -1,5 +1,5 @@
 use super::*;
-use crate::entropy::{Decoder, Encoder};
+use crate::entropy::{Cost, Decoder, Encoder};
 use crate::network::QuantStep;
 use proptest::prelude::*;
 
@@ -69,6 +69,56 @@ proptest! {
         code_pyramids(&mut decoder, &source, &network, empty, &mut plain, &mut back).unwrap();
         prop_assert_eq!(back, values);
     }
+}
+
+/// Bits of a grid whose latents are taken in rows, each from its neighbours as they are.
+fn bits_in_rows(source: &Pyramid, network: &ContextNetwork, grid: &[i16]) -> u64 {
+    let ([rows, columns], reach) = (source.size(0), i32::from(source.reach));
+    let at = |y: isize, x: isize| {
+        let inside = (0..rows as isize).contains(&y) && (0..columns as isize).contains(&x);
+        inside.then(|| grid[y as usize * columns + x as usize])
+    };
+    let (mut cost, mut plain) = (Cost::default(), Plain::default());
+    plain.prepare(network);
+    let mut out = Predicted {
+        mean: [0; BATCH],
+        scale: [0; BATCH],
+    };
+    for y in 0..rows as isize {
+        for x in 0..columns as isize {
+            let near = NEIGHBOURS[..network.contexts].iter().map(|&(up, right)| {
+                let value = at(y - isize::from(up), x + isize::from(right));
+                [value.map_or(0, |v| source.activation(v)); BATCH]
+            });
+            plain.predict(&near.collect::<Vec<_>>(), 1, &mut out);
+            let law = Laplace::new(out.mean[0], out.scale[0], reach);
+            let symbol = (i32::from(at(y, x).unwrap()) + reach) as u32;
+            cost.symbol_near(law.size(), 0, |v| law.below(v), symbol)
+                .unwrap();
+        }
+    }
+    cost.units
+}
+
+#[test]
+fn the_order_of_latents_does_not_change_their_distributions() {
+    // of the last, steps hold more latents than are predicted at once
+    for (rows, columns) in [(1, 9), (9, 1), (20, 31), (70, 350)] {
+        let source = Pyramid {
+            grids: 1,
+            rows,
+            columns,
+            reach: 40,
+        };
+        let network = ContextNetwork::new(&tensors(12, 5), source.fraction()).unwrap();
+        let mut grid = tensor(rows * columns, 5, 7, &mut 3).values;
+        let mut cost = Cost::default();
+        let plain = &mut Plain::default();
+        code_pyramids(&mut cost, &source, &network, 0, plain, &mut grid).unwrap();
+        let wanted = bits_in_rows(&source, &network, &grid);
+        assert_eq!(cost.units, wanted, "{rows} rows, {columns} columns");
+    }
+    assert!(rows_of(LAG * 65, [70, 350]).len() > BATCH);
 }
 
 #[test]

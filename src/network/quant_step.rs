@@ -12,4 +12,6 @@ pub struct QuantStep {
 impl QuantStep {
     /// Largest exponent.
     pub const MAX_EXPONENT: u8 = 40;
+    /// Bits of the least mantissa, 128, with which a step is a power of two.
+    pub const MANTISSA_BITS: u8 = 7;
 }

@@ -3,6 +3,8 @@
 use super::dispatch::vectorize_few;
 use super::lanes::{Lane, Lanes, Task};
 use super::level::SimdLevel;
+use super::pack::pack;
+use crate::bitstream::header::PyramidHeader;
 use crate::entropy::context_network::{
     BATCH, Channels, ContextNetwork, Layer, Plain, Predicted, Predictor, mean, scale,
 };
@@ -11,7 +13,7 @@ use crate::entropy::context_network::{
 const TILE: usize = 4;
 const CHUNK: usize = 16;
 /// Most pairs of channels.
-const MAX_PAIRS: usize = 20;
+const MAX_PAIRS: usize = PyramidHeader::MAX_CONTEXTS / 2;
 
 /// What computes distributions at `level`.
 pub fn predictor(level: SimdLevel) -> Box<dyn Predictor> {
@@ -44,24 +46,15 @@ struct Vectorized {
 
 impl Packed {
     fn new(layer: &Layer, ins: usize) -> Self {
-        let (outs, pairs) = (layer.bias.len(), ins.div_ceil(2));
-        let weight = |o: usize, i: usize| match (o < outs, i < ins) {
-            (true, true) => layer.weights[o * ins + i],
-            _ => 0,
-        };
-        let tiles = (0..outs).step_by(TILE).flat_map(|first| {
-            (0..pairs).flat_map(move |p| {
-                (0..TILE).map(move |o| [0, 1].map(|i| weight(first + o, 2 * p + i)))
-            })
-        });
-        let weights = tiles.collect();
+        let outs = layer.bias.len();
+        let of: Vec<_> = (0..outs).map(Some).collect();
         let half = (1 << layer.shift) >> 1;
         let mut bias: Vec<i32> = layer.bias.iter().map(|b| b + half).collect();
         bias.resize(outs.next_multiple_of(TILE), 0);
         Packed {
             outs,
-            pairs,
-            weights,
+            pairs: ins.div_ceil(2),
+            weights: pack(&layer.weights, [outs, ins, 1, 1], &of, TILE),
             bias,
             shift: layer.shift,
         }

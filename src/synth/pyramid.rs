@@ -11,6 +11,7 @@ use super::dispatch::vectorize_few;
 use super::lanes::{Lanes, Task};
 use super::level::SimdLevel;
 use super::requantize::CHUNK;
+use crate::bitstream::header::PyramidHeader;
 use crate::entropy::tensor::QuantizedNetwork;
 use crate::error::Fault;
 use crate::frame::{Frame, VideoInfo};
@@ -21,10 +22,8 @@ use layer::{Layer, TILE};
 use rows::Rows;
 use upsample::{Filter, Plane};
 
-/// Most channels of a hidden layer that is fused.
-const MAX_HIDDEN: usize = 256;
-/// Most grids.
-const MAX_GRIDS: usize = 16;
+const MAX_HIDDEN: usize = PyramidHeader::MAX_HIDDEN;
+const MAX_GRIDS: usize = PyramidHeader::MAX_GRIDS;
 
 /// A synthesis network.
 struct Head {

@@ -11,14 +11,19 @@ use nvc::bitstream::Limits;
 use nvc::bitstream::container::PACKET_OVERHEAD;
 use nvc::bitstream::header::FORMAT_VERSION;
 use nvc::decoder::{Options, Section, StreamDecoder};
-use nvc::error::Result;
+use nvc::error::{Error, Result};
 use nvc::frame::{ContentLight, Mastering, Range, VideoInfo};
 use nvc::group::GroupLayout;
-use nvc::synth::SimdLevel;
+use nvc::synth::{SimdLevel, predictor};
 
 /// Prints the structure of `a.input`.
 pub fn run(a: &InfoArgs) -> Result<()> {
-    info(a).map_err(|e| of_file(&a.input, e))
+    info(a).map_err(|e| match of_file(&a.input, e) {
+        Error::Unsupported(what) if !what.starts_with(&a.input.display().to_string()) => {
+            Error::Unsupported(format!("{}: {what}", a.input.display()))
+        }
+        e => e,
+    })
 }
 
 fn info(a: &InfoArgs) -> Result<()> {
@@ -141,7 +146,7 @@ fn grid_bits(s: &Section, groups: &mut [Value]) -> Result<()> {
     }
     let mut groups = groups.iter_mut();
     s.groups_in(0..u64::MAX, SimdLevel::detect(), &mut |_, layout, group| {
-        let bits = group.grid_bits(&layout.graph)?;
+        let bits = group.grid_bits(&layout.graph, &mut *predictor(SimdLevel::detect()))?;
         if let Some(json) = groups.next().filter(|_| !bits.is_empty()) {
             json["grid_bits"] = json!(bits);
         }
@@ -169,7 +174,7 @@ fn group_json(first: u64, g: &GroupLayout, info: &VideoInfo) -> Value {
 fn text(v: &Value) -> String {
     let s = |v: &Value| v.as_str().map_or_else(|| v.to_string(), str::to_string);
     let mut t = format!(
-        "{} bytes, {:.5} bpp, format version {}, level {}\n{}x{} {}, {} frames at {} fps\n",
+        "{} bytes, {:.5} bpp, format version {}, level {}\n{}x{} {}, {} frames at {} fps{}\n",
         v["bytes"],
         v["bpp"].as_f64().unwrap_or(0.0),
         v["format_version"],
@@ -178,7 +183,11 @@ fn text(v: &Value) -> String {
         v["height"],
         s(&v["pix_fmt"]),
         v["frames"],
-        s(&v["fps"])
+        s(&v["fps"]),
+        match s(&v["sar"]).as_str() {
+            "null" | "1/1" => String::new(),
+            sar => format!(", samples of aspect {sar}"),
+        }
     );
     let c = &v["color"];
     t += &format!(
@@ -224,8 +233,11 @@ fn text(v: &Value) -> String {
             "CRC WRONG"
         };
         t += &format!(
-            "section at {}: frames {first}..{end}, {} bytes, {crc}\n",
-            sec["offset"], sec["bytes"]
+            "section at {}: frames {first}..{end}, {} bytes ({} of its packet, {} of its header), {crc}\n",
+            sec["offset"],
+            sec["bytes"],
+            sec["bytes_by_part"]["packet"],
+            sec["bytes_by_part"]["section_header"]
         );
         for g in sec["groups"].as_array().into_iter().flatten() {
             let b = &g["bytes"];

@@ -2,9 +2,11 @@
 
 use crate::entropy::tensor::QuantizedNetwork;
 use crate::error::Fault;
+use crate::network::ops::integer::MAX_ACTIVATION;
 use crate::network::ops::{EdgeConv, Requant};
 use crate::network::{Graph, NodeId};
 use crate::synth::lanes::{Lane, Lanes};
+use crate::synth::pack::{is_narrow, pack};
 use crate::synth::requantize::{CHUNK, Requantizer};
 
 /// Outputs summed at once.
@@ -17,7 +19,7 @@ pub struct Layer {
     /// Pairs of input channels.
     pub pairs: usize,
     kernel: usize,
-    /// `[outputs / TILE][rows][columns][pairs][TILE]`.
+    /// `[outputs / TILE][rows][pairs][columns][TILE]`.
     weights: Vec<Lane>,
     requantizer: Requantizer,
 }
@@ -41,41 +43,21 @@ impl Layer {
             None => (&zeros[..], tensor.step),
         };
         let requant = Requant::new(tensor.step, bias, from, to, node)?;
-        let row = |o: usize| &tensor.values[o * ins * kernel * kernel..][..ins * kernel * kernel];
-        let sum = |o| {
-            row(o)
-                .iter()
-                .map(|w| i64::from(w.unsigned_abs()))
-                .sum::<i64>()
-        };
-        if (0..outs).any(|o| sum(o) * 32767 > i64::from(i32::MAX)) {
+        if !is_narrow(&tensor.values, ins * kernel * kernel, MAX_ACTIVATION) {
             return Ok(None);
         }
-        let pairs = ins.div_ceil(2);
-        let mut weights = Vec::new();
-        let weight = |o: usize, i: usize, at: usize| match (o < outs, i < ins) {
-            (true, true) => row(o)[i * kernel * kernel + at],
-            _ => 0,
-        };
-        for first in (0..outs).step_by(TILE) {
-            for at in 0..kernel * kernel {
-                for pair in 0..pairs {
-                    let lane = |o| [0, 1].map(|i| weight(first + o, 2 * pair + i, at));
-                    weights.extend((0..TILE).map(lane));
-                }
-            }
-        }
+        let of: Vec<_> = (0..outs).map(Some).collect();
         Ok(Some(Layer {
             outs,
-            pairs,
+            pairs: ins.div_ceil(2),
             kernel,
-            weights,
+            weights: pack(&tensor.values, [outs, ins, kernel, kernel], &of, TILE),
             requantizer: Requantizer::new(requant, true, None),
         }))
     }
 
     /// Outputs `first..` of one chunk of columns, as many as a tile has. `input` gives the lanes of
-    /// the chunk's first column and those after it, for kernel row, kernel column and pair.
+    /// the chunk's first column and those after it, for kernel row, kernel column and pair of channels.
     #[inline(always)]
     pub fn tile<'a, L: Lanes>(
         &self,
@@ -88,8 +70,8 @@ impl Layer {
         let mut sums = [[l.zero(); 4]; TILE];
         let vectors = CHUNK / L::N;
         for row in 0..self.kernel {
-            for column in 0..self.kernel {
-                for pair in 0..self.pairs {
+            for pair in 0..self.pairs {
+                for column in 0..self.kernel {
                     let Some(w) = weights.next() else { continue };
                     let w: &[Lane; TILE] = w.first_chunk().expect("a tile");
                     let lanes: &[Lane; CHUNK] =

@@ -24,8 +24,8 @@ impl Rows {
         }
     }
 
-    #[inline(always)]
     /// Pair `pair` of row `y`, from the repeated column on.
+    #[inline(always)]
     pub fn row(&self, y: usize, pair: usize) -> &[Lane] {
         &self.lanes[(y % HELD * self.pairs + pair) * self.stride..][..self.stride]
     }
