@@ -54,16 +54,16 @@ macro_rules! presets {
 }
 
 presets! {
-    /// 8 passes over the frames of a group.
+    /// 8 passes over the frames of a group, or 150 iterations for a picture.
     Ultrafast = 8, (150, 32);
-    /// 25 passes.
+    /// 25 passes, or 1000 iterations.
     Fast = 25, (1000, 48);
-    /// 75 passes.
+    /// 75 passes, or 3600 iterations.
     #[default]
     Medium = 75, (3600, 96);
-    /// 250 passes.
+    /// 250 passes, or 15000 iterations.
     Slow = 250, (15000, 200);
-    /// 1000 passes.
+    /// 1000 passes, or 60000 iterations.
     Veryslow = 1000, (60000, 400);
 }
 

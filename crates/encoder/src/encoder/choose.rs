@@ -53,8 +53,13 @@ pub(super) fn able(
         return can(options.arch).map(|()| vec![options.arch]);
     }
     // networks of frames have nothing to share between frames here
-    if frames == Some(1) && others.is_empty() && can(Family::Pyramid).is_ok() {
-        return Ok(vec![Family::Pyramid]);
+    if frames == Some(1) && can(Family::Pyramid).is_ok() {
+        let Some(name) = others.first() else {
+            return Ok(vec![Family::Pyramid]);
+        };
+        shared.observer().warn(&format!(
+            "auto: --{name} is for networks of frames, so pyramid is left out, which one picture gets without it"
+        ));
     }
     let (mut able, mut why) = (Vec::new(), None);
     for family in Family::tried() {

@@ -8,6 +8,7 @@ use std::sync::{Mutex, mpsc};
 use std::time::Instant;
 
 use super::choose;
+use super::families::Family;
 use super::groups::Budget;
 use super::layout::Layout;
 use super::networks;
@@ -87,22 +88,24 @@ pub fn encode(
         observer: Mutex::new(observer),
         failed: AtomicBool::new(false),
     };
+    let can = |family| {
+        let options = Options {
+            arch: family,
+            ..options.clone()
+        };
+        Layout::new(&info, known, &options).map(drop)
+    };
     // what no family can take is said before anything is read
-    let able = choose::able(known, options, &shared, |family| {
-        Layout::new(
-            &info,
-            known,
-            &Options {
-                arch: family,
-                ..options.clone()
-            },
-        )
-        .map(drop)
-    })?;
+    let mut able = choose::able(known, options, &shared, can)?;
     let mut source = Queued {
         source,
         frames: VecDeque::new(),
     };
+    let mut known = known;
+    if known.is_none() && options.arch == Family::Auto && source.is_single(&|| shared.stop())? {
+        known = Some(1);
+        able = choose::able(known, options, &shared, can)?;
+    }
     let trial_bpp = wanted_bpp.or(by_quality.then(|| sizing::guess(TRIAL_GUESS)));
     let (family, choice) =
         choose::family(&mut source, &able, trial_bpp, options, threads, &shared)?;
@@ -172,6 +175,7 @@ pub fn encode(
     };
     let mut scorer = Scorer::new(&info);
     let mut reports = Vec::<GroupReport>::new();
+    let mut span = (0u64, 0u64);
     let (mut read, mut read_groups, mut written, mut first_frame) =
         (0usize, 0usize, 0usize, 0usize);
     // where sizes follow from the quality, the first section finds out which, and the others start
@@ -260,6 +264,7 @@ pub fn encode(
                     .map(|r| r.bytes.weights + r.bytes.latents)
                     .sum::<u64>() as f64;
                 start_bpp.get_or_insert(coded * 8.0 / (c.frames.len() as f64 * samples));
+                span = (span.0 + c.span.0, span.1 + c.span.1);
                 reports.extend(c.reports);
             }
         }
@@ -268,10 +273,13 @@ pub fn encode(
         return Err(Error::Parameter("the source has no frames".into()));
     }
     let (_, bytes) = writer.finish()?;
-    let reach = (
-        reach.0 * reports.len() as f64,
-        reach.1 * reports.len() as f64,
-    );
+    let reach = if family.is_still() {
+        let beside = bytes - reports.iter().map(|r| r.bytes.total()).sum::<u64>();
+        ((span.0 + beside) as f64, (span.1 + beside) as f64)
+    } else {
+        let count = reports.len() as f64;
+        (reach.0 * count, reach.1 * count)
+    };
     let pixels = first_frame as f64 * samples;
     Ok(Report {
         frames: first_frame as u64,

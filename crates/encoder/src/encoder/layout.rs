@@ -13,6 +13,9 @@ const AIM: f64 = 0.995;
 /// Headers of a section's first group, and of each further one, bytes at most.
 const FIRST_HEADERS: u64 = 45;
 const HEADERS: u64 = 20;
+/// Bytes that a section of pictures takes beside its groups with their headers, and its line in the
+/// index beyond those that are counted, about.
+const STILL_HEADERS: u64 = 6;
 /// Frames that a section's header can count.
 const SECTION_FRAMES: u64 = 0x00ff_ffff;
 
@@ -21,6 +24,8 @@ pub(super) struct Layout {
     pub(super) per_section: usize,
     /// Samples of a frame.
     samples: f64,
+    /// Whether groups are pictures, whose sizes count their headers.
+    still: bool,
 }
 
 impl Layout {
@@ -55,6 +60,7 @@ impl Layout {
             groups,
             per_section: wanted.min(most),
             samples: info.width as f64 * info.height as f64,
+            still: options.arch.is_still(),
         })
     }
 
@@ -63,16 +69,22 @@ impl Layout {
         self.groups.count().map(|n| n.div_ceil(self.per_section))
     }
 
-    /// Bytes of a section of `groups` groups beside their networks and latents; those of the file
-    /// are `fixed`, for which the first section pays, and which are 0 for others.
-    fn overhead(groups: usize, fixed: u64) -> f64 {
-        (PACKET_OVERHEAD + FIRST_HEADERS + HEADERS * (groups as u64).saturating_sub(1) + fixed)
-            as f64
+    /// Bytes of a section of `groups` groups beside their networks and latents, of pictures beside
+    /// whole groups; those of the file are `fixed`, for which the first section pays, and which are
+    /// 0 for others.
+    fn overhead(&self, groups: usize, fixed: u64) -> f64 {
+        let headers = if self.still {
+            STILL_HEADERS
+        } else {
+            FIRST_HEADERS + HEADERS * (groups as u64).saturating_sub(1)
+        };
+        (PACKET_OVERHEAD + headers + fixed) as f64
     }
 
-    /// Bytes for networks and latents of a section at `bpp`.
+    /// Bytes for networks and latents of a section at `bpp`, of pictures for whole groups.
     pub(super) fn coded_bytes(&self, bpp: f64, groups: usize, frames: usize, fixed: u64) -> f64 {
-        AIM * bpp * frames as f64 * self.samples / 8.0 - Layout::overhead(groups, fixed)
+        let aim = if self.still { 1.0 } else { AIM };
+        aim * bpp * frames as f64 * self.samples / 8.0 - self.overhead(groups, fixed)
     }
 
     /// What to say where `bpp` are fewer than headers and the smallest networks, each of `least`
@@ -89,7 +101,7 @@ impl Layout {
             _ => (self.per_section, 1, self.per_section * self.groups.size(0)),
         };
         let headers =
-            Layout::overhead(self.per_section.min(groups), 0) * sections as f64 + fixed as f64;
+            self.overhead(self.per_section.min(groups), 0) * sections as f64 + fixed as f64;
         let (need, have) = (
             headers + groups as f64 * least,
             bpp * frames as f64 * self.samples / 8.0,

@@ -15,6 +15,8 @@ use nvc::network::nirvana::MAX_FRAMES;
 
 /// Fewer bytes hold no network of these kinds.
 pub(super) const LEAST_BYTES: f64 = 150.0;
+/// Fewer bytes hold no picture, about.
+const LEAST_STILL: f64 = 100.0;
 /// Bits for each luma sample beyond which networks do not grow: no format has so many uncoded.
 const MOST_BPP: f64 = 48.0;
 /// Parameters between which a network is sought where there is none of the wanted size.
@@ -23,8 +25,6 @@ const PARAMS: RangeInclusive<f64> = 100.0..=67e6;
 const APART: f64 = 1.1;
 /// Parameters and latents, relative to a model size, that are another size.
 const OTHER: f64 = 1.5;
-/// Bits for each luma sample that pictures can have about.
-const STILL_BPP: f64 = 8.0;
 /// Bits that no value of a fitted network exceeds by much.
 const MOST_BITS: f64 = 12.0;
 
@@ -166,10 +166,10 @@ fn refused(e: Error, info: &VideoInfo, frames: usize, options: &Options) -> Erro
 }
 
 /// Fewest and most bytes, about, that a group of `frames` frames can have: the smallest network at
-/// a bit a value, and the largest at twelve.
+/// a bit a value, and the largest at twelve. What most a picture can have depends on it.
 pub(super) fn reach(info: &VideoInfo, frames: usize, options: &Options) -> (f64, f64) {
     if options.arch.is_still() {
-        return (LEAST_BYTES, most_bytes(info, frames) / MOST_BPP * STILL_BPP);
+        return (LEAST_STILL, f64::INFINITY);
     }
     let values = |params: f64| {
         let options = Options {

@@ -105,7 +105,8 @@ options! {
     /// Effort (default medium).
     #[cfg_attr(feature = "clap", arg(value_enum))]
     preset: Preset = Preset::Medium,
-    /// Passes over the frames of each group, 1 to 1000000, in place of the preset's.
+    /// Passes over the frames of each group, or iterations for a picture, 1 to 1000000, in place of
+    /// the preset's.
     #[cfg_attr(feature = "clap", arg(value_name = "N", conflicts_with = "steps"))]
     passes: Option<usize> = None,
     /// Optimiser steps of each group (default: from the preset).
@@ -136,8 +137,8 @@ options! {
     /// Distortion to minimise (default l2).
     #[cfg_attr(feature = "clap", arg(value_enum))]
     loss: fit::Loss = fit::Loss::L2,
-    /// Frames of a group, or auto: 3 for nirvana, else up to 132, as equal as can be (default
-    /// auto).
+    /// Frames of a group, or auto: 1 for pyramid, 3 for nirvana, else up to 132, as equal as can be
+    /// (default auto).
     #[cfg_attr(feature = "clap", arg(value_name = "N|auto"))]
     group: Count = Count(None),
     /// Groups of a section, the unit of random access, or auto: up to 132 frames for nirvana, whose

@@ -34,7 +34,7 @@ pub struct GroupReport {
     /// What plain coders would take for the same integers.
     pub order0: Order0,
     /// PSNR of the float network, activations kept to the coded ranges, over all planes as weighted
-    /// by the loss, rounded to samples, dB.
+    /// by the loss, dB; those of networks of frames rounded to samples.
     pub float_psnr: f64,
     /// The same of the exact decoder, dB.
     pub exact_psnr: f64,
@@ -57,7 +57,8 @@ pub struct Report {
     pub wanted: Option<f64>,
     /// PSNR that was wanted, dB.
     pub wanted_psnr: Option<f64>,
-    /// Bytes that networks of the family can have on these pictures, about.
+    /// Bytes that networks of the family can have on these pictures, about; those that the fits of a
+    /// picture had.
     pub reach: (f64, f64),
     /// Whether the model size was given.
     pub fixed_size: bool,
@@ -79,21 +80,26 @@ impl Report {
     pub fn check_target(&self) -> Result<()> {
         match self.wanted {
             Some(w) if (self.bytes as f64 / w - 1.0).abs() > TARGET_TOLERANCE => {
+                let (least, most) = self.reach;
+                let reach = if self.family.is_still() {
+                    format!("all fits that were tried had {least:.0} to {most:.0} bytes")
+                } else {
+                    format!(
+                        "{} can have about {least:.0} to {most:.0} bytes on these pictures{}",
+                        self.family.name(),
+                        if self.fixed_size {
+                            ", with another --model-size"
+                        } else {
+                            ""
+                        }
+                    )
+                };
                 Err(Error::Target(format!(
-                    "the file has {} bytes, {:.0} were asked for ({:+.1} %, at most {:.0} % counts as reached); {} can have about {:.0} to {:.0} \
-                 bytes on these pictures{}",
+                    "the file has {} bytes, {:.0} were asked for ({:+.1} %, at most {:.0} % counts as reached); {reach}",
                     self.bytes,
                     w,
                     (self.bytes as f64 / w - 1.0) * 100.0,
                     TARGET_TOLERANCE * 100.0,
-                    self.family.name(),
-                    self.reach.0,
-                    self.reach.1,
-                    if self.fixed_size {
-                        ", with another --model-size"
-                    } else {
-                        ""
-                    },
                 )))
             }
             _ => self.check_psnr(),

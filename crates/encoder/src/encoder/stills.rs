@@ -5,7 +5,6 @@ use std::time::Instant;
 
 use super::content::Content;
 use super::groups::{decode_back, weighted_psnr};
-use super::networks::LEAST_BYTES;
 use super::observer::Shared;
 use super::options::{Options, Target};
 use super::order0::order0;
@@ -34,8 +33,10 @@ const TRIAL_ITERATIONS: std::ops::RangeInclusive<usize> = 200..=800;
 const MOST_TRIAL: f64 = 0.4;
 /// Change of the price's logarithm after which a second trial is worth it.
 const FAR: f64 = 0.5;
+/// Share of how far a fit was off that the integer search alone leaves where it is of no use.
+const STUCK: f64 = 0.8;
 /// Iterations from which on weights are quantised with compensation, and those for which curvature
-/// comes from the whole picture: it takes the time of some 500 iterations.
+/// comes from the whole picture: it takes an evaluation of the loss for each weight.
 const COMPENSATED: usize = 1000;
 const WHOLE: f64 = 10_000.0;
 
@@ -50,7 +51,7 @@ pub(super) fn code(
     let aim = match (options.target(info)?, work.coded) {
         (Target::Crf(q), _) => Aim::Price(price(q) / 255f64.powi(2)),
         (Target::Psnr(p), _) => Aim::Psnr(p),
-        (_, Some(bytes)) => Aim::Bytes((bytes / work.parts.len() as f64).max(LEAST_BYTES)),
+        (_, Some(bytes)) => Aim::Bytes((bytes / work.parts.len() as f64).max(1.0)),
         _ => return Err(Error::Parameter("no size or quality is given".into())),
     };
     let pool = decoder::pool(work.threads)?;
@@ -103,6 +104,8 @@ pub(super) fn code(
             fit_seconds,
             decode_fps: 1.0 / start.elapsed().as_secs_f64(),
         });
+        coded.span.0 += fitted.span.0;
+        coded.span.1 += fitted.span.1;
         previous = Some(network);
         coded.decoded.extend(decoded);
     }
@@ -131,6 +134,8 @@ struct Fitted {
     steps: usize,
     float_psnr: f64,
     bytes: GroupBytes,
+    /// Bytes of the smallest and the largest group among all fits of as many iterations.
+    span: (u64, u64),
     /// [`nvc::metrics::Scores::quality`] of the decoded picture, dB.
     psnr: f64,
 }
@@ -139,7 +144,7 @@ impl Fitted {
     fn brought(&self) -> Brought {
         Brought {
             psnr: self.psnr,
-            bytes: (self.bytes.weights + self.bytes.latents) as f64,
+            bytes: self.bytes.total() as f64,
         }
     }
 }
@@ -221,23 +226,42 @@ impl<'a, 'b, 'c> Picture<'a, 'b, 'c> {
             search.forget();
         }
         let mut best: Option<(f64, Fitted)> = None;
-        let mut change = f64::INFINITY;
+        let mut whole: Option<(f64, Brought)> = None;
+        let (mut change, mut stuck) = (f64::INFINITY, false);
+        let mut span = (u64::MAX, 0);
         for _ in 0..=CORRECTIONS {
             // a fit is worth going on from unless the price is far from its
-            let from = best.as_ref().filter(|_| change.abs() < LARGE_CHANGE);
-            let fitted = fit(search.price(), &self.settings, from.map(|(_, f)| f))?;
+            let from = best.as_ref();
+            let from = from.filter(|_| change.abs() < LARGE_CHANGE && !stuck);
+            let price = search.price();
+            let fitted = fit(price, &self.settings, from.map(|(_, f)| f))?;
+            let total = fitted.bytes.total();
+            span = (span.0.min(total), span.1.max(total));
             let brought = fitted.brought();
-            let (off, reached) = (search.off(brought), search.is_reached(brought));
+            let (off, reached) = (search.off(brought).abs(), search.is_reached(brought));
             change = search.correct(brought, 0.0);
-            if best.as_ref().is_none_or(|(b, _)| off.abs() < *b) {
-                best = Some((off.abs(), fitted));
+            match (from, whole) {
+                // weights that are rounded anew may outweigh what latents move
+                (Some((before, _)), Some((price, brought))) if off > STUCK * before => {
+                    stuck = true;
+                    search.go_back(price, brought);
+                }
+                (None, _) => whole = Some((price, brought)),
+                _ => {}
+            }
+            if reached || best.as_ref().is_none_or(|(b, _)| off < *b) {
+                best = Some((off, fitted));
             }
             if reached {
                 break;
             }
         }
         let (_, fitted) = best.ok_or(Error::Interrupted)?;
-        Ok(Fitted { steps, ..fitted })
+        Ok(Fitted {
+            steps,
+            span,
+            ..fitted
+        })
     }
 
     /// One fit at a price of a bit, in squares of a sample's range, coded and decoded; if there is one
@@ -274,18 +298,26 @@ impl<'a, 'b, 'c> Picture<'a, 'b, 'c> {
             None => fit::pyramid::descent(self.device, &shape, (w, h), planes, settings.seed)?,
             Some(_) => None,
         };
-        let (fit, tensors, distortion) = self
+        let fit = self.pool.install(|| {
+            let (size, observe) = ((w, h), &mut observe);
+            match from.map(|f| &f.fit) {
+                None => pyramid::fit_on(device, &shape, size, planes, lambda, settings, observe),
+                Some(from) => {
+                    let go_on = pyramid::adjust;
+                    Some(go_on(&shape, size, planes, lambda, settings, from, observe))
+                }
+            }
+        });
+        let fit = fit.ok_or(Error::Interrupted)?;
+        if fit.params.iter().any(|p| !p.is_finite()) {
+            return Err(Error::Parameter(format!(
+                "the fit of picture {} diverged; try another seed",
+                self.index + 1
+            )));
+        }
+        let (tensors, distortion) = self
             .pool
             .install(|| {
-                let (size, observe) = ((w, h), &mut observe);
-                let fit = match from.map(|f| &f.fit) {
-                    None => {
-                        pyramid::fit_on(device, &shape, size, planes, lambda, settings, observe)?
-                    }
-                    Some(from) => {
-                        pyramid::adjust(&shape, size, planes, lambda, settings, from, observe)
-                    }
-                };
                 let mut engine = Engine::with_latents(&shape, (w, h), planes, &fit.latents);
                 let mut tensors = pyramid::quantise(&mut engine, &fit.params, lambda, &tensor_bits);
                 if settings.iterations >= COMPENSATED {
@@ -304,7 +336,7 @@ impl<'a, 'b, 'c> Picture<'a, 'b, 'c> {
                 }
                 let params = pyramid::dequantise(&tensors);
                 let terms = engine.eval(&params, lambda, pyramid::What::Distortion, false);
-                Some((fit, tensors, terms.distortion))
+                Some((tensors, terms.distortion))
             })
             .filter(|_| !shared.stop())
             .ok_or(Error::Interrupted)?;
@@ -324,6 +356,7 @@ impl<'a, 'b, 'c> Picture<'a, 'b, 'c> {
             steps,
             float_psnr: -10.0 * (distortion / samples).max(1e-12).log10(),
             bytes,
+            span: (bytes.total(), bytes.total()),
             psnr: scorer.finish()?.quality(),
         })
     }

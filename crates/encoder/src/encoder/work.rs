@@ -32,6 +32,8 @@ pub(super) struct Coded {
     pub(super) payload: Vec<u8>,
     pub(super) frames: Vec<Frame>,
     pub(super) decoded: Vec<Frame>,
+    /// Bytes that the groups had in their smallest and their largest fits; 0 where there was but one.
+    pub(super) span: (u64, u64),
 }
 
 impl Coded {
@@ -44,6 +46,7 @@ impl Coded {
             payload: Vec::new(),
             frames: Vec::new(),
             decoded: Vec::new(),
+            span: (0, 0),
         };
         SectionHeader {
             first_frame: work.first_frame as u32,
@@ -62,6 +65,12 @@ pub(super) struct Queued<'a> {
 }
 
 impl Queued<'_> {
+    /// Whether there is one frame and no more.
+    pub(super) fn is_single(&mut self, stop: &dyn Fn() -> bool) -> Result<bool> {
+        self.look_ahead(2, stop)?;
+        Ok(self.frames.len() == 1)
+    }
+
     /// Reads `n` frames ahead, as far as there are so many.
     pub(super) fn look_ahead(&mut self, n: usize, stop: &dyn Fn() -> bool) -> Result<()> {
         while self.frames.len() < n {

@@ -505,6 +505,38 @@ fn half_precision_fits() {
     assert!(half > 15.0, "{half} dB: nothing was learnt");
 }
 
+/// No operation of any family mixes precisions.
+#[test]
+fn half_precision_runs_in_every_family() {
+    let (info, frames) = (info(), clip(3));
+    let nerv = |plus| size::nerv::for_params(&info, 9000.0, plus, &Default::default()).unwrap();
+    let nirvana = size::nirvana::for_params(&info, 3, 9000.0, &Default::default()).unwrap();
+    for arch in [
+        Arch::Nerv(nerv(false)),
+        Arch::Nerv(nerv(true)),
+        Arch::Nirvana(nirvana),
+    ] {
+        let job = Job {
+            info: &info,
+            frames: &frames,
+            arch: &arch,
+            target_bytes: 7000.0,
+            goal: None,
+            resize: Default::default(),
+            previous: None,
+            warm: None,
+            settings: settings(Precision::Half, 4, 3),
+        };
+        assert!(
+            fitted(run(&job, HOST, &mut Quiet(Vec::new())))
+                .float_psnr
+                .is_finite(),
+            "{}",
+            arch.name()
+        );
+    }
+}
+
 #[test]
 fn the_loss_scale_follows_overflow() {
     let mut s = super::train::LossScale::new(Precision::Half);

@@ -3,20 +3,18 @@
 use super::buffer::{Buffer, LINE};
 use super::shape::Shape;
 use super::simd::SEGMENT;
+use nvc::entropy::context_network::NEIGHBOURS;
 
 /// Reach of the contexts in rows and columns.
 pub(crate) const REACH: usize = 4;
 
-/// Causal neighbours (row, column) by falling importance (Cool-chic's order of the 9 x 9 window).
-pub(crate) const PRIORITY: [(isize, isize); 40] = {
-    let rank: [usize; 40] = [
-        38, 35, 30, 25, 23, 31, 36, 37, 39, 33, 28, 21, 20, 6, 15, 22, 29, 34, 32, 18, 12, 10, 5,
-        9, 14, 19, 27, 24, 13, 8, 2, 1, 3, 11, 17, 26, 16, 7, 4, 0,
-    ];
-    let mut order = [(0, 0); 40];
+/// Causal neighbours (rows down, columns to the right) by falling importance: those of the format.
+pub(crate) const PRIORITY: [(isize, isize); NEIGHBOURS.len()] = {
+    let mut order = [(0, 0); NEIGHBOURS.len()];
     let mut k = 0;
-    while k < 40 {
-        order[rank[k]] = ((k / 9) as isize - 4, (k % 9) as isize - 4);
+    while k < order.len() {
+        let (up, right) = NEIGHBOURS[k];
+        order[k] = (-(up as isize), right as isize);
         k += 1;
     }
     order

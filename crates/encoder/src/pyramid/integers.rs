@@ -6,14 +6,14 @@ use nvc::entropy::tensor::{Tensor, blank_network};
 use nvc::error::{Error, Result};
 use nvc::frame::{Frame, VideoInfo};
 use nvc::group::Group;
+use nvc::network::ops::integer::MAX_ACTIVATION;
 use nvc::network::pyramid::{CONTEXT_TENSORS, Head, Pyramid};
 use nvc::network::{Arch, Graph, Op, QuantStep};
+use nvc::synth::is_narrow;
 
 use super::shape::{Plane, Shape};
 use crate::fit;
 
-/// Bits of the mantissa of a step that is a power of two.
-const MANTISSA_BITS: i32 = 7;
 /// Largest magnitude of a latent.
 const MAX_REACH: i32 = 2047;
 /// Fraction bits of the hidden layer before they are refined.
@@ -72,8 +72,8 @@ pub fn group(
     let mut network = blank_network(&graph);
     for (t, (k, values)) in network.tensors.iter_mut().zip(tensors) {
         t.step = QuantStep {
-            mantissa: 1 << MANTISSA_BITS,
-            exponent: (k + MANTISSA_BITS) as u8,
+            mantissa: 1 << QuantStep::MANTISSA_BITS,
+            exponent: (k + i32::from(QuantStep::MANTISSA_BITS)) as u8,
         };
         t.values = values.iter().map(|&v| v as i16).collect();
     }
@@ -112,9 +112,22 @@ fn keep_to_the_format(graph: &Graph, tensors: &mut [Tensor]) -> Result<()> {
             });
         }
     }
+    // decoders are quick where sums fit 32 bits, and refuse large pictures where they may not
+    for node in &graph.nodes {
+        let t = match node.op {
+            Op::EdgeConv(c) => c.weight,
+            Op::Upsample(u) => u.taps,
+            _ => continue,
+        };
+        let sums = graph.tensors[t].shape[0];
+        let per_sum = tensors[t].values.len() / sums;
+        while !is_narrow(&tensors[t].values, per_sum, MAX_ACTIVATION) {
+            coarser(&mut tensors[t]);
+        }
+    }
     let weights = [0, 2, 4, 6];
     for t in [4, 6] {
-        while tensors[t].step.exponent + fraction < 8 + MANTISSA_BITS as u8 {
+        while tensors[t].step.exponent + fraction < 8 + QuantStep::MANTISSA_BITS {
             finer(&mut tensors[t]);
         }
     }
@@ -122,11 +135,18 @@ fn keep_to_the_format(graph: &Graph, tensors: &mut [Tensor]) -> Result<()> {
         let Err(fault) = ContextNetwork::new(&tensors[..CONTEXT_TENSORS], fraction) else {
             return Ok(());
         };
-        let most = |t: &Tensor| t.values.iter().map(|v| v.unsigned_abs()).max().unwrap_or(0);
+        // the fault is that of the largest sum; hidden layers add their input
+        let contexts = tensors[1].values.len();
+        let largest = |i: usize| {
+            let size = |row: &[i16]| row.iter().map(|v| u32::from(v.unsigned_abs())).sum::<u32>();
+            let weights = tensors[i].values.chunks(contexts).map(size).max();
+            let own = u32::from(tensors[i].step.exponent - QuantStep::MANTISSA_BITS);
+            weights.unwrap_or(0) + if i < 4 { 1 << own } else { 0 }
+        };
         let coarse = weights
             .into_iter()
             .filter(|&t| tensors[t].step.exponent > 11);
-        match coarse.max_by_key(|&t| most(&tensors[t])) {
+        match coarse.max_by_key(|&t| largest(t)) {
             Some(t) => coarser(&mut tensors[t]),
             None => return Err(fault.into()),
         }
@@ -221,5 +241,26 @@ mod tests {
             panic!("a pyramid")
         };
         assert_eq!((p.header.empty, p.header.reach), (0b111, 300));
+    }
+
+    #[test]
+    fn pictures_are_fused_whatever_the_steps() {
+        let info = info(9, 9, "gbrp");
+        let shape = shape(&info, &for_picture(&info, 0, 0.0));
+        let latents: Vec<Vec<i32>> = (0..shape.grids)
+            .map(|l| vec![1; Shape::grid_size(9, 9, l).0 * Shape::grid_size(9, 9, l).1])
+            .collect();
+        let finest = |(k, q): (i32, Vec<i32>)| {
+            let most = q.iter().map(|v| v.abs()).max().unwrap_or(0).max(1);
+            let more = (32767 / most).ilog2() as i32;
+            (k + more, q.iter().map(|v| v << more).collect())
+        };
+        let tensors: Vec<(i32, Vec<i32>)> =
+            quantised(&shape, 1.0).into_iter().map(finest).collect();
+        let g = group(&info, &shape, &tensors, &latents).unwrap();
+        let graph = g.arch.lower(&info, 1).unwrap();
+        let level = nvc::synth::SimdLevel::detect();
+        let synth = nvc::synth::Synth::new(&graph, &g.network, &info, level).unwrap();
+        assert!(synth.is_fused());
     }
 }

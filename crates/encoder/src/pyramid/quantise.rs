@@ -56,7 +56,8 @@ pub fn quantise(
                 let scale = (k as f32).exp2();
                 let scaled = || params[range.clone()].iter().map(|v| (v * scale).round());
                 if scaled().any(|v| v.abs() > LARGEST) && (k > 0 || best.is_some()) {
-                    worse += 1;
+                    // weights of any size have a step
+                    worse += i32::from(best.is_some());
                     k += direction;
                     continue;
                 }

@@ -149,7 +149,7 @@ impl Best {
     /// Goes back to the best state if the one of `run`, of loss `loss`, is worse.
     fn restore(&mut self, loss: f64, run: &mut Run<'_>) -> bool {
         match &self.0 {
-            Some((best, latents, params)) if loss > best * (1.0 + TOLERANCE) => {
+            Some((best, latents, params)) if loss.is_nan() || loss > best * (1.0 + TOLERANCE) => {
                 run.engine.latents.copy_from_slice(latents);
                 run.at.params.clone_from(params);
                 true
@@ -203,7 +203,7 @@ pub(super) struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    /// From weights `params`, with latents at zero.
+    /// From weights `params` and the latents that are there.
     pub(super) fn new(
         engine: &'a mut Engine,
         latents: Box<dyn Descent + 'a>,

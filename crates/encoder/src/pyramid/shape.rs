@@ -8,7 +8,7 @@ use std::ops::Range;
 pub struct Head {
     /// 0: full resolution, 1: half (chroma of 4:2:0).
     pub level: usize,
-    /// Planes that it makes, 1 to 3.
+    /// Planes that it makes, 1 to 4.
     pub planes: usize,
 }
 

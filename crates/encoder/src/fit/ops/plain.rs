@@ -101,8 +101,9 @@ pub fn shuffle_activation_backward<B: Backend>(
     (dx.clone(), channel_sums(dx))
 }
 
-/// `[n * factor, n]`: every output sample as a mean of input samples.
-fn interpolation<B: Backend>(n: usize, factor: usize, device: &B::Device) -> Tensor<B, 3> {
+/// `[n * factor, n]`: every output sample as a mean of input samples; on the device and of the
+/// precision of `like`.
+fn interpolation<B: Backend>(n: usize, factor: usize, like: &Tensor<B, 4>) -> Tensor<B, 3> {
     let mut rows = vec![0f32; n * factor * n];
     for (o, row) in rows.chunks_exact_mut(n.max(1)).enumerate() {
         let at = ((o as f64 + 0.5) / factor as f64 - 0.5).clamp(0.0, (n - 1) as f64);
@@ -110,24 +111,25 @@ fn interpolation<B: Backend>(n: usize, factor: usize, device: &B::Device) -> Ten
         row[left] += 1.0 - share;
         row[(left + 1).min(n - 1)] += share;
     }
-    Tensor::from_data(TensorData::new(rows, [1, n * factor, n]), device)
+    let rows = TensorData::new(rows, [1, n * factor, n]);
+    Tensor::<B, 3>::from_data(rows, &like.device()).cast(like.dtype())
 }
 
 /// See [`bilinear`](super::bilinear).
 pub fn bilinear<B: Backend>(x: Tensor<B, 4>, factor: usize) -> Tensor<B, 4> {
-    let ([b, c, h, w], device) = (x.dims(), x.device());
-    let y = interpolation::<B>(h, factor, &device).matmul(x.reshape([b * c, h, w]));
-    y.matmul(interpolation::<B>(w, factor, &device).transpose())
+    let [b, c, h, w] = x.dims();
+    let y = interpolation(h, factor, &x).matmul(x.clone().reshape([b * c, h, w]));
+    y.matmul(interpolation(w, factor, &x).transpose())
         .reshape([b, c, h * factor, w * factor])
 }
 
 /// Gradient of [`bilinear`].
 pub fn bilinear_backward<B: Backend>(g: Tensor<B, 4>, factor: usize) -> Tensor<B, 4> {
-    let ([b, c, h, w], device) = (g.dims(), g.device());
-    let dx = interpolation::<B>(h / factor, factor, &device)
+    let [b, c, h, w] = g.dims();
+    let dx = interpolation(h / factor, factor, &g)
         .transpose()
-        .matmul(g.reshape([b * c, h, w]));
-    dx.matmul(interpolation::<B>(w / factor, factor, &device))
+        .matmul(g.clone().reshape([b * c, h, w]));
+    dx.matmul(interpolation(w / factor, factor, &g))
         .reshape([b, c, h / factor, w / factor])
 }
 

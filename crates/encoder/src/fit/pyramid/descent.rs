@@ -1,6 +1,8 @@
 //! The iterations of a fit on any device of burn. Latents and their moments stay there; in each
 //! iteration the weights go there, and their gradient and the terms of the loss come back.
 
+use std::sync::{Mutex, PoisonError};
+
 use super::loss::Model;
 use crate::pyramid::{Descent, Engine, Gradients, Iteration, Plane, Quantiser, Shape, Step, Terms};
 use burn::tensor::backend::AutodiffBackend;
@@ -15,8 +17,15 @@ pub(super) struct OnDevice<B: AutodiffBackend> {
     v: Tensor<B::InnerBackend, 4>,
     /// Of the last iteration, if latents moved.
     gradient: Option<Tensor<B::InnerBackend, 4>>,
+    seed: u64,
+    /// Iterations done.
+    done: u64,
     device: B::Device,
 }
+
+/// Backends have one generator for all fits; who seeds it draws before others do, so that what each
+/// draws does not depend on them.
+static GENERATOR: Mutex<()> = Mutex::new(());
 
 impl<B: AutodiffBackend> OnDevice<B> {
     pub(super) fn new(
@@ -26,7 +35,6 @@ impl<B: AutodiffBackend> OnDevice<B> {
         seed: u64,
         device: B::Device,
     ) -> Self {
-        B::seed(&device, seed);
         let model = Model::new(shape, size, planes, &device);
         let zeros = || Tensor::zeros([1, 1, model.canvas.h, model.canvas.w], &device);
         OnDevice {
@@ -35,8 +43,20 @@ impl<B: AutodiffBackend> OnDevice<B> {
             v: zeros(),
             gradient: None,
             model,
+            seed,
+            done: 0,
             device,
         }
+    }
+
+    /// Noise of this iteration, of standard deviation `size`.
+    fn noise(&self, size: f32) -> Tensor<B, 4> {
+        let _mine = GENERATOR.lock().unwrap_or_else(PoisonError::into_inner);
+        // far from those of other seeds
+        let seed = self.seed ^ self.done.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        B::seed(&self.device, seed);
+        let law = Distribution::Normal(0.0, f64::from(size));
+        Tensor::random(self.u.dims(), law, &self.device)
     }
 
     /// A step of Adam, as the engine takes it.
@@ -58,6 +78,7 @@ impl<B: AutodiffBackend> OnDevice<B> {
 impl<B: AutodiffBackend> Descent for OnDevice<B> {
     fn iterate(&mut self, engine: &mut Engine, params: &[f32], iteration: Iteration) -> Terms {
         self.step(iteration.step);
+        self.done += 1;
         let count = params.len();
         let params = Tensor::<B, 1>::from_data(TensorData::from(params), &self.device);
         let params = params.require_grad();
@@ -68,8 +89,7 @@ impl<B: AutodiffBackend> Descent for OnDevice<B> {
         }
         let seen = match iteration.quantiser {
             Quantiser::Noisy { temperature, noise } => {
-                let noise = Distribution::Normal(0.0, f64::from(noise));
-                let noise = Tensor::random(u.dims(), noise, &self.device);
+                let noise = self.noise(noise);
                 soft_round(soft_round(u.clone(), temperature) + noise, temperature)
                     * self.model.mask.clone()
             }
