@@ -227,11 +227,13 @@ fn finish_scoring(
         )
     });
     let note = format!(
-        "{} frames of {}x{}; bpp from all bytes of the file; mean of per-frame PSNR in dB; RGB by {}{alpha}",
+        "{} frames of {}x{}; bpp from all bytes of the file; mean of per-frame PSNR in dB{}{alpha}",
         scores.frames,
         info.width,
         info.height,
-        scores.rgb_matrix.unwrap_or("-")
+        scores
+            .rgb_matrix
+            .map_or(String::new(), |m| format!("; RGB by {m}"))
     );
     say(&format!(
         "{}\n{note}",

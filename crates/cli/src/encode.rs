@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use self::one::Job;
-use super::args::EncodeArgs;
+use super::args::{EncodeArgs, ProgressArg};
 use super::config;
 use super::machine::{clamp_jobs, clamp_threads};
 use super::say::say;
@@ -84,7 +84,8 @@ fn one(
     stats: &mut Stats,
 ) -> Result<()> {
     let report = one::encode(job, a, options, interrupted, stats)?;
-    if !a.quiet {
+    // programs have got a line
+    if !a.quiet && a.progress != ProgressArg::Json {
         say(summary(&job.output, &report).trim_end());
     }
     report.check_target()
@@ -169,7 +170,13 @@ fn summary(output: &Path, r: &Report) -> String {
         mean(&|g| g.float_psnr)
     );
     if output != Path::new("-") && output != Path::new("null:") {
-        s += &format!("decode with: nvc-decode {} -o out.y4m\n", output.display());
+        // RGB has no luma, and y4m no RGB
+        let to = match (r.frames, r.scores.psnr_y) {
+            (1, _) => "out.png",
+            (_, None) => "out_%05d.png",
+            _ => "out.y4m",
+        };
+        s += &format!("decode with: nvc-decode {} -o {to}\n", output.display());
     }
     s
 }

@@ -102,8 +102,8 @@ impl Stats {
         self.line(&v)
     }
 
-    /// The whole file.
-    pub fn done(&mut self, r: &Report) -> Result<()> {
+    /// The whole file; gives the line.
+    pub fn done(&mut self, r: &Report) -> Result<Value> {
         let mut v = scores_json(&r.scores);
         v["type"] = json!("done");
         v["bytes"] = json!(r.bytes);
@@ -111,7 +111,8 @@ impl Stats {
         v["seconds"] = json!(r.seconds);
         v["arch"] = json!(r.family.name());
         v["groups"] = json!(r.groups.len());
-        self.line(&v)
+        self.line(&v)?;
+        Ok(v)
     }
 
     /// How it failed.

@@ -65,10 +65,14 @@ pub fn options(threads: usize, simd: Simd) -> Result<Options> {
         Simd::Reference => SimdLevel::Reference,
     };
     if !level.is_available() {
-        let has: Vec<&str> = SimdLevel::available().map(SimdLevel::name).collect();
+        let name = |l| match l {
+            SimdLevel::Scalar => "off",
+            l => l.name(),
+        };
+        let has: Vec<&str> = SimdLevel::available().map(name).collect();
         return Err(Error::Parameter(format!(
             "--simd {}: this processor has none (it has {})",
-            level.name(),
+            name(level),
             has.join(", ")
         )));
     }

@@ -92,7 +92,7 @@ fn sniff<R: Read + Send + 'static>(
     }
     if kind.starts_with(&NVC_MAGIC) {
         let what = format!(
-            "{name} is an nvc file already; nvc decode {name} -o out.y4m turns it into frames, nvc info {name} describes it"
+            "{name} is an nvc file already; nvc decode {name} -o out.y4m, or out.png, gives its frames, nvc info {name} describes it"
         );
         return Err(Error::Unsupported(what));
     }

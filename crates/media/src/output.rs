@@ -82,7 +82,17 @@ impl Output {
                 temporary: None,
             });
         }
-        let (temporary, file) = Temporary::create(&follow_links(path)).map_err(error)?;
+        let target = follow_links(path);
+        let (temporary, file) = Temporary::create(&target).map_err(|e| {
+            let folder = target.parent().filter(|f| !f.as_os_str().is_empty());
+            match folder.filter(|f| !f.exists()) {
+                Some(f) => Error::io(
+                    format!("creating {name}: its folder {}", f.display()),
+                    io::ErrorKind::NotFound.into(),
+                ),
+                None => error(e),
+            }
+        })?;
         Ok(Output {
             name,
             writer: open(Inner::File(file)),

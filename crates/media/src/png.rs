@@ -2,7 +2,7 @@
 //! edition of PNG has chunks for.
 
 use png::chunk::ChunkType;
-use png::{BitDepth, ColorType, EncodingError};
+use png::{BitDepth, ColorType, EncodingError, PixelDimensions, Unit};
 
 use nvc::color::ToRgb;
 use nvc::error::{Error, Result};
@@ -54,6 +54,14 @@ pub fn pack(name: &str, frame: &Frame, info: &VideoInfo, convert: &ToRgb) -> Res
         } else {
             BitDepth::Eight
         });
+        let sar = info.sar;
+        if sar.num != sar.den && sar.num > 0 && sar.den > 0 {
+            encoder.set_pixel_dims(Some(PixelDimensions {
+                xppu: sar.den,
+                yppu: sar.num,
+                unit: Unit::Unspecified,
+            }));
+        }
         encoder.set_compression(png::Compression::Fast);
         encoder.set_filter(png::Filter::Adaptive);
         let mut writer = encoder.write_header()?;
@@ -199,6 +207,20 @@ mod tests {
             _ => data.iter().map(|&v| v.into()).collect(),
         };
         (o.bit_depth, o.color_type, samples, r.info().clone())
+    }
+
+    #[test]
+    fn the_shape_of_pixels_is_kept() {
+        for (num, den, kept) in [(2, 1, true), (10, 11, true), (1, 1, false), (0, 0, false)] {
+            let i = VideoInfo {
+                sar: Ratio { num, den },
+                ..info(Chroma::Gray, 8, PQ)
+            };
+            // pixels to a unit are the more the narrower they are
+            let read = unpacked(&packed(&i)).3.pixel_dims;
+            let read = read.map(|d| (d.yppu, d.xppu));
+            assert_eq!(read, kept.then_some((num, den)));
+        }
     }
 
     #[test]

@@ -63,7 +63,7 @@ impl SinkFormat {
                 let name = path.display();
                 Error::Unsupported(format!(
                     "{name}: output of extension '{other}' (known: y4m, yuv, png, jpg; or choose --format); \
-                     for others use -o - | ffmpeg -i - {name}"
+                     for others use -o - | ffmpeg -i - {name}, of RGB a PNG between"
                 ))
             }),
         }

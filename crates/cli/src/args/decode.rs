@@ -63,7 +63,7 @@ pub struct ScoreArgs {
     #[arg(long, value_name = "REF")]
     pub score: Option<PathBuf>,
     /// Encode the reference with these at the same bpp and score them too: x264, x265, svtav1,
-    /// vvenc, avif..., each with :preset or :preset:tune.
+    /// vvenc, avif:444, jpeg:420, webp..., each with :preset or :preset:tune (docs/anchors.md).
     #[arg(long, value_name = "LIST", value_delimiter = ',', requires = "score")]
     pub against: Vec<String>,
     /// Print one JSON object on stdout instead of a table.

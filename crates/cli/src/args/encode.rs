@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::path::PathBuf;
 
-use clap::{ArgMatches, Args, Command, FromArgMatches, ValueEnum};
+use clap::{ArgAction, ArgMatches, Args, Command, FromArgMatches, ValueEnum};
 
 use super::source::SourceArgs;
 use crate::config;
@@ -17,7 +17,7 @@ pub enum ProgressArg {
     Auto,
     /// A bar.
     Bar,
-    /// One JSON object a line, on stderr.
+    /// One JSON object a line, on stderr, the last one of the whole file.
     Json,
     /// Nothing.
     Off,
@@ -80,7 +80,11 @@ pub struct SaidOptions(pub ArgMatches);
 impl Args for SaidOptions {
     fn augment_args(command: Command) -> Command {
         // nothing is required, and there are no defaults: those are the configuration's
-        Options::augment_args_for_update(command)
+        Options::augment_args_for_update(command).mut_args(|a| match a.get_action() {
+            // a number below 0 is one out of range, and no option
+            ArgAction::Set if a.get_long().is_some() => a.allow_negative_numbers(true),
+            _ => a,
+        })
     }
 
     fn augment_args_for_update(command: Command) -> Command {

@@ -61,6 +61,9 @@ pub fn jobs(a: &EncodeArgs) -> Result<Vec<Job<'_>>> {
         name.push(".nvc");
         let output = a.output.join(name);
         if let Some(other) = stems.insert(stem, input) {
+            if other == input {
+                return refused(format!("{} is given twice", input.display()));
+            }
             return refused(format!(
                 "{} and {} would both go to {}; encode them into two folders",
                 other.display(),
@@ -137,7 +140,7 @@ pub fn run(
     };
     std::thread::scope(|scope| (0..at_once).for_each(|_| drop(scope.spawn(work))));
     let rows: Vec<Option<Row>> = rows.into_iter().map(OnceLock::into_inner).collect();
-    if !a.quiet {
+    if !a.quiet && a.progress != ProgressArg::Json {
         say(&table(jobs, &rows, start.elapsed().as_secs_f64()));
     }
     if let Some(e) = ended.into_inner() {

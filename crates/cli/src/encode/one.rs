@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use crate::args::EncodeArgs;
+use crate::args::{EncodeArgs, ProgressArg};
 use crate::progress::Reporter;
 use crate::say::{say, say_missing};
 use crate::sources::{in_range, open, warn};
@@ -62,7 +62,10 @@ pub fn encode(
     );
     let report = nvc_encoder::encode(&mut *source, &mut output, options, &mut reporter);
     let recon = reporter.finish();
-    let report = report.map_err(|e| keep_going_hint(e, None, a))?;
+    let report = report.map_err(|e| match e {
+        Error::Io { context, source } if context == "writing the stream" => output.error(source),
+        e => keep_going_hint(e, None, a),
+    })?;
     output.flush().map_err(|e| output.error(e))?;
     output.commit()?;
     if let Some(mut r) = recon?
@@ -74,7 +77,10 @@ pub fn encode(
     if unknown {
         say_missing(&job.input.display(), a.frames.as_ref(), report.frames);
     }
-    stats.done(&report)?;
+    let done = stats.done(&report)?;
+    if a.progress == ProgressArg::Json && !a.quiet {
+        say(&stats.named(&done).to_string());
+    }
     Ok(report)
 }
 

@@ -256,6 +256,36 @@ fn a_damaged_file_is_found_by_all_and_shown_by_info() {
 }
 
 #[test]
+fn headers_that_are_damaged_are_told_as_damage() {
+    let s = sample();
+    let dir = temp();
+    let path = s.copy(&dir);
+    let bytes = std::fs::read(&path).unwrap();
+    let section = nvc(dir.path(), "info a.nvc --json").expect(0).json()["sections"][0].clone();
+    let at = section["offset"].as_u64().unwrap() as usize + 5;
+    let mut refused = 0;
+    for i in at..at + 8 {
+        let mut bad = bytes.clone();
+        bad[i] ^= 0x40;
+        std::fs::write(&path, bad).unwrap();
+        let done = nvc(dir.path(), "info a.nvc");
+        assert!(
+            done.code == 0 || done.code == 4,
+            "byte {i}: {}",
+            done.stderr
+        );
+        let told = if done.code == 0 {
+            done.text()
+        } else {
+            done.stderr
+        };
+        assert!(told.contains("CRC"), "byte {i}: {told}");
+        refused += usize::from(done.code == 4);
+    }
+    assert!(refused > 0);
+}
+
+#[test]
 fn scores_refuse_another_geometry() {
     let s = sample();
     let dir = temp();

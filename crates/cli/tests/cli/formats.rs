@@ -105,6 +105,65 @@ fn pictures_in_and_out() {
     assert!(e.contains("no RGB"), "{e}");
 }
 
+/// A BMP of 24 bits a pixel, the last row first; rows are of whole words.
+fn bitmap(picture: &image::RgbImage) -> Vec<u8> {
+    let (w, h) = picture.dimensions();
+    let words = |all: &[u32]| {
+        all.iter()
+            .flat_map(|v| v.to_le_bytes())
+            .collect::<Vec<u8>>()
+    };
+    let planes_and_bits = 1 | 24 << 16;
+    let size = 54 + w * h * 3;
+    let header = words(&[
+        size,
+        0,
+        54,
+        40,
+        w,
+        h,
+        planes_and_bits,
+        0,
+        w * h * 3,
+        0,
+        0,
+        0,
+        0,
+    ]);
+    let pixels = picture.rows().rev().flatten();
+    let bgr = pixels.flat_map(|p| [p.0[2], p.0[1], p.0[0]]);
+    b"BM".iter().copied().chain(header).chain(bgr).collect()
+}
+
+#[test]
+fn what_is_told_of_a_picture_holds() {
+    let dir = temp();
+    let picture = image::RgbImage::from_fn(24, 16, |x, y| image::Rgb([x as u8, y as u8, 9]));
+    picture.save(dir.path().join("in.png")).unwrap();
+    let moment = "--device cpu --preset ultrafast --steps 10";
+    let done = nvc(dir.path(), &format!("encode in.png -o a.nvc {moment}")).expect(0);
+    let hint = "decode with: nvc-decode a.nvc -o out.png";
+    assert!(done.stderr.contains(hint), "{}", done.stderr);
+    nvc_decode(dir.path(), "a.nvc -o out.png").expect(0);
+    let e = nvc(dir.path(), &format!("encode in.png -o gone/a.nvc {moment}"));
+    let e = e.expect(3).stderr;
+    assert!(e.contains("its folder gone: "), "{e}");
+    let e = nvc(dir.path(), "encode in.png -o b.nvc --crf -1")
+        .expect(2)
+        .stderr;
+    assert!(e.contains("crf") && e.contains("63"), "{e}");
+    let e = nvc(
+        dir.path(),
+        &format!("encode in.png in.png -o both/ {moment}"),
+    );
+    assert!(e.expect(2).stderr.contains("in.png is given twice"));
+    if cfg!(feature = "ffmpeg") {
+        std::fs::write(dir.path().join("in.bmp"), bitmap(&picture)).unwrap();
+        let done = nvc(dir.path(), &format!("encode in.bmp -o c.nvc {moment}")).expect(0);
+        assert!(!done.stderr.contains("warning"), "{}", done.stderr);
+    }
+}
+
 #[test]
 fn transparency_in_and_out() {
     let dir = temp();

@@ -42,6 +42,13 @@ impl FromStr for AnchorSpec {
             )));
         }
         if let (allowed, false) = codec.check_preset(&preset) {
+            if preset.is_empty() {
+                return Err(Error::Parameter(format!(
+                    "anchor '{text}': a second word is needed, as in {}:{} (known: {allowed})",
+                    codec.name(),
+                    allowed.split(',').next().unwrap_or_default()
+                )));
+            }
             return Err(Error::Parameter(format!(
                 "anchor '{text}': second word '{preset}' (known for {}: {allowed})",
                 codec.name()

@@ -67,7 +67,9 @@ impl Converter {
                 format.name()
             ))
         })?;
-        if !upside_down {
+        // only the order of samples changes
+        let same = ["rgb24", "bgr24", "rgb0", "bgr0", "0rgb", "0bgr"].contains(&name);
+        if !upside_down && !same {
             let more = if name.contains('a') && !starts(&["gray", "bayer", "pal8"]) {
                 ", alpha is dropped; flatten it first where it matters"
             } else {
