@@ -8,7 +8,7 @@ use super::args::{DecodeArgs, ScoreArgs};
 use super::say::{print_line, say, say_missing};
 use super::signals::leave_on_signal;
 use super::sources::{files, in_range, open, open_any, warn};
-use super::stream::{of_file, open_stream, options};
+use super::stream::{of_file, of_stream, open_stream, options};
 use nvc::decoder::{Options, StreamDecoder};
 use nvc::error::{Error, Result};
 use nvc::frame::VideoInfo;
@@ -77,7 +77,7 @@ pub fn run(a: &DecodeArgs, score: Option<&ScoreArgs>) -> Result<()> {
         ..options(a.threads, a.simd)?
     };
     let decoder = StreamDecoder::new(open_stream(&a.input)?, options);
-    let mut decoder = decoder.map_err(|e| of_file(&a.input, e))?;
+    let mut decoder = decoder.map_err(|e| of_stream(&a.input, e))?;
     let info = *decoder.info();
     let range = a.frames.clone().unwrap_or(0..u64::MAX);
     let mut scoring = match score.and_then(|s| s.score.as_deref().map(|p| (s, p))) {

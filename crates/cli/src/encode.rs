@@ -35,6 +35,15 @@ pub fn run(a: &EncodeArgs) -> Result<u8> {
         _ => many::jobs(a)?,
     };
     guard(a, &jobs)?;
+    for Job { output, .. } in &jobs {
+        // null: and stdout have no name to mistake
+        if output.extension().is_some() && SinkFormat::of(output, None).is_ok() {
+            say(&format!(
+                "warning: {} will be an nvc file whatever its name says; nvc-decode gives pictures of it",
+                output.display()
+            ));
+        }
+    }
     let interrupted = interrupt(a)?;
     let mut stats = Stats::open(a.stats.as_deref())?;
     let result = options(a).and_then(|options| match &jobs[..] {

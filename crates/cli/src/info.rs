@@ -6,24 +6,19 @@ use serde_json::{Value, json};
 
 use super::args::InfoArgs;
 use super::say::print_line;
-use super::stream::{of_file, open_stream};
+use super::stream::{of_stream, open_stream};
 use nvc::bitstream::Limits;
 use nvc::bitstream::container::PACKET_OVERHEAD;
 use nvc::bitstream::header::FORMAT_VERSION;
 use nvc::decoder::{Options, Section, StreamDecoder};
-use nvc::error::{Error, Result};
+use nvc::error::Result;
 use nvc::frame::{ContentLight, Mastering, Range, VideoInfo};
 use nvc::group::GroupLayout;
 use nvc::synth::{SimdLevel, predictor};
 
 /// Prints the structure of `a.input`.
 pub fn run(a: &InfoArgs) -> Result<()> {
-    info(a).map_err(|e| match of_file(&a.input, e) {
-        Error::Unsupported(what) if !what.starts_with(&a.input.display().to_string()) => {
-            Error::Unsupported(format!("{}: {what}", a.input.display()))
-        }
-        e => e,
-    })
+    info(a).map_err(|e| of_stream(&a.input, e))
 }
 
 fn info(a: &InfoArgs) -> Result<()> {

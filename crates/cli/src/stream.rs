@@ -53,6 +53,14 @@ pub fn of_file(path: &Path, e: Error) -> Error {
     }
 }
 
+/// [`of_file`] where nothing but the file can be at fault.
+pub fn of_stream(path: &Path, e: Error) -> Error {
+    match e {
+        Error::Unsupported(what) => Error::Unsupported(format!("{}: {what}", path.display())),
+        e => of_file(path, e),
+    }
+}
+
 /// How to decode, as arguments say.
 pub fn options(threads: usize, simd: Simd) -> Result<Options> {
     let level = match simd {

@@ -2,14 +2,14 @@
 
 use super::args::{Simd, VerifyArgs};
 use super::say::print_line;
-use super::stream::{of_file, open_stream, options};
+use super::stream::{of_stream, open_stream, options};
 use nvc::decoder::StreamDecoder;
 use nvc::error::Result;
 use nvc_media::{FrameSink, Md5Sink};
 
 /// Decodes everything and prints what was checked.
 pub fn run(a: &VerifyArgs) -> Result<()> {
-    verify(a).map_err(|e| of_file(&a.input, e))
+    verify(a).map_err(|e| of_stream(&a.input, e))
 }
 
 fn verify(a: &VerifyArgs) -> Result<()> {

@@ -77,8 +77,8 @@ pub fn pyramids(add: Add) {
         "1 grids (allowed 2..=16",
     );
     let i = gray8();
-    let network = |change: &dyn Fn(&mut nvc::group::Group)| {
-        let mut g = random(&i, pyramid(3, 10, 4, 5), 1, 501);
+    let of_reach = |reach: u32, change: &dyn Fn(&mut nvc::group::Group)| {
+        let mut g = random(&i, pyramid(3, reach, 4, 5), 1, 501);
         change(&mut g);
         let graph = g.arch.lower(&i, 1).unwrap();
         let mut e = Encoder::default();
@@ -92,13 +92,17 @@ pub fn pyramids(add: Add) {
             },
         )
         .unwrap();
+        let mut fields = FIELDS[..2].to_vec();
+        varint(&mut fields, reach.into());
+        fields.extend(&FIELDS[3..]);
         with_groups(
             0,
             1,
             1,
-            &raw_group(1, 6, &FIELDS, &e.finish(), &[1, 2, 3, 4]),
+            &raw_group(1, 6, &fields, &e.finish(), &[1, 2, 3, 4]),
         )
     };
+    let network = |change: &dyn Fn(&mut nvc::group::Group)| of_reach(10, change);
     for (name, what, bytes, message) in [
         (
             "pyramid-step-mantissa.nvc",
@@ -117,6 +121,12 @@ pub fn pyramids(add: Add) {
             "weights of a context network with 15 fraction bits",
             network(&|g| g.network.tensors[6].step.exponent = 22),
             "context.bypass: weights of 15 fraction bits",
+        ),
+        (
+            "pyramid-products.nvc",
+            "products of fewer fraction bits than the layer's outputs have",
+            of_reach(2047, &|g| g.network.tensors[6].step.exponent = 10),
+            "context.bypass: weights of 3 fraction bits (allowed 4..=14)",
         ),
         (
             "pyramid-identity.nvc",
