@@ -135,6 +135,31 @@ fn sizes_and_qualities_are_found() {
 }
 
 #[test]
+fn a_size_is_shared_by_what_pictures_hold() {
+    let info = info(64, 48, Chroma::Gray, 8);
+    // sections of one picture, and one of both
+    for section in [1, 2] {
+        let mut source = pictures(info, 2);
+        let noise = |i: usize| (i * i * 7919 % 251) as u16;
+        let last = &mut source.1[1].planes[0].data;
+        (0..last.len()).for_each(|i| last[i] = (last[i] / 2 + noise(i) / 4).min(255));
+        let o = options(|o| {
+            (o.arch, o.section) = (Family::Pyramid, Count(Some(section)));
+            (o.steps, o.size) = (Some(150), Some(2200.0));
+        });
+        let (report, _) = run(source, &o).unwrap();
+        let bytes: Vec<u64> = report.groups.iter().map(|g| g.bytes.total()).collect();
+        // frames are read from the last
+        assert!(
+            5 * bytes[0] > 6 * bytes[1],
+            "{section} a section: {bytes:?}"
+        );
+        let off = report.bytes as f64 / 2200.0 - 1.0;
+        assert!(off.abs() < 0.1, "{section} a section: {}", report.bytes);
+    }
+}
+
+#[test]
 fn one_picture_of_a_pipe_is_a_picture() {
     struct Pipe(Pictures);
     impl FrameSource for Pipe {

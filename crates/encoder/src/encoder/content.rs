@@ -1,6 +1,8 @@
 //! How much a picture holds: a forecast of the bits that its latents take at a price, from how many
 //! bits its transform coefficients would.
 
+use std::ops::RangeInclusive;
+
 use crate::pyramid::Plane;
 
 /// Samples of a block each way, and blocks of a plane that are looked at, about.
@@ -57,18 +59,35 @@ impl Content {
     }
 
     /// The price, of those in `range`, at which the forecast comes nearest to `bits`.
-    pub fn price(&self, bits: f64, range: std::ops::RangeInclusive<f64>) -> f64 {
-        let (mut low, mut high) = range.into_inner();
-        for _ in 0..HALVINGS {
-            let middle = (low * high).sqrt();
-            if self.bits(middle) > bits {
-                low = middle;
-            } else {
-                high = middle;
-            }
-        }
-        (low * high).sqrt()
+    pub fn price(&self, bits: f64, range: RangeInclusive<f64>) -> f64 {
+        price(range, |price| self.bits(price) > bits)
     }
+}
+
+/// Bits that each of `pictures` is forecast to take, `beside` of them whatever the price, at the one
+/// price of those in `range` at which all of them come nearest to `bits`.
+pub fn at_one_price(
+    pictures: &[Content],
+    beside: f64,
+    bits: f64,
+    range: RangeInclusive<f64>,
+) -> Vec<f64> {
+    let at = |price: f64| pictures.iter().map(move |p| p.bits(price) + beside);
+    at(price(range, |price| at(price).sum::<f64>() > bits)).collect()
+}
+
+/// The price of those in `range` up to which bits are `too_many`.
+fn price(range: RangeInclusive<f64>, too_many: impl Fn(f64) -> bool) -> f64 {
+    let (mut low, mut high) = range.into_inner();
+    for _ in 0..HALVINGS {
+        let middle = (low * high).sqrt();
+        if too_many(middle) {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    (low * high).sqrt()
 }
 
 /// To what the colours are together and two differences, orthonormal.
@@ -138,6 +157,19 @@ mod tests {
             weight: 1.0 / 3.0,
             alpha: false,
             samples: samples.collect(),
+        }
+    }
+
+    #[test]
+    fn one_price_gives_more_to_what_holds_more() {
+        let waves = |n: usize| plane(64, 64, move |x, y| ((x * y * n) % 17) as f32 / 17.0 / 8.0);
+        let of = |n| Content::of(&[waves(n)], 4096, false);
+        let pictures = [of(0), of(1), of(3)];
+        for bits in [2000.0, 9000.0] {
+            let each = at_one_price(&pictures, 100.0, bits, 1e-7..=1.0);
+            let all: f64 = each.iter().sum();
+            assert!((all / bits - 1.0).abs() < 0.01, "{each:?} for {bits}");
+            assert!(each[0] < each[1] && each[0] < each[2], "{each:?}");
         }
     }
 

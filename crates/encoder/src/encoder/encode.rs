@@ -146,7 +146,11 @@ pub fn encode(
                 .map(|g| frames.by_ref().take(g.iter().sum()).collect())
                 .filter(|p: &Vec<_>| !p.is_empty())
                 .collect();
-            share::by_slope(&parts, &info, bpp, options, threads, &shared)?
+            if family.is_still() {
+                share::by_price(&parts, &info, bpp)
+            } else {
+                share::by_slope(&parts, &info, bpp, options, threads, &shared)?
+            }
         }
         _ => Vec::new(),
     };

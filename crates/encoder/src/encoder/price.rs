@@ -6,7 +6,7 @@ use super::report::{PSNR_TOLERANCE, TARGET_TOLERANCE};
 /// Prices of a bit, in squares of a sample's range.
 const PRICES: std::ops::RangeInclusive<f64> = 1e-8..=2.0;
 /// Those to begin with: a forecast for a picture of few details may lie beyond all.
-const FIRST_PRICES: std::ops::RangeInclusive<f64> = 1e-5..=0.03;
+pub(super) const FIRST_PRICES: std::ops::RangeInclusive<f64> = 1e-5..=0.03;
 /// What a unit of the price's logarithm adds to that of the bits. Of Kodak pictures, between 0.1 and
 /// 2 bpp.
 const SLOPE: f64 = -0.52;
@@ -17,7 +17,7 @@ const PSNR_SLOPE: f64 = -2.45;
 const SHORT_BYTES: f64 = 54.0;
 const SHORT_PSNR: f64 = -100.0;
 /// Bits of weights, about.
-const WEIGHTS: f64 = 7000.0;
+pub(super) const WEIGHTS: f64 = 7000.0;
 /// Most that one correction changes the price's logarithm by.
 const MOST_CHANGE: f64 = 1.5;
 /// Change of the price's logarithm, by the slopes of whole fits, for which the integer search alone is

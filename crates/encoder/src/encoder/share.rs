@@ -4,10 +4,16 @@
 //! A short trial of each section at equal bits says how hard it is. With an error that falls as
 //! `bytes^-k`, the sum of errors is least where bytes are in proportion to
 //! `(frames * error)^(1 / (k + 1))` at equal bits.
+//!
+//! Pictures by themselves need no trial: at one price of a bit, a byte more is worth the same in
+//! each, and what each takes there is forecast.
 
 use super::choose;
+use super::content::{Content, at_one_price};
 use super::observer::Shared;
 use super::options::Options;
+use super::price::{FIRST_PRICES, WEIGHTS};
+use super::stills;
 use crate::fit::OCTAVE;
 use nvc::error::Result;
 use nvc::frame::{Frame, VideoInfo};
@@ -41,6 +47,24 @@ fn factors(frames: &[usize], errors: &[f64]) -> Vec<f64> {
         scale /= mean;
     }
     at(scale)
+}
+
+/// Factors for `sections` of pictures by themselves at `bpp`.
+pub(super) fn by_price(sections: &[Vec<&Frame>], info: &VideoInfo, bpp: f64) -> Vec<f64> {
+    let pictures: Vec<Content> = sections
+        .iter()
+        .flatten()
+        .map(|f| stills::content(info, f))
+        .collect();
+    let each = bpp * (info.width * info.height) as f64;
+    let bits = each * pictures.len() as f64;
+    let mut bits = at_one_price(&pictures, WEIGHTS, bits, FIRST_PRICES).into_iter();
+    // the forecast may be that even the lowest price leaves bits over
+    let mean = bits.clone().sum::<f64>() / pictures.len().max(1) as f64;
+    sections
+        .iter()
+        .map(|s| bits.by_ref().take(s.len()).sum::<f64>() / (s.len() as f64 * mean))
+        .collect()
 }
 
 /// Factors for `sections` by trials at `bpp`.

@@ -3,12 +3,12 @@
 
 use std::time::Instant;
 
-use super::content::Content;
+use super::content::{Content, at_one_price};
 use super::groups::{decode_back, weighted_psnr};
 use super::observer::Shared;
 use super::options::{Options, Target};
 use super::order0::order0;
-use super::price::{Aim, Brought, LARGE_CHANGE, Search};
+use super::price::{Aim, Brought, FIRST_PRICES, LARGE_CHANGE, Search, WEIGHTS};
 use super::report::GroupReport;
 use super::sizing::price;
 use super::work::{Coded, Work};
@@ -51,13 +51,25 @@ pub(super) fn code(
     let aim = match (options.target(info)?, work.coded) {
         (Target::Crf(q), _) => Aim::Price(price(q) / 255f64.powi(2)),
         (Target::Psnr(p), _) => Aim::Psnr(p),
-        (_, Some(bytes)) => Aim::Bytes((bytes / work.parts.len() as f64).max(1.0)),
+        (_, Some(bytes)) => Aim::Bytes(bytes),
         _ => return Err(Error::Parameter("no size or quality is given".into())),
+    };
+    let aims = match aim {
+        Aim::Bytes(bytes) => {
+            let frames = work.parts.iter().flatten();
+            let pictures: Vec<Content> = frames.map(|f| content(info, f)).collect();
+            let bits = at_one_price(&pictures, WEIGHTS, bytes * 8.0, FIRST_PRICES);
+            let all: f64 = bits.iter().sum();
+            bits.iter()
+                .map(|b| Aim::Bytes((bytes * b / all).max(1.0)))
+                .collect()
+        }
+        aim => vec![aim; work.parts.len()],
     };
     let pool = decoder::pool(work.threads)?;
     // groups of a section may lean on the one before
     let mut previous: Option<QuantizedNetwork> = None;
-    for (i, frames) in work.parts.iter().enumerate() {
+    for (i, (frames, aim)) in work.parts.iter().zip(aims).enumerate() {
         let [frame] = &frames[..] else {
             let what = format!(
                 "a group of {} frames of a pyramid (allowed 1)",
@@ -65,7 +77,9 @@ pub(super) fn code(
             );
             return Err(Error::Parameter(what));
         };
-        let picture = Picture::new(info, frame, options, work.index + i, &pool, shared);
+        let index = work.index + i;
+        let before = previous.as_ref();
+        let picture = Picture::new(info, frame, options, index, before, &pool, shared);
         let search = Search::new(aim, &picture.content);
         shared.observer().start(
             picture.index,
@@ -76,19 +90,12 @@ pub(super) fn code(
         let start = Instant::now();
         let fitted = picture.reach(aim, search)?;
         let fit_seconds = start.elapsed().as_secs_f64();
-        let before = coded.payload.len();
+        let at = coded.payload.len();
         let graph = fitted.group.arch.lower(info, 1)?;
-        let bytes = fitted
-            .group
-            .write(&graph, previous.as_ref(), &mut coded.payload)?;
+        let bytes = fitted.group.write(&graph, before, &mut coded.payload)?;
         let start = Instant::now();
-        let (network, decoded) = decode_back(
-            &coded.payload[before..],
-            info,
-            &fitted.group,
-            previous.as_ref(),
-            &pool,
-        )?;
+        let payload = &coded.payload[at..];
+        let (network, decoded) = decode_back(payload, info, &fitted.group, before, &pool)?;
         coded.reports.push(GroupReport {
             index: picture.index,
             first_frame: (work.first_frame + i) as u64,
@@ -112,6 +119,24 @@ pub(super) fn code(
     Ok(coded)
 }
 
+fn colour(info: &VideoInfo) -> Colour {
+    match info.format.chroma {
+        Chroma::Rgb | Chroma::Rgba => Colour::Gbr,
+        Chroma::GrayAlpha => Colour::GrayAlpha,
+        Chroma::Gray | Chroma::Yuv420 | Chroma::Yuv444 => Colour::Yuv,
+    }
+}
+
+/// What a picture of `info` holds.
+pub(super) fn content(info: &VideoInfo, frame: &Frame) -> Content {
+    content_of(info, &integers::planes(info, frame))
+}
+
+fn content_of(info: &VideoInfo, planes: &[Plane]) -> Content {
+    let pixels = info.width * info.height;
+    Content::of(planes, pixels, colour(info) == Colour::Gbr)
+}
+
 /// A picture to fit, and how.
 struct Picture<'a, 'b, 'c> {
     info: &'a VideoInfo,
@@ -121,6 +146,8 @@ struct Picture<'a, 'b, 'c> {
     settings: Settings,
     device: Device,
     index: usize,
+    /// The network of the picture before in the section.
+    previous: Option<&'a QuantizedNetwork>,
     pool: &'a rayon::ThreadPool,
     shared: &'a Shared<'b, 'c>,
 }
@@ -155,6 +182,7 @@ impl<'a, 'b, 'c> Picture<'a, 'b, 'c> {
         frame: &'a Frame,
         options: &Options,
         index: usize,
+        previous: Option<&'a QuantizedNetwork>,
         pool: &'a rayon::ThreadPool,
         shared: &'a Shared<'b, 'c>,
     ) -> Self {
@@ -162,23 +190,19 @@ impl<'a, 'b, 'c> Picture<'a, 'b, 'c> {
         let iterations = options.steps.or(options.passes).unwrap_or(iterations);
         let settings = Settings {
             seed: options.seed.wrapping_add(index as u64),
-            colour: match info.format.chroma {
-                Chroma::Rgb | Chroma::Rgba => Colour::Gbr,
-                Chroma::GrayAlpha => Colour::GrayAlpha,
-                Chroma::Gray | Chroma::Yuv420 | Chroma::Yuv444 => Colour::Yuv,
-            },
+            colour: colour(info),
             ..Settings::new(iterations, sweeps)
         };
         let planes = integers::planes(info, frame);
-        let pixels = info.width * info.height;
         Picture {
             info,
             frame,
-            content: Content::of(&planes, pixels, settings.colour == Colour::Gbr),
+            content: content_of(info, &planes),
             planes,
             settings,
             device: options.device,
             index,
+            previous,
             pool,
             shared,
         }
@@ -345,8 +369,8 @@ impl<'a, 'b, 'c> Picture<'a, 'b, 'c> {
         let frames = std::slice::from_ref(self.frame);
         refine_frac_bits(&mut group, &graph, info, frames, self.pool)?;
         let mut coded = Vec::new();
-        let bytes = group.write(&graph, None, &mut coded)?;
-        let (_, decoded) = decode_back(&coded, info, &group, None, self.pool)?;
+        let bytes = group.write(&graph, self.previous, &mut coded)?;
+        let (_, decoded) = decode_back(&coded, info, &group, self.previous, self.pool)?;
         let mut scorer = Scorer::new(info);
         scorer.add(self.frame, &decoded[0])?;
         Ok(Fitted {
