@@ -21,7 +21,7 @@ use crate::error::{Error, Result};
 use crate::frame::{Frame, VideoInfo};
 use crate::group::preview;
 use crate::synth::SimdLevel;
-pub use pictures::{frames, passes_of, pool};
+pub use pictures::{check_limits, frames, passes_of, pool};
 pub use sections::Section;
 use sections::{Sections, broken_off};
 

@@ -120,15 +120,6 @@ bundle! {
     }
 }
 
-impl PyramidHeader {
-    /// Most latent grids.
-    pub const MAX_GRIDS: usize = Self::FIELDS[0].max as usize;
-    /// Most neighbours that a context network reads.
-    pub const MAX_CONTEXTS: usize = Self::FIELDS[3].max as usize;
-    /// Most channels of a hidden layer.
-    pub const MAX_HIDDEN: usize = Self::FIELDS[4].max as usize;
-}
-
 bundle! {
     /// One entry of the `I` packet (spec section 3.5).
     IndexEntry {

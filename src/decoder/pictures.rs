@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use crate::bitstream::Limits;
 use crate::error::{Error, Result};
 use crate::frame::Frame;
 use crate::synth::{Synth, Workspace};
@@ -15,6 +16,12 @@ pub fn pool(threads: usize) -> Result<rayon::ThreadPool> {
         .num_threads(threads)
         .build()
         .map_err(|e| Error::io("starting threads", std::io::Error::other(e)))
+}
+
+/// Fails if `limits` do not allow what a pass holds.
+pub fn check_limits(synth: &Synth, limits: &Limits) -> Result<()> {
+    let what = "activations of a pass that is not fused";
+    Limits::check(what, synth.unfused(), limits.pass_activations)
 }
 
 /// Computes the pictures `range` of a group with the latents `latents`, as many passes at once as

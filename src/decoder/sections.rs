@@ -4,6 +4,7 @@ use std::io::Read;
 use std::ops::Range;
 use std::sync::mpsc::SyncSender;
 
+use super::pictures::check_limits;
 use crate::bitstream::container::{Packet, PacketReader, parse_index, tag};
 use crate::bitstream::fields::Reader;
 use crate::bitstream::header::{IndexEntry, SectionHeader};
@@ -237,7 +238,7 @@ impl<R: Read> Sections<R> {
                     let synth = |graph: &_, group: &Group, info: &_| {
                         let synth = Synth::new(graph, &group.network, info, level)
                             .map_err(|e| e.at(layout.offset))?;
-                        synth.check(&limits)?;
+                        check_limits(&synth, &limits)?;
                         Ok::<Synth, Error>(synth)
                     };
                     let (synth, latents) = match halvings {

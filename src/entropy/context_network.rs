@@ -4,14 +4,14 @@
 use super::contexts::Coder;
 use super::laplace::{Laplace, MAX_MEAN, MAX_SCALE};
 use super::tensor::Tensor;
-use crate::bitstream::header::PyramidHeader;
 use crate::error::{Fault, Result};
 use crate::network::QuantStep;
 use crate::network::ops::Pyramid;
 use crate::network::ops::integer::round_shift;
+use crate::network::pyramid::MAX_CONTEXTS;
 
 /// Neighbours in order of use: rows up and columns to the right. All of them are coded before.
-pub const NEIGHBOURS: [(i8, i8); PyramidHeader::MAX_CONTEXTS] = neighbours();
+pub const NEIGHBOURS: [(i8, i8); MAX_CONTEXTS] = neighbours();
 
 /// The 40 places before the centre of a 9x9 window, in raster order, each by its place in that list.
 const USE: [usize; 40] = [

@@ -4,15 +4,14 @@
 //! resolution that is left, and its first layer reads the grids that there are.
 
 use super::Group;
-use crate::bitstream::header::PyramidHeader;
 use crate::entropy::tensor::blank_network;
 use crate::error::{Error, Result};
 use crate::frame::VideoInfo;
-use crate::network::pyramid::{Head, Pyramid};
+use crate::network::pyramid::{Head, MAX_GRIDS, Pyramid};
 use crate::network::{Arch, Graph, Op};
 
 /// Most halvings that any pyramid has.
-const MAX_HALVINGS: u8 = PyramidHeader::MAX_GRIDS as u8 - 1;
+const MAX_HALVINGS: u8 = MAX_GRIDS as u8 - 1;
 
 /// Pictures like those of `info`, their sides halved `halvings` times and rounded up.
 pub fn info(info: &VideoInfo, halvings: u8) -> Result<VideoInfo> {

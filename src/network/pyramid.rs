@@ -18,6 +18,13 @@ use crate::bitstream::header::PyramidHeader;
 use crate::error::{Fault, Result};
 use crate::frame::{Chroma, VideoInfo};
 
+/// Most latent grids.
+pub const MAX_GRIDS: usize = PyramidHeader::FIELDS[0].max as usize;
+/// Most neighbours that a context network reads.
+pub const MAX_CONTEXTS: usize = PyramidHeader::FIELDS[3].max as usize;
+/// Most channels of a hidden layer.
+pub const MAX_HIDDEN: usize = PyramidHeader::FIELDS[4].max as usize;
+
 /// Architecture id in the group header.
 pub const ARCH_ID: u32 = 6;
 /// Tensors of the context network, the first of a graph's.

@@ -33,9 +33,8 @@ pub use level::SimdLevel;
 pub use pack::is_narrow;
 pub use predict::predictor;
 
-use crate::bitstream::limits::Limits;
 use crate::entropy::tensor::QuantizedNetwork;
-use crate::error::{Error, Fault};
+use crate::error::Fault;
 use crate::frame::{Frame, VideoInfo};
 use crate::network::Graph;
 use source::Source;
@@ -107,12 +106,6 @@ impl Synth {
     /// Activations that are there at once, those of all nodes, where the executor is not fused; else 0.
     pub fn unfused(&self) -> u64 {
         if self.is_fused() { 0 } else { self.activations }
-    }
-
-    /// Fails if `limits` do not allow what executing op by op holds.
-    pub fn check(&self, limits: &Limits) -> Result<(), Error> {
-        let what = "activations of a pass that is not fused";
-        Limits::check(what, self.unfused(), limits.pass_activations)
     }
 
     /// Passes that are computed at once with `threads` threads: where limits bound what one holds,

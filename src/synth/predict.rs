@@ -4,16 +4,16 @@ use super::dispatch::vectorize_few;
 use super::lanes::{Lane, Lanes, Task};
 use super::level::SimdLevel;
 use super::pack::pack;
-use crate::bitstream::header::PyramidHeader;
 use crate::entropy::context_network::{
     BATCH, Channels, ContextNetwork, Layer, Plain, Predicted, Predictor, mean, scale,
 };
+use crate::network::pyramid::MAX_CONTEXTS;
 
 /// Outputs summed at once, and latents.
 const TILE: usize = 4;
 const CHUNK: usize = 16;
 /// Most pairs of channels.
-const MAX_PAIRS: usize = PyramidHeader::MAX_CONTEXTS / 2;
+const MAX_PAIRS: usize = MAX_CONTEXTS / 2;
 
 /// What computes distributions at `level`.
 pub fn predictor(level: SimdLevel) -> Box<dyn Predictor> {

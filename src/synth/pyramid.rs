@@ -11,19 +11,16 @@ use super::dispatch::vectorize_few;
 use super::lanes::{Lanes, Task};
 use super::level::SimdLevel;
 use super::requantize::CHUNK;
-use crate::bitstream::header::PyramidHeader;
 use crate::entropy::tensor::QuantizedNetwork;
 use crate::error::Fault;
 use crate::frame::{Frame, VideoInfo};
 use crate::network::ops::integer::{OutputRange, sample, saturate};
 use crate::network::ops::{self, EdgeConv};
+use crate::network::pyramid::{MAX_GRIDS, MAX_HIDDEN};
 use crate::network::{Graph, NodeId, Op};
 use layer::{Layer, TILE};
 use rows::Rows;
 use upsample::{Filter, Plane};
-
-const MAX_HIDDEN: usize = PyramidHeader::MAX_HIDDEN;
-const MAX_GRIDS: usize = PyramidHeader::MAX_GRIDS;
 
 /// A synthesis network.
 struct Head {

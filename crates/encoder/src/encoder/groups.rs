@@ -346,7 +346,7 @@ pub(super) fn decode_back(
         ));
     }
     let synth = Synth::new(&layout.graph, &group.network, info, SimdLevel::detect())?;
-    synth.check(&Limits::default())?;
+    decoder::check_limits(&synth, &Limits::default())?;
     let mut frames = Vec::new();
     decoder::frames(
         pool,
