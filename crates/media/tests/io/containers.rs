@@ -19,7 +19,8 @@ fn containers_through_the_library() {
         ("yuv420p10le", "yuv420p10le", false),
         ("yuv444p", "yuv444p", false),
         ("gray", "gray", false),
-        ("gbrp", "gbrp", true),
+        // read with its samples in another order
+        ("gbrp", "gbrp", false),
         ("yuv422p", "yuv444p", true),
         ("yuva420p", "yuv420p", true),
     ] {
@@ -87,7 +88,7 @@ fn containers_through_the_library() {
         }
         let all = read(source);
         assert_eq!(all.len(), 9);
-        if !warned || made == "gbrp" {
+        if !warned {
             assert_eq!(
                 write("-", Some(SinkFormat::Md5), &i, &all).unwrap(),
                 ffmpeg_md5(&["-i", &name], read_as)
