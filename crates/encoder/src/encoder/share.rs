@@ -49,21 +49,28 @@ fn factors(frames: &[usize], errors: &[f64]) -> Vec<f64> {
     at(scale)
 }
 
+/// Shares of `bits` for pictures by themselves: of 1 in all.
+pub(super) fn of_pictures<'a>(
+    frames: impl Iterator<Item = &'a Frame>,
+    info: &VideoInfo,
+    bits: f64,
+) -> Vec<f64> {
+    let pictures: Vec<Content> = frames.map(|f| stills::content(info, f)).collect();
+    let each = at_one_price(&pictures, WEIGHTS, bits, FIRST_PRICES);
+    // the forecast may be that even the lowest price leaves bits over
+    let all: f64 = each.iter().sum();
+    each.iter().map(|b| b / all).collect()
+}
+
 /// Factors for `sections` of pictures by themselves at `bpp`.
 pub(super) fn by_price(sections: &[Vec<&Frame>], info: &VideoInfo, bpp: f64) -> Vec<f64> {
-    let pictures: Vec<Content> = sections
-        .iter()
-        .flatten()
-        .map(|f| stills::content(info, f))
-        .collect();
-    let each = bpp * (info.width * info.height) as f64;
-    let bits = each * pictures.len() as f64;
-    let mut bits = at_one_price(&pictures, WEIGHTS, bits, FIRST_PRICES).into_iter();
-    // the forecast may be that even the lowest price leaves bits over
-    let mean = bits.clone().sum::<f64>() / pictures.len().max(1) as f64;
+    let count = sections.iter().map(Vec::len).sum::<usize>() as f64;
+    let bits = bpp * (info.width * info.height) as f64 * count;
+    let frames = sections.iter().flatten().copied();
+    let mut shares = of_pictures(frames, info, bits).into_iter();
     sections
         .iter()
-        .map(|s| bits.by_ref().take(s.len()).sum::<f64>() / (s.len() as f64 * mean))
+        .map(|s| shares.by_ref().take(s.len()).sum::<f64>() * count / s.len() as f64)
         .collect()
 }
 

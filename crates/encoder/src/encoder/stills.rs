@@ -3,13 +3,14 @@
 
 use std::time::Instant;
 
-use super::content::{Content, at_one_price};
+use super::content::Content;
 use super::groups::{decode_back, weighted_psnr};
 use super::observer::Shared;
 use super::options::{Options, Target};
 use super::order0::order0;
-use super::price::{Aim, Brought, FIRST_PRICES, LARGE_CHANGE, Search, WEIGHTS};
+use super::price::{Aim, Brought, LARGE_CHANGE, Search};
 use super::report::GroupReport;
+use super::share;
 use super::sizing::price;
 use super::work::{Coded, Work};
 use crate::calibrate::refine_frac_bits;
@@ -51,18 +52,14 @@ pub(super) fn code(
     let aim = match (options.target(info)?, work.coded) {
         (Target::Crf(q), _) => Aim::Price(price(q) / 255f64.powi(2)),
         (Target::Psnr(p), _) => Aim::Psnr(p),
-        (_, Some(bytes)) => Aim::Bytes(bytes),
+        (_, Some(bytes)) => Aim::Bytes(bytes.max(1.0)),
         _ => return Err(Error::Parameter("no size or quality is given".into())),
     };
     let aims = match aim {
-        Aim::Bytes(bytes) => {
+        Aim::Bytes(bytes) if work.parts.len() > 1 => {
             let frames = work.parts.iter().flatten();
-            let pictures: Vec<Content> = frames.map(|f| content(info, f)).collect();
-            let bits = at_one_price(&pictures, WEIGHTS, bytes * 8.0, FIRST_PRICES);
-            let all: f64 = bits.iter().sum();
-            bits.iter()
-                .map(|b| Aim::Bytes((bytes * b / all).max(1.0)))
-                .collect()
+            let shares = share::of_pictures(frames, info, bytes * 8.0);
+            shares.iter().map(|s| Aim::Bytes(bytes * s)).collect()
         }
         aim => vec![aim; work.parts.len()],
     };

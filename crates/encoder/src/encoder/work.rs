@@ -32,7 +32,7 @@ pub(super) struct Coded {
     pub(super) payload: Vec<u8>,
     pub(super) frames: Vec<Frame>,
     pub(super) decoded: Vec<Frame>,
-    /// Bytes that the groups had in their smallest and their largest fits; 0 where there was but one.
+    /// Bytes that pictures had in their smallest and their largest fits; 0 for networks of frames.
     pub(super) span: (u64, u64),
 }
 

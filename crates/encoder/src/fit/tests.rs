@@ -89,23 +89,33 @@ fn fitted(outcome: super::Outcome) -> super::Fitted {
     *f
 }
 
+/// A fit of `frames` at 7000 bytes, from nothing.
+fn job<'a>(
+    info: &'a VideoInfo,
+    frames: &'a [Frame],
+    arch: &'a Arch,
+    settings: Settings,
+) -> Job<'a> {
+    Job {
+        info,
+        frames,
+        arch,
+        target_bytes: 7000.0,
+        goal: None,
+        resize: Default::default(),
+        previous: None,
+        warm: None,
+        settings,
+    }
+}
+
 /// The fit of a clip on burn-flex; PSNR of the float network, and PSNR at each look.
 fn fit(precision: Precision, steps: usize, seed: u64, memory: Memory) -> (super::Fitted, Vec<f64>) {
     let (info, frames) = (info(), clip(6));
     let arch = Arch::Hnerv(
         size::hnerv::for_params(&info, frames.len(), 9000.0, &Default::default()).unwrap(),
     );
-    let job = Job {
-        info: &info,
-        frames: &frames,
-        arch: &arch,
-        target_bytes: 7000.0,
-        goal: None,
-        resize: Default::default(),
-        previous: None,
-        warm: None,
-        settings: settings(precision, steps, seed),
-    };
+    let job = job(&info, &frames, &arch, settings(precision, steps, seed));
     let mut looks = Quiet(Vec::new());
     (fitted(run(&job, memory, &mut looks)), looks.0)
 }
@@ -516,17 +526,7 @@ fn half_precision_runs_in_every_family() {
         Arch::Nerv(nerv(true)),
         Arch::Nirvana(nirvana),
     ] {
-        let job = Job {
-            info: &info,
-            frames: &frames,
-            arch: &arch,
-            target_bytes: 7000.0,
-            goal: None,
-            resize: Default::default(),
-            previous: None,
-            warm: None,
-            settings: settings(Precision::Half, 4, 3),
-        };
+        let job = job(&info, &frames, &arch, settings(Precision::Half, 4, 3));
         assert!(
             fitted(run(&job, HOST, &mut Quiet(Vec::new())))
                 .float_psnr
