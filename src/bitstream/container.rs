@@ -15,6 +15,8 @@ use crate::frame::VideoInfo;
 pub const MAGIC: [u8; 8] = *b"\x8bNVC\r\n\x1a\n";
 /// Bytes of a packet around its payload: tag (1), length (4), CRC-32 (4).
 pub const PACKET_OVERHEAD: u64 = 9;
+/// What is said of an output that cannot be written.
+pub const WRITING: &str = "writing the stream";
 /// Most bytes of a whole packet; the index counts them in 32 bits.
 pub const MAX_PACKET: u64 = u32::MAX as u64;
 
@@ -251,7 +253,7 @@ impl<W: Write> ContainerWriter<W> {
     fn raw(&mut self, bytes: &[u8]) -> Result<()> {
         self.output
             .write_all(bytes)
-            .map_err(|e| Error::io("writing the stream", e))?;
+            .map_err(|e| Error::io(WRITING, e))?;
         self.offset += bytes.len() as u64;
         Ok(())
     }
@@ -281,9 +283,7 @@ impl<W: Write> ContainerWriter<W> {
             frames,
             bytes: (payload.len() as u64 + PACKET_OVERHEAD) as u32,
         });
-        self.output
-            .flush()
-            .map_err(|e| Error::io("writing the stream", e))
+        self.output.flush().map_err(|e| Error::io(WRITING, e))
     }
 
     /// Writes the index and returns the output and the bytes of the whole file.
@@ -295,9 +295,7 @@ impl<W: Write> ContainerWriter<W> {
         }
         payload.extend(start.to_le_bytes());
         self.packet(tag::INDEX, &payload)?;
-        self.output
-            .flush()
-            .map_err(|e| Error::io("writing the stream", e))?;
+        self.output.flush().map_err(|e| Error::io(WRITING, e))?;
         Ok((self.output, self.offset))
     }
 }

@@ -10,11 +10,12 @@ use rayon::prelude::*;
 use super::dispatch::vectorize_few;
 use super::lanes::{Lanes, Task};
 use super::level::SimdLevel;
+use super::pack::is_narrow;
 use super::requantize::CHUNK;
 use crate::entropy::tensor::QuantizedNetwork;
 use crate::error::Fault;
 use crate::frame::{Frame, VideoInfo};
-use crate::network::ops::integer::{OutputRange, sample, saturate};
+use crate::network::ops::integer::{MAX_ACTIVATION, OutputRange, sample, saturate};
 use crate::network::ops::{self, EdgeConv};
 use crate::network::pyramid::{MAX_GRIDS, MAX_HIDDEN};
 use crate::network::{Graph, NodeId, Op};
@@ -59,9 +60,14 @@ impl Pyramid {
         };
         let frac_bits = graph.frac_bits(&net.frac_bits);
         let (mut filters, mut convs): (Vec<Filter>, Vec<(NodeId, EdgeConv)>) = Default::default();
+        let mut narrow = true;
         for (i, n) in graph.nodes.iter().enumerate() {
             match n.op {
-                Op::Upsample(u) => filters.push(Filter::new(&net.tensors[u.taps], frac_bits[i])?),
+                Op::Upsample(u) => {
+                    let taps = &net.tensors[u.taps];
+                    narrow &= is_narrow(&taps.values, taps.values.len(), MAX_ACTIVATION);
+                    filters.push(Filter::new(taps, frac_bits[i])?);
+                }
                 Op::EdgeConv(c) => convs.push((i, c)),
                 _ => {}
             }
@@ -95,7 +101,6 @@ impl Pyramid {
                 fraction: frac_bits[last],
             });
         }
-        let narrow = filters.iter().all(Filter::is_narrow);
         Ok(narrow.then_some(Pyramid {
             level: level.or_below(),
             info: *info,

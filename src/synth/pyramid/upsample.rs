@@ -33,12 +33,6 @@ impl Filter {
         })
     }
 
-    /// Whether sums fit 32 bits.
-    pub fn is_narrow(&self) -> bool {
-        let sum: i64 = self.taps.iter().map(|t| i64::from(t.unsigned_abs())).sum();
-        sum * 32767 <= i64::from(i32::MAX)
-    }
-
     /// Values of `scratch` for an input of `columns` columns.
     pub fn scratch(columns: usize) -> usize {
         columns.next_multiple_of(CHUNK) + 2 * EDGE + CHUNK

@@ -10,6 +10,7 @@ use crate::progress::Reporter;
 use crate::say::{say, say_missing};
 use crate::sources::{in_range, open, warn};
 use crate::stats::Stats;
+use nvc::bitstream::container::WRITING;
 use nvc::error::{Error, Result};
 use nvc_encoder::{Options, Report};
 use nvc_media::{BoxedSource, KeepGoing, Output, Pattern, SinkFormat, Survey, open_sink};
@@ -63,7 +64,7 @@ pub fn encode(
     let report = nvc_encoder::encode(&mut *source, &mut output, options, &mut reporter);
     let recon = reporter.finish();
     let report = report.map_err(|e| match e {
-        Error::Io { context, source } if context == "writing the stream" => output.error(source),
+        Error::Io { context, source } if context == WRITING => output.error(source),
         e => keep_going_hint(e, None, a),
     })?;
     output.flush().map_err(|e| output.error(e))?;

@@ -5,6 +5,7 @@ mod choose;
 mod content;
 mod encode;
 mod families;
+mod forecast;
 mod groups;
 mod layout;
 mod networks;

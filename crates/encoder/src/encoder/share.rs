@@ -9,11 +9,9 @@
 //! each, and what each takes there is forecast.
 
 use super::choose;
-use super::content::{Content, at_one_price};
+use super::forecast::of_pictures;
 use super::observer::Shared;
 use super::options::Options;
-use super::price::{FIRST_PRICES, WEIGHTS};
-use super::stills;
 use crate::fit::OCTAVE;
 use nvc::error::Result;
 use nvc::frame::{Frame, VideoInfo};
@@ -47,19 +45,6 @@ fn factors(frames: &[usize], errors: &[f64]) -> Vec<f64> {
         scale /= mean;
     }
     at(scale)
-}
-
-/// Shares of `bits` for pictures by themselves: of 1 in all.
-pub(super) fn of_pictures<'a>(
-    frames: impl Iterator<Item = &'a Frame>,
-    info: &VideoInfo,
-    bits: f64,
-) -> Vec<f64> {
-    let pictures: Vec<Content> = frames.map(|f| stills::content(info, f)).collect();
-    let each = at_one_price(&pictures, WEIGHTS, bits, FIRST_PRICES);
-    // the forecast may be that even the lowest price leaves bits over
-    let all: f64 = each.iter().sum();
-    each.iter().map(|b| b / all).collect()
 }
 
 /// Factors for `sections` of pictures by themselves at `bpp`.

@@ -4,13 +4,13 @@
 use std::time::Instant;
 
 use super::content::Content;
+use super::forecast;
 use super::groups::{decode_back, weighted_psnr};
 use super::observer::Shared;
 use super::options::{Options, Target};
 use super::order0::order0;
 use super::price::{Aim, Brought, LARGE_CHANGE, Search};
 use super::report::GroupReport;
-use super::share;
 use super::sizing::price;
 use super::work::{Coded, Work};
 use crate::calibrate::refine_frac_bits;
@@ -58,7 +58,7 @@ pub(super) fn code(
     let aims = match aim {
         Aim::Bytes(bytes) if work.parts.len() > 1 => {
             let frames = work.parts.iter().flatten();
-            let shares = share::of_pictures(frames, info, bytes * 8.0);
+            let shares = forecast::of_pictures(frames, info, bytes * 8.0);
             shares.iter().map(|s| Aim::Bytes(bytes * s)).collect()
         }
         aim => vec![aim; work.parts.len()],
@@ -124,16 +124,6 @@ fn colour(info: &VideoInfo) -> Colour {
     }
 }
 
-/// What a picture of `info` holds.
-pub(super) fn content(info: &VideoInfo, frame: &Frame) -> Content {
-    content_of(info, &integers::planes(info, frame))
-}
-
-fn content_of(info: &VideoInfo, planes: &[Plane]) -> Content {
-    let pixels = info.width * info.height;
-    Content::of(planes, pixels, colour(info) == Colour::Gbr)
-}
-
 /// A picture to fit, and how.
 struct Picture<'a, 'b, 'c> {
     info: &'a VideoInfo,
@@ -194,7 +184,7 @@ impl<'a, 'b, 'c> Picture<'a, 'b, 'c> {
         Picture {
             info,
             frame,
-            content: content_of(info, &planes),
+            content: forecast::content(info, &planes),
             planes,
             settings,
             device: options.device,

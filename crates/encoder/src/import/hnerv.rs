@@ -7,7 +7,7 @@ use super::float;
 use super::quantised::{Quantised, Tolerance};
 use super::safetensors::{self, Array};
 use crate::frac_bits::most_frac_bits;
-use nvc::bitstream::container::ContainerWriter;
+use nvc::bitstream::container::{ContainerWriter, WRITING};
 use nvc::bitstream::header::{HnervHeader, HnervStage, SectionHeader};
 use nvc::bitstream::limits::Limits;
 use nvc::decoder::{self, StreamDecoder};
@@ -129,7 +129,7 @@ pub fn import(file: &[u8], fps: Ratio, mut output: impl Write) -> Result<Report>
     let (beyond_one, psnr) = compare(&bytes, &samples, &float)?;
     output
         .write_all(&bytes)
-        .map_err(|e| Error::io("writing the stream", e))?;
+        .map_err(|e| Error::io(WRITING, e))?;
     Ok(Report {
         info,
         frames,
